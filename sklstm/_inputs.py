@@ -1,0 +1,138 @@
+"""Whatever a user may call X, turned into checked `Sequences`."""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array, validate_data
+
+from sklstm._frames import check_feature_columns
+from sklstm._sequences import Sequences
+
+__all__ = ["as_sequences", "check_finite_steps", "is_table"]
+
+FLOATS = [np.float64, np.float32]
+
+
+def as_sequences(estimator, X, *, reset):
+    """Turn X into `Sequences` and check its features against those of `fit`.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` if `reset`, is compared with them if not.
+    X : Sequences, 3-D array, list of 2-D arrays, or table
+        A table ``(n_rows, n_features)`` gives one sequence of a single step for each row.
+    reset : bool
+        Whether this is the X of `fit`.
+
+    Returns
+    -------
+    Sequences
+        Floating point steps; nothing is copied that is floating point already. They may hold NaN.
+
+    Raises
+    ------
+    ValueError
+        If X is empty, not numeric, or has other features than the X of `fit`.
+    """
+    if is_table(X):
+        check_feature_columns(X)
+        X = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
+        names = getattr(estimator, "feature_names_in_", None)
+        return Sequences.from_arrays(X[:, None], feature_names=names)
+    if not isinstance(X, Sequences):
+        X = _read_arrays(X)
+    if not len(X):
+        raise ValueError(f"Found 0 sequences in X; {_name(estimator)} needs at least one.")
+    _check_features(estimator, X, reset=reset)
+    return X
+
+
+def is_table(X):
+    """Tell whether X is 2-D data: one row, one sequence of a single step.
+
+    Parameters
+    ----------
+    X : object
+        Anything; what is no kind of sequences is for scikit-learn's table checks to judge.
+
+    Returns
+    -------
+    bool
+        False for `Sequences`, 3-D arrays and lists of 2-D arrays.
+    """
+    if isinstance(X, Sequences) or getattr(X, "ndim", None) == 3:
+        return False
+    if isinstance(X, (list, tuple)) and len(X):
+        first = X[0]
+        if getattr(first, "ndim", None) == 1 and len({len(x) for x in X}) > 1:
+            raise ValueError(
+                "X is a list of 1-D arrays of different lengths. A sequence has the shape "
+                "(n_steps, n_features): for sequences of one feature pass [x[:, None] for x in X]."
+            )
+        return np.ndim(first) != 2
+    return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
+
+
+def check_finite_steps(sequences, estimator, rows=None):
+    """Refuse NaN and infinity in every step that a sequence uses.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Steps that no sequence uses may hold anything.
+    estimator : BaseEstimator
+        Named in the message.
+    rows : ndarray of int, shape (n_sequences,), default=None
+        Row of X that each sequence stands for, if they are a selection.
+
+    Raises
+    ------
+    ValueError
+        If a step is not finite; the message names the sequence, the step and the feature.
+    """
+    bad_steps = ~np.isfinite(sequences.values).all(axis=1)
+    if bad_steps.any():
+        bad_steps &= sequences.step_weights() > 0
+    if not bad_steps.any():
+        return
+    step = int(np.flatnonzero(bad_steps)[0])
+    row = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
+    feature = int(np.flatnonzero(~np.isfinite(sequences.values[step]))[0])
+    names = sequences.feature_names
+    raise ValueError(
+        f"Input X contains {'NaN' if np.isnan(sequences.values[step, feature]) else 'infinity'}: "
+        f"feature {feature if names is None else repr(names[feature])} at step "
+        f"{step - sequences.starts[row]} of sequence {row if rows is None else rows[row]} (both counted from 0). "
+        f"{_name(estimator)} needs finite numbers in every step that a sequence uses: fill or "
+        "drop them first, for example with a SimpleImputer in front."
+    )
+
+
+def _read_arrays(X):
+    if getattr(X, "ndim", None) == 3 or not isinstance(X, (list, tuple)):
+        X = check_array(X, dtype=FLOATS, allow_nd=True, ensure_2d=False, ensure_all_finite=False)
+        return Sequences.from_arrays(X)
+    sequences = Sequences.from_arrays(X)
+    values = check_array(
+        sequences.values, dtype=FLOATS, ensure_all_finite=False, ensure_min_samples=0
+    )
+    names = sequences.feature_names
+    return Sequences(values, sequences.starts, sequences.lengths, feature_names=names)
+
+
+def _check_features(estimator, sequences, *, reset):
+    """Let scikit-learn compare the features, as columns of an empty table."""
+    if not reset and sequences.n_features != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {sequences.n_features} features, but {_name(estimator)} is expecting "
+            f"{estimator.n_features_in_} features as input. X has the shape {sequences.shape}: "
+            "sequences, steps, features, in this order."
+        )
+    columns = np.empty((0, sequences.n_features))
+    if sequences.feature_names is not None:
+        columns = pd.DataFrame(columns, columns=sequences.feature_names)
+    validate_data(estimator, columns, reset=reset, skip_check_array=True)
+
+
+def _name(estimator):
+    return type(estimator).__name__

@@ -1,0 +1,48 @@
+"""Losses: a number for each target, averaged with the weights of the sequences."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["REGRESSION_LOSSES", "WeightedLoss"]
+
+REGRESSION_LOSSES = {
+    "squared_error": F.mse_loss,
+    "absolute_error": F.l1_loss,
+    "huber": F.huber_loss,
+}
+
+
+class WeightedLoss(nn.Module):
+    """Weighted mean of an element-wise loss.
+
+    ``sum_i w_i mean_k loss(prediction_ik, target_ik) / sum_i w_i``, so that a weight of 2 is the
+    same as the sequence standing there twice.
+
+    Parameters
+    ----------
+    elementwise : callable
+        ``elementwise(prediction, target, reduction="none")``, as in :mod:`torch.nn.functional`.
+
+    Shape
+    -----
+    - prediction, target: ``(n_sequences, n_outputs)``
+    - weight: ``(n_sequences,)``, positive
+    - output: a scalar
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = WeightedLoss(REGRESSION_LOSSES["squared_error"])
+    >>> loss(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]), torch.tensor([3.0, 1.0]))
+    tensor(3.)
+    """
+
+    def __init__(self, elementwise):
+        super().__init__()
+        self.elementwise = elementwise
+
+    def forward(self, prediction, target, weight):
+        """Compute the mean."""
+        losses = self.elementwise(prediction, target, reduction="none").mean(1)
+        return torch.dot(losses, weight) / weight.sum()

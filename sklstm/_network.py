@@ -1,0 +1,185 @@
+"""The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+__all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+class SequenceNetwork(nn.Module):
+    """Recurrent layers that read a sequence, a pooling over its steps, a linear head.
+
+    The recurrent layers are those of :class:`torch.nn.LSTM` (Hochreiter and Schmidhuber 1997, with
+    the forget gate of Gers et al. 2000), :class:`torch.nn.GRU` (Cho et al. 2014) or
+    :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts between the layers and in front of
+    the head.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features of a step.
+    n_outputs : int
+        Number of outputs of a sequence.
+    hidden_size : int
+        Units of a layer and direction.
+    num_layers : int
+        Number of recurrent layers.
+    cell : {"lstm", "gru", "rnn"}
+        Kind of recurrent layer.
+    bidirectional : bool
+        Whether a second set of layers reads the sequence backwards.
+    dropout : float
+        Probability of an element to be zeroed in training.
+    pooling : {"last", "mean", "max", "attention"}
+        How the outputs of all steps become one vector.
+    dtype : torch.dtype
+        Data type of the weights.
+
+    Shape
+    -----
+    - steps: ``(n_steps, n_sequences, n_features)``, zero behind the end of a sequence
+    - lengths: ``(n_sequences,)`` on the CPU, or None if every sequence has ``n_steps`` steps
+    - output: ``(n_sequences, n_outputs)``
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = SequenceNetwork(n_features=3, n_outputs=2, hidden_size=8)
+    >>> network(torch.zeros(5, 4, 3), torch.tensor([5, 2, 0, 1])).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        n_features,
+        n_outputs,
+        hidden_size,
+        num_layers=1,
+        cell="lstm",
+        bidirectional=False,
+        dropout=0.0,
+        pooling="last",
+        dtype=torch.float32,
+    ):
+        super().__init__()
+        self.recurrent = CELLS[cell](
+            n_features,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        width = hidden_size * (2 if bidirectional else 1)
+        self.pooling = POOLINGS[pooling](width, bidirectional)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, n_outputs)
+        self.to(dtype)
+
+    def forward(self, steps, lengths=None):
+        """Compute the outputs of each sequence."""
+        outputs = self._read(steps, lengths)
+        if lengths is None:
+            lengths = torch.full(outputs.shape[1:2], len(outputs))
+        lengths = lengths.to(outputs.device, non_blocking=True)
+        pooled = self.pooling(outputs, lengths.clamp(min=1))
+        pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
+        return self.head(self.dropout(pooled))
+
+    def _read(self, steps, lengths):
+        """Outputs of every step, (n_steps, n_sequences, width)."""
+        if lengths is None or not self.recurrent.bidirectional:
+            return self.recurrent(steps)[0]  # what stands behind the end cannot reach back
+        packed = pack_padded_sequence(steps, lengths.clamp(min=1), enforce_sorted=False)
+        return pad_packed_sequence(self.recurrent(packed)[0], total_length=len(steps))[0]
+
+
+class LastPooling(nn.Module):
+    """The output of the last step read: of the last one, and backwards of the first one.
+
+    Shape
+    -----
+    - outputs: ``(n_steps, n_sequences, width)``
+    - lengths: ``(n_sequences,)``, at least 1
+    - output: ``(n_sequences, width)``
+    """
+
+    def __init__(self, width, bidirectional):
+        super().__init__()
+        self.forward_width = width // 2 if bidirectional else width
+
+    def forward(self, outputs, lengths):
+        """Pick the outputs."""
+        columns = torch.arange(outputs.shape[1], device=outputs.device)
+        last = outputs[lengths - 1, columns, : self.forward_width]
+        return torch.cat([last, outputs[0, :, self.forward_width :]], dim=1)
+
+
+class MeanPooling(nn.Module):
+    """The mean over the steps of each sequence.
+
+    Shape
+    -----
+    As :class:`LastPooling`.
+    """
+
+    def __init__(self, width, bidirectional):
+        super().__init__()
+
+    def forward(self, outputs, lengths):
+        """Average over the steps."""
+        return (outputs * _inside(outputs, lengths)).sum(0) / lengths[:, None]
+
+
+class MaxPooling(nn.Module):
+    """The maximum over the steps of each sequence, unit by unit.
+
+    Shape
+    -----
+    As :class:`LastPooling`.
+    """
+
+    def __init__(self, width, bidirectional):
+        super().__init__()
+
+    def forward(self, outputs, lengths):
+        """Take the maximum over the steps."""
+        return outputs.masked_fill(~_inside(outputs, lengths), -torch.inf).amax(0)
+
+
+class AttentionPooling(nn.Module):
+    """A learned weighted mean: weights ``softmax(w . tanh(h_t))`` over the steps.
+
+    From equations 9 to 11 of Zhou et al., "Attention-Based Bidirectional Long Short-Term Memory
+    Networks for Relation Classification", ACL 2016.
+
+    Shape
+    -----
+    As :class:`LastPooling`.
+    """
+
+    def __init__(self, width, bidirectional):
+        super().__init__()
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, outputs, lengths):
+        """Average over the steps with learned weights."""
+        scores = self.score(torch.tanh(outputs))
+        scores = scores.masked_fill(~_inside(outputs, lengths), -torch.inf)
+        return (torch.softmax(scores, 0) * outputs).sum(0)
+
+
+def _inside(outputs, lengths):
+    """True at the steps of a sequence, False behind its end: (n_steps, n_sequences, 1)."""
+    steps = torch.arange(len(outputs), device=outputs.device)
+    return (steps[:, None] < lengths)[..., None]
+
+
+POOLINGS = {
+    "last": LastPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "attention": AttentionPooling,
+}

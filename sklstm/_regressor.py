@@ -1,0 +1,295 @@
+"""LSTMRegressor: a number, or several, from each sequence."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array
+
+from sklstm._base import BaseLSTM
+from sklstm._batches import weighted_moments
+from sklstm._losses import REGRESSION_LOSSES
+
+__all__ = ["LSTMRegressor"]
+
+
+class LSTMRegressor(RegressorMixin, BaseLSTM):
+    """Predict a number, or several, from each sequence with an LSTM, a GRU or a simple RNN.
+
+    Behind a :class:`SequenceWindower` each row of a table is predicted from the rows before it.
+    Without one, X holds sequences: a 3-D array, or a list of arrays of different lengths.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Units of each recurrent layer.
+    num_layers : int, default=1
+        Number of recurrent layers, each reading the outputs of the one below.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
+        :class:`torch.nn.RNN` (tanh).
+    bidirectional : bool, default=False
+        Whether each layer reads the sequence backwards too.
+    dropout : float, default=0.0
+        Probability in [0, 1) of an element to be zeroed in training, between the layers and in
+        front of the linear head.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        How the outputs at all steps become one vector: that of the last step read, their mean,
+        their maximum, or a mean with learned weights (Zhou et al. 2016).
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+        What training minimises, in standardised units if `standardize`. Huber's loss is
+        quadratic below an error of 1 and linear above.
+    standardize : bool, default=True
+        Whether features and targets are brought to mean 0 and standard deviation 1, learned from
+        the steps of the training sequences. Predictions are in the original units.
+    optimizer : str or class, default="adam"
+        One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
+    optimizer_params : dict, default=None
+        More arguments of the optimizer, for example ``{"momentum": 0.9}``.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=0.0
+        L2 penalty, as the optimizer applies it.
+    clip_grad_norm : float or None, default=1.0
+        Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
+    max_epochs : int, default=100
+        Number of passes over the training data, fewer with `early_stopping`.
+    batch_size : int, default=64
+        Number of sequences of a training step.
+    callbacks : list, default=None
+        skorch callbacks: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
+        instance.
+    skorch_params : dict, default=None
+        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
+    early_stopping : bool, default=False
+        Whether to stop when the loss on validation data no longer falls, and go back to the best
+        weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
+        part of each series, or a random part of independent sequences.
+    validation_fraction : float, default=0.1
+        Part of the training data set aside for `early_stopping`.
+    n_iter_no_change : int, default=10
+        Number of epochs in a row without improvement after which `early_stopping` stops.
+    tol : float, default=1e-4
+        Least fall of the validation loss that is an improvement.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, the order of batches, dropout and the random validation part.
+        Global random states are neither used nor changed.
+    device : str, default="auto"
+        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
+        knows, such as ``"cuda:1"``.
+    dtype : {"float32", "float64"}, default="float32"
+        Data type of the network. Predictions are float64.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+    history_ : DataFrame
+        One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there is
+        validation data, ``dur`` in seconds.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    n_iter_ : int
+        Number of epochs that ran.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
+    n_features_in_ : int
+        Number of features of a step: the last axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names.
+    n_outputs_ : int
+        Number of targets.
+    feature_mean_, feature_scale_ : ndarray of shape (n_features_in_,)
+        What standardises the features; 0 and 1 if not `standardize`.
+    target_mean_, target_scale_ : ndarray of shape (n_outputs_,)
+        What standardises the targets; 0 and 1 if not `standardize`.
+    device_ : str
+        Where the net is.
+
+    See Also
+    --------
+    SequenceWindower : Give each row of a table its history.
+    sklearn.neural_network.MLPRegressor : A network for rows that have no order.
+
+    Notes
+    -----
+    A pickled estimator holds the network as plain arrays, so that one trained on a GPU loads on a
+    machine without.
+
+    References
+    ----------
+    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    .. [2] Gers, Schmidhuber and Cummins, "Learning to Forget: Continual Prediction with LSTM",
+       Neural Computation 12(10), 2000.
+    .. [3] Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical
+       Machine Translation", EMNLP 2014.
+
+    Examples
+    --------
+    Continue a sine, each value from the eight before it:
+
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import LSTMRegressor, SequenceWindower
+    >>> y = np.sin(np.arange(300) / 5)
+    >>> model = make_pipeline(
+    ...     SequenceWindower(window_size=8, horizon=1),
+    ...     LSTMRegressor(hidden_size=16, lr=0.01, max_epochs=20, random_state=0),
+    ... )
+    >>> model.fit(y[:200, None], y[:200]).predict(y[:, None]).shape
+    (300,)
+    >>> model.score(y[200:, None], y[200:]) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseLSTM._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        *,
+        num_layers=1,
+        cell="lstm",
+        bidirectional=False,
+        dropout=0.0,
+        pooling="last",
+        loss="squared_error",
+        standardize=True,
+        optimizer="adam",
+        optimizer_params=None,
+        lr=1e-3,
+        weight_decay=0.0,
+        clip_grad_norm=1.0,
+        max_epochs=100,
+        batch_size=64,
+        callbacks=None,
+        skorch_params=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        random_state=None,
+        device="auto",
+        dtype="float32",
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.pooling = pooling
+        self.loss = loss
+        self.standardize = standardize
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.clip_grad_norm = clip_grad_norm
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.callbacks = callbacks
+        self.skorch_params = skorch_params
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.random_state = random_state
+        self.device = device
+        self.dtype = dtype
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : Sequences, array-like of shape (n_samples, n_steps, n_features), list of array-likes \
+                of shape (n_steps_i, n_features), or array-like of shape (n_samples, n_features)
+            Training sequences. The last axis is always the features; a 2-D table holds one
+            sequence of a single step in each row.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A row of weight 0 is not learned: its target may be NaN.
+        X_val : same kind as X, default=None
+            Validation sequences, in place of a part of X.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        LSTMRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or the weights are not valid, or the training diverges.
+        MemoryError
+            If the device has not enough memory.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def predict(self, X):
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences. A sequence without a step is predicted too: from nothing.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the units of `y`, one for each row of X, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If a step that a sequence uses is not finite, or the features are not those of `fit`.
+        """
+        outputs = self._predict(X) * self.target_scale_ + self.target_mean_
+        return outputs[:, 0] if self._target_ndim == 1 else outputs
+
+    def _encode_target(self, y, *, reset):
+        y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_all_finite=False,
+            input_name="y",
+            estimator=self,
+        )
+        target = y.reshape(len(y), -1)
+        if reset:
+            self._target_ndim = y.ndim
+            self.n_outputs_ = target.shape[1]
+        elif target.shape[1] != self.n_outputs_:
+            raise ValueError(f"y_val has {target.shape[1]} columns, y has {self.n_outputs_}.")
+        return target
+
+    def _learn_scales(self, samples):
+        super()._learn_scales(samples)
+        self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
+        if self.standardize:
+            share = samples.weight / samples.weight.sum()
+            moments = [weighted_moments(column, share) for column in samples.target.T]
+            self.target_mean_, self.target_scale_ = np.array(moments).T
+
+    def _scale_target(self, target):
+        return (target - self.target_mean_) / self.target_scale_
+
+    def _n_network_outputs(self):
+        return self.n_outputs_
+
+    def _elementwise_loss(self):
+        return REGRESSION_LOSSES[self.loss]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

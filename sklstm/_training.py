@@ -1,0 +1,397 @@
+"""The training loop: skorch's, with our batches, seeds, validation part and early stopping."""
+
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer
+from skorch.helper import predefined_split
+
+from sklstm._sequences import Sequences
+
+__all__ = [
+    "OPTIMIZERS",
+    "EarlyStopping",
+    "Samples",
+    "SequenceNet",
+    "draw_seed",
+    "explain_out_of_memory",
+    "resolve_device",
+    "seeded",
+    "split_validation",
+]
+
+OPTIMIZERS = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+class Samples(NamedTuple):
+    """Checked training or validation data.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        The inputs.
+    target : ndarray of shape (n_sequences, n_outputs) or (n_sequences,)
+        What to predict.
+    weight : ndarray of shape (n_sequences,)
+        Weights, all positive.
+    """
+
+    sequences: Sequences
+    target: np.ndarray
+    weight: np.ndarray
+
+    def take(self, rows):
+        """Select samples.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+            Which samples.
+
+        Returns
+        -------
+        Samples
+            In the order of `rows`.
+        """
+        return Samples(self.sequences[rows], self.target[rows], self.weight[rows])
+
+
+class StopTraining(Exception):  # noqa: N818 - a signal, not an error
+    """Ends the training loop early, with what has been learned so far."""
+
+
+class EarlyStopping(Callback):
+    """Stop when the validation loss no longer falls, and go back to the best weights.
+
+    As in scikit-learn's MLPRegressor: an epoch counts as no improvement if its loss is not at
+    least `tol` below the best one; the weights kept are those of the lowest loss.
+
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Number of epochs in a row without improvement after which training stops.
+    tol : float
+        Least improvement, in units of the loss.
+    """
+
+    def __init__(self, n_iter_no_change, tol):
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier runs."""
+        self.best_loss_ = np.inf
+        self.best_epoch_ = None
+        self.n_no_change_ = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Compare the validation loss with the best one."""
+        loss = net.history[-1, "valid_loss"]
+        improved = loss <= self.best_loss_ - self.tol
+        self.n_no_change_ = 0 if improved else self.n_no_change_ + 1
+        if loss < self.best_loss_:
+            self.best_loss_ = loss
+            self.best_epoch_ = net.history[-1, "epoch"]
+            self.best_weights_ = deepcopy(net.module_.state_dict())
+        if self.n_no_change_ >= self.n_iter_no_change:
+            raise StopTraining
+
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best weights."""
+        if self.best_epoch_ is not None:
+            net.module_.load_state_dict(self.best_weights_)
+            del self.best_weights_
+
+
+class SequenceNet(NeuralNet):
+    """A skorch net that reads the batches of a `BatchLoader` and reports once an epoch.
+
+    Losses are added up on the device and read once an epoch, and callbacks hear of single
+    batches only if one of them listens: waiting for the device at every batch would be most of
+    the time of a small network on a GPU.
+    """
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def infer(self, x, **fit_params):
+        """Outputs of a batch: steps and lengths."""
+        return self.module_(*x)
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        """Loss of a batch: target and weight."""
+        return self.criterion_(y_pred, *y_true)
+
+    def train(self, dataset, validation=None):
+        """Run the epochs; whatever ends them, callbacks get to tidy up.
+
+        Parameters
+        ----------
+        dataset : SequenceDataset
+            Training data.
+        validation : SequenceDataset, default=None
+            Validation data, whose loss is computed after each epoch.
+
+        Returns
+        -------
+        SequenceNet
+            This net.
+        """
+        self.train_split = None if validation is None else predefined_split(validation)
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset)
+        except StopTraining:
+            pass
+        finally:
+            self.notify("on_train_end", X=dataset, y=None)
+            self.module_.eval()
+            self.train_split = None  # let go of the data
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:  # how skorch's own callbacks end a training
+            if method_name != "on_epoch_end":
+                raise
+            raise StopTraining from stop
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run one epoch of training or validation."""
+        if iterator is None:
+            return
+        per_batch = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        total_weight = torch.zeros_like(total)
+        for batch in iterator:
+            if per_batch:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            weight = batch[1][1].sum()
+            total += step["loss"].detach() * weight
+            total_weight += weight
+            if per_batch:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        loss = (total / total_weight).item()
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The {prefix} loss is {loss} after epoch {len(self.history)}: the training "
+                f"diverged. Lower lr (it is {self.lr}) or clip_grad_norm, or set "
+                "standardize=True if it is not."
+            )
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(
+            f"{prefix}_loss_best", loss <= min(row[f"{prefix}_loss"] for row in self.history)
+        )
+
+    def epochs(self):
+        """Tell what happened, as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there
+            was validation data, ``dur`` in seconds, and what callbacks recorded.
+        """
+        rows = [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
+        table = pd.DataFrame(rows)
+        return table[[name for name in table if not name.endswith("_loss_best")]]
+
+
+def _listens_to_batches(callback):
+    return any(
+        getattr(type(callback), name) is not getattr(Callback, name)
+        for name in ("on_batch_begin", "on_batch_end")
+    )
+
+
+def resolve_device(name):
+    """Turn the name of a device into one that is there.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` for CUDA if there is a GPU, else the CPU; or a name torch knows.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine has none of the kind.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={name!r} cannot be used here: {str(error).splitlines()[0]} "
+            "Use device='auto' for a GPU if there is one and the CPU if not, or 'cpu'."
+        ) from error
+    return device
+
+
+def draw_seed(random_state):
+    """Draw the one number that decides everything random in a fit.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        None takes fresh entropy, not NumPy's global state, which a fit leaves alone.
+
+    Returns
+    -------
+    int
+        A seed below 2**31.
+    """
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch's random numbers inside, leave its global state as found outside.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : torch.device
+        Its generator is seeded beside that of the CPU.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    on_cuda = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if on_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def explain_out_of_memory(device, batch_size):
+    """Say what to lower when the device has no memory left.
+
+    Parameters
+    ----------
+    device : torch.device
+        Named in the message.
+    batch_size : int
+        Named in the message.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    MemoryError
+        In place of torch's own error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"Out of memory on {device} with batch_size={batch_size}. Lower batch_size, then "
+            "hidden_size, num_layers or the length of the sequences (window_size), or use "
+            "device='cpu'."
+        ) from error
+
+
+def split_validation(samples, fraction, seed, stratify=None):
+    """Set the validation part aside.
+
+    Of each series its last rows, in time order: neighbouring windows are almost the same row, so
+    that a random part would be known from training. Of independent sequences a random part.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples.
+    fraction : float
+        Part of each series, and of the independent sequences, to set aside.
+    seed : int
+        Decides the random part.
+    stratify : ndarray of shape (n_samples,), default=None
+        Labels whose shares the random part keeps.
+
+    Returns
+    -------
+    train, valid : Samples
+        The two parts.
+
+    Raises
+    ------
+    ValueError
+        If one part would be empty.
+    """
+    sequences = samples.sequences
+    valid = np.zeros(len(sequences), dtype=bool)
+    in_series = np.flatnonzero(sequences.series >= 0)
+    valid[in_series] = _last_of_each(
+        sequences.series[in_series], sequences.ends[in_series], fraction
+    )
+    independent = np.flatnonzero(sequences.series < 0)
+    if round(fraction * len(independent)):
+        _, chosen = train_test_split(
+            independent,
+            test_size=round(fraction * len(independent)),
+            random_state=seed,
+            stratify=None if stratify is None else stratify[independent],
+        )
+        valid[chosen] = True
+    if valid.all() or not valid.any():
+        raise ValueError(
+            f"early_stopping sets validation_fraction={fraction} of the rows aside, which leaves "
+            f"{(~valid).sum()} of {len(valid)} rows to train and {valid.sum()} to validate. Give "
+            "more rows, another validation_fraction, or X_val and y_val."
+        )
+    return samples.take(np.flatnonzero(~valid)), samples.take(np.flatnonzero(valid))
+
+
+def _last_of_each(series, time, fraction):
+    """Mark the last rows, by time, of each series."""
+    order = np.lexsort((time, series))
+    sizes = np.bincount(series)[series[order]]
+    first = np.concatenate([[True], np.diff(series[order]) > 0])
+    rank = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    last = np.empty(len(order), dtype=bool)
+    last[order] = rank >= sizes - np.round(fraction * sizes)
+    return last
