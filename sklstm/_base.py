@@ -24,6 +24,7 @@ from sklstm._training import (
     resolve_device,
     seeded,
     split_validation,
+    suitable_threads,
 )
 
 __all__ = ["BaseLSTM"]
@@ -69,13 +70,18 @@ class BaseLSTM(BaseEstimator):
         self._validate_params()
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
+        self._fitted_on_table = is_table(X)
         samples = self._check_samples(X, y, sample_weight, reset=True)
         validation = self._check_validation(X, X_val, y_val, sample_weight_val)
         if validation is None and self.early_stopping:
             samples, validation = split_validation(samples, self.validation_fraction, seed)
         self._learn_scales(samples)
         self.device_ = str(device)
-        with seeded(seed, device), explain_out_of_memory(device, self.batch_size):
+        with (
+            seeded(seed, device),
+            suitable_threads(self.batch_size, self.hidden_size),
+            explain_out_of_memory(device, self.batch_size),
+        ):
             self.net_ = self._make_net(self._network_params(), validation is not None)
             self.net_.initialize()
             self.net_.train(
@@ -88,9 +94,21 @@ class BaseLSTM(BaseEstimator):
     def _predict(self, X):
         """Outputs of the network, (n_sequences, n_network_outputs), float64."""
         check_is_fitted(self)
+        if is_table(X) and not self._fitted_on_table:
+            warnings.warn(
+                f"{type(self).__name__} was fitted on sequences and now gets a table, of which it "
+                "reads each row as a sequence of one step. Is a SequenceWindower missing?",
+                UserWarning,
+                stacklevel=3,
+            )
         sequences = self._as_sequences(X, reset=False)
         check_finite_steps(sequences, self)
-        with explain_out_of_memory(self.device_, self.net_.iterator_valid__batch_size):
+        batch_size = min(len(sequences), self.net_.iterator_valid__batch_size)
+        hidden_size = self.net_.module_.recurrent.hidden_size
+        with (
+            suitable_threads(batch_size, hidden_size),
+            explain_out_of_memory(self.device_, batch_size),
+        ):
             outputs = self.net_.forward(self._dataset(sequences))
         return outputs.numpy().astype(np.float64)
 

@@ -96,15 +96,15 @@ def check_finite_steps(sequences, estimator, rows=None):
     if not bad_steps.any():
         return
     step = int(np.flatnonzero(bad_steps)[0])
-    row = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
+    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
     feature = int(np.flatnonzero(~np.isfinite(sequences.values[step]))[0])
     names = sequences.feature_names
     raise ValueError(
         f"Input X contains {'NaN' if np.isnan(sequences.values[step, feature]) else 'infinity'}: "
         f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[row]} of sequence {row if rows is None else rows[row]} (both counted from 0). "
-        f"{_name(estimator)} needs finite numbers in every step that a sequence uses: fill or "
-        "drop them first, for example with a SimpleImputer in front."
+        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
+        f"(both counted from 0). {_name(estimator)} needs finite numbers in every step that a "
+        "sequence uses: fill or drop them first, for example with a SimpleImputer in front."
     )
 
 

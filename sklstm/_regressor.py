@@ -57,7 +57,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     batch_size : int, default=64
         Number of sequences of a training step.
     callbacks : list, default=None
-        skorch callbacks: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
+        Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
         More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.

@@ -25,6 +25,7 @@ __all__ = [
     "resolve_device",
     "seeded",
     "split_validation",
+    "suitable_threads",
 ]
 
 OPTIMIZERS = {
@@ -38,6 +39,8 @@ OPTIMIZERS = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+
+MIN_PARALLEL_FLOPS = 5e7
 
 
 class Samples(NamedTuple):
@@ -302,6 +305,35 @@ def seeded(seed, device):
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def suitable_threads(batch_size, hidden_size):
+    """Use one thread where more would wait for each other.
+
+    One step of a recurrent layer is a matrix product of ``batch_size x hidden_size`` by
+    ``hidden_size x 4 hidden_size``; on small ones two threads are slower than one. A rule by size,
+    not a trial by time, as results must not depend on how busy the machine is.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of sequences computed together.
+    hidden_size : int
+        Units of a layer.
+
+    Yields
+    ------
+    None
+        Nothing; torch's number of threads is restored at the end.
+    """
+    before = torch.get_num_threads()
+    if 8 * batch_size * hidden_size**2 < MIN_PARALLEL_FLOPS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -45,7 +45,10 @@ def window_bounds(n_rows, window_size, horizon):
 
 
 class SequenceWindower(
-    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Turn each row of a table into the sequence of rows that led to it.
 

@@ -1,10 +1,9 @@
 """scikit-learn's own suite, on tables and, through subclasses, on real sequences."""
 
 import numpy as np
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower, Sequences
+from sklstm import LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
 
 
 def rows_as_sequences(estimator, X, reset):

@@ -1,0 +1,5 @@
+"""Data to try things with."""
+
+from sklstm.datasets._weather import load_weather
+
+__all__ = ["load_weather"]
