@@ -6,9 +6,12 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 from skorch.callbacks import GradientNormClipping
+from skorch.history import History
 
 from sklstm._batches import BatchLoader, SequenceDataset, standardization
 from sklstm._inputs import as_sequences, check_finite_steps, is_table
@@ -18,6 +21,7 @@ from sklstm._training import (
     OPTIMIZERS,
     EarlyStopping,
     Samples,
+    ScikitLearnCallbacks,
     SequenceNet,
     draw_seed,
     explain_out_of_memory,
@@ -33,11 +37,11 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MIN_PREDICTION_BATCH = 1024
 
 
-class BaseLSTM(BaseEstimator):
+class BaseLSTM(CallbackSupportMixin, BaseEstimator):
     """Fit and predict for networks that read sequences.
 
-    A subclass has `_encode_target(y, reset)`, which gives an array with a row a sample;
-    `_n_network_outputs()`; `_elementwise_loss()`; and the public `fit` and `predict`.
+    A subclass has `_encode_target(y, rows, reset)`, which gives ``(n_samples, n_outputs)`` floats;
+    `_n_network_outputs()`; `_elementwise_loss()`; and the public methods.
     """
 
     _parameter_constraints: dict = {
@@ -61,6 +65,7 @@ class BaseLSTM(BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str],
         "dtype": [StrOptions(set(DTYPES))],
@@ -68,28 +73,75 @@ class BaseLSTM(BaseEstimator):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         self._validate_params()
-        device = resolve_device(self.device)
-        seed = draw_seed(self.random_state)
-        self._fitted_on_table = is_table(X)
-        samples = self._check_samples(X, y, sample_weight, reset=True)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        fit_data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        context.call_on_fit_task_begin(estimator=self, **fit_data)
+        continues = self.warm_start and hasattr(self, "net_")
+        self._start(X, continues)
+        samples = self._check_samples(X, y, sample_weight, reset=not continues)
         validation = self._check_validation(X, X_val, y_val, sample_weight_val)
         if validation is None and self.early_stopping:
-            samples, validation = split_validation(samples, self.validation_fraction, seed)
-        self._learn_scales(samples)
-        self.device_ = str(device)
+            samples, validation = split_validation(
+                samples, self.validation_fraction, self._seed, self._stratify(samples)
+            )
+        callbacks = []
+        if hasattr(self, "_skl_callbacks"):
+            callbacks.append(ScikitLearnCallbacks(self, context, fit_data))
+        if self.early_stopping:
+            callbacks.append(EarlyStopping(self.n_iter_no_change, self.tol))
+        self._train(samples, validation, continues, self.max_epochs, callbacks)
+        if self.early_stopping:
+            self.best_epoch_ = callbacks[-1].best_epoch_
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **fit_data)
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, *, knows_target=False):
+        self._validate_params()
+        continues = hasattr(self, "net_")
+        self._start(X, continues)
+        samples = self._check_samples(
+            X, y, sample_weight, reset=not continues, knows_target=knows_target
+        )
+        self._train(samples, None, continues, epochs=1)
+        return self
+
+    def _start(self, X, continues):
+        """Settle what lasts over several calls."""
+        if not continues:
+            self._seed = draw_seed(self.random_state)
+            self.device_ = str(resolve_device(self.device))
+            self._fitted_on_table = is_table(X)
+            return
+        fitted = self.net_.get_params_for("module")
+        changed = [name for name, value in self._network_params().items() if fitted[name] != value]
+        if changed:
+            raise ValueError(
+                f"The network was fitted with another {' and '.join(changed)} "
+                f"({', '.join(str(fitted[name]) for name in changed)}), so training cannot go on. "
+                "Set it back, or fit a clone."
+            )
+
+    def _train(self, samples, validation, continues, epochs, callbacks=()):
+        device = torch.device(self.device_)
+        seed = self._seed
+        if continues:
+            seed += self.n_iter_  # not the same batches again
+            self.net_.set_params(lr=self.lr, batch_size=self.batch_size)
+        else:
+            self._learn_scales(samples)
         with (
             seeded(seed, device),
             suitable_threads(self.batch_size, self.hidden_size),
             explain_out_of_memory(device, self.batch_size),
         ):
-            self.net_ = self._make_net(self._network_params(), validation is not None)
-            self.net_.initialize()
-            self.net_.train(
-                self._dataset(*samples),
-                None if validation is None else self._dataset(*validation),
-            )
-        self._record_history()
-        return self
+            if not continues:
+                self.net_ = self._make_net(self._network_params()).initialize()
+            dataset = self._dataset(*samples)
+            validation = None if validation is None else self._dataset(*validation)
+            self.net_.train(dataset, validation, epochs=epochs, callbacks=callbacks)
+        self.history_ = self.net_.epochs()
+        self.loss_curve_ = self.history_["train_loss"].tolist()
+        self.n_iter_ = self.best_epoch_ = len(self.history_)
 
     def _predict(self, X):
         """Outputs of the network, (n_sequences, n_network_outputs), float64."""
@@ -115,36 +167,30 @@ class BaseLSTM(BaseEstimator):
     def _as_sequences(self, X, *, reset):
         return as_sequences(self, X, reset=reset)
 
-    def _check_samples(self, X, y, sample_weight, *, reset):
+    def _check_samples(self, X, y, sample_weight, *, reset, knows_target=False):
         sequences = self._as_sequences(X, reset=reset)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        target = self._encode_target(y, reset=reset)
-        if len(target) != len(sequences):
+        if _num_samples(y) != len(sequences):
             raise ValueError(
-                f"X has {len(sequences)} rows and y has {len(target)}: each row of X, one "
+                f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
                 "sequence, needs its target. A SequenceWindower keeps the number of rows."
             )
         weight = _check_sample_weight(
-            sample_weight, target, dtype=np.float64, ensure_non_negative=True
+            sample_weight, np.empty(len(sequences)), dtype=np.float64, ensure_non_negative=True
         )
         rows = np.flatnonzero(weight)  # a row of weight 0 is history of other rows, no more
-        samples = Samples(sequences, target, weight).take(rows)
-        check_finite_steps(samples.sequences, self, rows)
-        self._check_finite_target(samples.target, rows)
-        return samples
+        if len(rows) < len(sequences):
+            sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
+        check_finite_steps(sequences, self, rows)
+        target = self._encode_target(y, rows, reset=reset and not knows_target)
+        return Samples(sequences, target, weight)
 
-    def _check_finite_target(self, target, rows):
-        bad = np.flatnonzero(~np.isfinite(target).reshape(len(target), -1).all(axis=1))
-        if len(bad):
-            what = "NaN" if np.isnan(target[bad[0]]).any() else "infinity"
-            raise ValueError(
-                f"Input y contains {what}: in row {rows[bad[0]]} (counted from 0) and "
-                f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
-                "are history only."
-            )
+    def _stratify(self, samples):
+        """Labels whose shares a random validation part keeps, or None."""
+        return
 
     def _check_validation(self, X, X_val, y_val, sample_weight_val):
         if X_val is None:
@@ -195,13 +241,11 @@ class BaseLSTM(BaseEstimator):
             "dtype": DTYPES[self.dtype],
         }
 
-    def _make_net(self, network_params, validated=False):
+    def _make_net(self, network_params):
         """Build the skorch net; `skorch_params` have the last word."""
         callbacks = list(self.callbacks or [])
         if self.clip_grad_norm is not None:
             callbacks.append(GradientNormClipping(self.clip_grad_norm))
-        if self.early_stopping and validated:
-            callbacks.append(EarlyStopping(self.n_iter_no_change, self.tol))
         settings = {
             "module": SequenceNetwork,
             "criterion": WeightedLoss,
@@ -226,21 +270,13 @@ class BaseLSTM(BaseEstimator):
         }
         return SequenceNet(**settings | (self.skorch_params or {}))
 
-    def _record_history(self):
-        self.history_ = self.net_.epochs()
-        self.n_iter_ = len(self.history_)
-        self.loss_curve_ = self.history_["train_loss"].tolist()
-        self.best_epoch_ = self.n_iter_
-        for _, callback in self.net_.callbacks_:
-            if isinstance(callback, EarlyStopping):
-                self.best_epoch_ = callback.best_epoch_
-
     def __getstate__(self):
         """Keep the network as its sizes and plain arrays: the optimizer's state stays behind."""
         state = dict(super().__getstate__())
         if "net_" in state:
             net = state.pop("net_")
             params = net.get_params_for("module")
+            state["_net_history_"] = net.epochs().to_dict("records")
             state["_network_params_"] = params | {"dtype": str(params["dtype"]).split(".")[1]}
             state["_network_weights_"] = {
                 name: weight.numpy(force=True).copy()
@@ -253,6 +289,7 @@ class BaseLSTM(BaseEstimator):
         state = dict(state)
         params = state.pop("_network_params_", None)
         weights = state.pop("_network_weights_", None)
+        history = state.pop("_net_history_", None)
         super().__setstate__(state)
         if params is None:
             return
@@ -263,6 +300,7 @@ class BaseLSTM(BaseEstimator):
             {name: torch.from_numpy(weight) for name, weight in weights.items()}
         )
         self.net_.module_.eval()
+        self.net_.history_ = History(history)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,13 +4,37 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["REGRESSION_LOSSES", "WeightedLoss"]
+__all__ = ["REGRESSION_LOSSES", "WeightedLoss", "cross_entropy", "label_cross_entropy"]
 
 REGRESSION_LOSSES = {
     "squared_error": F.mse_loss,
     "absolute_error": F.l1_loss,
     "huber": F.huber_loss,
 }
+
+
+def cross_entropy(prediction, target, reduction):
+    """Cross-entropy of one class a sample.
+
+    Parameters
+    ----------
+    prediction : Tensor of shape (n_sequences, n_classes)
+        Logits.
+    target : Tensor of shape (n_sequences, 1)
+        Position of the class.
+    reduction : {"none"}
+        For a common signature.
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, 1)
+        ``-log softmax(prediction)[target]``.
+    """
+    return F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)[:, None]
+
+
+label_cross_entropy = F.binary_cross_entropy_with_logits
+"""Cross-entropy of each label of a sample that may have several."""
 
 
 class WeightedLoss(nn.Module):
@@ -26,7 +50,8 @@ class WeightedLoss(nn.Module):
 
     Shape
     -----
-    - prediction, target: ``(n_sequences, n_outputs)``
+    - prediction: ``(n_sequences, n_outputs)``
+    - target: likewise, or ``(n_sequences, 1)`` for classes
     - weight: ``(n_sequences,)``, positive
     - output: a scalar
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
@@ -71,6 +72,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
         Least fall of the validation loss that is an improvement.
+    warm_start : bool, default=False
+        Whether another `fit` goes on training the fitted network, with the statistics of the
+        first fit, instead of starting afresh.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, the order of batches, dropout and the random validation part.
         Global random states are neither used nor changed.
@@ -171,6 +175,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,
+        warm_start=False,
         random_state=None,
         device="auto",
         dtype="float32",
@@ -196,10 +201,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.dtype = dtype
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
 
@@ -234,6 +241,25 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         """
         return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch, going on from earlier calls.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Training sequences. Those of the first call decide the standardisation.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        LSTMRegressor
+            The estimator.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
     def predict(self, X):
         """Predict the targets.
 
@@ -255,7 +281,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         outputs = self._predict(X) * self.target_scale_ + self.target_mean_
         return outputs[:, 0] if self._target_ndim == 1 else outputs
 
-    def _encode_target(self, y, *, reset):
+    def _encode_target(self, y, rows, *, reset):
         y = check_array(
             y,
             dtype=np.float64,
@@ -265,11 +291,21 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             estimator=self,
         )
         target = y.reshape(len(y), -1)
+        bad = np.flatnonzero(~np.isfinite(target).all(axis=1))
+        if len(bad):
+            what = "NaN" if np.isnan(target[bad[0]]).any() else "infinity"
+            raise ValueError(
+                f"Input y contains {what}: in row {rows[bad[0]]} (counted from 0) and "
+                f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
+                "are history only."
+            )
         if reset:
             self._target_ndim = y.ndim
             self.n_outputs_ = target.shape[1]
         elif target.shape[1] != self.n_outputs_:
-            raise ValueError(f"y_val has {target.shape[1]} columns, y has {self.n_outputs_}.")
+            raise ValueError(
+                f"y has {target.shape[1]} columns here and had {self.n_outputs_} at first."
+            )
         return target
 
     def _learn_scales(self, samples):

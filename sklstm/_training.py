@@ -19,6 +19,7 @@ __all__ = [
     "OPTIMIZERS",
     "EarlyStopping",
     "Samples",
+    "ScikitLearnCallbacks",
     "SequenceNet",
     "draw_seed",
     "explain_out_of_memory",
@@ -123,6 +124,38 @@ class EarlyStopping(Callback):
             del self.best_weights_
 
 
+class ScikitLearnCallbacks(Callback):
+    """Tell scikit-learn's callbacks of each epoch.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The estimator whose `fit` runs.
+    context : sklearn.callback.CallbackContext
+        Its context.
+    fit_data : dict
+        X, y and metadata of `fit`, which callbacks may ask for.
+    """
+
+    def __init__(self, estimator, context, fit_data):
+        self.estimator = estimator
+        self.context = context
+        self.fit_data = fit_data
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Begin a task."""
+        self.epoch_ = self.context.subcontext(task_name="epoch")
+        self.epoch_.call_on_fit_task_begin(estimator=self.estimator, **self.fit_data)
+
+    def on_epoch_end(self, net, **kwargs):
+        """End the task; a copy of the estimator can predict with the weights of now."""
+        stop = self.epoch_.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes={}, **self.fit_data
+        )
+        if stop:
+            raise StopTraining
+
+
 class SequenceNet(NeuralNet):
     """A skorch net that reads the batches of a `BatchLoader` and reports once an epoch.
 
@@ -143,41 +176,53 @@ class SequenceNet(NeuralNet):
         """Loss of a batch: target and weight."""
         return self.criterion_(y_pred, *y_true)
 
-    def train(self, dataset, validation=None):
-        """Run the epochs; whatever ends them, callbacks get to tidy up.
+    def train(self, dataset, validation=None, *, epochs, callbacks=()):
+        """Run epochs; whatever ends them, callbacks get to tidy up.
 
         Parameters
         ----------
         dataset : SequenceDataset
             Training data.
-        validation : SequenceDataset, default=None
+        validation : SequenceDataset or None
             Validation data, whose loss is computed after each epoch.
+        epochs : int
+            Number of epochs.
+        callbacks : iterable of skorch.callbacks.Callback
+            Callbacks of this call, beside those of the net.
 
         Returns
         -------
         SequenceNet
             This net.
         """
+        lasting_callbacks = self.callbacks_
+        self.callbacks_ = [*lasting_callbacks, *(("", callback) for callback in callbacks)]
         self.train_split = None if validation is None else predefined_split(validation)
         self.notify("on_train_begin", X=dataset, y=None)
         try:
-            self.fit_loop(dataset)
+            self.fit_loop(dataset, epochs=epochs)
         except StopTraining:
             pass
         finally:
             self.notify("on_train_end", X=dataset, y=None)
             self.module_.eval()
+            self.callbacks_ = lasting_callbacks
             self.train_split = None  # let go of the data
         return self
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks."""
-        try:
+        """Call the callbacks; at the end of an epoch all of them, even if one asks to stop."""
+        if method_name != "on_epoch_end":
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:  # how skorch's own callbacks end a training
-            if method_name != "on_epoch_end":
-                raise
-            raise StopTraining from stop
+            return
+        stop = False
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **cb_kwargs)
+            except (StopTraining, KeyboardInterrupt):  # the latter is how skorch's own ask
+                stop = True
+        if stop:
+            raise StopTraining
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch of training or validation."""
@@ -382,7 +427,7 @@ def split_validation(samples, fraction, seed, stratify=None):
     seed : int
         Decides the random part.
     stratify : ndarray of shape (n_samples,), default=None
-        Labels whose shares the random part keeps.
+        Labels whose shares the random part keeps, if it has room for each label.
 
     Returns
     -------
@@ -401,14 +446,7 @@ def split_validation(samples, fraction, seed, stratify=None):
         sequences.series[in_series], sequences.ends[in_series], fraction
     )
     independent = np.flatnonzero(sequences.series < 0)
-    if round(fraction * len(independent)):
-        _, chosen = train_test_split(
-            independent,
-            test_size=round(fraction * len(independent)),
-            random_state=seed,
-            stratify=None if stratify is None else stratify[independent],
-        )
-        valid[chosen] = True
+    valid[_random_part(independent, fraction, seed, stratify)] = True
     if valid.all() or not valid.any():
         raise ValueError(
             f"early_stopping sets validation_fraction={fraction} of the rows aside, which leaves "
@@ -416,6 +454,19 @@ def split_validation(samples, fraction, seed, stratify=None):
             "more rows, another validation_fraction, or X_val and y_val."
         )
     return samples.take(np.flatnonzero(~valid)), samples.take(np.flatnonzero(valid))
+
+
+def _random_part(rows, fraction, seed, stratify):
+    """Draw some of the rows."""
+    size = round(fraction * len(rows))
+    if not size:
+        return rows[:0]
+    if stratify is not None:
+        stratify = stratify[rows]
+        counts = np.unique_counts(stratify).counts
+        if counts.min() < 2 or len(counts) > min(size, len(rows) - size):
+            stratify = None
+    return train_test_split(rows, test_size=size, random_state=seed, stratify=stratify)[1]
 
 
 def _last_of_each(series, time, fraction):

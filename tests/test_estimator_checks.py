@@ -3,26 +3,29 @@
 import numpy as np
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklstm import LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
+from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
 
 
-def rows_as_sequences(estimator, X, reset):
-    """The rows of a table as univariate sequences: n_features steps of one feature."""
-    table = super(type(estimator), estimator)._as_sequences(X, reset=reset)
-    n_rows, _, n_columns = table.shape
-    return Sequences(
-        table.values.reshape(-1, 1), np.arange(n_rows) * n_columns, np.full(n_rows, n_columns)
-    )
-
-
-class RowsRegressor(LSTMRegressor):
+class RowsMixin:
     """Reads each row of a table as a sequence, so that the suite meets real sequences."""
 
     def _as_sequences(self, X, *, reset):
-        return rows_as_sequences(self, X, reset)
+        table = super()._as_sequences(X, reset=reset)
+        n_rows, _, n_columns = table.shape
+        return Sequences(
+            table.values.reshape(-1, 1), np.arange(n_rows) * n_columns, np.full(n_rows, n_columns)
+        )
 
     def _network_params(self):
         return super()._network_params() | {"n_features": 1}
+
+
+class RowsRegressor(RowsMixin, LSTMRegressor):
+    pass
+
+
+class RowsClassifier(RowsMixin, LSTMClassifier):
+    pass
 
 
 HISTORY_REASONS = {
@@ -44,6 +47,8 @@ FLOAT32_REASONS = {
     [
         LSTMRegressor(dtype="float64"),
         RowsRegressor(dtype="float64", lr=0.01),
+        LSTMClassifier(dtype="float64"),
+        RowsClassifier(dtype="float64", lr=0.01),
         SequenceWindower(),
         SequenceFlattener(),
     ],
@@ -57,7 +62,7 @@ def test_contract(estimator, check):
 
 
 @parametrize_with_checks(
-    [LSTMRegressor(), RowsRegressor(lr=0.01)],
+    [LSTMRegressor(), RowsRegressor(lr=0.01), LSTMClassifier(), RowsClassifier(lr=0.01)],
     expected_failed_checks=lambda estimator: FLOAT32_REASONS,
     xfail_strict=False,  # whether float32 happens to agree to 1e-7 depends on the processor
 )

@@ -1,0 +1,424 @@
+"""LSTMClassifier: a label, or several, for each sequence."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d
+
+from sklstm._base import BaseLSTM
+from sklstm._losses import cross_entropy, label_cross_entropy
+
+__all__ = ["LSTMClassifier"]
+
+SEVERAL = "multilabel-indicator"
+
+
+class LSTMClassifier(ClassifierMixin, BaseLSTM):
+    """Predict a label, or several, of each sequence with an LSTM, a GRU or a simple RNN.
+
+    Behind a :class:`SequenceWindower` each row of a table is labelled from the rows before it.
+    Without one, X holds sequences: a 3-D array, or a list of arrays of different lengths.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Units of each recurrent layer.
+    num_layers : int, default=1
+        Number of recurrent layers, each reading the outputs of the one below.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
+        :class:`torch.nn.RNN` (tanh).
+    bidirectional : bool, default=False
+        Whether each layer reads the sequence backwards too.
+    dropout : float, default=0.0
+        Probability in [0, 1) of an element to be zeroed in training, between the layers and in
+        front of the linear head.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        How the outputs at all steps become one vector: that of the last step read, their mean,
+        their maximum, or a mean with learned weights (Zhou et al. 2016).
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, ``{label: weight}``, which multiply `sample_weight`; classes that
+        are not named weigh 1. ``"balanced"`` makes all classes weigh the same. Not for several
+        labels a sample.
+    standardize : bool, default=True
+        Whether features are brought to mean 0 and standard deviation 1, learned from the steps of
+        the training sequences.
+    optimizer : str or class, default="adam"
+        One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
+    optimizer_params : dict, default=None
+        More arguments of the optimizer, for example ``{"momentum": 0.9}``.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=0.0
+        L2 penalty, as the optimizer applies it.
+    clip_grad_norm : float or None, default=1.0
+        Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
+    max_epochs : int, default=100
+        Number of passes over the training data, fewer with `early_stopping`.
+    batch_size : int, default=64
+        Number of sequences of a training step.
+    callbacks : list, default=None
+        Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
+        instance.
+    skorch_params : dict, default=None
+        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
+    early_stopping : bool, default=False
+        Whether to stop when the loss on validation data no longer falls, and go back to the best
+        weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
+        part of each series, or a random part of independent sequences that keeps the shares of
+        the classes.
+    validation_fraction : float, default=0.1
+        Part of the training data set aside for `early_stopping`.
+    n_iter_no_change : int, default=10
+        Number of epochs in a row without improvement after which `early_stopping` stops.
+    tol : float, default=1e-4
+        Least fall of the validation loss that is an improvement.
+    warm_start : bool, default=False
+        Whether another `fit` goes on training the fitted network, with the statistics of the
+        first fit, instead of starting afresh.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, the order of batches, dropout and the random validation part.
+        Global random states are neither used nor changed.
+    device : str, default="auto"
+        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
+        knows, such as ``"cuda:1"``.
+    dtype : {"float32", "float64"}, default="float32"
+        Data type of the network. Probabilities are float64.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+    history_ : DataFrame
+        One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there is
+        validation data, ``dur`` in seconds.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    n_iter_ : int
+        Number of epochs that ran.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
+    n_features_in_ : int
+        Number of features of a step: the last axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names.
+    n_outputs_ : int
+        Number of labels a sample may have: 1, unless `y` is a table of zeros and ones.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted; the numbers of the columns of `y` if a sample may have several.
+    feature_mean_, feature_scale_ : ndarray of shape (n_features_in_,)
+        What standardises the features; 0 and 1 if not `standardize`.
+    device_ : str
+        Where the net is.
+
+    See Also
+    --------
+    SequenceWindower : Give each row of a table its history.
+    sklearn.neural_network.MLPClassifier : A network for rows that have no order.
+
+    Notes
+    -----
+    A pickled estimator holds the network as plain arrays, so that one trained on a GPU loads on a
+    machine without.
+
+    References
+    ----------
+    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    .. [2] Gers, Schmidhuber and Cummins, "Learning to Forget: Continual Prediction with LSTM",
+       Neural Computation 12(10), 2000.
+
+    Examples
+    --------
+    Tell rising from falling sequences:
+
+    >>> import numpy as np
+    >>> from sklstm import LSTMClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 10, 1)).cumsum(axis=1)
+    >>> y = np.where(X[:, -1, 0] > X[:, 0, 0], "up", "down")
+    >>> model = LSTMClassifier(hidden_size=16, lr=0.01, max_epochs=20, random_state=0)
+    >>> model.fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.9
+    True
+    >>> model.classes_, model.predict_proba(X[150:]).shape
+    (array(['down', 'up'], dtype='<U4'), (50, 2))
+    """
+
+    _parameter_constraints: dict = {
+        **BaseLSTM._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        *,
+        num_layers=1,
+        cell="lstm",
+        bidirectional=False,
+        dropout=0.0,
+        pooling="last",
+        class_weight=None,
+        standardize=True,
+        optimizer="adam",
+        optimizer_params=None,
+        lr=1e-3,
+        weight_decay=0.0,
+        clip_grad_norm=1.0,
+        max_epochs=100,
+        batch_size=64,
+        callbacks=None,
+        skorch_params=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        device="auto",
+        dtype="float32",
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.pooling = pooling
+        self.class_weight = class_weight
+        self.standardize = standardize
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.clip_grad_norm = clip_grad_norm
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.callbacks = callbacks
+        self.skorch_params = skorch_params
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.dtype = dtype
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : Sequences, array-like of shape (n_samples, n_steps, n_features), list of array-likes \
+                of shape (n_steps_i, n_features), or array-like of shape (n_samples, n_features)
+            Training sequences. The last axis is always the features; a 2-D table holds one
+            sequence of a single step in each row.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of any type, one a sample; or a table of zeros and ones, where a sample may have
+            several labels or none.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A row of weight 0 is not learned: its label may be missing.
+        X_val : same kind as X, default=None
+            Validation sequences, in place of a part of X.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
+            Labels of `X_val`, none of them new.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        LSTMClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or the weights are not valid, if there is one class only, or the
+            training diverges.
+        MemoryError
+            If the device has not enough memory.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch, going on from earlier calls.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Training sequences. Those of the first call decide the standardisation.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that calls will ever see. `None`: those in the `y` of the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        LSTMClassifier
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds a label that is not in `classes`, or `classes` changes between calls.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
+                "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
+            )
+        if classes is not None and not hasattr(self, "net_"):
+            self._remember_labels(np.unique(classes), type_of_target(y) == SEVERAL)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} is not what the first call of partial_fit "
+                f"had: {self.classes_.tolist()}."
+            )
+        return self._partial_fit(X, y, sample_weight, knows_target=classes is not None)
+
+    def predict(self, X):
+        """Predict the labels.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels as `y` had them, one for each row of X, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If a step that a sequence uses is not finite, or the features are not those of `fit`.
+        """
+        outputs = self._predict(X)
+        if self._several_labels:
+            return (outputs > 0).astype(int)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each label.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
+            several labels.
+        """
+        outputs = self._predict(X)
+        return expit(outputs) if self._several_labels else softmax(outputs, axis=1)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each label.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_classes)
+            Natural logarithms of `predict_proba`, without its rounding near 0.
+        """
+        outputs = self._predict(X)
+        return log_expit(outputs) if self._several_labels else log_softmax(outputs, axis=1)
+
+    def _encode_target(self, y, rows, *, reset):
+        labels = np.asarray(y)
+        missing = pd.isna(labels) if labels.dtype.kind != "f" else ~np.isfinite(labels)
+        missing = missing.reshape(len(rows), -1).any(axis=1)
+        if missing.any():
+            raise ValueError(
+                f"Input y contains NaN or infinity: row {rows[missing.argmax()]} (counted from 0) "
+                f"and {missing.sum() - 1} more have no label. Drop such rows, or give them "
+                "sample_weight 0 so that they are history only."
+            )
+        check_classification_targets(y)
+        several = type_of_target(y, input_name="y") == SEVERAL
+        if several:
+            target = check_array(y, dtype=np.float64, input_name="y", estimator=self)
+            labels = np.arange(target.shape[1])
+        else:
+            y = column_or_1d(y, warn=True)
+            labels = np.unique(y)
+        if reset:
+            self._remember_labels(labels, several)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown) or several != self._several_labels:
+            raise ValueError(
+                f"y holds the labels {unknown.tolist()}, which the estimator does not know: its "
+                f"classes are {self.classes_.tolist()}. Give partial_fit all of them as classes."
+            )
+        return target if several else np.searchsorted(self.classes_, y)[:, None].astype(float)
+
+    def _remember_labels(self, labels, several):
+        if len(labels) < 2 and not several:
+            raise ValueError(
+                f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "
+                f"{labels[0]!r}."
+            )
+        self.classes_ = labels
+        self.n_outputs_ = len(labels) if several else 1
+        self._several_labels = several
+
+    def _check_samples(self, X, y, sample_weight, *, reset, knows_target=False):
+        samples = super()._check_samples(
+            X, y, sample_weight, reset=reset, knows_target=knows_target
+        )
+        if self.class_weight is None:
+            return samples
+        codes = samples.target[:, 0].astype(int)
+        if reset:
+            self._label_weights = self._weigh_labels(self.classes_[codes], samples.weight)
+        weight = samples.weight * self._label_weights[codes]
+        return samples._replace(weight=weight).take(np.flatnonzero(weight))
+
+    def _weigh_labels(self, y, sample_weight):
+        """Weight of each class, in the order of ``classes_``."""
+        if self._several_labels:
+            raise ValueError(
+                "class_weight is for one label a sample, and y is a table of several. Use "
+                "sample_weight."
+            )
+        if self.class_weight == "balanced":
+            return compute_class_weight(
+                "balanced", classes=self.classes_, y=y, sample_weight=sample_weight
+            )
+        unknown = [label for label in self.class_weight if label not in self.classes_]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, which y does not hold: its labels are "
+                f"{self.classes_.tolist()}."
+            )
+        return np.array([self.class_weight.get(label, 1.0) for label in self.classes_])
+
+    def _stratify(self, samples):
+        return None if self._several_labels else samples.target[:, 0]
+
+    def _n_network_outputs(self):
+        return len(self.classes_)
+
+    def _elementwise_loss(self):
+        return label_cross_entropy if self._several_labels else cross_entropy
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
