@@ -4,7 +4,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-__all__ = ["BatchLoader", "SequenceDataset", "standardization"]
+__all__ = ["BatchLoader", "SequenceDataset", "standardization", "weighted_moments"]
+
+BLOCK = 4096
 
 
 def standardization(sequences, weight=None):
@@ -67,8 +69,11 @@ def weighted_moments(x, share):
     >>> weighted_moments(np.array([7.0, 7.0]), np.array([0.5, 0.5]))
     (7.0, 1.0)
     """
+    first = float(x[0])  # differences from it are exact where a sum over many rows would round
+    x = x - first
     mean = float(share @ x)
     scale = float(np.sqrt(share @ (x - mean) ** 2))
+    mean += first
     rounding = 10 * np.finfo(np.float64).eps * abs(mean)
     return mean, scale if scale > rounding else 1.0
 
@@ -169,6 +174,7 @@ def _standardized(values, mean, scale, dtype):
     """Standardised copy of the steps with a row of zeros, the padding, at the end."""
     padded = np.zeros((len(values) + 1, values.shape[1]), dtype=str(dtype).removeprefix("torch."))
     with np.errstate(over="ignore", invalid="ignore"):  # steps that no sequence uses may be odd
-        np.subtract(values, mean, out=padded[:-1], casting="same_kind")
-        padded[:-1] /= scale.astype(padded.dtype)
+        for start in range(0, len(values), BLOCK):  # in float64, without such a copy of the table
+            block = slice(start, min(start + BLOCK, len(values)))
+            padded[block] = (values[block] - mean) / scale
     return padded

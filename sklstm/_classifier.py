@@ -142,7 +142,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 10, 1)).cumsum(axis=1)
     >>> y = np.where(X[:, -1, 0] > X[:, 0, 0], "up", "down")
-    >>> model = LSTMClassifier(hidden_size=16, lr=0.01, max_epochs=20, random_state=0)
+    >>> model = LSTMClassifier(hidden_size=16, lr=0.01, max_epochs=60, random_state=0)
     >>> model.fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.9
     True
     >>> model.classes_, model.predict_proba(X[150:]).shape

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
-from sklstm._frames import check_feature_columns
+from sklstm._frames import numeric_columns
 from sklstm._sequences import Sequences
 
 __all__ = ["as_sequences", "check_finite_steps", "is_table"]
@@ -27,7 +27,7 @@ def as_sequences(estimator, X, *, reset):
     Returns
     -------
     Sequences
-        Floating point steps; nothing is copied that is floating point already. They may hold NaN.
+        Numeric steps, which may be NaN; nothing is copied that is floating point already.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def as_sequences(estimator, X, *, reset):
         If X is empty, not numeric, or has other features than the X of `fit`.
     """
     if is_table(X):
-        check_feature_columns(X)
+        X = numeric_columns(X)
         X = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
         names = getattr(estimator, "feature_names_in_", None)
         return Sequences.from_arrays(X[:, None], feature_names=names)
@@ -43,6 +43,8 @@ def as_sequences(estimator, X, *, reset):
         X = _read_arrays(X)
     if not len(X):
         raise ValueError(f"Found 0 sequences in X; {_name(estimator)} needs at least one.")
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     _check_features(estimator, X, reset=reset)
     return X
 

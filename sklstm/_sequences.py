@@ -372,12 +372,12 @@ class Sequences:
         >>> Sequences([[1.0], [2.0], [3.0]], starts=[0, 0], lengths=[1, 2]).step_weights()
         array([2, 1, 0])
         """
-        size = len(self.values) + 1
-        used = _cover(self.starts, self.ends, size)
         if weights is None:
-            return used
-        # Rounding may leave a trace of weight behind the last step of a sequence: cut it off.
-        return np.where(used > 0, _cover(self.starts, self.ends, size, weights), 0.0)
+            return _cover(self.starts, self.ends, len(self.values))
+        # In units of a power of two the sums are exact, and cancel behind the end of a sequence.
+        weights = np.asarray(weights, dtype=np.float64)
+        unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
+        return unit * _cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
 
     def compact(self):
         """Drop the steps that no sequence uses.
@@ -397,13 +397,14 @@ class Sequences:
         ((5000, 1), (5, 1))
         """
         used = self.step_weights() > 0
-        needed_later = np.logical_or.accumulate(used[::-1])[::-1]
-        gap = np.zeros_like(used)
-        gap[1:] = used[:-1] & ~used[1:] & needed_later[1:]
-        kept = used | gap
+        place = np.append(used, False)  # an empty sequence uses no step, but has a place in time
+        place[self.starts[(self.lengths == 0) & (self.series >= 0)]] = True
+        more_to_come = np.logical_or.accumulate(place[::-1])[::-1]
+        place[1:] |= place[:-1] & more_to_come[1:]
+        kept = place[:-1]
         if kept.all():
             return self
-        values = np.where(gap[kept, None], 0, self.values[kept])
+        values = np.where(used[kept, None], self.values[kept], 0)
         position = np.concatenate([[0], np.cumsum(kept)])
         return Sequences(
             values.astype(self.dtype, copy=False),
@@ -419,8 +420,9 @@ class Sequences:
         return np.repeat(self.starts - first, self.lengths) + np.arange(self.lengths.sum())
 
 
-def _cover(starts, ends, size, weights=None):
-    """Sum of the weights of the intervals over each of ``size - 1`` places (difference array)."""
+def _cover(starts, ends, n_steps, weights=None):
+    """Sum of the weights of the intervals that cover each step (difference array)."""
+    size = n_steps + 1
     changes = np.bincount(starts, weights, size) - np.bincount(ends, weights, size)
     return np.cumsum(changes)[:-1]
 
@@ -441,6 +443,13 @@ def _flatten_list(arrays):
     """Steps and lengths of a list of 2-D arrays."""
     if not arrays:
         raise ValueError("There are no sequences: the list is empty.")
+    names = getattr(arrays[0], "columns", None)
+    for number, array in enumerate(arrays):
+        if not _equal_names(getattr(array, "columns", names), names):
+            raise ValueError(
+                f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
+                f"{None if names is None else list(names)}."
+            )
     arrays = [np.asarray(array) for array in arrays]
     for number, array in enumerate(arrays):
         if array.ndim != 2:

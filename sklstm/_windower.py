@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklstm._frames import check_feature_columns
+from sklstm._frames import numeric_columns
 from sklstm._inputs import FLOATS, as_sequences
 from sklstm._sequences import Sequences
 
@@ -178,7 +178,7 @@ class SequenceWindower(
         return self
 
     def _check_table(self, X, *, reset):
-        check_feature_columns(X)
+        X = numeric_columns(X)
         return validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
 
     def __sklearn_tags__(self):
@@ -211,7 +211,8 @@ class SequenceFlattener(TransformerMixin, BaseEstimator):
     -----
     A missing step, before the start of a shorter sequence, is NaN. Gradient boosting takes that
     as it is; other estimators need an imputer behind the flattener. Of longer sequences than
-    those seen in `fit` the last `n_steps_` steps are kept.
+    those seen in `fit` the last `n_steps_` steps are kept. Sequences have no index, so that a
+    DataFrame by ``set_output`` counts its rows from 0.
 
     Examples
     --------

@@ -63,6 +63,14 @@ def assert_standardization(sequences, weight, expected, rtol=1e-12):
         np.testing.assert_allclose(given, wanted, rtol=rtol)
 
 
+def assert_standardised_float32(values):
+    sequences = Sequences(values, starts=[0], lengths=[500])
+    dataset = make_dataset(sequences, *standardization(sequences), dtype=torch.float32)
+    (steps, _), _ = dataset.batch(torch.tensor([0]))
+    mean, scale = standardization_by_loop(sequences, [1.0])
+    np.testing.assert_allclose(steps[:, 0], (values - mean) / scale, rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("rows", SOME_ROWS)
 def test_batch_is_that_of_a_loop(rows, device):
     sequences = make_sequences()
@@ -289,11 +297,3 @@ def test_standardised_float32_is_precise_far_from_zero(offset, size):
 @pytest.mark.parametrize("size", [1e-50, 1e-40, 1e40, 1e45])
 def test_standardised_float32_is_precise_outside_the_range_of_float32(size):
     assert_standardised_float32(size * np.random.default_rng(0).normal(size=(500, 2)))
-
-
-def assert_standardised_float32(values):
-    sequences = Sequences(values, starts=[0], lengths=[500])
-    dataset = make_dataset(sequences, *standardization(sequences), dtype=torch.float32)
-    (steps, _), _ = dataset.batch(torch.tensor([0]))
-    mean, scale = standardization_by_loop(sequences, [1.0])
-    np.testing.assert_allclose(steps[:, 0], (values - mean) / scale, rtol=0, atol=2e-6)

@@ -242,6 +242,7 @@ def test_equality_is_one_of_content_not_of_layout(container):
         {"values": np.array([[1.0], [2.0], [3.0], [4.0]])},
         {"starts": [1, 0]},
         {"lengths": [2, 1]},
+        {"starts": [0, 1], "lengths": [1, 3]},
         {"starts": [0], "lengths": [2], "series": [0]},
         {"series": [0, -1]},
         {"series": None},
@@ -261,7 +262,7 @@ def test_any_other_content_is_unequal(changes):
     assert Sequences(**parts) != Sequences(**parts | changes)
 
 
-def test_another_number_of_features_is_unequal_even_without_steps():
+def test_another_number_of_features_is_unequal_without_steps_too():
     assert Sequences(np.zeros((0, 1)), [0], [0]) != Sequences(np.zeros((0, 2)), [0], [0])
 
 
@@ -321,13 +322,21 @@ def test_step_weights_count_the_sequences_that_use_a_step(container):
 def test_step_weights_add_up_the_weights_of_sequences(container, data):
     sequences, _ = container
     size = len(sequences)
-    weights = data.draw(st.lists(st.floats(0, 10), min_size=size, max_size=size))
+    positive = st.floats(0, 10, allow_subnormal=False)
+    weights = data.draw(st.lists(positive, min_size=size, max_size=size))
     expected = np.zeros(len(sequences.values))
     for start, end, weight in zip(sequences.starts, sequences.ends, weights, strict=True):
         expected[start:end] += weight
     found = sequences.step_weights(weights)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert not found[sequences.step_weights() == 0].any()
+
+
+@pytest.mark.parametrize("weight", [0.0, 5e-324, 1e-300, 0.1, 1e300])
+def test_step_weights_may_have_any_size(weight):
+    sequences = Sequences([[1.0], [2.0], [3.0]], starts=[1], lengths=[1])
+    expected = [0, pytest.approx(weight, rel=1e-12, abs=0), 0]
+    assert sequences.step_weights([weight]).tolist() == expected
 
 
 @many_examples
