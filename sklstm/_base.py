@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -14,6 +13,7 @@ from skorch.callbacks import GradientNormClipping
 from skorch.history import History
 
 from sklstm._batches import BatchLoader, SequenceDataset, standardization
+from sklstm._estimator import DocumentedEstimator
 from sklstm._inputs import as_sequences, check_finite_steps, is_table
 from sklstm._losses import WeightedLoss
 from sklstm._network import CELLS, POOLINGS, SequenceNetwork
@@ -37,7 +37,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MIN_PREDICTION_BATCH = 1024
 
 
-class BaseLSTM(CallbackSupportMixin, BaseEstimator):
+class BaseLSTM(CallbackSupportMixin, DocumentedEstimator):
     """Fit and predict for networks that read sequences.
 
     A subclass has `_encode_target(y, rows, reset)`, which gives ``(n_samples, n_outputs)`` floats;

@@ -3,10 +3,11 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from sklstm._estimator import DocumentedEstimator
 from sklstm._frames import numeric_columns
 from sklstm._inputs import FLOATS, as_sequences
 from sklstm._sequences import Sequences
@@ -47,7 +48,7 @@ def window_bounds(n_rows, window_size, horizon):
 class SequenceWindower(
     OneToOneFeatureMixin,
     TransformerMixin,
-    BaseEstimator,
+    DocumentedEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Turn each row of a table into the sequence of rows that led to it.
@@ -188,7 +189,7 @@ class SequenceWindower(
         return tags
 
 
-class SequenceFlattener(TransformerMixin, BaseEstimator):
+class SequenceFlattener(TransformerMixin, DocumentedEstimator):
     """Turn sequences into a table with one column for each feature and lag.
 
     The way from a :class:`SequenceWindower` to any other scikit-learn estimator, and so to a

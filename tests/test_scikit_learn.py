@@ -628,8 +628,11 @@ def test_confusion_is_drawn(kind):
 # Conformal prediction
 
 
-# It asks the last step of a Pipeline about a table of one row to see whether it is fitted.
-asked_by_mapie = pytest.mark.filterwarnings("ignore:LSTM.* was fitted on sequences:UserWarning")
+# To see whether a Pipeline is fitted, MAPIE asks its last step about an array of one row.
+asked_by_mapie = pytest.mark.filterwarnings(
+    "ignore:LSTM.* was fitted on sequences:UserWarning",
+    "ignore:X does not have valid feature names:UserWarning",
+)
 
 
 def noisy(n_rows):
@@ -659,18 +662,26 @@ def test_conformal_intervals_cover(kind):
     assert (bounds[:, 1] - bounds[:, 0]).mean() < 0.8 * 2 * 1.28 * y.std()  # better than no model
 
 
-@asked_by_mapie
-@table_or_sequences
-def test_conformal_sets_cover(kind):
-    model = given(kind, classifier())[0]
-    table, y = noisy(500)
-    X = table if kind == "table" else windower().fit_transform(table)
+def conformal_sets(final, X, y):
     train, calibration, test = parts(X, (y > 0).to_numpy())
-    sets = SplitConformalClassifier(model.fit(*train), confidence_level=0.9, prefit=True)
-    sets.conformalize(*calibration)
+    sets = SplitConformalClassifier(final.fit(*train), confidence_level=0.9, prefit=True)
+    return sets.conformalize(*calibration), test
+
+
+@asked_by_mapie
+def test_conformal_sets_cover():
+    model = behind_windower(classifier())
+    sets, test = conformal_sets(model, *noisy(500))
     labels, members = sets.predict_set(test[0])
     same(labels, model.predict(test[0]))
     assert 0.8 < members[np.arange(200), test[1].astype(int), 0].mean() < 0.98
+
+
+@asked_by_mapie
+def test_conformal_sets_refuse_sequences():
+    table, y = noisy(500)
+    with pytest.raises(ValueError, match=r"mismatch between .*X.shape and .*n_features_in_"):
+        conformal_sets(classifier(), windower().fit_transform(table), y)
 
 
 # Tools for tables only say so
