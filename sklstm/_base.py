@@ -5,15 +5,13 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 from skorch.callbacks import GradientNormClipping
-from skorch.history import History
 
 from sklstm._batches import BatchLoader, SequenceDataset, standardization
-from sklstm._estimator import DocumentedEstimator
+from sklstm._estimator import SequenceEstimator
 from sklstm._inputs import as_sequences, check_finite_steps, is_table
 from sklstm._losses import WeightedLoss
 from sklstm._network import CELLS, POOLINGS, SequenceNetwork
@@ -37,7 +35,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MIN_PREDICTION_BATCH = 1024
 
 
-class BaseLSTM(CallbackSupportMixin, DocumentedEstimator):
+class BaseLSTM(SequenceEstimator):
     """Fit and predict for networks that read sequences.
 
     A subclass has `_encode_target(y, rows, reset)`, which gives ``(n_samples, n_outputs)`` floats;
@@ -73,9 +71,6 @@ class BaseLSTM(CallbackSupportMixin, DocumentedEstimator):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         self._validate_params()
-        context = self._init_callback_context(max_subtasks=self.max_epochs)
-        fit_data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        context.call_on_fit_task_begin(estimator=self, **fit_data)
         continues = self.warm_start and hasattr(self, "net_")
         self._start(X, continues)
         samples = self._check_samples(X, y, sample_weight, reset=not continues)
@@ -84,6 +79,9 @@ class BaseLSTM(CallbackSupportMixin, DocumentedEstimator):
             samples, validation = split_validation(
                 samples, self.validation_fraction, self._seed, self._stratify(samples)
             )
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        fit_data = _rows_with_weight(X, y, sample_weight)
+        context.call_on_fit_task_begin(estimator=self, **fit_data)
         callbacks = []
         if hasattr(self, "_skl_callbacks"):
             callbacks.append(ScikitLearnCallbacks(self, context, fit_data))
@@ -295,17 +293,24 @@ class BaseLSTM(CallbackSupportMixin, DocumentedEstimator):
             return
         self.device_ = str(_device_here(self.device_))
         with torch.random.fork_rng([]):  # initial weights are drawn, then replaced
-            self.net_ = self._make_net(params | {"dtype": DTYPES[params["dtype"]]}).initialize()
-        self.net_.module_.load_state_dict(
-            {name: torch.from_numpy(weight) for name, weight in weights.items()}
-        )
-        self.net_.module_.eval()
-        self.net_.history_ = History(history)
+            self.net_ = self._make_net(params | {"dtype": DTYPES[params["dtype"]]})
+            self.net_.restore(weights, history)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _rows_with_weight(X, y, sample_weight):
+    """What scikit-learn's callbacks may score on: rows of weight 0 need not have a target."""
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight)
+        rows = np.flatnonzero(sample_weight)
+        if len(rows) < len(sample_weight):
+            X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
+            sample_weight = sample_weight[rows]
+    return {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
 
 
 def _device_here(name):

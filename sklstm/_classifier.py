@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
@@ -342,6 +343,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         return log_expit(outputs) if self._several_labels else log_softmax(outputs, axis=1)
 
     def _encode_target(self, y, rows, *, reset):
+        if issparse(y):
+            y = y.toarray()
         labels = np.asarray(y)
         missing = pd.isna(labels) if labels.dtype.kind != "f" else ~np.isfinite(labels)
         missing = missing.reshape(len(rows), -1).any(axis=1)
@@ -365,7 +368,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         if len(unknown) or several != self._several_labels:
             raise ValueError(
                 f"y holds the labels {unknown.tolist()}, which the estimator does not know: its "
-                f"classes are {self.classes_.tolist()}. Give partial_fit all of them as classes."
+                f"classes are {self.classes_.tolist()}, those of the first call. partial_fit takes "
+                "all that will ever come as classes."
             )
         return target if several else np.searchsorted(self.classes_, y)[:, None].astype(float)
 
@@ -373,7 +377,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         if len(labels) < 2 and not several:
             raise ValueError(
                 f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "
-                f"{labels[0]!r}."
+                f"{labels.tolist()[0]!r}."
             )
         self.classes_ = labels
         self.n_outputs_ = len(labels) if several else 1
@@ -386,10 +390,19 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         if self.class_weight is None:
             return samples
         codes = samples.target[:, 0].astype(int)
-        if reset:
+        if self._label_weights is None:  # the training data come first
             self._label_weights = self._weigh_labels(self.classes_[codes], samples.weight)
         weight = samples.weight * self._label_weights[codes]
+        if not weight.any():
+            raise ValueError(
+                f"class_weight={self.class_weight} gives weight zero to all of y: there is nothing "
+                "to learn from."
+            )
         return samples._replace(weight=weight).take(np.flatnonzero(weight))
+
+    def _start(self, X, continues):
+        super()._start(X, continues)
+        self._label_weights = None
 
     def _weigh_labels(self, y, sample_weight):
         """Weight of each class, in the order of ``classes_``."""
@@ -408,7 +421,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 f"class_weight names {unknown}, which y does not hold: its labels are "
                 f"{self.classes_.tolist()}."
             )
-        return np.array([self.class_weight.get(label, 1.0) for label in self.classes_])
+        weights = np.array([self.class_weight.get(label, 1.0) for label in self.classes_])
+        if not (weights >= 0).all():
+            raise ValueError(f"class_weight={self.class_weight} holds a weight below zero.")
+        return weights
 
     def _stratify(self, samples):
         return None if self._several_labels else samples.target[:, 0]

@@ -1,12 +1,13 @@
 """What every public estimator has. Think twice before adding anything."""
 
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
 
-__all__ = ["DocumentedEstimator"]
+__all__ = ["SequenceEstimator"]
 
 
-class DocumentedEstimator(BaseEstimator):
-    """An estimator whose HTML representation links to its page in the documentation."""
+class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
+    """Takes scikit-learn's callbacks, and links to its page in the documentation."""
 
     _doc_link_module = "sklstm"
     _doc_link_template = "https://sklstm.readthedocs.io/stable/api/{estimator_name}.html"

@@ -1,11 +1,188 @@
-"""Pandas in: columns that cannot be features are named before anything else looks at them."""
+"""Pandas in: features, series and time of a table, and which rows follow each other."""
 
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["numeric_columns"]
+__all__ = ["Layout", "Rows", "gap_in_stamps", "lay_out", "numeric_columns"]
+
+
+class Layout(NamedTuple):
+    """The parts of a table.
+
+    Attributes
+    ----------
+    features : DataFrame or array-like of shape (n_rows, n_features)
+        The table without series and time.
+    keys : pandas.Index of length n_rows, or None
+        Name of the series of each row.
+    stamps : ndarray of shape (n_rows,), or None
+        Time of each row: nanoseconds (int64) or numbers.
+    clock : {"datetime", "datetime with time zone", "number", "counter"} or None
+        Kind of the stamps; a counter is the integer index of the table.
+    """
+
+    features: object
+    keys: pd.Index | None
+    stamps: np.ndarray | None
+    clock: str | None
+
+
+def lay_out(table, series=None, time=None):
+    """Tell features, series and time of a table apart.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        The table.
+    series : str or list of str, default=None
+        Columns or index levels that name the series of a row.
+    time : str, default=None
+        Column or index level with the time. `None`: the index, or the last of its levels that is
+        no series, if it holds dates, periods or integers.
+
+    Returns
+    -------
+    Layout
+        The parts.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a series or a time is missing or of no use; the message names it.
+    """
+    names = [] if series is None else [series] if isinstance(series, str) else list(series)
+    columns = [_pick(table, name, "series") for name in names]
+    for name, column in zip(names, columns, strict=True):
+        _check_series(name, column)
+    keys = None
+    if columns:
+        keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
+    if time is not None:
+        stamps, clock = _read_stamps(_pick(table, time, "time"), f"time={time!r}")
+        if clock is None:
+            raise ValueError(
+                f"time={time!r} has the dtype {_pick(table, time, 'time').dtype}; time must be "
+                "dates (pandas.to_datetime makes them) or numbers."
+            )
+    else:
+        levels = [
+            level for level in range(table.index.nlevels) if table.index.names[level] not in names
+        ]
+        level = table.index.get_level_values(levels[-1]) if levels else pd.Index([], dtype=object)
+        stamps, clock = _read_stamps(level, "the index")
+        if clock == "number":
+            stamps, clock = (stamps, "counter") if level.dtype.kind in "iu" else (None, None)
+    features = table.drop(columns=[name for name in [*names, time] if name in table.columns])
+    return Layout(features, keys, stamps, clock)
+
+
+def gap_in_stamps(max_gap, clock):
+    """Turn `max_gap` into the unit of the stamps.
+
+    Parameters
+    ----------
+    max_gap : Timedelta, str or number
+        As the user gives it.
+    clock : str or None
+        Kind of the stamps.
+
+    Returns
+    -------
+    int or float
+        Nanoseconds, or the number.
+
+    Raises
+    ------
+    ValueError
+        If a number is given for dates, or something else for numbers.
+    """
+    of_dates = clock is not None and clock.startswith("datetime")
+    if isinstance(max_gap, Real) == of_dates:
+        raise ValueError(
+            f"max_gap={max_gap!r} does not fit the time, which is made of "
+            + (
+                "dates: give a duration such as pandas.Timedelta('2h') or '2h'."
+                if of_dates
+                else "numbers: give a number."
+            )
+        )
+    return pd.Timedelta(max_gap).as_unit("ns").value if of_dates else max_gap
+
+
+class Rows(NamedTuple):
+    """Rows side by side: series after series, each in the order of the table.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (n_rows,)
+        Row of the table at each place.
+    is_first : ndarray of bool, shape (n_rows,)
+        Whether the row at a place is the first one of its series.
+    steps : ndarray of shape (n_rows,), or None
+        Time since the row at the place before; meaningless for a first row.
+    """
+
+    order: np.ndarray
+    is_first: np.ndarray
+    steps: np.ndarray | None
+
+    @classmethod
+    def arrange(cls, codes, stamps):
+        """Put the rows side by side.
+
+        Parameters
+        ----------
+        codes : ndarray of int, shape (n_rows,)
+            Series of each row.
+        stamps : ndarray of shape (n_rows,), or None
+            Time of each row.
+
+        Returns
+        -------
+        Rows
+            The rows in their new places.
+        """
+        if len(codes) and (codes[1:] >= codes[:-1]).all():
+            order = np.arange(len(codes))
+        else:  # few codes fit into 16 bits, which NumPy sorts in linear time
+            small = codes.max(initial=0) < 2**16
+            order = np.argsort(codes.astype(np.uint16) if small else codes, kind="stable")
+            codes, stamps = codes[order], None if stamps is None else stamps[order]
+        is_first = np.ones(len(codes), dtype=bool)
+        is_first[1:] = codes[1:] != codes[:-1]
+        steps = None
+        if stamps is not None:
+            steps = np.zeros_like(stamps)
+            np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
+        return cls(order, is_first, steps)
+
+    def check_time(self, table):
+        """Refuse time that does not increase within a series.
+
+        Parameters
+        ----------
+        table : DataFrame
+            The rows in their old places, for the message.
+
+        Raises
+        ------
+        ValueError
+            If a row is not later than the row before it in its series.
+        """
+        wrong = np.flatnonzero((self.steps <= 0) & ~self.is_first)
+        if not len(wrong):
+            return
+        row, before = self.order[wrong[0]], self.order[wrong[0] - 1]
+        raise ValueError(
+            f"Time must increase within a series, but row {row} (counted from 0; index "
+            f"{table.index[row]!r}) follows row {before} ({table.index[before]!r}), as do "
+            f"{len(wrong) - 1} more. Sort the table by time and drop duplicates; if it holds "
+            "several series name them with series=; if the index is no time and the rows are in "
+            "order use reset_index(drop=True)."
+        )
 
 
 def numeric_columns(table):
@@ -59,3 +236,60 @@ def _holds_numbers(column):
 def _no_number_in(column):
     present = column.dropna()
     return next((value for value in present if not isinstance(value, Real)), None)
+
+
+def _pick(table, name, role):
+    """A column or index level, as an Index."""
+    if name in table.columns:
+        return pd.Index(table[name])
+    if name in table.index.names:
+        return table.index.get_level_values(name)
+    raise ValueError(
+        f"{role}={name!r} is neither a column nor an index level of X. Columns: "
+        f"{list(table.columns)}; index levels: {list(table.index.names)}."
+    )
+
+
+def _check_series(name, column):
+    missing = column.isna()
+    if missing.any():
+        raise ValueError(
+            f"series={name!r} is missing in row {missing.argmax()} (counted from 0) and "
+            f"{missing.sum() - 1} more: every row must name its series."
+        )
+    if column.dtype.kind == "f" and (column != np.floor(column)).any():
+        fraction = column[column != np.floor(column)][0]
+        raise ValueError(
+            f"series={name!r} holds fractions such as {fraction}: has a scaler scaled it? Move it "
+            "to the index (set_index(..., append=True)), where scalers leave it alone."
+        )
+
+
+def _read_index(index, series_names):
+    """Stamps and clock of the last level that is no series."""
+    levels = [level for level, name in enumerate(index.names) if name not in series_names]
+    if not levels:
+        return None, None
+    values = index.get_level_values(levels[-1])
+    stamps, clock = _read_stamps(values, "the index")
+    if clock != "number":
+        return stamps, clock
+    return (stamps, "counter") if values.dtype.kind in "iu" else (None, None)
+
+
+def _read_stamps(values, name):
+    """Stamps and clock of an Index; None if it is no time."""
+    missing = values.isna()
+    if missing.any() and (values.dtype.kind in "mMf" or isinstance(values, pd.PeriodIndex)):
+        raise ValueError(
+            f"The time in {name} is missing in row {missing.argmax()} (counted from 0) and "
+            f"{missing.sum() - 1} more."
+        )
+    if isinstance(values, pd.PeriodIndex):
+        values = values.to_timestamp()
+    if isinstance(values, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        zone = " with time zone" if getattr(values, "tz", None) is not None else ""
+        return values.as_unit("ns").asi8, f"datetime{zone}"
+    if values.dtype.kind in "iuf" and len(values):
+        return values.to_numpy(), "number"
+    return None, None

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
+from skorch.history import History
 
 from sklstm._sequences import Sequences
 
@@ -195,6 +196,8 @@ class SequenceNet(NeuralNet):
         SequenceNet
             This net.
         """
+        if not self.callbacks_:  # a restored net goes on training
+            self.initialize_callbacks()
         lasting_callbacks = self.callbacks_
         self.callbacks_ = [*lasting_callbacks, *(("", callback) for callback in callbacks)]
         self.train_split = None if validation is None else predefined_split(validation)
@@ -208,6 +211,29 @@ class SequenceNet(NeuralNet):
             self.module_.eval()
             self.callbacks_ = lasting_callbacks
             self.train_split = None  # let go of the data
+        return self
+
+    def restore(self, weights, history):
+        """Become a trained net again; callbacks stay as they are until training goes on.
+
+        Parameters
+        ----------
+        weights : dict of str to ndarray
+            State of the module.
+        history : list of dict
+            A row an epoch.
+
+        Returns
+        -------
+        SequenceNet
+            This net.
+        """
+        callbacks, self.callbacks = self.callbacks, "disable"
+        self.initialize()
+        self.callbacks = callbacks
+        self.module_.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+        self.module_.eval()
+        self.history_ = History(history)
         return self
 
     def notify(self, method_name, **cb_kwargs):

@@ -1,27 +1,35 @@
 """Transformers between tables and sequences."""
 
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+import pandas as pd
+from sklearn.base import TransformerMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
 
-from sklstm._estimator import DocumentedEstimator
-from sklstm._frames import numeric_columns
+from sklstm._estimator import SequenceEstimator
+from sklstm._frames import Layout, Rows, gap_in_stamps, lay_out, numeric_columns
 from sklstm._inputs import FLOATS, as_sequences
 from sklstm._sequences import Sequences
 
 __all__ = ["SequenceFlattener", "SequenceWindower"]
 
 
-def window_bounds(n_rows, window_size, horizon):
-    """Start and length of the history of each row of one series.
+def history_bounds(is_first, window_size, horizon):
+    """Start and length of the history of each row.
 
     Parameters
     ----------
-    n_rows : int
-        Number of rows of the series.
+    is_first : ndarray of bool, shape (n_rows,)
+        Whether a row is the first one of its series, or of a part of it that stands alone.
     window_size : int
         Most rows a history may have.
     horizon : int
@@ -36,27 +44,28 @@ def window_bounds(n_rows, window_size, horizon):
 
     Examples
     --------
-    >>> starts, lengths = window_bounds(5, window_size=2, horizon=1)
-    >>> starts, lengths
-    (array([0, 0, 0, 1, 2]), array([0, 1, 2, 2, 2], dtype=int32))
+    >>> import numpy as np
+    >>> history_bounds(np.array([True, False, False, True]), window_size=2, horizon=1)
+    (array([0, 0, 0, 3]), array([0, 1, 2, 0], dtype=int32))
     """
-    ends = np.maximum(np.arange(1, n_rows + 1) - horizon, 0)
-    starts = np.maximum(ends - window_size, 0)
+    rows = np.arange(len(is_first))
+    starts = np.maximum.accumulate(np.where(is_first, rows, 0))
+    ends = np.maximum(rows + 1 - horizon, starts)
+    np.maximum(starts, ends - window_size, out=starts)
     return starts, (ends - starts).astype(np.int32)
 
 
 class SequenceWindower(
-    OneToOneFeatureMixin,
     TransformerMixin,
-    DocumentedEstimator,
+    SequenceEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Turn each row of a table into the sequence of rows that led to it.
 
     One row in, one sequence out: row ``t`` becomes rows ``t - horizon - window_size + 1`` to
-    ``t - horizon``. The number and the order of rows never change, so that ``y``,
+    ``t - horizon`` of its series. The number and the order of rows never change, so that ``y``,
     ``sample_weight``, cross-validation and scorers need nothing special. Rows near the start of
-    the table get shorter sequences, the first `horizon` rows empty ones.
+    a series get shorter sequences, its first `horizon` rows empty ones.
 
     Parameters
     ----------
@@ -66,13 +75,37 @@ class SequenceWindower(
         Rows between the end of the history and the row it belongs to. 0: the history ends with
         the row itself. ``h``: it ends ``h`` rows earlier, so that ``y[t]`` is predicted from what
         was known ``h`` rows before, and ``y`` needs no shift.
+    series : str or list of str, default=None
+        Columns or index levels that name the series a row belongs to, such as the station. They
+        are no features. Histories never cross series, whose rows may be interleaved. `None`: the
+        table is one series.
+    time : str, default=None
+        Column or index level with the time, dates or numbers, which must increase within a
+        series. It is no feature. `None`: the index, if it holds dates, periods or integers.
+    max_gap : Timedelta, str or number, default=None
+        A history is cut where two neighbouring rows of a series are further apart: a duration for
+        dates, a number for numbers. `None` never cuts.
+    elapsed : bool, default=False
+        Whether to append a feature ``elapsed``: the time since the previous row of the series, in
+        units of the median step in `fit`; 1 for the first row of a series. It tells the network
+        of irregular sampling.
+    carry_over : bool, default=True
+        Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`.
+        In `transform` those that are earlier than the first given row of the series stand before
+        it, if the step between is not longer than `max_gap` (`None`: than the longest step seen
+        in `fit`); on an integer index only the very next integer continues a series.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns seen in `fit`.
+        Number of columns seen in `fit`, series and time included.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if X was a DataFrame with string names.
+    series_ : Index or None
+        Names of the series seen in `fit`.
+    longest_step_, median_step_ : int, float or None
+        Steps between neighbouring rows seen in `fit`: nanoseconds for dates, else numbers; None
+        without time or without steps.
 
     See Also
     --------
@@ -81,17 +114,23 @@ class SequenceWindower(
 
     Notes
     -----
-    The rows must be in time order. Windows are not copied: the transformed table costs the table
-    and 16 bytes a row, whatever the window size.
+    The rows of a series must be in time order. Windows are not copied: the transformed table
+    costs the table and 16 bytes a row, whatever the window size, and another table if rows of
+    several series are interleaved.
 
-    Steps that are NaN pass through, as only those that a history uses matter. Rows of NaN
-    appended to a table therefore ask for the forecast of the next `horizon` rows.
+    A bare array has no index: it is one series, never cut and never carried over.
+
+    Steps that are NaN pass through, as only those that a history uses matter. Rows of NaN with
+    the next stamps therefore ask for the forecast of the next `horizon` rows.
+
+    With `carry_over` a pickled windower contains training rows.
 
     ``set_output`` has no effect: sequences are no table.
 
     Examples
     --------
     >>> import numpy as np
+    >>> import pandas as pd
     >>> from sklstm import SequenceWindower
     >>> table = np.arange(4.0).reshape(4, 1)
     >>> np.asarray(SequenceWindower(window_size=2).fit_transform(table))[..., 0]
@@ -104,24 +143,61 @@ class SequenceWindower(
            [nan,  0.],
            [ 0.,  1.],
            [ 1.,  2.]])
+
+    Two stations in one table:
+
+    >>> stations = pd.DataFrame({"station": ["a", "b", "a", "b"], "temp": [1.0, 10.0, 2.0, 20.0]})
+    >>> windower = SequenceWindower(window_size=2, series="station")
+    >>> np.asarray(windower.fit_transform(stations))[..., 0]
+    array([[nan,  1.],
+           [nan, 10.],
+           [ 1.,  2.],
+           [10., 20.]])
+
+    The next day continues the series seen in `fit`:
+
+    >>> days = pd.DataFrame({"temp": [1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=2))
+    >>> next_day = pd.DataFrame({"temp": [3.0]}, index=pd.date_range("2024-01-03", periods=1))
+    >>> np.asarray(SequenceWindower(window_size=2).fit(days).transform(next_day))[..., 0]
+    array([[2., 3.]])
     """
 
     _parameter_constraints: dict = {
         "window_size": [Interval(Integral, 1, None, closed="left")],
         "horizon": [Interval(Integral, 0, None, closed="left")],
+        "series": [str, list, None],
+        "time": [str, None],
+        "elapsed": ["boolean"],
+        "carry_over": ["boolean"],
     }
 
-    def __init__(self, window_size=24, *, horizon=0):
+    def __init__(
+        self,
+        window_size=24,
+        *,
+        horizon=0,
+        series=None,
+        time=None,
+        max_gap=None,
+        elapsed=False,
+        carry_over=True,
+    ):
         self.window_size = window_size
         self.horizon = horizon
+        self.series = series
+        self.time = time
+        self.max_gap = max_gap
+        self.elapsed = elapsed
+        self.carry_over = carry_over
 
+    @with_callbacks
     def fit(self, X, y=None):
-        """Remember the columns.
+        """Remember the columns, the usual steps in time, and the last rows of each series.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Table in time order.
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Table; the rows of each series in time order.
         y : None
             Ignored.
 
@@ -136,7 +212,22 @@ class SequenceWindower(
             If a parameter or the table is not valid.
         """
         self._validate_params()
-        self._check_table(X, reset=True)
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        values, layout = self._read(X, reset=True)
+        codes, self.series_ = _factorize(layout.keys, len(values))
+        rows = Rows.arrange(codes, layout.stamps)
+        self._clock = layout.clock
+        self.longest_step_ = self.median_step_ = None
+        if rows.steps is not None:
+            rows.check_time(X)
+            steps = rows.steps[~rows.is_first]
+            if len(steps):
+                self.longest_step_, self.median_step_ = steps.max(), np.median(steps)
+        if self.elapsed:
+            values = np.column_stack([values, self._elapsed(rows)])
+        self._carried = self._last_rows(rows, codes, layout.stamps, values)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def transform(self, X):
@@ -144,8 +235,8 @@ class SequenceWindower(
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Table in time order.
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Table with the columns seen in `fit`. Its series need not be those seen there.
 
         Returns
         -------
@@ -155,13 +246,44 @@ class SequenceWindower(
         Raises
         ------
         ValueError
-            If the columns are not those seen in `fit`.
+            If the columns are not those seen in `fit`, or the time does not increase.
         """
         check_is_fitted(self)
-        values = self._check_table(X, reset=False)
-        starts, lengths = window_bounds(len(values), self.window_size, self.horizon)
-        names = getattr(self, "feature_names_in_", None)
-        return Sequences(values, starts, lengths, np.zeros(len(values), np.int32), names)
+        values, layout = self._read(X, reset=False)
+        codes, _ = _factorize(layout.keys, len(values), self.series_)
+        stamps = layout.stamps
+        rows = Rows.arrange(codes, stamps)
+        if rows.steps is not None:
+            rows.check_time(X)
+        carried = self._continued(rows, codes, layout)
+        n_carried = 0 if carried is None else len(carried.codes)
+        if n_carried:
+            codes = np.concatenate([carried.codes, codes])
+            stamps = np.concatenate([carried.stamps, stamps])
+            rows = Rows.arrange(codes, stamps)
+        if self.elapsed:
+            values = np.column_stack([values, self._elapsed(rows)[n_carried:]])
+        if n_carried:
+            values = np.concatenate([carried.values, values])
+        return self._cut(values, codes, rows, n_carried, layout.clock)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features of a step.
+
+        Parameters
+        ----------
+        input_features : array-like of str, shape (n_features_in_,), default=None
+            Names of the columns. `None`: ``feature_names_in_``, or x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+            The columns without series and time, and ``elapsed`` if there is that feature.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        names = names[self._is_feature]
+        return np.append(names, "elapsed").astype(object) if self.elapsed else names
 
     def set_output(self, *, transform=None):
         """Do nothing: sequences have one form only.
@@ -178,9 +300,99 @@ class SequenceWindower(
         """
         return self
 
-    def _check_table(self, X, *, reset):
-        X = numeric_columns(X)
-        return validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
+    def _read(self, X, *, reset):
+        """Feature values (n_rows, n_features), and what else the table tells."""
+        layout = Layout(X, None, None, None)
+        if isinstance(X, pd.DataFrame):
+            layout = lay_out(X, self.series, self.time)
+        self._check_layout(layout, X)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        table = numeric_columns(layout.features)
+        values = check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=self)
+        if reset:
+            self._is_feature = np.ones(self.n_features_in_, dtype=bool)
+            if isinstance(X, pd.DataFrame):
+                self._is_feature = X.columns.isin(layout.features.columns)
+        return values, layout
+
+    def _check_layout(self, layout, X):
+        asked = [
+            name
+            for name in ("series", "time", "max_gap", "elapsed")
+            if getattr(self, name) not in (None, False)
+        ]
+        if asked and not isinstance(X, pd.DataFrame):
+            raise ValueError(
+                f"{asked[0]}={getattr(self, asked[0])!r} needs a DataFrame, got "
+                f"{type(X).__name__}. If a scaler stands in front, it drops the index: move series "
+                "and time to index levels and use Pipeline.set_output(transform='pandas'), or "
+                "leave the scaler out: the LSTM estimators standardise by themselves."
+            )
+        if layout.clock is None and set(asked) & {"max_gap", "elapsed"}:
+            raise ValueError(
+                f"{asked[-1]}={getattr(self, asked[-1])!r} needs the time of each row: name it "
+                "with time=, or make the index one of dates, periods or integers."
+            )
+        if self.max_gap is not None:
+            gap_in_stamps(self.max_gap, layout.clock)
+
+    def _elapsed(self, rows):
+        """Time since the previous row of the series, row by row of the table."""
+        elapsed = np.ones(len(rows.order))
+        if self.median_step_ is not None:
+            steps = np.where(rows.is_first, self.median_step_, rows.steps)
+            elapsed[rows.order] = steps / self.median_step_
+        return elapsed
+
+    def _last_rows(self, rows, codes, stamps, values):
+        """The rows of each series that histories to come may reach back to."""
+        size = self.window_size - 1 + self.horizon
+        if not self.carry_over or stamps is None or not size:
+            return None
+        first = np.flatnonzero(rows.is_first)
+        behind = np.append(first[1:], len(codes))
+        place = np.arange(len(codes))
+        last = rows.order[place >= np.repeat(behind - size, behind - first)]
+        return CarriedRows(codes[last], stamps[last], values[last])
+
+    def _continued(self, rows, codes, layout):
+        """The remembered rows that lead to the given ones."""
+        carried = self._carried
+        if carried is None or layout.clock != self._clock:
+            return None
+        n_series = max(codes.max(), carried.codes.max()) + 1
+        first = rows.order[rows.is_first]
+        is_given = np.zeros(n_series, dtype=bool)
+        is_given[codes[first]] = True
+        first_stamp = np.zeros(n_series, dtype=layout.stamps.dtype)
+        first_stamp[codes[first]] = layout.stamps[first]
+        earlier = is_given[carried.codes] & (carried.stamps < first_stamp[carried.codes])
+        carried = carried.take(np.flatnonzero(earlier))
+        last_stamp = np.zeros_like(first_stamp)
+        last_stamp[carried.codes] = carried.stamps  # they are in time order: the last one stays
+        step = first_stamp - last_stamp
+        if layout.clock == "counter":
+            follows = step == 1
+        elif self.max_gap is not None:
+            follows = step <= gap_in_stamps(self.max_gap, layout.clock)
+        else:
+            follows = step <= (-1 if self.longest_step_ is None else self.longest_step_)
+        return carried.take(np.flatnonzero(follows[carried.codes]))
+
+    def _cut(self, values, codes, rows, n_carried, clock):
+        """Cut the histories of the given rows out of all rows."""
+        is_first = rows.is_first
+        if self.max_gap is not None:
+            is_first = is_first | (rows.steps > gap_in_stamps(self.max_gap, clock))
+        starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
+        if not np.array_equal(rows.order, np.arange(len(rows.order))):
+            values = values[rows.order]
+            place = np.empty_like(rows.order)
+            place[rows.order] = np.arange(len(place))
+            starts, lengths = starts[place], lengths[place]
+        given = slice(n_carried, None)
+        names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
+        return Sequences(values, starts[given], lengths[given], codes[given], names)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -189,7 +401,56 @@ class SequenceWindower(
         return tags
 
 
-class SequenceFlattener(TransformerMixin, DocumentedEstimator):
+class CarriedRows(NamedTuple):
+    """Rows kept from `fit`, each series in time order.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n_rows,)
+        Position of the series in ``series_``.
+    stamps : ndarray of shape (n_rows,)
+        Their times.
+    values : ndarray of shape (n_rows, n_features)
+        Their features.
+    """
+
+    codes: np.ndarray
+    stamps: np.ndarray
+    values: np.ndarray
+
+    def take(self, rows):
+        """Select rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_selected,)
+            Which rows.
+
+        Returns
+        -------
+        CarriedRows
+            In the order of `rows`.
+        """
+        return CarriedRows(self.codes[rows], self.stamps[rows], self.values[rows])
+
+
+def _factorize(keys, n_rows, known=None):
+    """Code of the series of each row, and the names behind the codes.
+
+    Known series keep their codes, new ones get higher codes.
+    """
+    if keys is None:
+        return np.zeros(n_rows, dtype=np.int32), None
+    codes, found = pd.factorize(keys)
+    if known is None:
+        return codes.astype(np.int32), found
+    position = known.get_indexer(found)
+    new = position < 0
+    position[new] = len(known) + np.arange(new.sum())
+    return position[codes].astype(np.int32), known
+
+
+class SequenceFlattener(TransformerMixin, SequenceEstimator):
     """Turn sequences into a table with one column for each feature and lag.
 
     The way from a :class:`SequenceWindower` to any other scikit-learn estimator, and so to a
@@ -229,6 +490,7 @@ class SequenceFlattener(TransformerMixin, DocumentedEstimator):
     2        2.0      3.0
     """
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Remember the features and the length of the longest sequence.
 
@@ -244,7 +506,10 @@ class SequenceFlattener(TransformerMixin, DocumentedEstimator):
         SequenceFlattener
             The fitted flattener.
         """
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         self.n_steps_ = as_sequences(self, X, reset=True).max_length
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def transform(self, X):

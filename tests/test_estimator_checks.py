@@ -43,12 +43,19 @@ FLOAT32_REASONS = {
 }
 
 
+EXACT = {"dtype": "float64", "lr": 0.01}
+SHORT = {"dtype": "float64", "lr": 0.005, "hidden_size": 32, "max_epochs": 60}
+OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
+
+
 @parametrize_with_checks(
     [
         LSTMRegressor(dtype="float64"),
-        RowsRegressor(dtype="float64", lr=0.01),
         LSTMClassifier(dtype="float64"),
-        RowsClassifier(dtype="float64", lr=0.01),
+        RowsRegressor(**EXACT),
+        RowsClassifier(**EXACT),
+        *(RowsRegressor(**SHORT, **network) for network in OTHER_NETWORKS),
+        *(RowsClassifier(**SHORT, **network) for network in OTHER_NETWORKS),
         SequenceWindower(),
         SequenceFlattener(),
     ],

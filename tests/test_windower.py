@@ -276,7 +276,7 @@ def test_another_number_of_features_than_in_fit_is_refused(estimator):
 
 def test_rows_of_nan_behind_a_table_ask_for_a_forecast():
     future = pd.DataFrame(np.nan, index=range(2), columns=["temp", "rain"])
-    table = pd.concat([frame(), future])
+    table = pd.concat([frame(), future], ignore_index=True)
     sequences = SequenceWindower(window_size=3, horizon=2).fit(frame()).transform(table)
     assert sequences[-1].tolist() == frame().iloc[3:].to_numpy().tolist()
 
