@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-__all__ = ["Sequences"]
+__all__ = ["Sequences", "ranges"]
 
 INDEPENDENT = -1
 """Series code of a sequence that belongs to no series."""
@@ -416,8 +416,32 @@ class Sequences:
 
     def _step_rows(self):
         """Row of ``values`` of every step of every sequence, one sequence after another."""
-        first = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
-        return np.repeat(self.starts - first, self.lengths) + np.arange(self.lengths.sum())
+        return ranges(self.starts, self.lengths)
+
+
+def ranges(starts, lengths):
+    """Lay ranges of whole numbers one after another.
+
+    Parameters
+    ----------
+    starts : ndarray of int, shape (n_ranges,)
+        First number of each range.
+    lengths : ndarray of int, shape (n_ranges,)
+        How many numbers each range has.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of lengths,)
+        ``starts[0], starts[0] + 1, ...``, then those of the next range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ranges(np.array([5, 0]), np.array([3, 2]))
+    array([5, 6, 7, 0, 1])
+    """
+    first = np.cumsum(lengths, dtype=np.int64) - lengths
+    return np.repeat(starts - first, lengths) + np.arange(lengths.sum())
 
 
 def _cover(starts, ends, n_steps, weights=None):

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from sklstm._estimator import SequenceEstimator
 from sklstm._frames import Layout, Rows, gap_in_stamps, lay_out, numeric_columns
 from sklstm._inputs import FLOATS, as_sequences
-from sklstm._sequences import Sequences
+from sklstm._sequences import Sequences, ranges
 
 __all__ = ["SequenceFlattener", "SequenceWindower"]
 
@@ -48,9 +48,9 @@ def history_bounds(is_first, window_size, horizon):
     >>> history_bounds(np.array([True, False, False, True]), window_size=2, horizon=1)
     (array([0, 0, 0, 3]), array([0, 1, 2, 0], dtype=int32))
     """
-    rows = np.arange(len(is_first))
-    starts = np.maximum.accumulate(np.where(is_first, rows, 0))
-    ends = np.maximum(rows + 1 - horizon, starts)
+    first = np.flatnonzero(is_first)
+    starts = np.repeat(first, np.diff(first, append=len(is_first)))
+    ends = np.maximum(np.arange(1 - horizon, len(is_first) + 1 - horizon), starts)
     np.maximum(starts, ends - window_size, out=starts)
     return starts, (ends - starts).astype(np.int32)
 
@@ -103,9 +103,11 @@ class SequenceWindower(
         Names of the columns, if X was a DataFrame with string names.
     series_ : Index or None
         Names of the series seen in `fit`.
-    longest_step_, median_step_ : int, float or None
-        Steps between neighbouring rows seen in `fit`: nanoseconds for dates, else numbers; None
-        without time or without steps.
+    longest_step_ : int, float or None
+        Longest step between neighbouring rows of a series seen in `fit`: nanoseconds for dates,
+        else a number; None without time or without steps.
+    median_step_ : float or None
+        Median step likewise, only if `elapsed`.
 
     See Also
     --------
@@ -211,24 +213,31 @@ class SequenceWindower(
         ValueError
             If a parameter or the table is not valid.
         """
-        self._validate_params()
-        context = self._init_callback_context()
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        values, layout = self._read(X, reset=True)
-        codes, self.series_ = _factorize(layout.keys, len(values))
-        rows = Rows.arrange(codes, layout.stamps)
-        self._clock = layout.clock
-        self.longest_step_ = self.median_step_ = None
-        if rows.steps is not None:
-            rows.check_time(X)
-            steps = rows.steps[~rows.is_first]
-            if len(steps):
-                self.longest_step_, self.median_step_ = steps.max(), np.median(steps)
-        if self.elapsed:
-            values = np.column_stack([values, self._elapsed(rows)])
-        self._carried = self._last_rows(rows, codes, layout.stamps, values)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        self._fit(X, y)
         return self
+
+    @with_callbacks
+    def fit_transform(self, X, y=None):
+        """Fit, and give each row its history; quicker than one after the other.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Table; the rows of each series in time order.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Sequences
+            One sequence for each row of X, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the table is not valid.
+        """
+        return self._cut(*self._fit(X, y))
 
     def transform(self, X):
         """Give each row its history.
@@ -265,7 +274,7 @@ class SequenceWindower(
             values = np.column_stack([values, self._elapsed(rows)[n_carried:]])
         if n_carried:
             values = np.concatenate([carried.values, values])
-        return self._cut(values, codes, rows, n_carried, layout.clock)
+        return self._cut(values, codes, rows, layout.clock, n_carried)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features of a step.
@@ -299,6 +308,28 @@ class SequenceWindower(
             This windower.
         """
         return self
+
+    def _fit(self, X, y):
+        """Do what `fit` does, and hand on what `_cut` wants."""
+        self._validate_params()
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        values, layout = self._read(X, reset=True)
+        codes, self.series_ = _factorize(layout.keys, len(values))
+        rows = Rows.arrange(codes, layout.stamps)
+        self._clock = layout.clock
+        self.longest_step_ = self.median_step_ = None
+        if rows.steps is not None:
+            rows.check_time(X)
+            steps = rows.steps[~rows.is_first]
+            if len(steps):
+                self.longest_step_ = steps.max()
+                self.median_step_ = np.median(steps) if self.elapsed else None
+        if self.elapsed:
+            values = np.column_stack([values, self._elapsed(rows)])
+        self._carried = self._last_rows(rows, codes, layout.stamps, values)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return values, codes, rows, layout.clock
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
@@ -350,9 +381,8 @@ class SequenceWindower(
         if not self.carry_over or stamps is None or not size:
             return None
         first = np.flatnonzero(rows.is_first)
-        behind = np.append(first[1:], len(codes))
-        place = np.arange(len(codes))
-        last = rows.order[place >= np.repeat(behind - size, behind - first)]
+        n_kept = np.minimum(np.diff(first, append=len(codes)), size)
+        last = rows.order[ranges(np.append(first[1:], len(codes)) - n_kept, n_kept)]
         return CarriedRows(codes[last], stamps[last], values[last])
 
     def _continued(self, rows, codes, layout):
@@ -379,17 +409,15 @@ class SequenceWindower(
             follows = step <= (-1 if self.longest_step_ is None else self.longest_step_)
         return carried.take(np.flatnonzero(follows[carried.codes]))
 
-    def _cut(self, values, codes, rows, n_carried, clock):
+    def _cut(self, values, codes, rows, clock, n_carried=0):
         """Cut the histories of the given rows out of all rows."""
         is_first = rows.is_first
         if self.max_gap is not None:
             is_first = is_first | (rows.steps > gap_in_stamps(self.max_gap, clock))
         starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
         if not np.array_equal(rows.order, np.arange(len(rows.order))):
-            values = values[rows.order]
-            place = np.empty_like(rows.order)
-            place[rows.order] = np.arange(len(place))
-            starts, lengths = starts[place], lengths[place]
+            values = values.take(rows.order, axis=0)
+            starts, lengths = _scatter(starts, rows.order), _scatter(lengths, rows.order)
         given = slice(n_carried, None)
         names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
         return Sequences(values, starts[given], lengths[given], codes[given], names)
@@ -432,6 +460,13 @@ class CarriedRows(NamedTuple):
             In the order of `rows`.
         """
         return CarriedRows(self.codes[rows], self.stamps[rows], self.values[rows])
+
+
+def _scatter(x, order):
+    """Put what belongs to row ``order[i]`` of the table from place i there."""
+    scattered = np.empty_like(x)
+    scattered[order] = x
+    return scattered
 
 
 def _factorize(keys, n_rows, known=None):
