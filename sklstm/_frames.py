@@ -30,7 +30,7 @@ class Layout(NamedTuple):
     clock: str | None
 
 
-def lay_out(table, series=None, time=None):
+def lay_out(table, series=None, time=None, role="series"):
     """Tell features, series and time of a table apart.
 
     Parameters
@@ -42,6 +42,8 @@ def lay_out(table, series=None, time=None):
     time : str, default=None
         Column or index level with the time. `None`: the index, or the last of its levels that is
         no series, if it holds dates, periods or integers.
+    role : str, default="series"
+        What the user calls `series`, for messages.
 
     Returns
     -------
@@ -54,9 +56,9 @@ def lay_out(table, series=None, time=None):
         If a name is unknown, a series or a time is missing or of no use; the message names it.
     """
     names = [] if series is None else [series] if isinstance(series, str) else list(series)
-    columns = [_pick(table, name, "series") for name in names]
+    columns = [_pick(table, name, role) for name in names]
     for name, column in zip(names, columns, strict=True):
-        _check_series(name, column)
+        _check_series(name, column, role)
     keys = None
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
@@ -250,17 +252,17 @@ def _pick(table, name, role):
     )
 
 
-def _check_series(name, column):
+def _check_series(name, column, role):
     missing = column.isna()
     if missing.any():
         raise ValueError(
-            f"series={name!r} is missing in row {missing.argmax()} (counted from 0) and "
+            f"{role}={name!r} is missing in row {missing.argmax()} (counted from 0) and "
             f"{missing.sum() - 1} more: every row must name its series."
         )
     if column.dtype.kind == "f" and (column != np.floor(column)).any():
         fraction = column[column != np.floor(column)][0]
         raise ValueError(
-            f"series={name!r} holds fractions such as {fraction}: has a scaler scaled it? Move it "
+            f"{role}={name!r} holds fractions such as {fraction}: has a scaler scaled it? Move it "
             "to the index (set_index(..., append=True)), where scalers leave it alone."
         )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
+
+from sklstm._frames import Rows, lay_out, numeric_columns
 
 __all__ = ["Sequences", "ranges"]
 
@@ -140,6 +143,74 @@ class Sequences:
         if padding == "nan":
             starts, lengths = _trim_missing_ends(values, starts, lengths)
         return cls(values, starts, lengths, feature_names=feature_names)
+
+    @classmethod
+    def from_frame(cls, table, by, target=None):
+        """Make one independent sequence of the rows of each id of a long table.
+
+        Parameters
+        ----------
+        table : DataFrame of shape (n_rows, n_columns)
+            One row a step. Rows of different ids may be interleaved; those of one id are in time
+            order, which an index of dates, periods or integers has to confirm.
+        by : str or list of str
+            Columns or index levels that name the sequence a row belongs to.
+        target : str, default=None
+            Column with the label of a sequence, the same in all its rows.
+
+        Returns
+        -------
+        sequences : Sequences
+            In the order in which the ids appear first. The features are the columns but `by` and
+            `target`.
+        labels : Series of length n_sequences
+            Label of each sequence, indexed by id; only if `target` is given.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, an id is missing, a feature is not numeric, time goes back, or
+            a sequence has several labels; the message names it.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm import Sequences
+        >>> walks = pd.DataFrame(
+        ...     {"walk": ["a", "a", "b"], "x": [1.0, 2.0, 3.0], "by": ["Ann", "Ann", "Bo"]}
+        ... )
+        >>> sequences, labels = Sequences.from_frame(walks, by="walk", target="by")
+        >>> sequences
+        Sequences: 2 independent sequences of 1 to 2 steps, 1 features (x), float64
+        >>> labels.to_dict()
+        {'a': 'Ann', 'b': 'Bo'}
+        """
+        layout = lay_out(table.drop(columns=[] if target is None else target), by, role="by")
+        codes, ids = pd.factorize(layout.keys)
+        rows = Rows.arrange(codes, layout.stamps)
+        if rows.steps is not None:
+            rows.check_time(table)
+        features = numeric_columns(layout.features)
+        lengths = np.bincount(codes, minlength=len(ids))
+        sequences = cls(
+            features.to_numpy().take(rows.order, axis=0),
+            np.cumsum(lengths) - lengths,
+            lengths,
+            feature_names=features.columns,
+        )
+        if target is None:
+            return sequences
+        labels = table[target].to_numpy()
+        first = rows.order[rows.is_first]
+        label_codes = pd.factorize(labels)[0]
+        other = np.flatnonzero(label_codes[first][codes] != label_codes)
+        if len(other):
+            row = other[0]
+            raise ValueError(
+                f"Sequence {ids[codes[row]]!r} has several labels in {target!r}: "
+                f"{labels[first[codes[row]]]!r} and, in row {row}, {labels[row]!r}."
+            )
+        return sequences, pd.Series(labels[first], index=ids, name=target)
 
     @classmethod
     def concat(cls, parts):
@@ -345,8 +416,6 @@ class Sequences:
         1        0     0.0
                  1     0.0
         """
-        import pandas as pd
-
         rows = self._step_rows()
         sequence = np.repeat(np.arange(len(self)), self.lengths)
         step = rows - np.repeat(self.starts, self.lengths)

@@ -533,3 +533,50 @@ def test_arrays_that_do_not_fit_are_named(arrays, options, message):
 def test_parts_of_different_features_are_not_concatenated(parts, message):
     with pytest.raises(ValueError, match=message):
         Sequences.concat(parts)
+
+
+# From a long table
+
+
+def long_table():
+    return pd.DataFrame(
+        {
+            "id": ["b", "a", "b", "c", "a", "b"],
+            "temp": [1.0, 2, 3, 4, 5, 6],
+            "rain": [1, 0, 0, 1, 1, 0],
+            "label": ["wet", "dry", "wet", "wet", "dry", "wet"],
+        }
+    )
+
+
+def test_from_frame_makes_a_sequence_of_each_id_in_order_of_appearance():
+    sequences, labels = Sequences.from_frame(long_table(), by="id", target="label")
+    assert [sequence.tolist() for sequence in sequences] == [
+        [[1, 1], [3, 0], [6, 0]],
+        [[2, 0], [5, 1]],
+        [[4, 1]],
+    ]
+    assert (sequences.series == -1).all()
+    assert list(sequences.feature_names) == ["temp", "rain"]
+    assert labels.to_dict() == {"b": "wet", "a": "dry", "c": "wet"}
+
+
+@pytest.mark.parametrize("by", ["id", ["id"], ["id", "label"]])
+def test_from_frame_takes_index_levels_and_several_columns(by):
+    expected = Sequences.from_frame(long_table().drop(columns="label"), by="id")
+    table = long_table() if "label" in by else long_table().drop(columns="label")
+    assert Sequences.from_frame(table, by=by) == expected
+    assert Sequences.from_frame(table.set_index(by), by=by) == expected
+
+
+def test_from_frame_names_what_is_wrong():
+    table = long_table()
+    with pytest.raises(ValueError, match="by='walk' is neither a column nor an index level"):
+        Sequences.from_frame(table, by="walk")
+    with pytest.raises(ValueError, match="Column 'label' of X .* 'wet'"):
+        Sequences.from_frame(table, by="id")
+    table.loc[4, "label"] = "wet"
+    with pytest.raises(ValueError, match="'a' has several labels in 'label': 'dry' .* row 4"):
+        Sequences.from_frame(table, by="id", target="label")
+    with pytest.raises(ValueError, match="Time must increase"):
+        Sequences.from_frame(long_table()[::-1], by="id", target="label")
