@@ -130,7 +130,7 @@ class BaseLSTM(SequenceEstimator):
         with (
             seeded(seed, device),
             suitable_threads(self.batch_size, self.hidden_size),
-            explain_out_of_memory(device, self.batch_size),
+            explain_out_of_memory(device, self.batch_size, "batch_size"),
         ):
             if not continues:
                 self.net_ = self._make_net(self._network_params()).initialize()
@@ -157,7 +157,9 @@ class BaseLSTM(SequenceEstimator):
         hidden_size = self.net_.module_.recurrent.hidden_size
         with (
             suitable_threads(batch_size, hidden_size),
-            explain_out_of_memory(self.device_, batch_size),
+            explain_out_of_memory(
+                self.device_, batch_size, "iterator_valid__batch_size in skorch_params"
+            ),
         ):
             outputs = self.net_.forward(self._dataset(sequences))
         return outputs.numpy().astype(np.float64)

@@ -408,7 +408,7 @@ def suitable_threads(batch_size, hidden_size):
 
 
 @contextmanager
-def explain_out_of_memory(device, batch_size):
+def explain_out_of_memory(device, batch_size, setting):
     """Say what to lower when the device has no memory left.
 
     Parameters
@@ -417,6 +417,8 @@ def explain_out_of_memory(device, batch_size):
         Named in the message.
     batch_size : int
         Named in the message.
+    setting : str
+        What the user sets to change it.
 
     Yields
     ------
@@ -432,8 +434,8 @@ def explain_out_of_memory(device, batch_size):
         yield
     except torch.OutOfMemoryError as error:
         raise MemoryError(
-            f"Out of memory on {device} with batch_size={batch_size}. Lower batch_size, then "
-            "hidden_size, num_layers or the length of the sequences (window_size), or use "
+            f"Out of memory on {device} with batches of {batch_size} sequences. Lower {setting}, "
+            "then hidden_size, num_layers or the length of the sequences (window_size), or use "
             "device='cpu'."
         ) from error
 

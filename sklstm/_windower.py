@@ -337,9 +337,9 @@ class SequenceWindower(
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
         self._check_layout(layout, X)
-        validate_data(self, X, reset=reset, skip_check_array=True)
         table = numeric_columns(layout.features)
         values = check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=self)
+        validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
             if isinstance(X, pd.DataFrame):

@@ -392,8 +392,11 @@ def test_out_of_memory_says_what_to_lower(method, monkeypatch):
 
     model = quick(batch_size=50).fit(X3, Y)
     monkeypatch.setattr(SequenceNetwork, "forward", forward)
-    size = 50 if method == "fit" else 60
-    with pytest.raises(MemoryError, match=f"batch_size={size}. Lower batch_size"):
+    advice = {
+        "fit": "batches of 50 sequences. Lower batch_size",
+        "predict": "batches of 60 sequences. Lower iterator_valid__batch_size in skorch_params",
+    }
+    with pytest.raises(MemoryError, match=advice[method]):
         getattr(model, method)(*(X3, Y)[: 2 if method == "fit" else 1])
 
 
