@@ -3,6 +3,7 @@
 from sklstm._classifier import LSTMClassifier
 from sklstm._regressor import LSTMRegressor
 from sklstm._sequences import Sequences
+from sklstm._splitting import TimestampSplit
 from sklstm._windower import SequenceFlattener, SequenceWindower
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "SequenceFlattener",
     "SequenceWindower",
     "Sequences",
+    "TimestampSplit",
 ]
 __version__ = "0.1.0"

@@ -343,10 +343,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         return log_expit(outputs) if self._several_labels else log_softmax(outputs, axis=1)
 
     def _encode_target(self, y, rows, *, reset):
-        if issparse(y):
-            y = y.toarray()
-        labels = np.asarray(y)
-        missing = pd.isna(labels) if labels.dtype.kind != "f" else ~np.isfinite(labels)
+        y = y.toarray() if issparse(y) else np.asarray(y)
+        missing = pd.isna(y) if y.dtype.kind != "f" else ~np.isfinite(y)
         missing = missing.reshape(len(rows), -1).any(axis=1)
         if missing.any():
             raise ValueError(

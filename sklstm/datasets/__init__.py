@@ -1,5 +1,6 @@
-"""Data to try things with."""
+"""Data to try things with, and data from elsewhere."""
 
+from sklstm.datasets._mat import load_mat, save_mat
 from sklstm.datasets._weather import load_weather
 
-__all__ = ["load_weather"]
+__all__ = ["load_mat", "load_weather", "save_mat"]
