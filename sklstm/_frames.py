@@ -18,14 +18,17 @@ class Layout(NamedTuple):
         The table without series and time.
     keys : pandas.Index of length n_rows, or None
         Name of the series of each row.
+    times : pandas.Index of length n_rows, or None
+        Time of each row, as the table has it.
     stamps : ndarray of shape (n_rows,), or None
-        Time of each row: nanoseconds (int64) or numbers.
+        The same as nanoseconds or numbers: int64 or float64.
     clock : {"datetime", "datetime with time zone", "number", "counter"} or None
         Kind of the stamps; a counter is the integer index of the table.
     """
 
     features: object
     keys: pd.Index | None
+    times: pd.Index | None
     stamps: np.ndarray | None
     clock: str | None
 
@@ -62,23 +65,18 @@ def lay_out(table, series=None, time=None, role="series"):
     keys = None
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
-    if time is not None:
-        stamps, clock = _read_stamps(_pick(table, time, "time"), f"time={time!r}")
+    if time is None:
+        times, stamps, clock = _read_index(table.index, names)
+    else:
+        times = _pick(table, time, "time")
+        stamps, clock = _read_stamps(times, f"time={time!r}")
         if clock is None:
             raise ValueError(
-                f"time={time!r} has the dtype {_pick(table, time, 'time').dtype}; time must be "
-                "dates (pandas.to_datetime makes them) or numbers."
+                f"time={time!r} has the dtype {times.dtype}; time must be dates "
+                "(pandas.to_datetime makes them) or numbers."
             )
-    else:
-        levels = [
-            level for level in range(table.index.nlevels) if table.index.names[level] not in names
-        ]
-        level = table.index.get_level_values(levels[-1]) if levels else pd.Index([], dtype=object)
-        stamps, clock = _read_stamps(level, "the index")
-        if clock == "number":
-            stamps, clock = (stamps, "counter") if level.dtype.kind in "iu" else (None, None)
     features = table.drop(columns=[name for name in [*names, time] if name in table.columns])
-    return Layout(features, keys, stamps, clock)
+    return Layout(features, keys, times, stamps, clock)
 
 
 def gap_in_stamps(max_gap, clock):
@@ -99,7 +97,7 @@ def gap_in_stamps(max_gap, clock):
     Raises
     ------
     ValueError
-        If a number is given for dates, or something else for numbers.
+        If a number is given for dates, something else for numbers, or nothing above zero.
     """
     of_dates = clock is not None and clock.startswith("datetime")
     if isinstance(max_gap, Real) == of_dates:
@@ -111,7 +109,10 @@ def gap_in_stamps(max_gap, clock):
                 else "numbers: give a number."
             )
         )
-    return pd.Timedelta(max_gap).as_unit("ns").value if of_dates else max_gap
+    gap = pd.Timedelta(max_gap).as_unit("ns").value if of_dates else max_gap
+    if not gap > 0:
+        raise ValueError(f"max_gap={max_gap!r} cuts everywhere: it must be above zero.")
+    return gap
 
 
 class Rows(NamedTuple):
@@ -161,13 +162,13 @@ class Rows(NamedTuple):
             np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
         return cls(order, is_first, steps)
 
-    def check_time(self, table):
+    def check_time(self, times):
         """Refuse time that does not increase within a series.
 
         Parameters
         ----------
-        table : DataFrame
-            The rows in their old places, for the message.
+        times : pandas.Index of length n_rows
+            Time of the rows in their old places, for the message.
 
         Raises
         ------
@@ -179,11 +180,11 @@ class Rows(NamedTuple):
             return
         row, before = self.order[wrong[0]], self.order[wrong[0] - 1]
         raise ValueError(
-            f"Time must increase within a series, but row {row} (counted from 0; index "
-            f"{table.index[row]!r}) follows row {before} ({table.index[before]!r}), as do "
-            f"{len(wrong) - 1} more. Sort the table by time and drop duplicates; if it holds "
-            "several series name them with series=; if the index is no time and the rows are in "
-            "order use reset_index(drop=True)."
+            f"Time must increase within a series, but row {row} (counted from 0; time "
+            f"{times[row]}) follows row {before} ({times[before]}), as do {len(wrong) - 1} more. "
+            "Sort the table by time and drop duplicates; if it holds several series name them "
+            "with series=; if the index is no time and the rows are in order use "
+            "reset_index(drop=True)."
         )
 
 
@@ -268,30 +269,35 @@ def _check_series(name, column, role):
 
 
 def _read_index(index, series_names):
-    """Stamps and clock of the last level that is no series."""
+    """Times, stamps and clock of the last level that is no series."""
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
-        return None, None
-    values = index.get_level_values(levels[-1])
-    stamps, clock = _read_stamps(values, "the index")
-    if clock != "number":
-        return stamps, clock
-    return (stamps, "counter") if values.dtype.kind in "iu" else (None, None)
+        return None, None, None
+    times = index.get_level_values(levels[-1])
+    if times.dtype.kind == "f":  # such as the values of a column; nobody counts in fractions
+        return None, None, None
+    stamps, clock = _read_stamps(times, "the index")
+    return times, stamps, "counter" if clock == "number" else clock
 
 
-def _read_stamps(values, name):
+def _read_stamps(times, name):
     """Stamps and clock of an Index; None if it is no time."""
-    missing = values.isna()
-    if missing.any() and (values.dtype.kind in "mMf" or isinstance(values, pd.PeriodIndex)):
+    is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
+    is_number = pd.api.types.is_numeric_dtype(times.dtype)
+    if not is_date and (not is_number or pd.api.types.is_bool_dtype(times.dtype)):
+        return None, None
+    missing = np.asarray(times.isna())
+    if times.dtype.kind == "f":
+        missing |= ~np.isfinite(times.to_numpy(np.float64, na_value=np.nan))
+    if missing.any():
         raise ValueError(
             f"The time in {name} is missing in row {missing.argmax()} (counted from 0) and "
-            f"{missing.sum() - 1} more."
+            f"{missing.sum() - 1} more, or infinite."
         )
-    if isinstance(values, pd.PeriodIndex):
-        values = values.to_timestamp()
-    if isinstance(values, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-        zone = " with time zone" if getattr(values, "tz", None) is not None else ""
-        return values.as_unit("ns").asi8, f"datetime{zone}"
-    if values.dtype.kind in "iuf" and len(values):
-        return values.to_numpy(), "number"
-    return None, None
+    if not is_date:
+        is_whole = pd.api.types.is_integer_dtype(times.dtype)
+        return times.to_numpy(np.int64 if is_whole else np.float64), "number"
+    if isinstance(times, pd.PeriodIndex):
+        times = times.to_timestamp()
+    zone = " with time zone" if getattr(times, "tz", None) is not None else ""
+    return times.as_unit("ns").asi8, f"datetime{zone}"

@@ -189,7 +189,7 @@ class Sequences:
         codes, ids = pd.factorize(layout.keys)
         rows = Rows.arrange(codes, layout.stamps)
         if rows.steps is not None:
-            rows.check_time(table)
+            rows.check_time(layout.times)
         features = numeric_columns(layout.features)
         lengths = np.bincount(codes, minlength=len(ids))
         sequences = cls(

@@ -90,7 +90,8 @@ class SequenceWindower(
         units of the median step in `fit`; 1 for the first row of a series. It tells the network
         of irregular sampling.
     carry_over : bool, default=True
-        Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`.
+        Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`,
+        with `elapsed` at least one.
         In `transform` those that are earlier than the first given row of the series stand before
         it, if the step between is not longer than `max_gap` (`None`: than the longest step seen
         in `fit`); on an integer index only the very next integer continues a series.
@@ -118,7 +119,7 @@ class SequenceWindower(
     -----
     The rows of a series must be in time order. Windows are not copied: the transformed table
     costs the table and 16 bytes a row, whatever the window size, and another table if rows of
-    several series are interleaved.
+    several series are interleaved or carried over, or with `elapsed`.
 
     A bare array has no index: it is one series, never cut and never carried over.
 
@@ -259,11 +260,16 @@ class SequenceWindower(
         """
         check_is_fitted(self)
         values, layout = self._read(X, reset=False)
+        if self.elapsed and layout.clock != self._clock:
+            raise ValueError(
+                f"elapsed=True was fitted on time of the kind {self._clock!r} and now gets "
+                f"{layout.clock!r}: give the same kind of time."
+            )
         codes, _ = _factorize(layout.keys, len(values), self.series_)
         stamps = layout.stamps
         rows = Rows.arrange(codes, stamps)
         if rows.steps is not None:
-            rows.check_time(X)
+            rows.check_time(layout.times)
         carried = self._continued(rows, codes, layout)
         n_carried = 0 if carried is None else len(carried.codes)
         if n_carried:
@@ -271,7 +277,7 @@ class SequenceWindower(
             stamps = np.concatenate([carried.stamps, stamps])
             rows = Rows.arrange(codes, stamps)
         if self.elapsed:
-            values = np.column_stack([values, self._elapsed(rows)[n_carried:]])
+            values = self._append_elapsed(values, rows, n_carried)
         if n_carried:
             values = np.concatenate([carried.values, values])
         return self._cut(values, codes, rows, layout.clock, n_carried)
@@ -320,20 +326,20 @@ class SequenceWindower(
         self._clock = layout.clock
         self.longest_step_ = self.median_step_ = None
         if rows.steps is not None:
-            rows.check_time(X)
+            rows.check_time(layout.times)
             steps = rows.steps[~rows.is_first]
             if len(steps):
                 self.longest_step_ = steps.max()
                 self.median_step_ = np.median(steps) if self.elapsed else None
         if self.elapsed:
-            values = np.column_stack([values, self._elapsed(rows)])
+            values = self._append_elapsed(values, rows)
         self._carried = self._last_rows(rows, codes, layout.stamps, values)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return values, codes, rows, layout.clock
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
-        layout = Layout(X, None, None, None)
+        layout = Layout(X, None, None, None, None)
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
         self._check_layout(layout, X)
@@ -350,7 +356,7 @@ class SequenceWindower(
         asked = [
             name
             for name in ("series", "time", "max_gap", "elapsed")
-            if getattr(self, name) not in (None, False)
+            if getattr(self, name) is not None and getattr(self, name) is not False
         ]
         if asked and not isinstance(X, pd.DataFrame):
             raise ValueError(
@@ -367,17 +373,17 @@ class SequenceWindower(
         if self.max_gap is not None:
             gap_in_stamps(self.max_gap, layout.clock)
 
-    def _elapsed(self, rows):
-        """Time since the previous row of the series, row by row of the table."""
-        elapsed = np.ones(len(rows.order))
+    def _append_elapsed(self, values, rows, n_carried=0):
+        """Append the time since the previous row of the series to the given rows."""
+        elapsed = np.ones(len(rows.order), dtype=values.dtype)
         if self.median_step_ is not None:
             steps = np.where(rows.is_first, self.median_step_, rows.steps)
             elapsed[rows.order] = steps / self.median_step_
-        return elapsed
+        return np.column_stack([values, elapsed[n_carried:]])
 
     def _last_rows(self, rows, codes, stamps, values):
         """The rows of each series that histories to come may reach back to."""
-        size = self.window_size - 1 + self.horizon
+        size = max(self.window_size - 1 + self.horizon, int(self.elapsed))
         if not self.carry_over or stamps is None or not size:
             return None
         first = np.flatnonzero(rows.is_first)
@@ -398,22 +404,22 @@ class SequenceWindower(
         first_stamp[codes[first]] = layout.stamps[first]
         earlier = is_given[carried.codes] & (carried.stamps < first_stamp[carried.codes])
         carried = carried.take(np.flatnonzero(earlier))
-        last_stamp = np.zeros_like(first_stamp)
+        last_stamp = np.zeros(n_series, dtype=carried.stamps.dtype)
         last_stamp[carried.codes] = carried.stamps  # they are in time order: the last one stays
         step = first_stamp - last_stamp
         if layout.clock == "counter":
             follows = step == 1
         elif self.max_gap is not None:
-            follows = step <= gap_in_stamps(self.max_gap, layout.clock)
+            follows = ~_longer(step, gap_in_stamps(self.max_gap, layout.clock))
         else:
-            follows = step <= (-1 if self.longest_step_ is None else self.longest_step_)
+            follows = ~_longer(step, -1 if self.longest_step_ is None else self.longest_step_)
         return carried.take(np.flatnonzero(follows[carried.codes]))
 
     def _cut(self, values, codes, rows, clock, n_carried=0):
         """Cut the histories of the given rows out of all rows."""
         is_first = rows.is_first
         if self.max_gap is not None:
-            is_first = is_first | (rows.steps > gap_in_stamps(self.max_gap, clock))
+            is_first = is_first | _longer(rows.steps, gap_in_stamps(self.max_gap, clock))
         starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
         if not np.array_equal(rows.order, np.arange(len(rows.order))):
             values = values.take(rows.order, axis=0)
@@ -460,6 +466,11 @@ class CarriedRows(NamedTuple):
             In the order of `rows`.
         """
         return CarriedRows(self.codes[rows], self.stamps[rows], self.values[rows])
+
+
+def _longer(steps, limit):
+    """Compare steps in time with a limit; fractions round, so that they get some slack."""
+    return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
 
 
 def _scatter(x, order):

@@ -65,6 +65,8 @@ def test_learns(y, device):
         pd.Series(LABELS, dtype="string"),
         pd.Series(pd.Categorical(LABELS, categories=["up", "down", "never"])),
         UP.astype(float),
+        pd.Series(UP.astype(int), dtype="Int64"),
+        pd.Series(UP, dtype="boolean"),
     ],
     ids=[
         "int",
@@ -77,6 +79,8 @@ def test_learns(y, device):
         "pandas string",
         "categorical",
         "float",
+        "pandas Int64",
+        "pandas boolean",
     ],
 )
 def test_labels_come_back_as_they_came(y):

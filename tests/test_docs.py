@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import sklstm
 import sklstm.datasets
+import sklstm.testing
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,7 +19,7 @@ OPTIONAL = {"ES01", "SA01", "SA04", "EX01"}
 
 
 def public_objects():
-    for module in (sklstm, sklstm.datasets):
+    for module in (sklstm, sklstm.datasets, sklstm.testing):
         for name in module.__all__:
             yield f"{module.__name__}.{name}"
             for method, value in vars(getattr(module, name)).items():

@@ -1,0 +1,133 @@
+"""
+Many stations in one table
+==========================
+
+One model for several stations whose rows stand mixed in one table, day by day. Each station's
+highest temperature of tomorrow is predicted from the station's own 14 days. ``TimestampSplit`` cuts
+all stations at the same day, and ``assert_no_lookahead`` makes sure that no prediction reads rows
+that come later, or those of another station.
+
+Only "Seattle" is measured. The other two stations are made of it for this example: the weather
+some days earlier or later, warmer or colder, and with noise of its own on each day. That is kinder
+than real neighbours are, and makes one station's yesterday another one's day after tomorrow:
+``gap`` leaves out as many days between training and test as the copies are shifted against each
+other.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.dates import DateFormatter
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower, TimestampSplit
+from sklstm.datasets import load_weather
+from sklstm.testing import assert_no_lookahead
+
+# %%
+# Seattle and two made-up stations, with some days missing, sorted by date.
+
+seattle = load_weather(as_frame=True).data
+rng = np.random.default_rng(0)
+
+
+def made_up(days_later, warmer, noise):
+    """Make a station of Seattle's weather."""
+    station = seattle.shift(days_later).dropna()
+    days = len(station)
+    station[["temp_max", "temp_min"]] += warmer + rng.normal(scale=noise, size=(days, 1))
+    return station[rng.random(days) > 0.03]
+
+
+stations = {
+    "Seattle": seattle,
+    "made up: valley": made_up(days_later=2, warmer=6, noise=1),
+    "made up: mountain": made_up(days_later=-3, warmer=-8, noise=2),
+}
+X = pd.concat(stations, names=["station"]).reset_index()
+X = X.sort_values(["date", "station"], ignore_index=True)
+angle = 2 * np.pi * X["date"].dt.day_of_year / 365.25
+X = X.assign(season_sin=np.sin(angle), season_cos=np.cos(angle))
+y = X["temp_max"]
+
+# %%
+# One model of all stations, and its rivals: "as today", and gradient boosting on the same windows.
+
+
+def windows():
+    """Make the histories, each of one station."""
+    return SequenceWindower(window_size=14, horizon=1, series="station", time="date")
+
+
+models = {
+    "LSTM": make_pipeline(
+        windows(), LSTMRegressor(hidden_size=32, early_stopping=True, random_state=0)
+    ),
+    "gradient boosting": make_pipeline(
+        windows(), SequenceFlattener(), HistGradientBoostingRegressor(random_state=0)
+    ),
+}
+
+# %%
+# Two splits: the days of 2014 from models trained on all before, then those of 2015. All rows are
+# predicted, so that the histories of the first test days reach back into the training years.
+
+cv = TimestampSplit(n_splits=2, time="date", test_size="365D", gap="5D")
+predictions = pd.DataFrame({"as today": y.groupby(X["station"]).shift(1)})
+is_test = np.zeros(len(X), dtype=bool)
+for train, test in cv.split(X):
+    for name, model in models.items():
+        model.fit(X.iloc[train], y.iloc[train])
+        predictions.loc[test, name] = model.predict(X)[test]
+    is_test[test] = True
+for model in models.values():
+    assert_no_lookahead(model, X[-600:])
+
+# %%
+# The mean absolute error of each station, over both test years.
+
+errors = predictions.sub(y, axis=0).abs()[is_test]
+scores = errors.groupby(X["station"]).mean().reindex(list(stations)).T
+scores["all"] = errors.mean()
+scores = scores.sort_values("all")
+
+# %%
+# A picture of the last test summer, and of the scores.
+
+figure, axes = plt.subplot_mosaic(
+    [[station, "scores"] for station in stations],
+    figsize=(13, 6),
+    width_ratios=[3, 2],
+    layout="constrained",
+)
+summer = X["date"].between("2015-06-01", "2015-08-31")
+for station in stations:
+    ax, rows = axes[station], summer & (X["station"] == station)
+    days = X.loc[rows, "date"]
+    ax.plot(days, y[rows], color="0.6", linewidth=3, label="measured or made up")
+    ax.plot(days, predictions.loc[rows, "LSTM"], color="C0", label="LSTM, the day before")
+    ax.plot(days, predictions.loc[rows, "as today"], color="C1", linestyle=":", label="as today")
+    ax.set_title(f"{station}, summer 2015 (test)")
+    ax.xaxis.set_major_formatter(DateFormatter("%d %b"))
+figure.supylabel("highest temperature (°C)", fontsize="medium")
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+colors = {"LSTM": "C0", "gradient boosting": "C2", "as today": "C1"}
+scores.T.plot.bar(ax=axes["scores"], rot=15, width=0.75, color=colors)
+axes["scores"].set(
+    title="All test days, 2014 and 2015",
+    xlabel="",
+    ylabel="mean absolute error (°C)",
+    ylim=(0, 1.2 * scores.to_numpy().max()),
+)
+axes["scores"].legend(loc="upper center", ncols=3)
+
+if __name__ == "__main__":
+    picture = Path(__file__).parent / "pictures" / "plot_stations.png"
+    picture.parent.mkdir(exist_ok=True)
+    figure.savefig(picture, dpi=120)
+    print("Mean absolute error (°C)")
+    print(scores.round(2).to_string())
+    print(f"\nPicture: {picture}")

@@ -1,0 +1,274 @@
+"""Cross-validation of tables with the rows of many series: cut by time, not by row."""
+
+import warnings
+from datetime import timedelta
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from sklstm._frames import Rows, lay_out
+
+__all__ = ["TimestampSplit"]
+
+
+def last_stamps_of_targets(codes, stamps, n_ahead, times):
+    """Stamp of the last row that the target of each row is made of.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_rows,)
+        Series of each row.
+    stamps : ndarray of shape (n_rows,)
+        Time of each row.
+    n_ahead : int
+        Later rows of its series that a target is made of; fewer where the series ends.
+    times : pandas.Index of length n_rows
+        The same as the table has them, for the message.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The stamps.
+
+    Raises
+    ------
+    ValueError
+        If time does not increase within a series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> last_stamps_of_targets(np.array([0, 1, 0, 1, 0]), np.array([1, 1, 2, 2, 5]), 1, None)
+    array([2, 2, 5, 2, 5])
+    """
+    if not n_ahead:
+        return stamps
+    rows = Rows.arrange(codes, stamps)
+    rows.check_time(times)
+    first = np.flatnonzero(rows.is_first)
+    behind = np.append(first[1:], len(codes))
+    last = np.repeat(behind - 1, behind - first)
+    reached = np.empty_like(stamps)
+    reached[rows.order] = stamps[rows.order][np.minimum(np.arange(len(codes)) + n_ahead, last)]
+    return reached
+
+
+class TimestampSplit(BaseCrossValidator):
+    """Cut a table into past and future at the same moment for all series.
+
+    Like scikit-learn's ``TimeSeriesSplit``, but it counts distinct time stamps, not rows: the rows
+    of many series may stand in one table in any order. All rows of a test fold are later than all
+    rows it is predicted from, and rows with the same stamp are never split apart. Each test fold
+    follows the one before it; the training rows are all those before it.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of test folds, at the end of the table's time.
+    time : str, default=None
+        Column or index level with the time, dates or numbers. `None`: the index, or the last of
+        its levels that is not in `series`, if it holds dates, periods or integers.
+    series : str or list of str, default=None
+        Columns or index levels that name the series of a row. Only `purge` needs them.
+    test_size : int, Timedelta or str, default=None
+        Size of a test fold: a number of distinct stamps, or a duration such as ``"365D"``.
+        `None`: as many stamps as leave the same number to the first training part.
+    gap : int, Timedelta or str, default=0
+        What is left out between training rows and test fold: the last `gap` stamps before it, or
+        all stamps that lie no further than this duration before it.
+    purge : int, default=0
+        Later rows of its series that a row's target is made of. Training rows whose target
+        reaches into the test fold or behind it are left out: the last `purge` rows of each series,
+        however far apart. 0: the target of a row is known at the time of the row.
+
+    See Also
+    --------
+    sklearn.model_selection.TimeSeriesSplit : The same for the rows of one series.
+    SequenceWindower : Takes series and time under the same names.
+
+    Notes
+    -----
+    `gap` and `purge` do not add up: a row must pass both to be a training row.
+
+    ``SequenceWindower(horizon=h)`` needs no `purge`, as ``y[t]`` is a value of row ``t``. But a
+    forecast for the first test row is made ``h`` rows earlier, when the last ``h - 1`` values of
+    the target were still unknown: ``gap=h - 1`` leaves them out. A target that is made of later
+    rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, wants ``purge=3``.
+
+    Folds have equally many stamps, or are equally long, but need not have equally many rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklstm import TimestampSplit
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"])
+    >>> table = pd.DataFrame({"date": days.repeat(2), "station": ["a", "b"] * 4})
+    >>> for train, test in TimestampSplit(2, time="date").split(table):
+    ...     print(train, test)
+    [0 1 2 3] [4 5]
+    [0 1 2 3 4 5] [6 7]
+    >>> split = TimestampSplit(1, time="date", series="station", test_size="1D", purge=1)
+    >>> [(train, test)] = split.split(table)
+    >>> print(train, test)
+    [0 1 2 3] [6 7]
+
+    As ``cv=`` of a search or a score:
+
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from sklearn.model_selection import cross_val_score
+    >>> len(cross_val_score(DummyRegressor(), table, range(8), cv=TimestampSplit(2, time="date")))
+    2
+    """
+
+    _parameter_constraints: dict = {
+        "n_splits": [Interval(Integral, 1, None, closed="left")],
+        "time": [str, None],
+        "series": [str, list, None],
+        "test_size": [Interval(Integral, 1, None, closed="left"), timedelta, str, None],
+        "gap": [Interval(Integral, 0, None, closed="left"), timedelta, str],
+        "purge": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, n_splits=5, *, time=None, series=None, test_size=None, gap=0, purge=0):
+        self.n_splits = n_splits
+        self.time = time
+        self.series = series
+        self.test_size = test_size
+        self.gap = gap
+        self.purge = purge
+
+    def split(self, X, y=None, groups=None):
+        """Give the training rows and the test rows of each split.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_columns)
+            Table with the time, in any order; for `purge` the rows of each series in time order.
+        y : object
+            Ignored.
+        groups : object
+            Ignored, with a warning.
+
+        Returns
+        -------
+        iterator of (ndarray of int, ndarray of int)
+            Positions of the training rows and of the test rows, in the order of the table.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the table is not valid, or a split would have no training or no test
+            rows.
+        """
+        if groups is not None:
+            warnings.warn(f"{type(self).__name__} ignores groups.", UserWarning, stacklevel=2)
+        validate_parameter_constraints(
+            self._parameter_constraints, vars(self), caller_name=type(self).__name__
+        )
+        layout = self._read(X)
+        codes = np.zeros(len(X), dtype=int) if layout.keys is None else pd.factorize(layout.keys)[0]
+        reached = last_stamps_of_targets(codes, layout.stamps, self.purge, layout.times)
+        distinct = np.unique(layout.stamps)
+        starts = self._test_starts(distinct, layout.clock)
+        ends = self._training_ends(distinct, starts, layout.clock)
+        return self._rows(layout.stamps, reached, distinct[starts], ends)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Give the number of splits.
+
+        Parameters
+        ----------
+        X : object
+            Ignored.
+        y : object
+            Ignored.
+        groups : object
+            Ignored.
+
+        Returns
+        -------
+        int
+            `n_splits`.
+        """
+        return self.n_splits
+
+    def _read(self, X):
+        """Time and series of each row."""
+        name = type(self).__name__
+        if not isinstance(X, pd.DataFrame):
+            raise ValueError(
+                f"{name} reads the time of each row from a DataFrame, got {type(X).__name__}. Give "
+                "the table itself to the search or the score, with transformers in a Pipeline; "
+                "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
+            )
+        layout = lay_out(X, self.series, self.time)
+        dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
+        if layout.clock is None or (layout.clock == "counter" and dates):
+            raise ValueError(
+                f"{name}(time=None) reads the time from the index, which has the dtype "
+                f"{X.index.dtype}"
+                + (f", but there are dates in the columns {dates}" if dates else "")
+                + ". Name the column or index level with the time: time='date'."
+            )
+        return layout
+
+    def _test_starts(self, distinct, clock):
+        """Places of the first stamp of each test fold among the distinct stamps."""
+        back = np.arange(self.n_splits, 0, -1)
+        size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
+        if isinstance(size, Integral):
+            starts = len(distinct) - size * back
+        else:
+            length = _nanoseconds(size, "test_size", clock)
+            latest = distinct.max(initial=0) - length * back
+            starts = np.searchsorted(distinct, latest, side="right")
+        sizes = np.diff(starts, append=len(distinct))
+        if starts[0] < 1 or not sizes.all():
+            raise ValueError(
+                f"n_splits={self.n_splits} and test_size={self.test_size!r} do not fit X, which "
+                f"has {len(distinct)} distinct stamps: every split needs at least one to train on "
+                "and one to test on. Ask for fewer splits or another test_size."
+            )
+        return starts
+
+    def _training_ends(self, distinct, starts, clock):
+        """Stamps that the training rows of each split lie before."""
+        if isinstance(self.gap, Integral):
+            return distinct[np.maximum(starts - self.gap, 0)]
+        return distinct[starts] - _nanoseconds(self.gap, "gap", clock)
+
+    def _rows(self, stamps, reached, starts, ends):
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            is_train = (stamps < end) & (reached < start)
+            if not is_train.any():
+                raise ValueError(
+                    f"Split {number} has no training rows: gap={self.gap!r} and "
+                    f"purge={self.purge!r} leave out all of the {(stamps < start).sum()} rows "
+                    "before its test fold. Make them smaller, or ask for fewer splits."
+                )
+            is_test = stamps >= start
+            if number + 1 < len(starts):
+                is_test &= stamps < starts[number + 1]
+            yield np.flatnonzero(is_train), np.flatnonzero(is_test)
+
+
+def _nanoseconds(duration, name, clock):
+    """Turn a duration into the unit of the stamps."""
+    try:
+        length = pd.Timedelta(duration).as_unit("ns").value
+    except ValueError:
+        length = None
+    if length is None or length < (1 if name == "test_size" else 0):
+        raise ValueError(
+            f"{name}={duration!r} is no duration of use: give one such as '7D' or "
+            "pandas.Timedelta(days=7), or a number of distinct stamps."
+        )
+    if not clock.startswith("datetime"):
+        raise ValueError(
+            f"{name}={duration!r} is a duration, but the time of X is made of numbers: give a "
+            "number of distinct stamps."
+        )
+    return length

@@ -1,0 +1,532 @@
+"""Sequences and tables from MATLAB, and back."""
+
+import re
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.io import loadmat, savemat
+from scipy.sparse import issparse
+from sklearn.utils import Bunch
+
+__all__ = ["load_mat", "save_mat"]
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+USER_BLOCK = 512
+"""Bytes that MATLAB 7.3 writes before the HDF5 file begins."""
+
+SEQUENCES_MARK = "sklstm_sequences"
+"""Field that says: the matrices of this file are sequences, although they look like vectors."""
+
+
+class _Unusable(NamedTuple):
+    """A field that is no array of numbers."""
+
+    kind: str
+    cure: str
+
+
+STRUCT = _Unusable("a struct", "save its fields as variables of their own: x = s.x")
+OBJECT = _Unusable("an object or table of MATLAB", "save its numbers as matrices")
+TEXT = _Unusable("text", "save numbers that stand for the labels: y = findgroups(labels)")
+SPARSE = _Unusable("a sparse matrix", "save it with all its zeros: x = full(x)")
+COMPLEX = _Unusable("complex numbers", "save real(x) and imag(x), or abs(x)")
+GRID = _Unusable("a cell array of several rows and columns", "save a column of cells: x = x(:, 1)")
+
+
+def load_mat(path, features=None, target=None):
+    """Load sequences or a table from a MATLAB file.
+
+    One field of the file is one feature. What the fields hold decides what comes back:
+
+    ===================================== ==========================================
+    Fields                                ``data``
+    ===================================== ==========================================
+    matrices (n_sequences, n_steps)       one array (n_sequences, n_steps, n_features)
+    vectors, row or column                DataFrame, a column a feature
+    cell arrays of vectors                list of arrays (n_steps_i, n_features)
+    cell arrays of matrices (n_steps_i,   the same; field ``x`` gives the features
+    k)                                    ``x_0`` to ``x_{k-1}``
+    ===================================== ==========================================
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, of any MATLAB version. Version 7.3 (``save -v7.3``) needs h5py, which
+        ``pip install 'sklstm[mat]'`` brings.
+    features : str or list of str, default=None
+        Fields to use as features. `None`: every field of numbers but the target, in the order of
+        the file. In files of version 7.3 that is mostly the order of the alphabet.
+    target : str, default=None
+        Field to use as target. `None`: there is no target.
+
+    Returns
+    -------
+    Bunch
+        With the attributes
+
+        data : ndarray of shape (n_sequences, n_steps, n_features), DataFrame of shape \
+                (n_rows, n_features) or list of ndarrays of shape (n_steps_i, n_features)
+            The features, as float64.
+        target : ndarray, Series, list of ndarrays or None
+            Beside an array: of shape (n_sequences,) or (n_sequences, n_steps). Beside a
+            DataFrame: Series of shape (n_rows,). Beside a list: array of shape (n_sequences,) or
+            a list of arrays of shape (n_steps_i,). It keeps its type; logical becomes bool.
+        feature_names : list of str
+            Names of the features.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If the file cannot be read, a field is missing or holds no numbers, or the shapes of the
+        fields do not fit each other.
+    ImportError
+        If the file is of version 7.3 and h5py is not installed.
+
+    See Also
+    --------
+    save_mat : The way back.
+
+    Notes
+    -----
+    A single sequence of matrices ``(1, n_steps)`` looks like vectors, and becomes a DataFrame
+    whose rows are the steps. It becomes one sequence if the target is a single value, or if
+    :func:`save_mat` wrote the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from scipy.io import savemat
+    >>> from sklstm.datasets import load_mat
+    >>> weeks = {"temperature": np.ones((20, 7)), "wind": np.ones((20, 7)), "rain": np.zeros(20)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "weeks.mat"
+    ...     savemat(path, weeks)
+    ...     loaded = load_mat(path, features=["temperature", "wind"], target="rain")
+    >>> loaded.data.shape, loaded.target.shape
+    ((20, 7, 2), (20,))
+    """
+    fields = _read_fields(path)
+    names = _choose_features(fields, features, target)
+    columns = [_take(fields, name, path) for name in names]
+    answer = None if target is None else _take(fields, target, path)
+    if any(isinstance(column, list) for column in columns):
+        names, data, answer = _build_list(names, columns, answer, target)
+    elif _is_table(columns, answer) and SEQUENCES_MARK not in fields:
+        data, answer = _build_table(names, columns, answer, target)
+    else:
+        data, answer = _build_block(names, columns, answer, target)
+    return Bunch(data=data, target=answer, feature_names=names)
+
+
+def save_mat(path, data, target=None, *, feature_names, target_name="target"):
+    """Save sequences or a table as a MATLAB file, one field a feature.
+
+    :func:`load_mat` reads the same from it. The file is of version 7 (compressed, no h5py needed).
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write; an old one is replaced. MATLAB expects the ending ``.mat``.
+    data : ndarray of shape (n_sequences, n_steps, n_features), DataFrame of shape \
+            (n_rows, n_features) or list of array-likes of shape (n_steps_i, n_features)
+        The features. They become matrices, column vectors or cell arrays of column vectors, in
+        double precision. The index of a DataFrame is not saved. Sequences are a list.
+    target : array-like, default=None
+        One number a sequence or row; or one a step: of shape (n_sequences, n_steps) beside an
+        array, a list of arrays of shape (n_steps_i,) beside a list.
+    feature_names : list of str, shape (n_features,)
+        Names of the fields of the features: letters, digits and underscores, at most 63, a letter
+        first.
+    target_name : str, default="target"
+        Name of the field of the target.
+
+    Raises
+    ------
+    ValueError
+        If data or target have no such form or are no numbers, or MATLAB does not allow a name.
+
+    See Also
+    --------
+    load_mat : The way back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sklstm.datasets import load_mat, save_mat
+    >>> recordings = [np.ones((length, 2)) for length in (3, 5)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "recordings.mat"
+    ...     save_mat(path, recordings, [0.5, 1.5], feature_names=["speed", "force"])
+    ...     loaded = load_mat(path, target="target")
+    >>> [recording.shape for recording in loaded.data], loaded.target, loaded.feature_names
+    ([(3, 2), (5, 2)], array([0.5, 1.5]), ['speed', 'force'])
+    """
+    data = data if isinstance(data, (np.ndarray, pd.DataFrame)) else list(data)
+    columns = _split_features(data)
+    names = _checked_names(feature_names, len(columns), [] if target is None else [target_name])
+    fields = dict(zip(names, columns, strict=True))
+    if target is not None:
+        fields[target_name] = _split_target(data, target)
+    orientation = "column"
+    if isinstance(data, np.ndarray) and min(data.shape[:2]) < 2:
+        fields[SEQUENCES_MARK] = "matrices (n_sequences, n_steps), no vectors"
+        orientation = "row"  # one value a sequence; a column may be one value a step
+    with open(path, "wb") as file:
+        savemat(file, fields, oned_as=orientation, do_compression=True)
+
+
+# Reading. A field is an array of numbers, a list of them (a cell array) or `_Unusable`.
+
+
+def _read_fields(path):
+    with open(path, "rb") as file:
+        start = file.read(USER_BLOCK + len(HDF5_SIGNATURE))
+    is_hdf5 = HDF5_SIGNATURE in (start[: len(HDF5_SIGNATURE)], start[USER_BLOCK:])
+    h5py = _import_h5py(path) if is_hdf5 else None
+    try:
+        return _read_hdf5(h5py, path) if is_hdf5 else _read_mat5(path)
+    except Exception as error:  # garbled bytes make the readers fail in many ways
+        raise ValueError(
+            f"{path} cannot be read as a MATLAB file ({type(error).__name__}: {error}). It may be "
+            "incomplete, damaged or of another kind: copy it again, or save it again in MATLAB."
+        ) from error
+
+
+def _import_h5py(path):
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is a MATLAB file of version 7.3, which needs h5py: pip install 'sklstm[mat]', "
+            "or save it with save(..., '-v7') in MATLAB."
+        ) from error
+    return h5py
+
+
+def _read_mat5(path):
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.filterwarnings("error", category=np.exceptions.ComplexWarning)
+        try:
+            fields = loadmat(file, mat_dtype=True)
+        except np.exceptions.ComplexWarning:  # scipy is about to drop the imaginary parts
+            fields = loadmat(file)
+            usable = [
+                name for name in fields if not isinstance(_from_mat5(fields[name]), _Unusable)
+            ]
+            fields |= loadmat(file, mat_dtype=True, variable_names=usable)
+    return {name: _from_mat5(value) for name, value in fields.items() if name[:2] != "__"}
+
+
+def _from_mat5(value):
+    if issparse(value):
+        return SPARSE
+    if type(value) is not np.ndarray:
+        return OBJECT
+    if value.dtype.names:
+        return STRUCT
+    if value.dtype == object:
+        return _cell(value.shape, [_from_mat5(part) for part in value.ravel(order="F")])
+    return _numbers(value)
+
+
+def _read_hdf5(h5py, path):
+    with h5py.File(path, "r") as file:
+        return {name: _from_hdf5(file, file[name]) for name in file if name[0] != "#"}
+
+
+def _from_hdf5(file, item):
+    matlab_class = np.asarray(item.attrs.get("MATLAB_class", "")).astype(str)
+    if "MATLAB_sparse" in item.attrs:
+        return SPARSE
+    if "MATLAB_object_decode" in item.attrs:
+        return OBJECT
+    if matlab_class == "struct" or not hasattr(item, "shape"):
+        return STRUCT
+    if matlab_class == "char":
+        return TEXT
+    if item.attrs.get("MATLAB_empty"):
+        return [] if matlab_class == "cell" else np.zeros(item[()].astype(int))  # holds its shape
+    if matlab_class == "cell":
+        parts = item[()].ravel()  # stored transposed: these rows are MATLAB's columns
+        return _cell(item.shape, [_from_hdf5(file, file[part]) for part in parts])
+    values = np.atleast_2d(np.transpose(item[()]))
+    return _numbers(values.astype(bool) if matlab_class == "logical" else values)
+
+
+def _cell(shape, parts):
+    if len(parts) > max(shape):
+        return GRID
+    for part in parts:
+        if isinstance(part, list):
+            return _Unusable("a cell array of cell arrays", "save one matrix or vector a cell")
+        if isinstance(part, _Unusable):
+            return _Unusable(f"a cell array that holds {part.kind}", part.cure)
+    return parts
+
+
+def _numbers(values):
+    if values.dtype.kind == "c" or values.dtype.names:  # HDF5 has pairs of real and imag
+        return COMPLEX
+    if values.dtype.kind not in "biuf":
+        return TEXT
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+# Choosing fields.
+
+
+def _choose_features(fields, features, target):
+    if features is None:
+        usable = [name for name, field in fields.items() if not isinstance(field, _Unusable)]
+        features = [name for name in usable if name != target]
+    names = [features] if isinstance(features, str) else list(features)
+    if not names:
+        raise ValueError(
+            f"There is no feature; the file has {_listing(fields)}. Expected at least one field of "
+            "numbers that is not the target."
+        )
+    return names
+
+
+def _take(fields, name, path):
+    if name not in fields:
+        raise ValueError(
+            f"{path} has no field {name!r}; it has {_listing(fields)}. Name one of these; upper "
+            "and lower case differ."
+        )
+    field = fields[name]
+    if isinstance(field, _Unusable):
+        raise ValueError(
+            f"Field {name!r} is {field.kind}; expected a matrix or vector of numbers, or a cell "
+            f"array of them. In MATLAB, {field.cure}."
+        )
+    for part in field if isinstance(field, list) else [field]:
+        if part.ndim > 2:
+            raise ValueError(
+                f"Field {name!r} holds an array of the shape {part.shape}; expected a matrix or a "
+                "vector. In MATLAB, save one matrix a feature: first = x(:, :, 1)."
+            )
+    return field
+
+
+def _listing(fields):
+    return ", ".join(f"{name}: {_describe(field)}" for name, field in fields.items()) or "no fields"
+
+
+def _describe(field):
+    if isinstance(field, _Unusable):
+        return field.kind
+    if not isinstance(field, list):
+        return str(field.shape)
+    shown = [str(part.shape) for part in field[:3]] + ["..."] * (len(field) > 3)
+    return f"{len(field)} cells [{', '.join(shown)}]"
+
+
+# Fields to data and target, one function a form.
+
+
+def _is_vector(values):
+    return 1 in values.shape or values.shape == (0, 0)
+
+
+def _is_one_value(answer):
+    return isinstance(answer, np.ndarray) and answer.size == 1
+
+
+def _is_table(columns, answer):
+    """Whether these are the columns of a table, and not one sequence with its one target."""
+    is_one_sequence = _is_one_value(answer) and columns[0].size > 1
+    return all(map(_is_vector, columns)) and not is_one_sequence
+
+
+def _build_table(names, columns, answer, target):
+    _check_alike(names, columns, np.size)
+    values = np.column_stack([column.ravel() for column in columns])
+    data = pd.DataFrame(values.astype(np.float64), columns=names)
+    if answer is not None:
+        answer = pd.Series(_one_a_row(answer, len(data), target), name=target)
+    return data, answer
+
+
+def _build_block(names, columns, answer, target):
+    if all(map(_is_vector, columns)) and _is_one_value(answer):
+        columns = [column.reshape(1, -1) for column in columns]
+    _check_alike(names, columns, np.shape)
+    data = np.stack(columns, axis=-1).astype(np.float64)
+    is_one_a_step = isinstance(answer, np.ndarray) and answer.shape == data.shape[:2]
+    if answer is not None and not is_one_a_step:
+        answer = _one_a_row(answer, len(data), target, f" or a matrix {data.shape[:2]}")
+    return data, answer
+
+
+def _build_list(names, columns, answer, target):
+    _check_alike(names, columns, type)
+    split = [pair for pair in zip(names, columns, strict=True) for pair in _split_cells(*pair)]
+    names, columns = map(list, zip(*split, strict=True))
+    for name, column in zip(names, columns, strict=True):
+        _check_lengths(name, column, names[0], columns[0])
+    data = [np.column_stack(parts).astype(np.float64) for parts in zip(*columns, strict=True)]
+    if isinstance(answer, list):
+        answer = _vectors(target, answer)
+        _check_lengths(target, answer, names[0], columns[0])
+    elif answer is not None:
+        answer = _one_a_row(answer, len(data), target, " or a cell array of vectors")
+    return names, data, answer
+
+
+def _check_alike(names, columns, layout):
+    """Refuse columns that differ from the first in their layout."""
+    for name, column in zip(names, columns, strict=True):
+        if layout(column) != layout(columns[0]):
+            raise ValueError(
+                f"Field {names[0]!r} is {_describe(columns[0])}, field {name!r} is "
+                f"{_describe(column)}; expected features of one shape. Name those that belong "
+                "together in features."
+            )
+
+
+def _one_a_row(answer, n_rows, target, other=""):
+    if isinstance(answer, list) or not _is_vector(answer) or answer.size != n_rows:
+        raise ValueError(
+            f"Target {target!r} is {_describe(answer)}; expected a vector of {n_rows} values, one "
+            f"for each row or sequence of the features{other}."
+        )
+    return answer.ravel()
+
+
+def _split_cells(name, cells):
+    """Pairs of name and cells of vectors, one for each column of the matrices in the cells."""
+    if all(map(_is_vector, cells)):
+        return [(name, [cell.ravel() for cell in cells])]
+    n_columns = max(cell.shape[1] for cell in cells)
+    for number, cell in enumerate(cells):
+        if cell.size and cell.shape[1] != n_columns:
+            raise ValueError(
+                f"Field {name!r} holds matrices {cell.shape} (sequence {number}) and others of "
+                f"{n_columns} columns; expected (n_steps, n_features), with the same features in "
+                "all. If the features are the rows, transpose them in MATLAB: "
+                f"{name} = cellfun(@transpose, {name}, 'UniformOutput', false)."
+            )
+    cells = [cell.reshape(-1, n_columns) for cell in cells]
+    return [(f"{name}_{k}", [cell[:, k] for cell in cells]) for k in range(n_columns)]
+
+
+def _vectors(name, cells):
+    for number, cell in enumerate(cells):
+        if not _is_vector(cell):
+            raise ValueError(
+                f"Target {name!r} holds a matrix {cell.shape} (sequence {number}); expected a "
+                "vector, one value a step."
+            )
+    return [cell.ravel() for cell in cells]
+
+
+def _check_lengths(name, cells, other, other_cells):
+    if len(cells) != len(other_cells):
+        raise ValueError(
+            f"Field {name!r} has {len(cells)} cells, field {other!r} has {len(other_cells)}; "
+            "expected one cell a sequence in each."
+        )
+    for number, (cell, other_cell) in enumerate(zip(cells, other_cells, strict=True)):
+        if len(cell) != len(other_cell):
+            raise ValueError(
+                f"Sequence {number} has {len(cell)} steps in field {name!r} and "
+                f"{len(other_cell)} in field {other!r}; expected the same steps in each."
+            )
+
+
+# Writing.
+
+
+def _split_features(data):
+    """One array or cell array a feature."""
+    if isinstance(data, pd.DataFrame):
+        items = data.items()
+        return [_as_numbers(column, f"Column {name!r}", np.float64) for name, column in items]
+    if isinstance(data, np.ndarray):
+        if data.ndim != 3:
+            raise ValueError(
+                f"data has the shape {data.shape}; expected (n_sequences, n_steps, n_features). A "
+                "table goes in as pd.DataFrame(data)."
+            )
+        return list(np.moveaxis(_as_numbers(data, "data", np.float64), -1, 0))
+    arrays = [_as_numbers(part, f"Sequence {row}", np.float64) for row, part in enumerate(data)]
+    if not arrays:
+        raise ValueError("data is an empty list; expected at least one sequence.")
+    for row, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
+            raise ValueError(
+                f"Sequence {row} has the shape {array.shape}, sequence 0 has {arrays[0].shape}; "
+                "expected (n_steps, n_features) with the same features in all. A sequence of one "
+                "feature is array[:, None]."
+            )
+    return [_as_cells([array[:, k] for array in arrays]) for k in range(arrays[0].shape[1])]
+
+
+def _split_target(data, target):
+    if isinstance(data, list) and any(map(np.ndim, target)):
+        return _split_step_targets(data, list(target))
+    answer = _as_numbers(target, "target")
+    allowed = [(len(data),)]
+    if isinstance(data, np.ndarray):
+        allowed.append(data.shape[:2])
+    if answer.shape not in allowed:
+        raise ValueError(
+            f"target has the shape {answer.shape}; expected {' or '.join(map(str, allowed))}: one "
+            "value for each sequence, row or step of data."
+        )
+    return answer
+
+
+def _split_step_targets(data, target):
+    if len(target) != len(data):
+        raise ValueError(f"target has {len(target)} vectors; expected {len(data)}, one a sequence.")
+    parts = [_as_numbers(part, f"Target {row}") for row, part in enumerate(target)]
+    for row, (part, sequence) in enumerate(zip(parts, data, strict=True)):
+        if part.shape != (len(sequence),):
+            raise ValueError(
+                f"Target {row} has the shape {part.shape}; expected ({len(sequence)},), one value "
+                "for each step of the sequence."
+            )
+    return _as_cells(parts)
+
+
+def _as_numbers(values, what, dtype=None):
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{what} has the type {values.dtype}; expected numbers. Encode labels first "
+            "(LabelEncoder); a missing value is NaN."
+        )
+    return values.astype(dtype or values.dtype)
+
+
+def _as_cells(parts):
+    cells = np.empty(len(parts), dtype=object)
+    for row, part in enumerate(parts):
+        cells[row] = part
+    return cells
+
+
+def _checked_names(feature_names, n_features, others):
+    names = list(feature_names)
+    if len(names) != n_features:
+        raise ValueError(f"feature_names has {len(names)} names, data has {n_features} features.")
+    fields = [*names, *others, SEQUENCES_MARK]
+    for name in fields:
+        if not re.fullmatch(r"[A-Za-z]\w{0,62}", str(name), re.ASCII):
+            raise ValueError(
+                f"MATLAB allows no field {name!r}; expected letters, digits and underscores, at "
+                f"most 63, a letter first, as in 'temp_max'."
+            )
+        if fields.count(name) > 1:
+            raise ValueError(f"{name!r} names two fields; expected names that differ.")
+    return names

@@ -1,0 +1,841 @@
+"""Series, time, gaps and carry-over of the windower against plain loops."""
+
+import os
+import pickle
+import re
+import statistics
+import subprocess
+import sys
+from datetime import timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklstm import LSTMRegressor, SequenceWindower
+from sklstm._training import Samples, split_validation
+
+examples = settings(
+    max_examples=int(os.environ.get("SKLSTM_EXAMPLES", 300)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+# The oracle
+
+
+class Row(NamedTuple):
+    series: object
+    time: object
+    features: list
+
+
+class Oracle:
+    """What the windower has to find, row by row."""
+
+    def __init__(self, window_size, horizon, max_gap, elapsed, carry_over):
+        self.window_size = window_size
+        self.horizon = horizon
+        self.max_gap = max_gap
+        self.elapsed = elapsed
+        self.carry_over = carry_over
+
+    def fit(self, rows, kind):
+        self.kind = kind
+        self.longest = self.median = None
+        self.remembered = {}
+        steps = []
+        if kind is not None:
+            for line in by_series(rows).values():
+                for before, row in pairwise(line):
+                    steps.append(row.time - before.time)
+        if steps:
+            self.longest, self.median = max(steps), statistics.median(steps)
+        self.seen = self.with_elapsed(rows, {})
+        if self.carry_over and kind is not None:
+            size = max(self.window_size - 1 + self.horizon, int(self.elapsed))
+            for series, line in by_series(self.seen).items():
+                self.remembered[series] = line[len(line) - min(size, len(line)) :]
+        return self.histories(self.seen, {})
+
+    def transform(self, rows, kind):
+        before = {}
+        for series, line in by_series(rows).items():
+            known = self.remembered.get(series, []) if kind == self.kind else []
+            known = [row for row in known if row.time < line[0].time]
+            if known and self.continues(known[-1].time, line[0].time):
+                before[series] = known
+        return self.histories(self.with_elapsed(rows, before), before)
+
+    def continues(self, last, first):
+        if self.kind == "counter":
+            return first == last + 1
+        longest = self.longest if self.max_gap is None else self.max_gap
+        return longest is not None and first - last <= longest
+
+    def with_elapsed(self, rows, before):
+        if not self.elapsed:
+            return rows
+        previous = {series: line[-1].time for series, line in before.items()}
+        found = []
+        for row in rows:
+            elapsed = 1.0
+            if row.series in previous and self.median is not None:
+                elapsed = (row.time - previous[row.series]) / self.median
+            previous[row.series] = row.time
+            found.append(row._replace(features=[*row.features, elapsed]))
+        return found
+
+    def histories(self, rows, before):
+        lines = {series: list(line) for series, line in before.items()}
+        found = []
+        for row in rows:
+            line = lines.setdefault(row.series, [])
+            line.append(row)
+            connected = [row]
+            for earlier in reversed(line[:-1]):
+                if self.max_gap is not None and connected[0].time - earlier.time > self.max_gap:
+                    break
+                connected.insert(0, earlier)
+            end = max(len(connected) - self.horizon, 0)
+            start = max(end - self.window_size, 0)
+            found.append([step.features for step in connected[start:end]])
+        return found
+
+
+def by_series(rows):
+    lines = {}
+    for row in rows:
+        lines.setdefault(row.series, []).append(row)
+    return lines
+
+
+def hours(numbers, zone=None):
+    start = pd.Timestamp("2024-03-30 12:00", tz=zone)  # the night after, clocks change in Berlin
+    return pd.DatetimeIndex([start + pd.Timedelta(hours=number) for number in numbers])
+
+
+def periods(freq):
+    return lambda numbers: pd.PeriodIndex([pd.Period("2024-01", freq) + n for n in numbers])
+
+
+class Clock(NamedTuple):
+    kind: str | None
+    place: str
+    make: object
+    unit: object
+
+
+CLOCKS = {
+    "none": Clock(None, "index", lambda numbers: pd.Index([f"row {n}" for n in numbers]), None),
+    "array": Clock(None, "array", pd.Index, None),
+    "dates": Clock("date", "index", hours, pd.Timedelta(hours=1)),
+    "Berlin": Clock("zoned", "index", lambda n: hours(n, "Europe/Berlin"), pd.Timedelta("1h")),
+    "hours": Clock("date", "index", periods("h"), pd.Timedelta(hours=1)),
+    "months": Clock("date", "index", periods("M"), pd.Timedelta(days=31)),
+    "integers": Clock("counter", "index", lambda numbers: pd.Index(numbers, dtype=int), 1),
+    "date column": Clock("date", "column", hours, pd.Timedelta(hours=1)),
+    "date level": Clock("date", "level", hours, pd.Timedelta(hours=1)),
+    "integer column": Clock("number", "column", lambda n: pd.Index(n, dtype=int), 1),
+    "integer level": Clock("number", "level", lambda n: pd.Index(n, dtype=int), 1),
+    "float column": Clock("number", "column", lambda n: pd.Index(np.asarray(n) / 4), 0.25),
+}
+OTHER_CLOCK = {"dates": "Berlin", "Berlin": "dates", "integers": "none", "hours": "integers"}
+
+
+def make_table(cells, clock, series):
+    """A table of cells (number of the series, number of the stamp, features), and its rows."""
+    numbers = [number for number, _, _ in cells]
+    times = clock.make([stamp for _, stamp, _ in cells])
+    station = pd.Index(["abcdef"[number] for number in numbers])
+    table = pd.DataFrame([features for *_, features in cells], columns=["temp", "rain"])
+    levels = {"time": times} if clock.place == "index" else {}
+    if clock.place == "level":
+        levels = {"when": times, "label": pd.Index([f"row {n}" for n in range(len(times))])}
+    if clock.place == "column":
+        table.insert(1, "when", times)
+        levels = {"label": pd.Index([7] * len(times))}
+    if series == ["room", "floor"]:
+        table["floor"] = [number // 2 for number in numbers]
+        table.insert(0, "room", pd.Categorical(["xy"[number % 2] for number in numbers]))
+    elif series == "station column":
+        table.insert(0, "station column", station)
+    elif series == "station first":
+        levels = {"station first": station} | levels
+    elif series == "station last":
+        levels = levels | {"station last": station}
+    if len(levels) == 1:
+        table.index = next(iter(levels.values()))
+    elif levels:
+        table.index = pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))
+    times = [time.start_time if isinstance(time, pd.Period) else time for time in times]
+    rows = [
+        Row(number, time, features)
+        for (number, _, features), time in zip(cells, times, strict=True)
+    ]
+    return (table.to_numpy() if clock.place == "array" else table), rows
+
+
+@st.composite
+def cases(draw):
+    """A windower, its oracle, and two tables for them: one to fit, one to transform."""
+    name = draw(st.sampled_from(sorted(CLOCKS)))
+    clock = CLOCKS[name]
+    all_series = [None, "station column", "station first", "station last", ["room", "floor"]]
+    series = None if clock.place == "array" else draw(st.sampled_from(all_series))
+    n_series = 1 if series is None else draw(st.integers(1, 4))
+    value = iter(range(10_000))
+    to_fit, to_transform = [], []
+    for number in range(n_series):
+        steps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 6]), min_size=1, max_size=14))
+        stamps = np.cumsum([draw(st.integers(0, 3)), *steps]).tolist()
+        cut = draw(st.integers(0, len(stamps)))  # 0: a series that fit has not seen
+        overlap = draw(st.sampled_from([0, 0, 0, 1, 2, cut, -1]))
+        to_fit.append([(number, stamp) for stamp in stamps[:cut]])
+        to_transform.append([(number, stamp) for stamp in stamps[max(cut - overlap, 0) :]])
+    tables = []
+    for lines in (to_fit, to_transform):
+        if not any(lines):
+            lines[0] = [(0, 50)]
+        turns = [number for number, line in enumerate(lines) for _ in line]
+        turns = draw(st.permutations(turns) if n_series > 1 else st.just(turns))
+        remaining = [iter(line) for line in lines]
+        cells = [(*next(remaining[number]), [float(next(value)), 0.5]) for number in turns]
+        for row in draw(st.lists(st.integers(0, len(cells) - 1), max_size=2)):
+            cells[row][2][1] = np.nan
+        tables.append(cells)
+    params = {
+        "window_size": draw(st.integers(1, 5)),
+        "horizon": draw(st.integers(0, 3)),
+        "max_gap": None,
+        "elapsed": clock.kind is not None and draw(st.booleans()),
+        "carry_over": draw(st.sampled_from([True, True, False])),
+    }
+    if clock.kind is not None and draw(st.booleans()):
+        params["max_gap"] = draw(st.sampled_from([1, 2, 3])) * clock.unit
+    time = "when" if clock.place in ("column", "level") else None
+    windower = SequenceWindower(series=series, time=time, **params)
+    if isinstance(params["max_gap"], pd.Timedelta):
+        form = draw(st.sampled_from([pd.Timedelta, str, pd.Timedelta.to_pytimedelta]))
+        windower.set_params(max_gap=form(params["max_gap"]))
+    other = clock
+    if name in OTHER_CLOCK and not params["elapsed"] and params["max_gap"] is None:
+        other = CLOCKS[draw(st.sampled_from([name, name, OTHER_CLOCK[name]]))]
+    return (
+        windower,
+        Oracle(**params),
+        (*make_table(tables[0], clock, series), clock.kind),
+        (*make_table(tables[1], other, series), other.kind),
+    )
+
+
+def assert_histories(sequences, expected):
+    assert len(sequences) == len(expected)
+    for sequence, history in zip(sequences, expected, strict=True):
+        assert len(sequence) == len(history)
+        if history:
+            np.testing.assert_allclose(sequence, history, rtol=1e-12, equal_nan=True)
+
+
+@examples
+@given(cases())
+def test_histories_are_those_of_a_plain_loop(case):
+    windower, oracle, (table, rows, kind), (new_table, new_rows, new_kind) = case
+    expected = oracle.fit(rows, kind)
+    assert_histories(windower.fit_transform(table), expected)
+    assert_histories(clone(windower).fit(table).transform(table), expected)
+    new_expected = oracle.transform(new_rows, new_kind)
+    for _ in range(2):
+        assert_histories(windower.transform(new_table), new_expected)
+
+
+@examples
+@given(cases())
+def test_codes_and_order_tell_the_series(case):
+    windower, _, (table, rows, _), (new_table, new_rows, _) = case
+    windower.fit(table)
+    codes = {}
+    for part, part_rows in ((table, rows), (new_table, new_rows)):
+        sequences = windower.transform(part)
+        for row, code in zip(part_rows, sequences.series.tolist(), strict=True):
+            assert codes.setdefault(row.series, code) == code
+        for code in set(sequences.series.tolist()):
+            assert (np.diff(sequences.ends[sequences.series == code]) >= 0).all()
+        names = windower.get_feature_names_out()
+        assert len(names) == sequences.n_features
+    seen = {row.series for row in rows}
+    assert {codes[series] for series in seen} == set(range(len(seen)))
+    assert len(set(codes.values())) == len(codes)
+    assert windower.series is None or len(windower.series_) == len(seen)
+
+
+# Carry-over
+
+
+def frame(index, seed=0):
+    values = np.random.default_rng(seed).normal(size=(len(index), 2))
+    return pd.DataFrame(values, index=index, columns=["temp", "rain"])
+
+
+def days(n_rows, start="2024-01-01"):
+    return pd.date_range(start, periods=n_rows, name="date")
+
+
+def stations(n_rows=40):
+    """Three stations, interleaved, each with some days missing; index levels station and date."""
+    rng = np.random.default_rng(0)
+    index = pd.MultiIndex.from_product([days(n_rows), list("abc")], names=["date", "station"])
+    return frame(index.swaplevel()[np.sort(rng.permutation(len(index))[: 9 * len(index) // 10])])
+
+
+def target(table):
+    return table["temp"].to_numpy() * 2 + 1
+
+
+def small_model(**params):
+    return make_pipeline(
+        SequenceWindower(**{"window_size": 4, "horizon": 1} | params),
+        LSTMRegressor(hidden_size=4, max_epochs=1, random_state=0),
+    )
+
+
+def fold_starts(table, **params):
+    """Length of the history of the first test row of each fold."""
+    windower = SequenceWindower(**{"window_size": 5, "horizon": 2} | params)
+    return [
+        int(windower.fit(table.iloc[train]).transform(table.iloc[test]).lengths[0])
+        for train, test in TimeSeriesSplit(4).split(table)
+    ]
+
+
+def some_missing(index):
+    return index[np.random.default_rng(0).random(len(index)) > 0.1]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.RangeIndex(100),
+        pd.RangeIndex(1000, 1100),
+        days(100),
+        days(100).tz_localize("Europe/Berlin"),
+        pd.period_range("2024-01", periods=100, freq="M"),
+        pd.timedelta_range("0s", periods=100, freq="15min"),
+        pd.bdate_range("2024-01-01", periods=100),
+        pd.date_range("2020-01-31", periods=60, freq="ME"),
+        pd.date_range("2020-01-31", periods=40, freq="QE"),
+        some_missing(pd.date_range("2024-01-01", periods=300, freq="h")),
+        some_missing(days(300)),
+    ],
+    ids=[
+        "integers",
+        "integers from 1000",
+        "dates",
+        "time zone",
+        "periods",
+        "durations",
+        "business days",
+        "month ends",
+        "quarter ends",
+        "hours, some missing",
+        "days, some missing",
+    ],
+)
+def test_first_row_of_a_test_fold_has_a_full_history(index):
+    assert fold_starts(frame(index)) == [5] * 4
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_floating_point_clock_carries_over_in_spite_of_rounding(dtype):
+    table = frame(range(60)).assign(seconds=(np.arange(60) * 0.1).astype(dtype))
+    windower = SequenceWindower(window_size=2, time="seconds")
+    lengths = [windower.fit(table[:n]).transform(table[n:]).lengths[0] for n in range(2, 60)]
+    assert [n for n, length in enumerate(lengths, 2) if length < 2] == []
+
+
+def test_floating_point_clock_is_not_cut_by_rounding():
+    table = frame(range(20)).assign(seconds=np.arange(20) * 0.1)
+    windower = SequenceWindower(window_size=20, time="seconds", max_gap=0.1)
+    assert windower.fit_transform(table).lengths.tolist() == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (days(10), days(10, "2024-01-12")),
+        (pd.RangeIndex(10), pd.RangeIndex(11, 15)),
+        (pd.RangeIndex(10), pd.RangeIndex(5)),
+        (pd.RangeIndex(0, 20, 2), pd.RangeIndex(20, 30, 2)),
+        (pd.Index(list("abcdef")), pd.Index(list("ghij"))),
+        (days(10), days(10, "2024-01-11").tz_localize("UTC")),
+        (pd.RangeIndex(10), days(10)),
+        (days(1), days(10, "2024-01-02")),
+    ],
+    ids=[
+        "longer step",
+        "integer left out",
+        "reset index",
+        "steps of 2",
+        "no time",
+        "time zone",
+        "other kind",
+        "no step known",
+    ],
+)
+def test_rows_that_may_not_follow_start_cold(train, test):
+    windower = SequenceWindower(window_size=5).fit(frame(train))
+    assert windower.transform(frame(test)).lengths.tolist()[:4] == [1, 2, 3, 4]
+
+
+def test_bare_array_starts_cold():
+    windower = SequenceWindower(window_size=5).fit(np.ones((10, 2)))
+    assert windower.transform(np.ones((4, 2))).lengths.tolist() == [1, 2, 3, 4]
+
+
+def test_switched_off_carry_over_starts_cold():
+    assert fold_starts(frame(days(100)), carry_over=False) == [0] * 4
+
+
+@pytest.mark.parametrize(("max_gap", "length"), [("3D", 5), (timedelta(days=2), 5), ("47h", 1)])
+def test_max_gap_decides_instead_of_the_longest_step(max_gap, length):
+    windower = SequenceWindower(window_size=5, max_gap=max_gap).fit(frame(days(10)))
+    later = frame(days(3, "2024-01-12"))
+    assert windower.transform(later).lengths[0] == length
+
+
+@pytest.mark.parametrize(
+    "index",
+    [days(20), pd.RangeIndex(20), pd.period_range("2024", periods=20, freq="Y")],
+    ids=["dates", "integers", "periods"],
+)
+def test_shuffled_rows_are_refused(index):
+    table = frame(index)
+    shuffled = table.iloc[[0, 1, 7, 3, 2, *range(8, 20)]]
+    row, before = (re.escape(str(shuffled.index[place])) for place in (3, 2))
+    message = rf"row 3 \(counted from 0; time {row}\) follows row 2 \({before}\), as do 1 more"
+    with pytest.raises(ValueError, match=message):
+        SequenceWindower().fit(shuffled)
+    with pytest.raises(ValueError, match=message):
+        SequenceWindower().fit(table).transform(shuffled)
+
+
+TABLES = {
+    "dates": (frame(days(60)), {}),
+    "integers": (frame(pd.RangeIndex(60)), {}),
+    "missing days": (frame(some_missing(days(60))), {"max_gap": "1D"}),
+    "stations": (stations(), {"series": "station"}),
+    "elapsed": (stations(), {"series": "station", "elapsed": True, "max_gap": "2D"}),
+    "columns": (stations().reset_index(), {"series": "station", "time": "date", "elapsed": True}),
+}
+tables = pytest.mark.parametrize(("table", "params"), TABLES.values(), ids=TABLES)
+
+
+@tables
+def test_new_rows_are_predicted_as_in_the_whole_table(table, params):
+    n_train = 2 * len(table) // 3
+    model = small_model(**params).fit(table[:n_train], target(table[:n_train]))
+    whole = model.predict(table)[n_train:]
+    np.testing.assert_allclose(model.predict(table[n_train:]), whole, rtol=1e-6)
+
+
+@tables
+def test_training_rows_are_predicted_as_in_training(table, params):
+    model = small_model(**params)
+    sequences = model[0].fit_transform(table)
+    in_training = clone(model[1]).fit(sequences, target(table)).predict(sequences)
+    model.fit(table, target(table))
+    np.testing.assert_allclose(model.predict(table), in_training, rtol=1e-6)
+
+
+@tables
+def test_transform_changes_nothing(table, params):
+    middle = len(table) // 2
+    windower = SequenceWindower(window_size=4, **params).fit(table[:middle])
+    before = pickle.dumps(windower)
+    first = windower.transform(table[middle:])
+    assert windower.transform(table) != first
+    assert windower.transform(table[middle:]) == first
+    assert pickle.dumps(windower) == before
+
+
+@tables
+def test_carry_over_survives_pickling(table, params):
+    middle = len(table) // 2
+    windower = SequenceWindower(window_size=4, horizon=2, **params).fit(table[:middle])
+    copied = pickle.loads(pickle.dumps(windower))
+    assert copied.transform(table[middle:]) == windower.transform(table[middle:])
+
+
+def test_table_may_change_after_fit():
+    table = frame(days(20))
+    windower = SequenceWindower(window_size=4).fit(table[:10])
+    new = table[10:].copy()
+    expected = windower.transform(new)[0].tolist()
+    table.iloc[:, :] = 0.0
+    assert windower.transform(new)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_series_is_known_again_whatever_its_dtype(dtype):
+    table = stations().reset_index("station")
+    train, test = table[:60], table[60:].copy()
+    test["station"] = test["station"].astype(dtype)
+    windower = SequenceWindower(window_size=4, series="station").fit(train)
+    assert windower.transform(test) == windower.transform(table[60:])
+    assert (windower.transform(test).lengths == 4).all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float64", "Int64", "object"])
+def test_numbered_series_is_known_again_whatever_its_dtype(dtype):
+    table = frame(days(20).repeat(2)).assign(site=[7, 8] * 20)
+    new = table[30:].astype({"site": dtype})
+    windower = SequenceWindower(window_size=4, series="site").fit(table[:30])
+    assert (windower.transform(new).lengths == 4).all()
+
+
+def test_series_unseen_in_fit_starts_cold_beside_known_ones():
+    table = stations()
+    known = table.index.get_level_values("station") != "b"
+    windower = SequenceWindower(window_size=4, series="station").fit(table[:60][known[:60]])
+    sequences = windower.transform(table[60:])
+    unseen = ~known[60:]
+    assert sequences.lengths[unseen][:4].tolist() == [1, 2, 3, 4]
+    assert (sequences.lengths[~unseen] == 4).all()
+    assert windower.series_.tolist() == ["a", "c"]
+    assert set(sequences.series[unseen]) == {2}
+
+
+def test_seasons_of_a_station_may_carry_over_alone():
+    index = days(10).union(days(10, "2024-06-01"))
+    windower = SequenceWindower(window_size=5, max_gap="1D").fit(frame(index))
+    assert windower.transform(frame(days(3, "2024-06-11"))).lengths[0] == 5
+    assert windower.transform(frame(days(3, "2024-01-11"))).lengths[0] == 1
+
+
+def test_last_level_of_the_index_that_names_no_series_is_the_time():
+    table = frame(pd.MultiIndex.from_arrays([range(20), days(20), ["a"] * 20], names=list("xts")))
+    windower = SequenceWindower(window_size=4, series="s", max_gap="1D").fit(table[:10])
+    assert windower.transform(table[12:]).lengths.tolist()[:4] == [1, 2, 3, 4]
+    assert windower.transform(table[10:]).lengths.tolist() == [4] * 10
+
+
+# Elapsed
+
+
+def test_elapsed_counts_in_median_steps():
+    index = days(1).append([days(3, "2024-01-03"), days(2, "2024-01-11")])
+    windower = SequenceWindower(window_size=1, elapsed=True).fit(frame(index))
+    elapsed = np.asarray(windower.transform(frame(index)))[:, -1, -1]
+    assert elapsed.tolist() == [1, 2, 1, 1, 6, 1]
+    assert windower.get_feature_names_out().tolist() == ["temp", "rain", "elapsed"]
+    assert windower.median_step_ == pd.Timedelta(days=1).value
+    assert windower.longest_step_ == pd.Timedelta(days=6).value
+
+
+@pytest.mark.parametrize("window_size", [1, 2])
+def test_elapsed_of_the_first_new_row_counts_from_the_last_remembered_one(window_size):
+    index = some_missing(days(60))
+    table = frame(index)
+    windower = SequenceWindower(window_size, elapsed=True)
+    for middle in range(30, 50):
+        windower.fit(table[:middle])
+        new, whole = windower.transform(table[middle:]), windower.transform(table)[middle:]
+        assert new[0].tolist() == whole[0].tolist()
+
+
+def test_elapsed_keeps_single_precision():
+    table = frame(days(10)).astype(np.float32)
+    windower = SequenceWindower(window_size=2, elapsed=True)
+    assert windower.fit_transform(table).dtype == np.float32
+    assert windower.transform(table).dtype == np.float32
+
+
+def test_elapsed_needs_the_kind_of_time_seen_in_fit():
+    windower = SequenceWindower(elapsed=True).fit(frame(range(5)))
+    with pytest.raises(ValueError, match="elapsed"):
+        windower.transform(frame(days(5)))
+
+
+# Numbers as time
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint64", "float32", "Int64"])
+def test_time_of_any_number_type(dtype):
+    table = frame(range(10))
+    table["minute"] = pd.Series(np.arange(10) * 12, dtype=dtype)
+    windower = SequenceWindower(window_size=3, time="minute").fit(table[:8])
+    assert windower.longest_step_ == 12
+    assert windower.transform(table[8:]).lengths.tolist() == [3, 3]
+    with pytest.raises(ValueError, match="Time must increase.*row 1 .*follows row 0"):
+        windower.fit(table[::-1])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_small_integers_as_time_do_not_overflow(dtype):
+    limits = np.iinfo(dtype)
+    table = frame(range(3)).assign(time=np.array([limits.min, limits.min + 1, limits.max], dtype))
+    windower = SequenceWindower(window_size=3, time="time").fit(table)
+    assert windower.longest_step_ == 254
+    windower.fit(table[:2])
+    assert windower.transform(table[2:]).lengths.tolist() == [1]
+
+
+def test_integers_may_follow_fractions():
+    table = frame(range(3)).assign(time=[0.0, 0.9, 1.8])
+    new = frame(range(1)).assign(time=[2])
+    windower = SequenceWindower(window_size=3, time="time").fit(table)
+    assert windower.transform(new).lengths.tolist() == [3]
+
+
+# Validation part of early stopping
+
+
+def interleaved(n_rows=90):
+    rng = np.random.default_rng(2)
+    return frame(pd.RangeIndex(n_rows)).assign(
+        station=rng.choice(list("abc"), size=n_rows, p=[0.6, 0.3, 0.1])
+    )
+
+
+def samples_of(table, rows, **params):
+    """Windows of the given rows; the target is the row number."""
+    sequences = SequenceWindower(series="station", **params).fit_transform(table)[rows]
+    return Samples(sequences, np.asarray(rows), np.ones(len(rows)))
+
+
+SUBSETS = {
+    "all": np.arange(90),
+    "first fold": np.arange(50),
+    "all but the middle": np.r_[0:30, 60:90],
+    "random rows": np.sort(np.random.default_rng(0).permutation(90)[:60]),
+}
+
+
+@pytest.mark.parametrize("rows", SUBSETS.values(), ids=SUBSETS)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"window_size": 1},
+        {"window_size": 1, "horizon": 3},
+        {"window_size": 4},
+        {"window_size": 4, "horizon": 2, "max_gap": 3},
+        {"window_size": 1, "max_gap": 1, "elapsed": True},
+    ],
+    ids=str,
+)
+def test_validation_part_is_the_last_of_each_series(rows, params):
+    table = interleaved()
+    train, valid = split_validation(samples_of(table, rows, **params), 0.25, seed=0)
+    expected = []
+    for station in "abc":
+        of_station = [row for row in rows if table["station"][row] == station]
+        expected += of_station[len(of_station) - round(0.25 * len(of_station)) :]
+    assert sorted(valid.target) == sorted(expected)
+    assert sorted([*train.target, *valid.target]) == rows.tolist()
+
+
+@pytest.mark.parametrize("window_size", [1, 4])
+def test_validation_part_is_the_last_of_shuffled_rows_too(window_size):
+    rows = np.random.default_rng(0).permutation(90)
+    table = interleaved()
+    _, valid = split_validation(samples_of(table, rows, window_size=window_size), 0.25, seed=0)
+    _, expected = split_validation(
+        samples_of(table, np.arange(90), window_size=window_size), 0.25, seed=0
+    )
+    assert sorted(valid.target) == sorted(expected.target)
+
+
+def test_early_stopping_works_through_a_search():
+    table = interleaved()
+    model = small_model(series="station").set_params(
+        lstmregressor__early_stopping=True, lstmregressor__validation_fraction=0.25
+    )
+    scores = cross_val_score(
+        model, table, target(table), cv=TimeSeriesSplit(2), error_score="raise"
+    )
+    assert np.isfinite(scores).all()
+
+
+# A scaler in front
+
+
+def test_scaler_leaves_series_and_time_in_index_levels_alone():
+    table = stations()
+    model = small_model(series="station", elapsed=True, max_gap="2D")
+    model.steps.insert(0, ("scaler", StandardScaler()))
+    model.set_output(transform="pandas")
+    model.fit(table[:80], target(table[:80]))
+    whole = model.predict(table)[80:]
+    np.testing.assert_allclose(model.predict(table[80:]), whole, rtol=1e-6)
+    alone = SequenceWindower(4, horizon=1, series="station", elapsed=True, max_gap="2D")
+    lengths = alone.fit(table[:80]).transform(table).lengths
+    assert model[:2].transform(table).lengths.tolist() == lengths.tolist()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"series": "station"}, {"time": "date"}, {"max_gap": "2D"}, {"elapsed": True}],
+    ids=str,
+)
+def test_scaler_that_drops_the_index_is_named(params):
+    model = make_pipeline(StandardScaler(), SequenceWindower(**params))
+    name = next(iter(params))
+    message = rf"{name}=.* needs a DataFrame, got ndarray.*set_output\(transform='pandas'\)"
+    with pytest.raises(ValueError, match=message):
+        model.fit(stations())
+
+
+def test_table_that_was_a_frame_in_fit_stays_one():
+    windower = SequenceWindower(series="station").fit(stations())
+    with pytest.raises(ValueError, match="series='station' needs a DataFrame, got ndarray"):
+        windower.transform(stations().to_numpy())
+
+
+def test_scaled_series_column_is_named():
+    table = interleaved().assign(station=interleaved()["station"].map({"a": 1, "b": 2, "c": 3}))
+    model = make_pipeline(StandardScaler(), SequenceWindower(series="station"))
+    with pytest.raises(ValueError, match=r"'station' holds fractions such as .*scaler.*set_index"):
+        model.set_output(transform="pandas").fit(table)
+
+
+# Bad input
+
+
+def with_columns(**columns):
+    return frame(days(3)).assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("params", "table", "message"),
+    [
+        (
+            {"series": "site"},
+            stations(),
+            r"series='site' is neither a column nor an index level.*Columns: \['temp', 'rain'\]; "
+            r"index levels: \['station', 'date'\]",
+        ),
+        ({"series": ["station", "site"]}, stations(), "series='site' is neither"),
+        ({"time": "when"}, stations(), "time='when' is neither"),
+        (
+            {"series": "site"},
+            with_columns(site=["a", None, None]),
+            r"series='site' is missing in row 1 \(counted from 0\) and 1 more",
+        ),
+        ({"series": "site"}, with_columns(site=[1, np.nan, 2]), "'site' is missing in row 1 "),
+        ({"series": ["temp", "site"]}, with_columns(temp=1, site=[1, 2, np.nan]), "in row 2 "),
+        ({"series": "site"}, with_columns(site=[1, 2.5, 2]), "'site' holds fractions such as 2.5"),
+        (
+            {"time": "when"},
+            with_columns(when=[1, np.nan, 2]),
+            r"time='when' is missing in row 1 \(counted from 0\) and 0 more",
+        ),
+        ({"time": "when"}, with_columns(when=[*days(2), pd.NaT]), "'when' is missing in row 2"),
+        (
+            {"time": "when"},
+            with_columns(when=pd.array([1, 2, None], dtype="Int64")),
+            "'when' is missing in row 2",
+        ),
+        ({"time": "when"}, with_columns(when=[0, 1, np.inf]), "time='when'.*row 2"),
+        ({}, frame(pd.DatetimeIndex([*days(2), pd.NaT])), "time in the index is missing in row 2"),
+        (
+            {},
+            frame(pd.PeriodIndex(["2024-01", None, "2024-03"], freq="M")),
+            "time in the index is missing in row 1",
+        ),
+        (
+            {"time": "when"},
+            with_columns(when=["2024-01-01", "2024-01-02", "2024-01-03"]),
+            r"time='when' has the dtype str; time must be dates \(pandas.to_datetime",
+        ),
+        ({"time": "when"}, with_columns(when=True), "time='when' has the dtype bool"),
+        ({"max_gap": 2}, frame(days(3)), r"max_gap=2 does not fit.*dates.*duration such as"),
+        ({"max_gap": 2.5}, frame(days(3)), r"max_gap=2.5 does not fit.*dates"),
+        ({"max_gap": "2h"}, frame(range(3)), r"max_gap='2h' does not fit.*give a number"),
+        (
+            {"max_gap": pd.Timedelta("2h"), "time": "temp"},
+            frame(days(3)),
+            r"max_gap=Timedelta.* does not fit.*give a number",
+        ),
+        ({"max_gap": "2h"}, frame(list("abc")), "max_gap='2h' needs the time of each row"),
+        ({"max_gap": 2}, frame([0.5, 1.5, 2.5]), "max_gap=2 needs the time.*time="),
+        ({"elapsed": True}, frame(list("abc")), "elapsed=True needs the time of each row"),
+        ({"max_gap": 2}, np.ones((3, 2)), "max_gap=2 needs a DataFrame, got ndarray"),
+        ({"max_gap": 0}, np.ones((3, 2)), "max_gap=0"),
+        ({"elapsed": True}, np.ones((3, 2)), "elapsed=True needs a DataFrame, got ndarray"),
+        ({"elapsed": "yes"}, frame(days(3)), "'elapsed' parameter of SequenceWindower"),
+        ({"carry_over": None}, frame(days(3)), "'carry_over' parameter of SequenceWindower"),
+        ({"series": 3}, frame(days(3)), "'series' parameter of SequenceWindower"),
+        ({"time": ["date"]}, frame(days(3)), "'time' parameter of SequenceWindower"),
+    ],
+)
+def test_bad_input_is_named(params, table, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        SequenceWindower(**params).fit(table)
+
+
+@pytest.mark.parametrize("where", ["index", "column"])
+@pytest.mark.parametrize(
+    ("rows", "later", "earlier"), [([0, 2, 1, 3], 2, 1), ([0, 1, 1, 3], 1, 1)], ids=str
+)
+def test_time_that_does_not_increase_is_named(where, rows, later, earlier):
+    table = frame(days(4)).iloc[rows]
+    params = {}
+    if where == "column":
+        table, params = table.reset_index(), {"time": "date"}
+    stamps = [days(4)[row].strftime("%Y-%m-%d") for row in (earlier, later)]
+    message = rf"(?s)row 2 .*{stamps[0]}.* follows row 1 .*{stamps[1]}.*, as do 0 more"
+    with pytest.raises(ValueError, match=message):
+        SequenceWindower(**params).fit(table)
+
+
+def test_time_need_not_increase_across_series():
+    table = stations().sort_index()
+    windower = SequenceWindower(window_size=3, series="station")
+    lengths = windower.fit_transform(table).lengths
+    assert lengths[table.index.get_level_values("station") == "b"][:3].tolist() == [1, 2, 3]
+    with pytest.raises(ValueError, match="several series name them with series="):
+        SequenceWindower().fit(table)
+
+
+def test_unsorted_rows_of_one_of_several_series_are_named():
+    table = stations()
+    first, second = np.flatnonzero(table.index.get_level_values("station") == "b")[[4, 5]]
+    order = np.arange(len(table))
+    order[[first, second]] = second, first
+    message = rf"row {second} .*time 2024-01-05.* follows row {first} \(2024-01-06"
+    with pytest.raises(ValueError, match=message):
+        SequenceWindower(series="station").fit(table.iloc[order])
+
+
+# Memory
+
+
+def test_time_costs_at_most_twice_the_table():
+    code = """
+import tracemalloc
+import numpy as np
+import pandas as pd
+from sklstm import SequenceWindower
+index = pd.date_range("2000-01-01", periods=1_000_000, freq="min")
+table = pd.DataFrame(np.ones((1_000_000, 8), np.float32), index, list("abcdefgh"))
+windower = SequenceWindower(window_size=96, max_gap="1h")
+tracemalloc.start()
+windower.fit_transform(table)
+print(tracemalloc.get_traced_memory()[1])
+tracemalloc.reset_peak()
+windower.transform(table)
+print(tracemalloc.get_traced_memory()[1])
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert [int(peak) <= 64e6 for peak in printed.split()] == [True, True]
