@@ -88,7 +88,9 @@ class Sequences:
             raise ValueError(
                 f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
             )
-        outside = (self.starts < 0) | (self.lengths < 0) | (self.ends > len(self.values))
+        outside = self.starts > len(self.values) - self.lengths
+        outside |= self.starts < 0
+        outside |= self.lengths < 0
         if outside.any():
             row = int(np.flatnonzero(outside)[0])
             raise ValueError(

@@ -280,7 +280,8 @@ class SequenceWindower(
             values = self._append_elapsed(values, rows, n_carried)
         if n_carried:
             values = np.concatenate([carried.values, values])
-        return self._cut(values, codes, rows, layout.clock, n_carried)
+        is_first = self._stands_alone(rows, layout.clock)
+        return self._cut(values, codes, rows.order, is_first, n_carried)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features of a step.
@@ -335,7 +336,7 @@ class SequenceWindower(
             values = self._append_elapsed(values, rows)
         self._carried = self._last_rows(rows, codes, layout.stamps, values)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return values, codes, rows, layout.clock
+        return values, codes, rows.order, self._stands_alone(rows, layout.clock)
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
@@ -415,15 +416,22 @@ class SequenceWindower(
             follows = ~_longer(step, -1 if self.longest_step_ is None else self.longest_step_)
         return carried.take(np.flatnonzero(follows[carried.codes]))
 
-    def _cut(self, values, codes, rows, clock, n_carried=0):
+    def _stands_alone(self, rows, clock):
+        """Whether a row is the first one of its series, or behind a gap."""
+        if self.max_gap is None:
+            return rows.is_first
+        return rows.is_first | _longer(rows.steps, gap_in_stamps(self.max_gap, clock))
+
+    def _cut(self, values, codes, order, is_first, n_carried=0):
         """Cut the histories of the given rows out of all rows."""
-        is_first = rows.is_first
-        if self.max_gap is not None:
-            is_first = is_first | _longer(rows.steps, gap_in_stamps(self.max_gap, clock))
         starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
-        if not np.array_equal(rows.order, np.arange(len(rows.order))):
-            values = values.take(rows.order, axis=0)
-            starts, lengths = _scatter(starts, rows.order), _scatter(lengths, rows.order)
+        if not np.array_equal(order, np.arange(len(order))):
+            starts = _scatter(starts, order)
+            lengths = _scatter(lengths, order)
+            if values.flags.f_contiguous:  # take would copy the table first
+                values = values.T.take(order, axis=1).T
+            else:
+                values = values.take(order, axis=0)
         given = slice(n_carried, None)
         names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
         return Sequences(values, starts[given], lengths[given], codes[given], names)
