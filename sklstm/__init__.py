@@ -1,10 +1,15 @@
 """LSTMs that behave like every other scikit-learn estimator."""
 
-from sklstm._classifier import LSTMClassifier
-from sklstm._regressor import LSTMRegressor
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from sklstm._sequences import Sequences
 from sklstm._splitting import TimestampSplit
 from sklstm._windower import SequenceFlattener, SequenceWindower
+
+if TYPE_CHECKING:
+    from sklstm._classifier import LSTMClassifier
+    from sklstm._regressor import LSTMRegressor
 
 __all__ = [
     "LSTMClassifier",
@@ -15,3 +20,13 @@ __all__ = [
     "TimestampSplit",
 ]
 __version__ = "0.1.0"
+
+
+_NETWORKS = {"LSTMClassifier": "sklstm._classifier", "LSTMRegressor": "sklstm._regressor"}
+
+
+def __getattr__(name):
+    """Import the networks when they are asked for: tables and windows do not wait for torch."""
+    if name not in _NETWORKS:
+        raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
+    return getattr(import_module(_NETWORKS[name]), name)
