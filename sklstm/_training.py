@@ -196,7 +196,7 @@ class SequenceNet(NeuralNet):
         SequenceNet
             This net.
         """
-        if not self.callbacks_:  # a restored net goes on training
+        if not self.callbacks_ and self.callbacks != "disable":  # a restored net goes on training
             self.initialize_callbacks()
         lasting_callbacks = self.callbacks_
         self.callbacks_ = [*lasting_callbacks, *(("", callback) for callback in callbacks)]

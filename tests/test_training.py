@@ -147,6 +147,11 @@ def test_callbacks_hear_of_epochs_and_of_batches_if_they_listen():
     assert batches.calls == ["train", "batch", "batch", "batch", "valid", "epoch"]
 
 
+def test_callbacks_may_be_switched_off():
+    model = regressor(skorch_params={"callbacks": "disable"}).fit(X, Y)
+    assert list(model.history_) == ["epoch", "train_loss"]
+
+
 def test_a_skorch_callback_may_stop_the_training():
     stopping = SkorchEarlyStopping(patience=2, threshold=10, threshold_mode="abs")
     model = regressor(max_epochs=50, callbacks=[stopping]).fit(X, Y, X_val=X, y_val=Y)
