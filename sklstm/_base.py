@@ -276,7 +276,7 @@ class BaseLSTM(SequenceEstimator):
         if "net_" in state:
             net = state.pop("net_")
             params = net.get_params_for("module")
-            state["_net_history_"] = net.epochs().to_dict("records")
+            state["_net_history_"] = net.rows()
             state["_network_params_"] = params | {"dtype": str(params["dtype"]).split(".")[1]}
             state["_network_weights_"] = {
                 name: weight.numpy(force=True).copy()

@@ -27,10 +27,10 @@ class Layout(NamedTuple):
     """
 
     features: object
-    keys: pd.Index | None
-    times: pd.Index | None
-    stamps: np.ndarray | None
-    clock: str | None
+    keys: pd.Index | None = None
+    times: pd.Index | None = None
+    stamps: np.ndarray | None = None
+    clock: str | None = None
 
 
 def lay_out(table, series=None, time=None, role="series"):
@@ -163,11 +163,11 @@ class Rows(NamedTuple):
         return cls(order, is_first, steps)
 
     def check_time(self, times):
-        """Refuse time that does not increase within a series.
+        """Refuse time, if there is any, that does not increase within a series.
 
         Parameters
         ----------
-        times : pandas.Index of length n_rows
+        times : pandas.Index of length n_rows, or None
             Time of the rows in their old places, for the message.
 
         Raises
@@ -175,6 +175,8 @@ class Rows(NamedTuple):
         ValueError
             If a row is not later than the row before it in its series.
         """
+        if self.steps is None:
+            return
         wrong = np.flatnonzero((self.steps <= 0) & ~self.is_first)
         if not len(wrong):
             return

@@ -190,8 +190,7 @@ class Sequences:
         layout = lay_out(table.drop(columns=[] if target is None else target), by, role="by")
         codes, ids = pd.factorize(layout.keys)
         rows = Rows.arrange(codes, layout.stamps)
-        if rows.steps is not None:
-            rows.check_time(layout.times)
+        rows.check_time(layout.times)
         features = numeric_columns(layout.features)
         lengths = np.bincount(codes, minlength=len(ids))
         sequences = cls(

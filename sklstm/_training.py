@@ -273,10 +273,10 @@ class SequenceNet(NeuralNet):
                 f"diverged. Lower lr (it is {self.lr}) or clip_grad_norm, or set "
                 "standardize=True if it is not."
             )
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(
-            f"{prefix}_loss_best", loss <= min(row[f"{prefix}_loss"] for row in self.history)
-        )
+        name = f"{prefix}_loss"
+        best = min((row[name] for row in self.history if name in row), default=np.inf)
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < best)
 
     def epochs(self):
         """Tell what happened, as a table.
@@ -287,9 +287,18 @@ class SequenceNet(NeuralNet):
             One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there
             was validation data, ``dur`` in seconds, and what callbacks recorded.
         """
-        rows = [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(self.rows())
         return table[[name for name in table if not name.endswith("_loss_best")]]
+
+    def rows(self):
+        """Tell what happened, as plain data without batches.
+
+        Returns
+        -------
+        list of dict
+            One row an epoch.
+        """
+        return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
 
 
 def _listens_to_batches(callback):

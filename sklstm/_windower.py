@@ -268,8 +268,7 @@ class SequenceWindower(
         codes, _ = _factorize(layout.keys, len(values), self.series_)
         stamps = layout.stamps
         rows = Rows.arrange(codes, stamps)
-        if rows.steps is not None:
-            rows.check_time(layout.times)
+        rows.check_time(layout.times)
         carried = self._continued(rows, codes, layout)
         n_carried = 0 if carried is None else len(carried.codes)
         if n_carried:
@@ -324,10 +323,10 @@ class SequenceWindower(
         values, layout = self._read(X, reset=True)
         codes, self.series_ = _factorize(layout.keys, len(values))
         rows = Rows.arrange(codes, layout.stamps)
+        rows.check_time(layout.times)
         self._clock = layout.clock
         self.longest_step_ = self.median_step_ = None
         if rows.steps is not None:
-            rows.check_time(layout.times)
             steps = rows.steps[~rows.is_first]
             if len(steps):
                 self.longest_step_ = steps.max()
@@ -340,7 +339,7 @@ class SequenceWindower(
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
-        layout = Layout(X, None, None, None, None)
+        layout = Layout(X)
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
         self._check_layout(layout, X)

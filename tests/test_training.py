@@ -1,3 +1,4 @@
+import pickle
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -227,3 +228,11 @@ def test_small_networks_use_one_thread(size, single):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_validation_may_begin_when_training_goes_on():
+    model = regressor(warm_start=True).fit(X, Y)
+    for going_on in (model, pickle.loads(pickle.dumps(model))):
+        going_on.set_params(early_stopping=True).fit(X, Y)
+        assert list(going_on.history_["valid_loss"].isna()) == [True] * 3 + [False] * 3
+        assert going_on.net_.history[3]["valid_loss_best"]
