@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sklstm._sequences import Sequences
 from sklstm._splitting import TimestampSplit
+from sklstm._tokens import TokenSequencer
 from sklstm._windower import SequenceFlattener, SequenceWindower
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = [
     "SequenceWindower",
     "Sequences",
     "TimestampSplit",
+    "TokenSequencer",
 ]
 __version__ = "0.1.0"
 

@@ -22,7 +22,7 @@ class Sequences:
     as neighbouring windows over a table do, so a million windows cost what the table costs.
 
     Most users never build one: :class:`~sklstm.SequenceWindower` makes them from tables,
-    :meth:`from_arrays` from a 3-D array or a list of arrays.
+    :meth:`from_arrays` from a 3-D array or a list of arrays, :meth:`from_tokens` from tokens.
 
     Parameters
     ----------
@@ -145,6 +145,46 @@ class Sequences:
         if padding == "nan":
             starts, lengths = _trim_missing_ends(values, starts, lengths)
         return cls(values, starts, lengths, feature_names=feature_names)
+
+    @classmethod
+    def from_tokens(cls, tokens):
+        """Make independent sequences of tokens: whole numbers that stand for words.
+
+        Parameters
+        ----------
+        tokens : list of array-likes of int, shape (n_steps_i,), or array-like of int, shape \
+                (n_sequences, n_steps)
+            The sequences, which may be empty. Tokens are not negative, and 0 means unknown: it is
+            a step like any other, not padding, so that sequences of different lengths are best
+            given as a list.
+
+        Returns
+        -------
+        Sequences
+            One sequence for each list of tokens, in the same order, of the one feature ``token``:
+            int32, or int64 where a token needs it.
+
+        Raises
+        ------
+        ValueError
+            If a sequence has not one dimension, or holds anything but whole numbers from 0; the
+            message names it.
+
+        See Also
+        --------
+        TokenSequencer : Turn texts into such sequences.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> words = Sequences.from_tokens([[3, 1, 2], [], [1, 0]])
+        >>> words
+        Sequences: 3 independent sequences of 0 to 3 steps, 1 features (token), int32
+        >>> words[2][:, 0]
+        array([1, 0], dtype=int32)
+        """
+        values, lengths = _flatten_tokens(tokens)
+        return cls(values, np.cumsum(lengths) - lengths, lengths, feature_names=["token"])
 
     @classmethod
     def from_frame(cls, table, by, target=None):
@@ -449,6 +489,33 @@ class Sequences:
         unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
         return unit * _cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
 
+    def neighbours(self):
+        """Put sequences of a series that overlap one after another.
+
+        Returns
+        -------
+        order : ndarray of int, shape (n_sequences,)
+            The sequences by series and time.
+        follows : ndarray of bool, shape (n_sequences,)
+            Whether sequence ``order[i]`` goes on where ``order[i - 1]`` ends: both share a step,
+            and its start is as many steps later as its end, or fewer. Where a history is cut,
+            by a gap or another series, nothing follows.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> windows = Sequences([[1.0], [2.0], [3.0], [4.0]], [0, 0, 1, 3], [1, 2, 2, 1], [0] * 4)
+        >>> windows.neighbours()[1]
+        array([False,  True,  True, False])
+        """
+        order = np.lexsort((self.starts, self.ends, self.series))
+        starts, ends, series = self.starts[order], self.ends[order], self.series[order]
+        later = np.diff(starts)
+        follows = np.zeros(len(order), dtype=bool)
+        follows[1:] = (series[1:] >= 0) & (np.diff(series) == 0)
+        follows[1:] &= (starts[1:] < ends[:-1]) & (later >= 0) & (later <= np.diff(ends))
+        return order, follows
+
     def compact(self):
         """Drop the steps that no sequence uses.
 
@@ -557,6 +624,41 @@ def _flatten_list(arrays):
                 f"{arrays[0].shape[1]}: every sequence needs the same features in its columns."
             )
     return np.concatenate(arrays), np.array([len(array) for array in arrays])
+
+
+def _flatten_tokens(tokens):
+    """Steps and lengths of a list of 1-D arrays of tokens."""
+    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else tokens
+    arrays = [np.asarray(row) for row in rows]
+    for number, array in enumerate(arrays):
+        if array.ndim == 0:
+            raise ValueError(
+                f"Sequence {number} is the single value {array.item()!r}; expected a list of "
+                "sequences of tokens. One sequence is [tokens]; TokenSequencer splits texts."
+            )
+        if array.ndim != 1:
+            raise ValueError(
+                f"Sequence {number} has the shape {array.shape}; expected (n_steps,), one token a "
+                "step. Sequences of several features are made by Sequences.from_arrays."
+            )
+        if array.size and array.dtype.kind not in "iu":
+            raise ValueError(
+                f"Sequence {number} holds {array.dtype}; tokens are integers. TokenSequencer "
+                "numbers words; whole numbers stored as another type need astype(int), without "
+                "the NaN of a padding."
+            )
+    lengths = np.array([len(array) for array in arrays], dtype=np.int32)
+    values = np.concatenate([[], *arrays], dtype=np.int64, casting="unsafe")
+    negative = np.flatnonzero(values < 0)
+    if len(negative):
+        number = np.searchsorted(np.cumsum(lengths), negative[0], side="right")
+        raise ValueError(
+            f"Sequence {number} holds the token {values[negative[0]]}; tokens are integers from 0, "
+            "which means unknown. Leave padding out: sequences may differ in length."
+        )
+    if values.max(initial=0) <= np.iinfo(np.int32).max:
+        values = values.astype(np.int32)
+    return values[:, None], lengths
 
 
 def _trim_missing_ends(values, starts, lengths):

@@ -9,7 +9,8 @@ import sklstm
 @pytest.mark.parametrize(
     "statement",
     [
-        "from sklstm import Sequences, SequenceFlattener, SequenceWindower, TimestampSplit",
+        "from sklstm import Sequences, SequenceFlattener, SequenceWindower",
+        "from sklstm import TimestampSplit, TokenSequencer",
         "from sklstm.datasets import load_weather",
     ],
 )

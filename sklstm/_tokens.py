@@ -1,0 +1,507 @@
+"""Texts to sequences of tokens, and word vectors for these."""
+
+import gzip
+import os
+from collections.abc import Mapping
+from itertools import islice
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.base import TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils import metadata_routing
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._estimator import SequenceEstimator
+from sklstm._sequences import Sequences
+
+__all__ = ["TokenSequencer"]
+
+UNKNOWN = "<unknown>"
+"""What token 0 reads as."""
+
+
+def find_vectors(vectors, words):
+    """Look up the vectors of some words.
+
+    Parameters
+    ----------
+    vectors : dict of str to array-like, DataFrame, str or path-like
+        As `TokenSequencer.embedding_weights` takes it.
+    words : mapping with str as keys
+        The words to look up.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+        Only the words that have a vector, in the order of `words`.
+
+    Raises
+    ------
+    TypeError
+        If `vectors` is nothing of the above.
+    """
+    if isinstance(vectors, (str, os.PathLike)):
+        vectors = read_vectors(vectors, words)
+    elif isinstance(vectors, pd.DataFrame):
+        table = vectors[vectors.index.isin(list(words)) & ~vectors.index.duplicated()]
+        vectors = dict(zip(table.index, table.to_numpy(), strict=True))
+    elif not isinstance(vectors, Mapping):
+        raise TypeError(
+            "vectors must tell the word of each vector: a dict, a DataFrame or a path, got "
+            f"{type(vectors).__name__}."
+        )
+    return {word: np.asarray(vectors[word], dtype=np.float32) for word in words if word in vectors}
+
+
+def read_vectors(path, words):
+    """Read the vectors of some words from a text file of GloVe's or word2vec's format.
+
+    Parameters
+    ----------
+    path : str or path-like
+        UTF-8 text, with gzip if the name ends in ``.gz``: on each line a word and its numbers,
+        divided by single blanks. A first line of two whole numbers, the count of words and of
+        dimensions, is optional.
+    words : container of str
+        The words to keep; the lines of all others are skipped.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (n_dimensions,)
+        If a word comes twice, its first vector.
+
+    Raises
+    ------
+    ValueError
+        If a line does not hold as many numbers as the first one, or no numbers; the message
+        names it.
+    """
+    vectors = {}
+    n_dimensions = None
+    open_text = gzip.open if os.fspath(path).endswith(".gz") else open
+    with open_text(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if n_dimensions is None:
+                first, *others = line.rstrip().split(" ")
+                is_header = len(others) == 1 and first.isdecimal() and others[0].isdecimal()
+                n_dimensions = int(others[0]) if is_header else len(others)
+                if is_header:
+                    continue
+            word, *numbers = line.rstrip().rsplit(" ", n_dimensions)  # words may hold blanks
+            if not numbers or len(numbers) != n_dimensions:
+                raise ValueError(
+                    f"{path}, line {number}: expected a word and {n_dimensions or 'some'} numbers "
+                    f"with single blanks between, got {line[:60]!r}. Binary files of word2vec "
+                    "have to be saved as text first."
+                )
+            if word in words and word not in vectors:
+                try:
+                    vectors[word] = np.array(numbers, dtype=np.float32)
+                except ValueError as error:
+                    raise ValueError(f"{path}, line {number}, word {word!r}: {error}.") from error
+    return vectors
+
+
+class TokenSequencer(
+    TransformerMixin,
+    SequenceEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    r"""Turn each text into the sequence of its tokens: the numbers of its words.
+
+    What :class:`~sklearn.feature_extraction.text.CountVectorizer` counts, this keeps in order.
+    Both split texts alike and learn the same vocabulary; all parameters but `max_length` mean
+    what they mean there.
+
+    Parameters
+    ----------
+    lowercase : bool, default=True
+        Whether to convert texts to lowercase first.
+    preprocessor : callable, default=None
+        Called with a text in place of `lowercase`.
+    tokenizer : callable, default=None
+        Splits a text into words in place of `token_pattern`, which is then to be None.
+    stop_words : {"english"} or list of str, default=None
+        Words to leave out of every sequence.
+    token_pattern : str or None, default=r"(?u)\\b\\w\\w+\\b"
+        Regular expression of a word. The default passes over punctuation and words of one letter;
+        ``r"\S+"`` splits at blanks alone, for texts tokenised already.
+    analyzer : {"word", "char", "char_wb"} or callable, default="word"
+        Whether tokens stand for words or for characters. A callable makes a list of words out of
+        whatever stands in place of a text: `list` is for lists of words.
+    max_features : int, default=None
+        Most words in the vocabulary: those that occur most often.
+    min_df : float or int, default=1
+        Words in fewer texts are unknown: a share of the texts, or a count.
+    max_df : float or int, default=1.0
+        Words in more texts are unknown: a share of the texts, or a count.
+    vocabulary : mapping of str to int, or iterable of str, default=None
+        The words to know, in the order of their tokens, or with their tokens from 1 on, as in
+        `vocabulary_`. `None`: they are learnt in `fit`.
+    max_length : int, default=None
+        Most tokens a sequence may have: the first of the text, behind which it is cut off. The
+        vocabulary is learnt from whole texts.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Token of each known word, from 1, in the order of the tokens. Learnt words are sorted.
+
+    See Also
+    --------
+    Sequences.from_tokens : Make sequences of tokens that you have already.
+
+    Notes
+    -----
+    One text in, one sequence out. A word that is not in the vocabulary is token 0: a step of its
+    own, so that the words around it keep their distance; only `stop_words` are dropped. A text
+    without words is an empty sequence.
+
+    ``set_output`` has no effect: sequences are no table.
+
+    Examples
+    --------
+    >>> from sklstm import TokenSequencer
+    >>> sequencer = TokenSequencer()
+    >>> sequencer.fit_transform(["The cat sat", "The dog sat by the cat", "?"])
+    Sequences: 3 independent sequences of 0 to 6 steps, 1 features (token), int32
+    >>> sequencer.vocabulary_
+    {'by': 1, 'cat': 2, 'dog': 3, 'sat': 4, 'the': 5}
+    >>> seen = sequencer.transform(["The bird sat by the dog"])
+    >>> seen[0][:, 0]
+    array([5, 0, 4, 1, 5, 3], dtype=int32)
+    >>> sequencer.inverse_transform(seen)
+    [['the', '<unknown>', 'sat', 'by', 'the', 'dog']]
+
+    Lists of words, such as the pages of a visit:
+
+    >>> visits = [["home", "cart", "pay"], ["home", "help"]]
+    >>> TokenSequencer(analyzer=list).fit(visits).vocabulary_
+    {'cart': 1, 'help': 2, 'home': 3, 'pay': 4}
+    """
+
+    # raw_documents is the X of scikit-learn's text estimators, and no metadata to route.
+    __metadata_request__fit = {"raw_documents": metadata_routing.UNUSED}
+    __metadata_request__transform = {"raw_documents": metadata_routing.UNUSED}
+
+    _parameter_constraints: dict = {
+        name: CountVectorizer._parameter_constraints[name]
+        for name in (
+            "lowercase",
+            "preprocessor",
+            "tokenizer",
+            "stop_words",
+            "token_pattern",
+            "analyzer",
+            "max_features",
+            "min_df",
+            "max_df",
+            "vocabulary",
+        )
+    } | {"max_length": [Interval(Integral, 1, None, closed="left"), None]}
+
+    def __init__(
+        self,
+        *,
+        lowercase=True,
+        preprocessor=None,
+        tokenizer=None,
+        stop_words=None,
+        token_pattern=r"(?u)\b\w\w+\b",
+        analyzer="word",
+        max_features=None,
+        min_df=1,
+        max_df=1.0,
+        vocabulary=None,
+        max_length=None,
+    ):
+        self.lowercase = lowercase
+        self.preprocessor = preprocessor
+        self.tokenizer = tokenizer
+        self.stop_words = stop_words
+        self.token_pattern = token_pattern
+        self.analyzer = analyzer
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.vocabulary = vocabulary
+        self.max_length = max_length
+
+    @with_callbacks
+    def fit(self, raw_documents, y=None):
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, length n_texts
+            Texts: a list, a Series, an array.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TokenSequencer
+            The fitted sequencer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, a text is missing, or there are no words.
+        """
+        self._fit(raw_documents, y)
+        return self
+
+    @with_callbacks
+    def fit_transform(self, raw_documents, y=None):
+        """Learn the vocabulary, and turn each text into its tokens.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, length n_texts
+            Texts: a list, a Series, an array.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Sequences
+            One sequence for each text, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, a text is missing, or there are no words.
+        """
+        return self._number(self._fit(raw_documents, y))
+
+    def transform(self, raw_documents):
+        """Turn each text into its tokens.
+
+        Parameters
+        ----------
+        raw_documents : iterable of str, length n_texts
+            Texts: a list, a Series, an array.
+
+        Returns
+        -------
+        Sequences
+            One sequence for each text, in the same order; empty for a text without words.
+
+        Raises
+        ------
+        ValueError
+            If a text is missing, or is none; the message names its row.
+        """
+        check_is_fitted(self)
+        return self._number(self._read(raw_documents))
+
+    def inverse_transform(self, X):
+        """Turn tokens back into words.
+
+        Parameters
+        ----------
+        X : Sequences, or list of array-likes of int, shape (n_steps_i,)
+            Sequences of tokens.
+
+        Returns
+        -------
+        list of list of str
+            The words of each sequence, ``"<unknown>"`` for token 0.
+
+        Raises
+        ------
+        ValueError
+            If a token is not one of the vocabulary; the message names the sequence.
+        """
+        check_is_fitted(self)
+        if isinstance(X, Sequences):
+            X = [sequence[:, 0] for sequence in X]
+        words = [UNKNOWN, *self.vocabulary_]
+        rows = [sequence[:, 0].tolist() for sequence in Sequences.from_tokens(X)]
+        for row, tokens in enumerate(rows):
+            if max(tokens, default=0) >= len(words):
+                raise ValueError(
+                    f"Sequence {row} holds the token {max(tokens)}, but the tokens of the "
+                    f"vocabulary end with {len(words) - 1}: were they made by another sequencer?"
+                )
+        return [[words[token] for token in tokens] for tokens in rows]
+
+    def embedding_weights(self, vectors):
+        """Line up pretrained word vectors with the vocabulary.
+
+        Parameters
+        ----------
+        vectors : dict of str to array-like, DataFrame, str or path-like
+            The vector of each word, shape (n_dimensions,); a DataFrame has the words in its
+            index; a path leads to a text file in the format of GloVe or word2vec, a word and its
+            numbers on each line, with gzip if its name ends in ``.gz``. Of a file, only the
+            vectors of the vocabulary are kept in memory.
+
+        Returns
+        -------
+        ndarray of float32, shape (len(vocabulary_) + 1, n_dimensions)
+            Row ``i`` is the vector of token ``i``. Token 0 and words without a vector have zeros,
+            which tell a network nothing and are easily counted.
+
+        Raises
+        ------
+        ValueError
+            If no word of the vocabulary has a vector, vectors differ in length or are not finite,
+            or a line of the file is no word with its numbers; the message names it.
+        TypeError
+            If `vectors` is nothing of the above.
+
+        Notes
+        -----
+        Words are compared as they are, so that `lowercase` and the splitting have to suit the
+        vectors. If a DataFrame or a file has a word twice, its first vector counts. The
+        ``KeyedVectors`` of gensim are ``pandas.DataFrame(keyed.vectors, keyed.index_to_key)``.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> sequencer = TokenSequencer().fit(["cat dog newt"])
+        >>> weights = sequencer.embedding_weights({"cat": [1.0, 2.0], "dog": [3.0, 4.0]})
+        >>> weights
+        array([[0., 0.],
+               [1., 2.],
+               [3., 4.],
+               [0., 0.]], dtype=float32)
+
+        Words found, and words not found:
+
+        >>> int(weights.any(axis=1).sum())
+        2
+        >>> [word for word, token in sequencer.vocabulary_.items() if not weights[token].any()]
+        ['newt']
+        """
+        check_is_fitted(self)
+        found = find_vectors(vectors, self.vocabulary_)
+        self._check_vectors(found)
+        rows = np.stack(list(found.values()))
+        weights = np.zeros((len(self.vocabulary_) + 1, rows.shape[1]), dtype=np.float32)
+        weights[[self.vocabulary_[word] for word in found]] = rows
+        return weights
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the one feature of a step; the words are in `vocabulary_`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str, shape (1,)
+            Always ``token``.
+        """
+        check_is_fitted(self)
+        return np.array(["token"], dtype=object)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: sequences have one form only.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Accepted, so that a Pipeline can set the output of all its steps.
+
+        Returns
+        -------
+        TokenSequencer
+            This sequencer.
+        """
+        return self
+
+    def _fit(self, raw_documents, y):
+        """Do what `fit` does, and hand on the texts."""
+        self._validate_params()
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=raw_documents, y=y)
+        texts = self._read(raw_documents)
+        params = self.get_params(deep=False) | {"vocabulary": _words_in_order(self.vocabulary)}
+        del params["max_length"]
+        self._vectorizer = CountVectorizer(**params).fit(texts)
+        position = self._vectorizer.vocabulary_
+        words = sorted(position, key=position.get)
+        self.vocabulary_ = {word: token for token, word in enumerate(words, start=1)}
+        context.call_on_fit_task_end(estimator=self, X=raw_documents, y=y)
+        return texts
+
+    def _read(self, raw_documents):
+        """Check the texts, and list them."""
+        if isinstance(raw_documents, str):
+            raise ValueError(
+                "Iterable over raw text documents expected, string object received. One text is "
+                "[text]."
+            )
+        if isinstance(raw_documents, pd.DataFrame):
+            raise ValueError(
+                f"Iterable over raw text documents expected, DataFrame of shape "
+                f"{raw_documents.shape} received. Choose the column of the texts: X['text']."
+            )
+        texts = list(raw_documents)
+        any_type = callable(self.analyzer) or self.preprocessor is not None
+        for row, text in enumerate(texts):
+            if pd.api.types.is_scalar(text) and pd.isna(text):
+                raise ValueError(
+                    f"The text of row {row} (counted from 0) is missing: {text!r}. Fill it first, "
+                    "for example with '', which gives an empty sequence."
+                )
+            if not any_type and not isinstance(text, str):
+                raise ValueError(
+                    f"Row {row} (counted from 0) is of type {type(text).__name__}, expected str. "
+                    "Lists of words need analyzer=list."
+                )
+        return texts
+
+    def _number(self, texts):
+        """Number the words of each text, 0 for those that are not known."""
+        split = self._vectorizer.build_analyzer()
+        token_of = self.vocabulary_.get
+        return Sequences.from_tokens(
+            [token_of(word, 0) for word in islice(split(text), self.max_length)] for text in texts
+        )
+
+    def _check_vectors(self, found):
+        """Refuse vectors that are none, of different lengths, or not finite."""
+        if not found:
+            raise ValueError(
+                f"None of the {len(self.vocabulary_)} words of the vocabulary, such as "
+                f"{next(iter(self.vocabulary_))!r}, has a vector. Words are compared as they are, "
+                f"here with lowercase={self.lowercase}. A DataFrame has its words in the index."
+            )
+        first = next(iter(found))
+        for word, vector in found.items():
+            if vector.ndim != 1 or vector.shape != found[first].shape:
+                raise ValueError(
+                    f"The vector of {word!r} has the shape {vector.shape}, that of {first!r} "
+                    f"{found[first].shape}; expected (n_dimensions,), the same for all words."
+                )
+            if not np.isfinite(vector).all():
+                raise ValueError(f"The vector of {word!r} holds NaN or infinity: leave it out.")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _words_in_order(vocabulary):
+    """The words of a mapping to tokens, in the order of these; anything else as it is."""
+    if not isinstance(vocabulary, Mapping):
+        return vocabulary
+    words = sorted(vocabulary, key=vocabulary.get)
+    if [vocabulary[word] for word in words] != list(range(1, len(words) + 1)):
+        raise ValueError(
+            f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; a list "
+            "of the words in their order does without tokens."
+        )
+    return words

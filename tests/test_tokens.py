@@ -1,0 +1,501 @@
+"""Tokens against plain Python, the vocabulary against CountVectorizer's."""
+
+import gzip
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklstm import Sequences, TokenSequencer
+from sklstm._tokens import read_vectors
+
+examples = settings(max_examples=60, deadline=None)
+
+TEXTS = [
+    "The cat sat on the mat.",
+    "A dog, the DOG of the cat!",
+    "",
+    "the mat; the end",
+    "?",
+    "Ça va, naïve café_42?",
+]
+
+
+def tokens_of(sequences):
+    return [sequence[:, 0].tolist() for sequence in sequences]
+
+
+def plain_words(text):
+    return [word for word in re.split(r"\W+", text.lower()) if len(word) > 1]
+
+
+# Sequences.from_tokens
+
+
+@examples
+@given(st.lists(st.lists(st.integers(0, 2**31 - 1))))
+def test_from_tokens_keeps_every_token(tokens):
+    sequences = Sequences.from_tokens(tokens)
+    assert tokens_of(sequences) == tokens
+    assert sequences.dtype == np.int32
+    assert sequences.shape == (len(tokens), max(map(len, tokens), default=0), 1)
+    assert sequences.feature_names.tolist() == ["token"]
+    assert (sequences.series == -1).all()
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda rows: np.array(rows),
+        lambda rows: np.array(rows, dtype=np.uint8),
+        lambda rows: [np.array(row, dtype=np.uint64) for row in rows],
+        lambda rows: map(tuple, rows),
+        pd.DataFrame,
+        pd.Series,
+    ],
+)
+def test_from_tokens_takes_any_form(convert):
+    tokens = [[3, 1, 2], [0, 5, 5]]
+    assert Sequences.from_tokens(convert(tokens)) == Sequences.from_tokens(tokens)
+
+
+def test_from_tokens_is_as_wide_as_its_tokens():
+    assert Sequences.from_tokens([[2**31 - 1]]).dtype == np.int32
+    wide = Sequences.from_tokens([[1], [2**31]])
+    assert wide.dtype == np.int64
+    assert tokens_of(wide) == [[1], [2**31]]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([1, 2], r"Sequence 0 is the single value 1; .* One sequence is \[tokens\]"),
+        (np.array([1, 2]), r"Sequence 0 is the single value 1; .* One sequence is \[tokens\]"),
+        ([[1], "the cat"], "Sequence 1 is the single value 'the cat'; .* TokenSequencer splits"),
+        ([[1], ["the", "cat"]], "Sequence 1 holds <U3; .* TokenSequencer numbers words"),
+        ([[1], [2.5]], r"Sequence 1 holds float64; .* astype\(int\)"),
+        (np.array([[1, np.nan]]), "Sequence 0 holds float64; .* without the NaN of a padding"),
+        ([[True]], "Sequence 0 holds bool"),
+        ([[1], [[2]]], r"Sequence 1 has the shape \(1, 1\); .* Sequences.from_arrays"),
+        ([[1], [], [3, -2]], "Sequence 2 holds the token -2; .* Leave padding out"),
+        (np.array([[1, 2], [-1, 3]]), "Sequence 1 holds the token -1"),
+    ],
+)
+def test_from_tokens_names_a_bad_sequence(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        Sequences.from_tokens(tokens)
+
+
+# TokenSequencer: tokens and vocabulary
+
+
+def test_tokens_are_those_of_plain_python():
+    sequencer = TokenSequencer()
+    sequences = sequencer.fit_transform(TEXTS)
+    words = [plain_words(text) for text in TEXTS]
+    known = sorted({word for text in words for word in text})
+    assert list(sequencer.vocabulary_.items()) == [(w, known.index(w) + 1) for w in known]
+    assert tokens_of(sequences) == [[known.index(w) + 1 for w in text] for text in words]
+    assert sequences == sequencer.transform(TEXTS)
+    assert sequences.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"lowercase": False},
+        {"preprocessor": str.upper},
+        {"tokenizer": str.split, "token_pattern": None},
+        {"token_pattern": r"\S+"},
+        {"stop_words": "english"},
+        {"stop_words": ["the", "dog"]},
+        {"analyzer": "char"},
+        {"analyzer": "char_wb"},
+        {"analyzer": plain_words},
+        {"min_df": 2},
+        {"min_df": 0.2, "max_df": 0.4},
+        {"max_features": 3},
+        {"vocabulary": ["dog", "cat"]},
+        {"vocabulary": {"dog", "cat"}},
+    ],
+)
+def test_vocabulary_and_words_are_those_of_count_vectorizer(params):
+    sequencer = TokenSequencer(**params)
+    vectorizer = CountVectorizer(**params)
+    sequences = sequencer.fit_transform(TEXTS)
+    counts = vectorizer.fit_transform(TEXTS)
+    assert list(sequencer.vocabulary_) == vectorizer.get_feature_names_out().tolist()
+    assert list(sequencer.vocabulary_.values()) == [*range(1, counts.shape[1] + 1)]
+    analyze = vectorizer.build_analyzer()
+    assert sequences.lengths.tolist() == [len(analyze(text)) for text in TEXTS]
+    counted = [np.bincount(t, minlength=counts.shape[1] + 1)[1:] for t in tokens_of(sequences)]
+    np.testing.assert_array_equal(counted, counts.toarray())
+
+
+def test_unknown_words_are_steps():
+    sequencer = TokenSequencer(min_df=2).fit(["red rose", "red house", "blue house"])
+    assert sequencer.vocabulary_ == {"house": 1, "red": 2}
+    sequences = sequencer.transform(["red rose near red house", "violets"])
+    assert tokens_of(sequences) == [[2, 0, 0, 2, 1], [0]]
+    assert sequencer.inverse_transform(sequences)[1] == ["<unknown>"]
+
+
+def test_stop_words_are_no_steps():
+    sequencer = TokenSequencer(stop_words=["the"]).fit(["the red the rose"])
+    assert tokens_of(sequencer.transform(["the rose the red the house"])) == [[2, 1, 0]]
+
+
+def test_text_without_words_is_an_empty_sequence():
+    sequences = TokenSequencer().fit_transform(["", "some words", "?!"])
+    assert sequences.lengths.tolist() == [0, 2, 0]
+    assert len(TokenSequencer().fit(["some words"]).transform([])) == 0
+
+
+def test_max_length_keeps_the_first_words():
+    texts = ["one two three", "four", ""]
+    whole, cut = TokenSequencer().fit(texts), TokenSequencer(max_length=2).fit(texts)
+    assert cut.vocabulary_ == whole.vocabulary_
+    assert tokens_of(cut.transform(texts)) == [t[:2] for t in tokens_of(whole.transform(texts))]
+
+
+def test_vocabulary_with_its_tokens():
+    first = TokenSequencer().fit(TEXTS)
+    again = TokenSequencer(vocabulary=first.vocabulary_).fit(["other texts"])
+    assert again.vocabulary_ == first.vocabulary_
+    assert again.transform(TEXTS) == first.transform(TEXTS)
+    with pytest.raises(ValueError, match="must map its 2 words to the tokens 1 to 2"):
+        TokenSequencer(vocabulary={"cat": 0, "dog": 1}).fit(TEXTS)
+
+
+words = st.text("abcXYZ", min_size=2, max_size=4)
+
+
+@examples
+@given(st.lists(st.lists(words), min_size=1), st.sets(words), st.data())
+def test_inverse_transform_undoes_transform(texts, more_words, data):
+    vocabulary = {word for text in texts for word in text} | more_words | {"cab"}
+    known = data.draw(st.sets(st.sampled_from(sorted(vocabulary)), min_size=1))
+    sequencer = TokenSequencer(vocabulary=known, lowercase=False).fit([""])
+    sequences = sequencer.transform(map(" ".join, texts))
+    expected = [[word if word in known else "<unknown>" for word in text] for text in texts]
+    assert sequencer.inverse_transform(sequences) == expected
+    assert sequencer.inverse_transform(tokens_of(sequences)) == expected
+
+
+def test_inverse_transform_names_a_foreign_token():
+    sequencer = TokenSequencer().fit(["cat dog"])
+    with pytest.raises(ValueError, match="Sequence 1 holds the token 3, .* end with 2"):
+        sequencer.inverse_transform([[0, 1, 2], [1, 3]])
+    with pytest.raises(ValueError, match="Sequence 0 holds float64"):
+        sequencer.inverse_transform(Sequences.from_arrays([[[1.0]]]))
+
+
+# TokenSequencer: input
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        tuple,
+        iter,
+        np.array,
+        lambda texts: np.array(texts, dtype=object),
+        lambda texts: np.array(texts, dtype=np.dtypes.StringDType()),
+        lambda texts: pd.Series(texts, index=range(10, 16)),
+        lambda texts: pd.Series(texts, dtype="category"),
+        pd.Index,
+    ],
+)
+def test_texts_may_come_in_any_form(convert):
+    expected = TokenSequencer().fit_transform(TEXTS)
+    sequencer = TokenSequencer()
+    assert sequencer.fit_transform(convert(TEXTS)) == expected
+    assert sequencer.transform(convert(TEXTS)) == expected
+
+
+def test_lists_of_words():
+    visits = [["home", "cart", "pay"], [], ["home", "help"]]
+    sequencer = TokenSequencer(analyzer=list)
+    assert tokens_of(sequencer.fit_transform(visits)) == [[3, 1, 4], [], [3, 2]]
+    assert sequencer.inverse_transform(sequencer.transform(visits)) == visits
+    assert tokens_of(sequencer.transform([["home", "search"]])) == [[3, 0]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("a text", "string object received. One text is"),
+        (pd.DataFrame({"text": ["a text"]}), r"DataFrame of shape \(1, 1\) .* X\['text'\]"),
+        (["a text", None], r"row 1 \(counted from 0\) is missing: None"),
+        (["a text", np.nan], r"row 1 \(counted from 0\) is missing: nan"),
+        (pd.Series(["a text", pd.NA], dtype="string"), "row 1 .* is missing: <NA>"),
+        (pd.Series(["a text", None]), "row 1 .* is missing: nan. Fill it first"),
+        (["a text", 3], "Row 1 .* of type int, expected str"),
+        ([["a", "text"]], "Row 0 .* of type list, expected str. .* analyzer=list"),
+        (np.array([["a text"]]), "Row 0 .* of type ndarray"),
+        ([b"a text"], "Row 0 .* of type bytes"),
+    ],
+)
+def test_bad_texts_are_named(texts, message):
+    with pytest.raises(ValueError, match=message):
+        TokenSequencer().fit(texts)
+    with pytest.raises(ValueError, match=message):
+        TokenSequencer().fit(["some words"]).transform(texts)
+
+
+def test_missing_list_of_words_is_named():
+    with pytest.raises(ValueError, match="row 1 .* is missing"):
+        TokenSequencer(analyzer=list).fit([["cat"], None])
+
+
+@pytest.mark.parametrize(
+    ("params", "texts", "message"),
+    [
+        ({"min_df": -1}, TEXTS, "'min_df' parameter of TokenSequencer"),
+        ({"max_length": 0}, TEXTS, "'max_length' parameter of TokenSequencer"),
+        ({"analyzer": "sentence"}, TEXTS, "'analyzer' parameter of TokenSequencer"),
+        ({}, ["", "?"], "empty vocabulary"),
+        ({}, [], "empty vocabulary"),
+        ({"min_df": 7}, TEXTS, "max_df corresponds to < documents than min_df"),
+        ({"vocabulary": ["cat", "cat"]}, TEXTS, "Duplicate term in vocabulary: 'cat'"),
+    ],
+)
+def test_bad_parameters_are_named(params, texts, message):
+    with pytest.raises(ValueError, match=message):
+        TokenSequencer(**params).fit(texts)
+
+
+# TokenSequencer: the scikit-learn around it
+
+
+def test_pickles_as_it_is():
+    for params in ({}, {"analyzer": "char"}, {"stop_words": "english"}, {"vocabulary": {"cat"}}):
+        sequencer = TokenSequencer(**params).fit(TEXTS)
+        again = pickle.loads(pickle.dumps(sequencer))
+        assert again.transform(TEXTS) == sequencer.transform(TEXTS)
+        assert again.vocabulary_ == sequencer.vocabulary_
+
+
+def test_clone_forgets_the_vocabulary():
+    sequencer = clone(TokenSequencer(min_df=2, max_length=5).fit(TEXTS))
+    assert sequencer.get_params() == TokenSequencer(min_df=2, max_length=5).get_params()
+    for method in (sequencer.transform, sequencer.inverse_transform, sequencer.embedding_weights):
+        with pytest.raises(NotFittedError):
+            method(TEXTS)
+
+
+def count_tokens(sequences):
+    """How often each token below 50 occurs in each sequence."""
+    return pd.DataFrame([np.bincount(tokens, minlength=50) for tokens in tokens_of(sequences)])
+
+
+def test_search_over_a_pipeline():
+    texts = pd.Series(["fine film", "poor film"] * 12)
+    labels = ["+", "-"] * 12
+    model = make_pipeline(
+        TokenSequencer(), FunctionTransformer(count_tokens), LogisticRegression()
+    ).set_output(transform="pandas")
+    search = GridSearchCV(model, {"tokensequencer__min_df": [1, 1.0]}, cv=3)
+    search.fit(texts, labels)
+    assert search.score(texts, labels) == 1
+    scores = search.cv_results_["mean_test_score"]
+    assert scores.tolist() == [1, 0.5]  # "film" alone tells nothing
+
+
+def test_tells_what_it_takes_and_gives():
+    sequencer = TokenSequencer().fit(TEXTS)
+    assert get_tags(sequencer).input_tags == get_tags(CountVectorizer()).input_tags
+    assert sequencer.get_feature_names_out().tolist() == ["token"]
+    assert sequencer.set_output(transform="pandas") is sequencer
+    assert not hasattr(sequencer, "set_transform_request")  # raw_documents are X, not metadata
+
+
+class RowTokenSequencer(TokenSequencer):
+    """Reads each row of a table as a text, so that the suite, which knows tables only, runs."""
+
+    def fit(self, X, y=None):
+        return super().fit(self._texts(X, reset=True))
+
+    def fit_transform(self, X, y=None):
+        return super().fit_transform(self._texts(X, reset=True))
+
+    def transform(self, X):
+        check_is_fitted(self)
+        return super().transform(self._texts(X, reset=False))
+
+    def _texts(self, X, *, reset):
+        rows = validate_data(self, X, reset=reset)
+        return [" ".join(f"{number:.2f}" for number in row) for row in rows]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+@parametrize_with_checks(
+    [RowTokenSequencer()],
+    expected_failed_checks=lambda estimator: {
+        "check_array_api_input": "Sequences are no array of any array namespace"
+    },
+    xfail_strict=True,
+)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+# Word vectors
+
+VECTORS = {"cat": [1.0, 2.0], "dog": [3.0, -4.5], "The": [5.0, 6.0], "a b": [7.0, 8.0]}
+EXPECTED = [[0, 0], [1, 2], [3, -4.5], [0, 0]]  # unknown, cat, dog, the
+FRAME = pd.DataFrame.from_dict(VECTORS, orient="index")
+LINES = "".join(f"{word} {x} {y}\n" for word, (x, y) in VECTORS.items())
+
+
+@pytest.fixture
+def sequencer():
+    return TokenSequencer().fit(["the cat", "the dog"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file of vectors."""
+
+    def write(text, name="vectors.txt"):
+        data = text.encode()
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        VECTORS,
+        {word: np.array(vector, dtype=np.float16) for word, vector in VECTORS.items()},
+        FRAME,
+        pd.concat([FRAME, FRAME + 1]),
+    ],
+    ids=["lists", "arrays", "frame", "frame with words twice"],
+)
+def test_vectors_line_up_with_the_tokens(sequencer, vectors):
+    weights = sequencer.embedding_weights(vectors)
+    np.testing.assert_array_equal(weights, np.array(EXPECTED, dtype=np.float32), strict=True)
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.txt.gz", "vectors.vec"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINES,
+        f"4 2\n{LINES}",  # word2vec and fastText
+        f"\ufeff4 2\n{LINES}",
+        LINES.replace("\n", " \n"),  # word2vec ends lines so
+        LINES.replace("\n", "\r\n"),
+        LINES.removesuffix("\n"),
+        f"{LINES}cat 9 9\n",
+    ],
+    ids=[
+        "plain",
+        "header",
+        "byte order mark",
+        "blanks at the end",
+        "Windows",
+        "no last newline",
+        "word twice",
+    ],
+)
+def test_vectors_of_a_file(sequencer, write, text, name):
+    path = write(text, name)
+    np.testing.assert_array_equal(sequencer.embedding_weights(path), EXPECTED)
+    np.testing.assert_array_equal(sequencer.embedding_weights(str(path)), EXPECTED)
+
+
+def test_odd_words_of_a_file_are_read_as_they_are(write):
+    words = [
+        '"',
+        "'",
+        "#",
+        "NA",
+        "null",
+        ". . .",
+        "\u00a0",
+        "\u2028",
+        "\x85",
+        "\r",
+        "1",
+        ",",
+        "naïve",
+    ]
+    path = write("".join(f"{word} {place} {-place}\n" for place, word in enumerate(words)))
+    vectors = read_vectors(path, words)
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {
+        word: [place, -place] for place, word in enumerate(words)
+    }
+
+
+def test_only_the_words_asked_for_are_kept(write):
+    assert set(read_vectors(write(LINES), {"cat", "bird"})) == {"cat"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cat 1 2\ndog 3\n", r"vectors\.txt, line 2: .* 2 numbers .*, got 'dog 3"),
+        ("2 2\ncat 1 2\nbird 3\n", r"line 3: .* 2 numbers"),
+        ("cat 1 2\ndog 3 x\n", "line 2, word 'dog': could not convert string to float: 'x'"),
+        ("cat 1 2 3\ndog 3 4\n", "line 2: .* 3 numbers"),
+        ("cat\n", "line 1: .* some numbers"),
+        ("cat\t1\t2\n", "line 1: .* single blanks"),
+        ("cat 1 2\n\ndog 3 4\n", "line 2: .* got '.n'"),
+        ("1 3000\ncat \x00\x01\x02\n", "line 2: .* Binary files"),
+    ],
+)
+def test_bad_line_of_a_file_is_named(sequencer, write, text, message):
+    with pytest.raises(ValueError, match=message):
+        sequencer.embedding_weights(write(text))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ({"cat": [1, 2], "dog": [3]}, r"'dog' has the shape \(1,\), that of 'cat' \(2,\)"),
+        ({"cat": [[1, 2]]}, r"'cat' has the shape \(1, 2\)"),
+        ({"cat": 1.0}, r"'cat' has the shape \(\)"),
+        ({"cat": [1, 2], "dog": [3, np.nan]}, "'dog' holds NaN or infinity"),
+        ({}, "None of the 3 words .* such as 'cat', has a vector"),
+        ({"Cat": [1, 2]}, "Words are compared as they are, here with lowercase=True"),
+        (FRAME.reset_index(), "A DataFrame has its words in the index"),
+    ],
+)
+def test_bad_vectors_are_named(sequencer, vectors, message):
+    with pytest.raises(ValueError, match=message):
+        sequencer.embedding_weights(vectors)
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((4, 2)), [[1.0]], None])
+def test_vectors_without_words_are_refused(sequencer, vectors):
+    with pytest.raises(TypeError, match="dict, a DataFrame or a path, got "):
+        sequencer.embedding_weights(vectors)
+
+
+def test_empty_file_has_no_vectors(sequencer, write):
+    with pytest.raises(ValueError, match="None of the 3 words"):
+        sequencer.embedding_weights(write(""))
