@@ -32,7 +32,9 @@ from sklstm._training import (
 __all__ = ["BaseLSTM"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 MIN_PREDICTION_BATCH = 1024
+MIN_RUNS_IN_BATCH = 4
 
 
 class BaseLSTM(SequenceEstimator):
@@ -57,6 +59,7 @@ class BaseLSTM(SequenceEstimator):
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "supervised_steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "callbacks": [list, None],
         "skorch_params": [dict, None],
         "early_stopping": ["boolean"],
@@ -127,6 +130,7 @@ class BaseLSTM(SequenceEstimator):
             self.net_.set_params(lr=self.lr, batch_size=self.batch_size)
         else:
             self._learn_scales(samples)
+        supervised_steps = self._supervised_steps(samples.sequences)
         with (
             seeded(seed, device),
             suitable_threads(self.batch_size, self.hidden_size),
@@ -134,6 +138,7 @@ class BaseLSTM(SequenceEstimator):
         ):
             if not continues:
                 self.net_ = self._make_net(self._network_params()).initialize()
+            self.net_.iterator_train__supervised_steps = supervised_steps
             dataset = self._dataset(*samples)
             validation = None if validation is None else self._dataset(*validation)
             self.net_.train(dataset, validation, epochs=epochs, callbacks=callbacks)
@@ -161,7 +166,7 @@ class BaseLSTM(SequenceEstimator):
                 self.device_, batch_size, "iterator_valid__batch_size in skorch_params"
             ),
         ):
-            outputs = self.net_.forward(self._dataset(sequences))
+            outputs = self.net_.outputs(self._dataset(sequences))
         return outputs.numpy().astype(np.float64)
 
     def _as_sequences(self, X, *, reset):
@@ -228,6 +233,21 @@ class BaseLSTM(SequenceEstimator):
             weight=weight,
         )
 
+    def _supervised_steps(self, sequences):
+        """How many neighbours a training run merges."""
+        can_merge = self.pooling == "last" and not self.bidirectional
+        if self.supervised_steps != "auto":
+            if self.supervised_steps > 1 and not can_merge:
+                raise ValueError(
+                    f"supervised_steps={self.supervised_steps} reads several histories off one "
+                    "run, which needs pooling='last' and bidirectional=False. Use "
+                    "supervised_steps='auto' or 1."
+                )
+            return self.supervised_steps
+        if not can_merge or (sequences.series < 0).all():
+            return 1
+        return max(min(self.batch_size // MIN_RUNS_IN_BATCH, sequences.max_length // 2), 1)
+
     def _network_params(self):
         return {
             "n_features": self.n_features_in_,
@@ -264,6 +284,8 @@ class BaseLSTM(SequenceEstimator):
             "verbose": 0,
             "device": self.device_,
         }
+        if self.optimizer in FUSED_OPTIMIZERS:
+            settings["optimizer__fused"] = True
         settings |= {f"module__{name}": value for name, value in network_params.items()}
         settings |= {
             f"optimizer__{name}": value for name, value in (self.optimizer_params or {}).items()

@@ -1,8 +1,12 @@
 """Sequences to tensors: the steps go to the device once, batches are gathered there by index."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+
+from sklstm._sequences import ranges
 
 __all__ = ["BatchLoader", "SequenceDataset", "standardization", "weighted_moments"]
 
@@ -94,32 +98,34 @@ class SequenceDataset(Dataset):
     target : ndarray of shape (n_sequences, n_outputs), default=None
         Not needed to predict.
     weight : ndarray of shape (n_sequences,), default=None
-        `None`: 1 each.
+        `None`, or one number for all: no weights are kept.
     """
 
     def __init__(self, sequences, mean, scale, *, device, dtype, target=None, weight=None):
         first = int(sequences.starts.min(initial=len(sequences.values)))
         behind = int(sequences.ends.max(initial=first))
         values = _standardized(sequences.values[first:behind], mean, scale, dtype)
+        self.sequences = sequences
+        self.first = first
         self.values = torch.from_numpy(values).to(device)
         self.padding = len(values) - 1
-        self.starts = torch.from_numpy(sequences.starts - first).to(device)
-        self.lengths = torch.from_numpy(np.array(sequences.lengths))
         self.device = device
-        self.target = None if target is None else torch.tensor(target, device=device, dtype=dtype)
-        if weight is None:
-            weight = np.ones(len(sequences))
-        self.weight = torch.tensor(weight, device=device, dtype=dtype)
+        if weight is not None and (weight == weight[:1]).all():
+            weight = None
+        self.target, self.weight = (
+            None if x is None else torch.tensor(x, device=device, dtype=dtype)
+            for x in (target, weight)
+        )
 
     def __len__(self):
-        return len(self.starts)
+        return len(self.sequences)
 
     def batch(self, rows):
         """Gather some of the sequences.
 
         Parameters
         ----------
-        rows : Tensor of int64, shape (n_rows,), on the CPU
+        rows : ndarray of int, shape (n_rows,)
             Which sequences.
 
         Returns
@@ -128,19 +134,57 @@ class SequenceDataset(Dataset):
             Steps ``(n_steps, n_rows, n_features)``, short sequences at the front with zeros
             behind; lengths ``(n_rows,)`` on the CPU, or None if all sequences fill ``n_steps``.
         targets : tuple of Tensor
-            Target ``(n_rows, n_outputs)`` or None, and weight ``(n_rows,)``.
+            Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None for what there is not.
         """
-        lengths = self.lengths[rows]
+        sequences = self.sequences
+        steps, lengths = self._gather(sequences.starts[rows], sequences.lengths[rows])
+        return (steps, lengths), self._targets(rows)
+
+    def merged_batch(self, rows, columns):
+        """Gather overlapping sequences together: those of a column are read in one run.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,)
+            Which sequences; those of a column one after another, each a neighbour of the next.
+        columns : ndarray of int, shape (n_rows,)
+            Column of each, counted from 0 without a gap.
+
+        Returns
+        -------
+        inputs : tuple of Tensor
+            Steps ``(n_steps, n_columns, n_features)`` from the start of the first sequence of a
+            column to the end of the last; lengths ``(n_rows,)`` on the CPU, from the start of the
+            column to the end of the sequence; columns ``(n_rows,)``.
+        targets : tuple of Tensor
+            As in `batch`.
+        """
+        ends = self.sequences.ends[rows]
+        is_first = np.diff(columns, prepend=-1) > 0
+        is_last = np.append(is_first[1:], True)
+        starts = self.sequences.starts[rows[is_first]]
+        steps, _ = self._gather(starts, ends[is_last] - starts)
+        lengths = torch.from_numpy(ends - starts[columns])
+        columns = torch.from_numpy(columns).to(self.device, non_blocking=True)
+        return (steps, lengths, columns), self._targets(rows)
+
+    def _gather(self, starts, lengths):
+        """Steps in time-major order, and lengths if they differ."""
         longest = max(int(lengths.max()), 1)
-        ragged = int(lengths.min()) < longest
-        rows = rows.to(self.device, non_blocking=True)
+        starts = torch.from_numpy(starts - self.first).to(self.device, non_blocking=True)
         steps = torch.arange(longest, device=self.device)[:, None]
-        index = steps + self.starts[rows]
-        if ragged:
-            inside = steps < lengths.to(self.device, non_blocking=True)
-            index = torch.where(inside, index, self.padding)
-        target = None if self.target is None else self.target[rows]
-        return (self.values[index], lengths if ragged else None), (target, self.weight[rows])
+        index = steps + starts
+        if int(lengths.min()) == longest:
+            return self.values[index], None
+        lengths = torch.from_numpy(lengths)
+        inside = steps < lengths.to(self.device, non_blocking=True)
+        return self.values[torch.where(inside, index, self.padding)], lengths
+
+    def _targets(self, rows):
+        if self.target is None:
+            return None, None
+        rows = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        return self.target[rows], None if self.weight is None else self.weight[rows]
 
 
 class BatchLoader:
@@ -151,23 +195,52 @@ class BatchLoader:
     dataset : SequenceDataset
         What to read.
     batch_size : int
-        Number of sequences of a batch; the last one may be smaller.
+        Number of sequences of a batch; the last one may be smaller. Batches of merged runs hold
+        about so many.
     shuffle : bool, default=False
         Whether to read the sequences in a new random order every time.
+    supervised_steps : int, default=1
+        Neighbouring sequences whose ends are less than so many steps apart are read in one run.
+        Where runs are cut is random if `shuffle`.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False):
+    def __init__(self, dataset, batch_size, shuffle=False, supervised_steps=1):
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.supervised_steps = supervised_steps
+        if supervised_steps > 1:
+            self._order, follows = dataset.sequences.neighbours()
+            ends = dataset.sequences.ends[self._order]
+            chain = np.maximum.accumulate(np.where(follows, 0, np.arange(len(ends))))
+            self._follows, self._place = follows, ends - ends[chain]
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
-        n_sequences = len(self.dataset)
-        rows = torch.randperm(n_sequences) if self.shuffle else torch.arange(n_sequences)
-        return map(self.dataset.batch, rows.split(self.batch_size))
+        if self.supervised_steps > 1:
+            return self._merged_batches()
+        n_rows = len(self.dataset)
+        rows = (torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)).numpy()
+        starts = range(0, n_rows, self.batch_size)
+        return (self.dataset.batch(rows[start : start + self.batch_size]) for start in starts)
+
+    def _merged_batches(self):
+        phase = int(torch.randint(self.supervised_steps, ())) if self.shuffle else 0
+        block = (self._place + phase) // self.supervised_steps
+        first = np.flatnonzero(~self._follows | (np.diff(block, prepend=-1) != 0))
+        sizes = np.diff(first, append=len(self._order))
+        if self.shuffle:
+            runs = torch.randperm(len(first)).numpy()
+            first, sizes = first[runs], sizes[runs]
+        batches = (np.cumsum(sizes) - 1) // self.batch_size
+        cuts = np.flatnonzero(np.diff(batches)) + 1
+        for start, stop in pairwise([0, *cuts, len(first)]):
+            batch = slice(start, stop)
+            rows = self._order[ranges(first[batch], sizes[batch])]
+            columns = np.repeat(np.arange(stop - start), sizes[batch])
+            yield self.dataset.merged_batch(rows, columns)
 
 
 def _standardized(values, mean, scale, dtype):

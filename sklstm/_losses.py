@@ -22,15 +22,16 @@ def cross_entropy(prediction, target, reduction):
         Logits.
     target : Tensor of shape (n_sequences, 1)
         Position of the class.
-    reduction : {"none"}
-        For a common signature.
+    reduction : {"none", "mean"}
+        One number for each, or their mean.
 
     Returns
     -------
-    Tensor of shape (n_sequences, 1)
+    Tensor of shape (n_sequences, 1) or ()
         ``-log softmax(prediction)[target]``.
     """
-    return F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)[:, None]
+    losses = F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)
+    return losses[:, None] if reduction == "none" else losses
 
 
 label_cross_entropy = F.binary_cross_entropy_with_logits
@@ -46,13 +47,13 @@ class WeightedLoss(nn.Module):
     Parameters
     ----------
     elementwise : callable
-        ``elementwise(prediction, target, reduction="none")``, as in :mod:`torch.nn.functional`.
+        ``elementwise(prediction, target, reduction)``, as in :mod:`torch.nn.functional`.
 
     Shape
     -----
     - prediction: ``(n_sequences, n_outputs)``
     - target: likewise, or ``(n_sequences, 1)`` for classes
-    - weight: ``(n_sequences,)``, positive
+    - weight: ``(n_sequences,)``, positive, or None for 1 each
     - output: a scalar
 
     Examples
@@ -67,7 +68,9 @@ class WeightedLoss(nn.Module):
         super().__init__()
         self.elementwise = elementwise
 
-    def forward(self, prediction, target, weight):
+    def forward(self, prediction, target, weight=None):
         """Compute the mean."""
+        if weight is None:
+            return self.elementwise(prediction, target, reduction="mean")
         losses = self.elementwise(prediction, target, reduction="none").mean(1)
         return torch.dot(losses, weight) / weight.sum()

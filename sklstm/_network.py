@@ -44,6 +44,10 @@ class SequenceNetwork(nn.Module):
     - lengths: ``(n_sequences,)`` on the CPU, or None if every sequence has ``n_steps`` steps
     - output: ``(n_sequences, n_outputs)``
 
+    With ``columns`` of shape ``(n_rows,)``, for one-directional networks with ``pooling="last"``,
+    row ``i`` reads ``lengths[i]`` steps of column ``columns[i]``, and there is an output for each
+    row: several sequences that begin together are computed as one.
+
     Examples
     --------
     >>> import torch
@@ -78,14 +82,19 @@ class SequenceNetwork(nn.Module):
         self.head = nn.Linear(width, n_outputs)
         self.to(dtype)
 
-    def forward(self, steps, lengths=None):
-        """Compute the outputs of each sequence."""
+    def forward(self, steps, lengths=None, columns=None):
+        """Compute the outputs of each sequence, or row that reads a column of steps."""
         outputs = self._read(steps, lengths)
         if lengths is None:
-            lengths = torch.full(outputs.shape[1:2], len(outputs))
-        lengths = lengths.to(outputs.device, non_blocking=True)
-        pooled = self.pooling(outputs, lengths.clamp(min=1))
-        pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
+            pooled = self.pooling(outputs)
+        else:
+            lengths = lengths.to(outputs.device, non_blocking=True)
+            some = lengths.clamp(min=1)
+            if columns is None:
+                pooled = self.pooling(outputs, some)
+            else:
+                pooled = _outputs_at(outputs, some, columns)
+            pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
         return self.head(self.dropout(pooled))
 
     def _read(self, steps, lengths):
@@ -102,7 +111,7 @@ class LastPooling(nn.Module):
     Shape
     -----
     - outputs: ``(n_steps, n_sequences, width)``
-    - lengths: ``(n_sequences,)``, at least 1
+    - lengths: ``(n_sequences,)``, at least 1, or None for ``n_steps``
     - output: ``(n_sequences, width)``
     """
 
@@ -110,11 +119,17 @@ class LastPooling(nn.Module):
         super().__init__()
         self.forward_width = width // 2 if bidirectional else width
 
-    def forward(self, outputs, lengths):
+    def forward(self, outputs, lengths=None):
         """Pick the outputs."""
-        columns = torch.arange(outputs.shape[1], device=outputs.device)
-        last = outputs[lengths - 1, columns, : self.forward_width]
-        return torch.cat([last, outputs[0, :, self.forward_width :]], dim=1)
+        if lengths is None:
+            last = outputs[-1]
+        else:
+            columns = torch.arange(outputs.shape[1], device=outputs.device)
+            last = _outputs_at(outputs, lengths, columns)
+        if self.forward_width == outputs.shape[2]:
+            return last
+        first = outputs[0, :, self.forward_width :]
+        return torch.cat([last[:, : self.forward_width], first], dim=1)
 
 
 class MeanPooling(nn.Module):
@@ -128,8 +143,10 @@ class MeanPooling(nn.Module):
     def __init__(self, width, bidirectional):
         super().__init__()
 
-    def forward(self, outputs, lengths):
+    def forward(self, outputs, lengths=None):
         """Average over the steps."""
+        if lengths is None:
+            return outputs.mean(0)
         return (outputs * _inside(outputs, lengths)).sum(0) / lengths[:, None]
 
 
@@ -144,8 +161,10 @@ class MaxPooling(nn.Module):
     def __init__(self, width, bidirectional):
         super().__init__()
 
-    def forward(self, outputs, lengths):
+    def forward(self, outputs, lengths=None):
         """Take the maximum over the steps."""
+        if lengths is None:
+            return outputs.amax(0)
         return outputs.masked_fill(~_inside(outputs, lengths), -torch.inf).amax(0)
 
 
@@ -164,11 +183,17 @@ class AttentionPooling(nn.Module):
         super().__init__()
         self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(self, outputs, lengths):
+    def forward(self, outputs, lengths=None):
         """Average over the steps with learned weights."""
         scores = self.score(torch.tanh(outputs))
-        scores = scores.masked_fill(~_inside(outputs, lengths), -torch.inf)
+        if lengths is not None:
+            scores = scores.masked_fill(~_inside(outputs, lengths), -torch.inf)
         return (torch.softmax(scores, 0) * outputs).sum(0)
+
+
+def _outputs_at(outputs, lengths, columns):
+    """Output of a column after so many steps, for each pair of both: (n_rows, width)."""
+    return outputs.flatten(0, 1).index_select(0, (lengths - 1) * outputs.shape[1] + columns)
 
 
 def _inside(outputs, lengths):

@@ -57,6 +57,13 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Number of passes over the training data, fewer with `early_stopping`.
     batch_size : int, default=64
         Number of sequences of a training step.
+    supervised_steps : int or "auto", default="auto"
+        How many neighbouring histories of a series training computes in one run: a run begins
+        where the first of them begins, and each is read off at its own end. It costs a fraction,
+        and the later ones of a run see up to ``supervised_steps - 1`` steps more than their own.
+        1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
+        longest history, where histories overlap and the network allows it, else 1. Needs
+        ``pooling="last"`` and one direction. Validation and predictions use exact histories.
     callbacks : list, default=None
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
@@ -169,6 +176,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         clip_grad_norm=1.0,
         max_epochs=100,
         batch_size=64,
+        supervised_steps="auto",
         callbacks=None,
         skorch_params=None,
         early_stopping=False,
@@ -195,6 +203,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.clip_grad_norm = clip_grad_norm
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.supervised_steps = supervised_steps
         self.callbacks = callbacks
         self.skorch_params = skorch_params
         self.early_stopping = early_stopping

@@ -170,7 +170,7 @@ class SequenceNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def infer(self, x, **fit_params):
-        """Outputs of a batch: steps and lengths."""
+        """Outputs of a batch."""
         return self.module_(*x)
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
@@ -212,6 +212,28 @@ class SequenceNet(NeuralNet):
             self.callbacks_ = lasting_callbacks
             self.train_split = None  # let go of the data
         return self
+
+    def outputs(self, dataset):
+        """Outputs of all sequences.
+
+        Parameters
+        ----------
+        dataset : SequenceDataset
+            The sequences.
+
+        Returns
+        -------
+        Tensor of shape (n_sequences, n_outputs)
+            On the CPU.
+        """
+        self._set_training(False)
+        with torch.inference_mode():
+            batches = [self.infer(x) for x, _ in self.get_iterator(dataset)]
+            return torch.cat(batches).cpu()
+
+    def _set_training(self, training=True):
+        if self.module_.training is not training:  # walking through the modules takes its time
+            super()._set_training(training)
 
     def restore(self, weights, history):
         """Become a trained net again; callbacks stay as they are until training goes on.
@@ -261,7 +283,8 @@ class SequenceNet(NeuralNet):
             if per_batch:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            weight = batch[1][1].sum()
+            target, weight = batch[1]
+            weight = len(target) if weight is None else weight.sum()
             total += step["loss"].detach() * weight
             total_weight += weight
             if per_batch:

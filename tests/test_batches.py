@@ -66,7 +66,7 @@ def assert_standardization(sequences, weight, expected, rtol=1e-12):
 def assert_standardised_float32(values):
     sequences = Sequences(values, starts=[0], lengths=[500])
     dataset = make_dataset(sequences, *standardization(sequences), dtype=torch.float32)
-    (steps, _), _ = dataset.batch(torch.tensor([0]))
+    (steps, _), _ = dataset.batch(np.array([0]))
     mean, scale = standardization_by_loop(sequences, [1.0])
     np.testing.assert_allclose(steps[:, 0], (values - mean) / scale, rtol=0, atol=2e-6)
 
@@ -74,7 +74,7 @@ def assert_standardised_float32(values):
 @pytest.mark.parametrize("rows", SOME_ROWS)
 def test_batch_is_that_of_a_loop(rows, device):
     sequences = make_sequences()
-    (steps, _), _ = make_dataset(sequences, device=device).batch(torch.tensor(rows))
+    (steps, _), _ = make_dataset(sequences, device=device).batch(np.array(rows))
     expected = np.zeros((max(*(LENGTHS[row] for row in rows), 1), len(rows), 2))
     for column, row in enumerate(rows):
         for number, step in enumerate(sequences[row]):
@@ -85,7 +85,7 @@ def test_batch_is_that_of_a_loop(rows, device):
 
 @pytest.mark.parametrize("rows", SOME_ROWS)
 def test_lengths_are_given_exactly_if_they_are_needed(rows, device):
-    (steps, lengths), _ = make_dataset(make_sequences(), device=device).batch(torch.tensor(rows))
+    (steps, lengths), _ = make_dataset(make_sequences(), device=device).batch(np.array(rows))
     expected = [LENGTHS[row] for row in rows]
     if all(length == len(steps) for length in expected):
         assert lengths is None
@@ -97,16 +97,22 @@ def test_lengths_are_given_exactly_if_they_are_needed(rows, device):
 def test_targets_and_weights_come_with_their_rows(device):
     target, weight = np.random.default_rng(0).normal(size=(7, 3)), np.arange(7.0)
     dataset = make_dataset(make_sequences(), device=device, target=target, weight=weight)
-    _, given = dataset.batch(torch.tensor([5, 0, 0]))
+    _, given = dataset.batch(np.array([5, 0, 0]))
     assert all(part.device.type == device for part in given)
     np.testing.assert_array_equal(given[0].numpy(force=True), target[[5, 0, 0]])
     np.testing.assert_array_equal(given[1].numpy(force=True), [5, 0, 0])
 
 
-def test_without_target_and_weight(device):
-    _, (target, weight) = make_dataset(make_sequences(), device=device).batch(torch.tensor([5, 0]))
-    assert target is None
-    assert weight.tolist() == [1, 1]
+def test_without_target(device):
+    _, targets = make_dataset(make_sequences(), device=device).batch(np.array([5, 0]))
+    assert targets == (None, None)
+
+
+@pytest.mark.parametrize("weight", [None, np.full(7, 3.0)])
+def test_equal_weights_are_no_weights(weight, device):
+    dataset = make_dataset(make_sequences(), device=device, target=np.ones((7, 1)), weight=weight)
+    _, (_, given) = dataset.batch(np.array([5, 0]))
+    assert given is None
 
 
 @pytest.mark.parametrize("unused", [np.nan, np.inf, 1e300])
@@ -115,7 +121,7 @@ def test_unused_steps_never_reach_a_batch(unused, device):
     sequences.values[sequences.step_weights() == 0] = unused
     dataset = make_dataset(sequences, device=device, dtype=torch.float32)
     for rows in SOME_ROWS:
-        (steps, _), _ = dataset.batch(torch.tensor(rows))
+        (steps, _), _ = dataset.batch(np.array(rows))
         assert steps.abs().max() < 100
 
 
@@ -129,8 +135,10 @@ def test_only_the_range_in_use_goes_to_the_device(device):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_batches_have_the_dtype_asked_for(dtype):
-    dataset = make_dataset(make_sequences(), dtype=dtype, target=np.arange(7)[:, None])
-    (steps, _), (target, weight) = dataset.batch(torch.tensor([0, 1]))
+    dataset = make_dataset(
+        make_sequences(), dtype=dtype, target=np.ones((7, 1)), weight=np.arange(7)
+    )
+    (steps, _), (target, weight) = dataset.batch(np.array([0, 1]))
     assert steps.dtype == target.dtype == weight.dtype == dtype
 
 
@@ -138,7 +146,7 @@ def test_batches_have_the_dtype_asked_for(dtype):
 def test_tables_of_any_dtype(dtype):
     values = np.array([[1, 0], [0, 1], [1, 1]]).astype(dtype)
     dataset = make_dataset(Sequences(values, starts=[0], lengths=[3]), dtype=torch.float32)
-    (steps, _), _ = dataset.batch(torch.tensor([0]))
+    (steps, _), _ = dataset.batch(np.array([0]))
     np.testing.assert_allclose(steps[:, 0], (values.astype(float) - MEAN) / SCALE, rtol=1e-6)
 
 
@@ -146,8 +154,8 @@ def test_tables_of_any_dtype(dtype):
 def test_a_selection_is_a_dataset_of_its_own(key):
     sequences = make_sequences()
     rows = np.arange(len(sequences))[key]
-    (steps, _), _ = make_dataset(sequences[key]).batch(torch.arange(len(rows)))
-    (expected, _), _ = make_dataset(sequences).batch(torch.from_numpy(rows.copy()))
+    (steps, _), _ = make_dataset(sequences[key]).batch(np.arange(len(rows)))
+    (expected, _), _ = make_dataset(sequences).batch(rows)
     assert torch.equal(steps, expected)
 
 
