@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sklstm._sequences import Sequences
 from sklstm._splitting import TimestampSplit
+from sklstm._steps import per_step
 from sklstm._tokens import TokenSequencer
 from sklstm._windower import SequenceFlattener, SequenceWindower
 
@@ -20,6 +21,7 @@ __all__ = [
     "Sequences",
     "TimestampSplit",
     "TokenSequencer",
+    "per_step",
 ]
 __version__ = "0.1.0"
 

@@ -7,14 +7,21 @@ import numpy as np
 import torch
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_array,
+    check_is_fitted,
+)
 from skorch.callbacks import GradientNormClipping
 
-from sklstm._batches import BatchLoader, SequenceDataset, standardization
+from sklstm._batches import BatchLoader, SequenceDataset, medians, standardization
 from sklstm._estimator import SequenceEstimator
 from sklstm._inputs import as_sequences, check_finite_steps, is_table
 from sklstm._losses import WeightedLoss
 from sklstm._network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._sequences import Sequences, ranges
+from sklstm._steps import flatten_steps, flatten_weights, is_unlabelled, per_step, unflatten_steps
 from sklstm._training import (
     OPTIMIZERS,
     EarlyStopping,
@@ -23,6 +30,7 @@ from sklstm._training import (
     SequenceNet,
     draw_seed,
     explain_out_of_memory,
+    prediction_batch_size,
     resolve_device,
     seeded,
     split_validation,
@@ -33,7 +41,7 @@ __all__ = ["BaseLSTM"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
-MIN_PREDICTION_BATCH = 1024
+N_MISSING_CHANNELS = 3
 MIN_RUNS_IN_BATCH = 4
 
 
@@ -50,8 +58,12 @@ class BaseLSTM(SequenceEstimator):
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "pooling": [StrOptions(set(POOLINGS))],
+        "pooling": [StrOptions(set(POOLINGS)), None],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "embedding_weights": ["array-like", None],
+        "freeze_embedding": ["boolean"],
         "standardize": ["boolean"],
+        "missing": [StrOptions({"error", "mask"})],
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
         "optimizer_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -111,7 +123,7 @@ class BaseLSTM(SequenceEstimator):
         if not continues:
             self._seed = draw_seed(self.random_state)
             self.device_ = str(resolve_device(self.device))
-            self._fitted_on_table = is_table(X)
+            self._fitted_on_table = self._is_table(X)
             return
         fitted = self.net_.get_params_for("module")
         changed = [name for name, value in self._network_params().items() if fitted[name] != value]
@@ -131,6 +143,8 @@ class BaseLSTM(SequenceEstimator):
         else:
             self._learn_scales(samples)
         supervised_steps = self._supervised_steps(samples.sequences)
+        if validation is not None:  # similar lengths together
+            validation = validation.take(np.argsort(validation.sequences.lengths, kind="stable"))
         with (
             seeded(seed, device),
             suitable_threads(self.batch_size, self.hidden_size),
@@ -138,6 +152,7 @@ class BaseLSTM(SequenceEstimator):
         ):
             if not continues:
                 self.net_ = self._make_net(self._network_params()).initialize()
+                self._load_embedding()
             self.net_.iterator_train__supervised_steps = supervised_steps
             dataset = self._dataset(*samples)
             validation = None if validation is None else self._dataset(*validation)
@@ -146,10 +161,13 @@ class BaseLSTM(SequenceEstimator):
         self.loss_curve_ = self.history_["train_loss"].tolist()
         self.n_iter_ = self.best_epoch_ = len(self.history_)
 
-    def _predict(self, X):
-        """Outputs of the network, (n_sequences, n_network_outputs), float64."""
+    def _predict(self, X, answer):
+        """Answer for each row of X, or each step if there is no pooling.
+
+        `answer` turns outputs of the network, (n, n_network_outputs) float64, into n answers.
+        """
         check_is_fitted(self)
-        if is_table(X) and not self._fitted_on_table:
+        if self._is_table(X) and not self._fitted_on_table:
             warnings.warn(
                 f"{type(self).__name__} was fitted on sequences and now gets a table, of which it "
                 "reads each row as a sequence of one step. Is a SequenceWindower missing?",
@@ -157,7 +175,8 @@ class BaseLSTM(SequenceEstimator):
                 stacklevel=3,
             )
         sequences = self._as_sequences(X, reset=False)
-        check_finite_steps(sequences, self)
+        check_finite_steps(sequences, self, allow_nan=self.missing == "mask")
+        order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
         batch_size = min(len(sequences), self.net_.iterator_valid__batch_size)
         hidden_size = self.net_.module_.recurrent.hidden_size
         with (
@@ -166,11 +185,27 @@ class BaseLSTM(SequenceEstimator):
                 self.device_, batch_size, "iterator_valid__batch_size in skorch_params"
             ),
         ):
-            outputs = self.net_.outputs(self._dataset(sequences))
-        return outputs.numpy().astype(np.float64)
+            outputs = self.net_.outputs(self._dataset(sequences[order]))
+        sizes = sequences.lengths if self.pooling is None else np.ones(len(sequences), dtype=int)
+        starts = np.empty(len(sequences), dtype=np.int64)
+        starts[order] = np.cumsum(sizes[order]) - sizes[order]
+        answers = answer(outputs.numpy()[ranges(starts, sizes)].astype(np.float64))
+        return unflatten_steps(answers, sizes) if self.pooling is None else answers
+
+    def _score(self, metric, X, y, sample_weight):
+        """Score what is predicted by a metric of flat arrays."""
+        if self.pooling is None:
+            metric = per_step(metric)
+        return metric(y, self.predict(X), sample_weight=sample_weight)
+
+    def _is_table(self, X):
+        return not self._reads_tokens() and is_table(X)
+
+    def _reads_tokens(self):
+        return self.embedding_dim is not None or self.embedding_weights is not None
 
     def _as_sequences(self, X, *, reset):
-        return as_sequences(self, X, reset=reset)
+        return as_sequences(self, X, reset=reset, tokens=self._reads_tokens())
 
     def _check_samples(self, X, y, sample_weight, *, reset, knows_target=False):
         sequences = self._as_sequences(X, reset=reset)
@@ -183,15 +218,42 @@ class BaseLSTM(SequenceEstimator):
                 f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
                 "sequence, needs its target. A SequenceWindower keeps the number of rows."
             )
+        if self.pooling is None:
+            return self._check_steps(sequences, y, sample_weight, reset=reset and not knows_target)
         weight = _check_sample_weight(
             sample_weight, np.empty(len(sequences)), dtype=np.float64, ensure_non_negative=True
         )
         rows = np.flatnonzero(weight)  # a row of weight 0 is history of other rows, no more
         if len(rows) < len(sequences):
             sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
-        check_finite_steps(sequences, self, rows)
+        check_finite_steps(sequences, self, rows, allow_nan=self.missing == "mask")
         target = self._encode_target(y, rows, reset=reset and not knows_target)
         return Samples(sequences, target, weight)
+
+    def _check_steps(self, sequences, y, sample_weight, *, reset):
+        """Samples with a target at every step that has a label."""
+        lengths = sequences.lengths
+        flat = flatten_steps(y, lengths)
+        weight = np.ones(len(flat))
+        if sample_weight is not None:
+            weight = flatten_weights(sample_weight, lengths)
+        weight = _check_sample_weight(weight, flat, dtype=np.float64, ensure_non_negative=True)
+        weight[is_unlabelled(flat)] = 0
+        labelled = np.flatnonzero(weight)
+        if not len(labelled):
+            raise ValueError("No step has a label: y holds nothing but NaN, or -1 for labels.")
+        encoded = self._encode_target(flat[labelled], labelled, reset=reset)
+        target = np.zeros((len(flat), encoded.shape[1]))
+        target[labelled] = encoded
+        starts = np.cumsum(lengths) - lengths
+        rows = np.unique(np.repeat(np.arange(len(lengths)), lengths)[labelled])
+        check_finite_steps(sequences[rows], self, rows, allow_nan=self.missing == "mask")
+        samples = Samples(
+            sequences,
+            Sequences(target, starts, lengths),
+            Sequences(weight[:, None], starts, lengths),
+        )
+        return samples.take(rows)
 
     def _stratify(self, samples):
         """Labels whose shares a random validation part keeps, or None."""
@@ -202,7 +264,7 @@ class BaseLSTM(SequenceEstimator):
             if y_val is not None or sample_weight_val is not None:
                 raise ValueError("y_val and sample_weight_val need X_val.")
             return None
-        if is_table(X_val) != is_table(X):
+        if self._is_table(X_val) != self._is_table(X):
             raise ValueError(
                 f"X_val is a {type(X_val).__name__} and X is a {type(X).__name__}: one is a "
                 "table, the other holds sequences. Put X_val through the same steps as X; in a "
@@ -211,27 +273,75 @@ class BaseLSTM(SequenceEstimator):
         return self._check_samples(X_val, y_val, sample_weight_val, reset=False)
 
     def _learn_scales(self, samples):
-        n_features = samples.sequences.n_features
+        sequences, weight = samples.sequences, samples.sequence_weight()
+        n_features = sequences.n_features
         self.feature_mean_, self.feature_scale_ = np.zeros(n_features), np.ones(n_features)
+        if self._reads_tokens():
+            self.n_tokens_ = self._count_tokens(sequences)
+            return
+        if self.missing == "mask":
+            self._refuse_missing_features(sequences)
+            self.feature_median_ = medians(sequences, weight)
         if self.standardize:
-            self.feature_mean_, self.feature_scale_ = standardization(
-                samples.sequences, samples.weight
+            self.feature_mean_, self.feature_scale_ = standardization(sequences, weight)
+
+    def _refuse_missing_features(self, sequences):
+        used = sequences.values[sequences.step_weights() > 0]
+        gone = np.flatnonzero(np.isnan(used).all(axis=0))
+        if len(gone):
+            names = sequences.feature_names
+            raise ValueError(
+                f"Feature {gone[0] if names is None else repr(names[gone[0]])} is missing in every "
+                "training step: there is nothing to learn from it. Leave it out."
             )
+
+    def _count_tokens(self, sequences):
+        """Number of rows of the embedding."""
+        used = sequences.step_weights() > 0
+        n_tokens = int(sequences.values[used].max(initial=0)) + 1
+        if self.embedding_weights is None:
+            return n_tokens
+        weights = check_array(self.embedding_weights, input_name="embedding_weights")
+        if len(weights) < n_tokens or weights.shape[1] != (self.embedding_dim or weights.shape[1]):
+            raise ValueError(
+                f"embedding_weights has the shape {weights.shape}; expected a row for each of the "
+                f"tokens 0 to {n_tokens - 1} in X, and "
+                f"{self.embedding_dim or 'any number of'} columns."
+            )
+        return len(weights)
+
+    def _load_embedding(self):
+        if self.embedding_weights is not None:
+            with torch.no_grad():
+                weights = torch.tensor(np.asarray(self.embedding_weights))
+                self.net_.module_.embedding.weight.copy_(weights)
 
     def _scale_target(self, target):
         """Target in the units that the network learns."""
         return target
 
     def _dataset(self, sequences, target=None, weight=None):
+        if isinstance(target, Sequences):
+            scaled = self._scale_target(target.values)
+            target = Sequences(scaled, target.starts, target.lengths)
+        elif target is not None:
+            target = self._scale_target(target)
         return SequenceDataset(
             sequences,
             self.feature_mean_,
             self.feature_scale_,
             device=torch.device(self.device_),
             dtype=self.net_.module_.head.weight.dtype,
-            target=None if target is None else self._scale_target(target),
+            n_tokens=self.n_tokens_ if self._reads_tokens() else None,
+            fill=self._scaled_median(),
+            target=target,
             weight=weight,
         )
+
+    def _scaled_median(self):
+        if self.missing == "error":
+            return None
+        return (self.feature_median_ - self.feature_mean_) / self.feature_scale_
 
     def _supervised_steps(self, sequences):
         """How many neighbours a training run merges."""
@@ -249,8 +359,16 @@ class BaseLSTM(SequenceEstimator):
         return max(min(self.batch_size // MIN_RUNS_IN_BATCH, sequences.max_length // 2), 1)
 
     def _network_params(self):
-        return {
-            "n_features": self.n_features_in_,
+        n_channels = N_MISSING_CHANNELS if self.missing == "mask" else 1
+        tokens = {}
+        if self._reads_tokens():
+            tokens = {
+                "n_tokens": self.n_tokens_,
+                "embedding_dim": self.embedding_dim or np.shape(self.embedding_weights)[1],
+                "freeze_embedding": self.freeze_embedding,
+            }
+        return tokens | {
+            "n_features": n_channels * self.n_features_in_,
             "n_outputs": self._n_network_outputs(),
             "hidden_size": self.hidden_size,
             "num_layers": self.num_layers,
@@ -278,7 +396,7 @@ class BaseLSTM(SequenceEstimator):
             "iterator_train": BatchLoader,
             "iterator_train__shuffle": True,
             "iterator_valid": BatchLoader,
-            "iterator_valid__batch_size": max(self.batch_size, MIN_PREDICTION_BATCH),
+            "iterator_valid__batch_size": prediction_batch_size(self.hidden_size, self.device_),
             "train_split": None,
             "callbacks": callbacks,
             "verbose": 0,
@@ -323,6 +441,7 @@ class BaseLSTM(SequenceEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
 

@@ -1,16 +1,26 @@
 """Sequences to tensors: the steps go to the device once, batches are gathered there by index."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sklstm._sequences import ranges
+from sklstm._sequences import Sequences, ranges
 
-__all__ = ["BatchLoader", "SequenceDataset", "standardization", "weighted_moments"]
+__all__ = [
+    "BatchLoader",
+    "SequenceDataset",
+    "fill_missing",
+    "medians",
+    "standardization",
+    "weighted_moments",
+]
 
+BATCHES_IN_POOL = 32
 BLOCK = 4096
+MIN_FILLED = 0.95
 
 
 def standardization(sequences, weight=None):
@@ -29,7 +39,7 @@ def standardization(sequences, weight=None):
     Returns
     -------
     mean : ndarray of float64, shape (n_features,)
-        0 if no step is used.
+        Of the steps that are not missing; 0 if there is none.
     scale : ndarray of float64, shape (n_features,)
         Standard deviation; 1 for a feature that does not vary.
 
@@ -48,8 +58,49 @@ def standardization(sequences, weight=None):
     all_used = len(used) == len(step_weights)
     for j, column in enumerate(sequences.values.T):  # column by column: no copy of the table
         column = (column if all_used else column[used]).astype(np.float64, copy=False)
-        mean[j], scale[j] = weighted_moments(column, share)
+        mean[j], scale[j] = weighted_moments(*_seen(column, share))
     return mean, scale
+
+
+def medians(sequences, weight=None):
+    """Weighted median of each feature over the steps that the sequences use.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Every feature must be there in some step in use.
+    weight : ndarray of shape (n_sequences,), default=None
+        Weight of each sequence. `None`: 1 each.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features,)
+        The lower median if two numbers are in the middle; of what is not missing.
+
+    Examples
+    --------
+    >>> from sklstm import Sequences
+    >>> medians(Sequences([[0.0], [2.0], [7.0], [100.0]], starts=[0], lengths=[3]))
+    array([2.])
+    """
+    step_weights = sequences.step_weights(weight)
+    used = np.flatnonzero(step_weights)
+    found = np.zeros(sequences.n_features)
+    for j, column in enumerate(sequences.values.T):
+        x, share = _seen(column[used].astype(np.float64), step_weights[used])
+        order = np.argsort(x)
+        below = np.cumsum(share[order])
+        found[j] = x[order][np.searchsorted(below, below[-1] / 2)]
+    return found
+
+
+def _seen(x, share):
+    """Leave out what is missing."""
+    missing = np.isnan(x)
+    if not missing.any():
+        return x, share
+    share = share[~missing]
+    return x[~missing], share / share.sum()
 
 
 def weighted_moments(x, share):
@@ -95,27 +146,55 @@ class SequenceDataset(Dataset):
         Where everything that batches are made of is kept.
     dtype : torch.dtype
         Data type of the steps, targets and weights.
-    target : ndarray of shape (n_sequences, n_outputs), default=None
-        Not needed to predict.
-    weight : ndarray of shape (n_sequences,), default=None
-        `None`, or one number for all: no weights are kept.
+    n_tokens : int, default=None
+        Number of tokens, if steps are tokens: they are not standardised, and those that are
+        unknown become token 0.
+    fill : ndarray of shape (n_features,), default=None
+        What stands for values not seen yet, in standardised units, if values may be missing: a
+        batch then has three channels for each feature, see `fill_missing`.
+    target : ndarray of shape (n_sequences, n_outputs), or Sequences, default=None
+        Not needed to predict. `Sequences` have a target for every step.
+    weight : ndarray of shape (n_sequences,), or Sequences, default=None
+        As `target`. `None`, or one number for all sequences: no weights are kept.
     """
 
-    def __init__(self, sequences, mean, scale, *, device, dtype, target=None, weight=None):
+    def __init__(
+        self,
+        sequences,
+        mean,
+        scale,
+        *,
+        device,
+        dtype,
+        n_tokens=None,
+        fill=None,
+        target=None,
+        weight=None,
+    ):
         first = int(sequences.starts.min(initial=len(sequences.values)))
         behind = int(sequences.ends.max(initial=first))
-        values = _standardized(sequences.values[first:behind], mean, scale, dtype)
+        used = sequences.values[first:behind]
+        if n_tokens is None:
+            steps = _standardized(used, mean, scale, dtype)
+        else:
+            steps = _known_tokens(used, n_tokens)
         self.sequences = sequences
         self.first = first
-        self.values = torch.from_numpy(values).to(device)
-        self.padding = len(values) - 1
         self.device = device
-        if weight is not None and (weight == weight[:1]).all():
-            weight = None
-        self.target, self.weight = (
-            None if x is None else torch.tensor(x, device=device, dtype=dtype)
-            for x in (target, weight)
-        )
+        self.values = torch.from_numpy(steps).to(device)
+        to_tensor = partial(torch.tensor, device=device, dtype=dtype)
+        self.fill = None if fill is None else to_tensor(fill)
+        self.target = self.weight = self._target_starts = None
+        if isinstance(target, Sequences):
+            self._target_starts = target.starts
+            self.target, self.weight = (
+                to_tensor(np.append(x.values, np.zeros((1, x.n_features)), axis=0))
+                for x in (target, weight)
+            )
+        elif target is not None:
+            self.target = to_tensor(target)
+            if weight is not None and (weight != weight[0]).any():
+                self.weight = to_tensor(weight)
 
     def __len__(self):
         return len(self.sequences)
@@ -135,10 +214,20 @@ class SequenceDataset(Dataset):
             behind; lengths ``(n_rows,)`` on the CPU, or None if all sequences fill ``n_steps``.
         targets : tuple of Tensor
             Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None for what there is not.
+            With a target for every step ``(n_steps, n_rows, n_outputs)`` and
+            ``(n_steps, n_rows)``, zero behind the end.
         """
-        sequences = self.sequences
-        steps, lengths = self._gather(sequences.starts[rows], sequences.lengths[rows])
-        return (steps, lengths), self._targets(rows)
+        starts, lengths = self.sequences.starts[rows], self.sequences.lengths[rows]
+        steps = self._gather(self.values, starts - self.first, lengths)
+        if self._target_starts is None:
+            targets = self._targets(rows)
+        else:
+            starts = self._target_starts[rows]
+            targets = tuple(self._gather(x, starts, lengths) for x in (self.target, self.weight))
+            targets = targets[0], targets[1][..., 0]
+        ragged = int(lengths.min()) < len(steps)
+        lengths = torch.from_numpy(lengths) if ragged else None
+        return (self._filled(steps), lengths), targets
 
     def merged_batch(self, rows, columns):
         """Gather overlapping sequences together: those of a column are read in one run.
@@ -163,22 +252,23 @@ class SequenceDataset(Dataset):
         is_first = np.diff(columns, prepend=-1) > 0
         is_last = np.append(is_first[1:], True)
         starts = self.sequences.starts[rows[is_first]]
-        steps, _ = self._gather(starts, ends[is_last] - starts)
+        steps = self._gather(self.values, starts - self.first, ends[is_last] - starts)
         lengths = torch.from_numpy(ends - starts[columns])
         columns = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        return (steps, lengths, columns), self._targets(rows)
+        return (self._filled(steps), lengths, columns), self._targets(rows)
 
-    def _gather(self, starts, lengths):
-        """Steps in time-major order, and lengths if they differ."""
+    def _gather(self, values, starts, lengths):
+        """Rows of values in time-major order; behind the end of a sequence their last one."""
         longest = max(int(lengths.max()), 1)
-        starts = torch.from_numpy(starts - self.first).to(self.device, non_blocking=True)
         steps = torch.arange(longest, device=self.device)[:, None]
-        index = steps + starts
-        if int(lengths.min()) == longest:
-            return self.values[index], None
-        lengths = torch.from_numpy(lengths)
-        inside = steps < lengths.to(self.device, non_blocking=True)
-        return self.values[torch.where(inside, index, self.padding)], lengths
+        index = steps + torch.from_numpy(starts).to(self.device, non_blocking=True)
+        if int(lengths.min()) < longest:
+            inside = steps < torch.from_numpy(lengths).to(self.device, non_blocking=True)
+            index = torch.where(inside, index, len(values) - 1)
+        return values[index]
+
+    def _filled(self, steps):
+        return steps if self.fill is None else fill_missing(steps, self.fill)
 
     def _targets(self, rows):
         if self.target is None:
@@ -187,8 +277,47 @@ class SequenceDataset(Dataset):
         return self.target[rows], None if self.weight is None else self.weight[rows]
 
 
+def fill_missing(steps, fill):
+    """Fill what is missing with what was seen last, and tell the network so.
+
+    The three inputs of GRU-simple in Che et al., "Recurrent Neural Networks for Multivariate Time
+    Series with Missing Values", Scientific Reports 8, 2018: values, masking and time since the
+    last observation, here in steps, as a logarithm.
+
+    Parameters
+    ----------
+    steps : Tensor of shape (n_steps, n_sequences, n_features)
+        NaN where a value is missing.
+    fill : Tensor of shape (n_features,)
+        What stands for a value as long as none was seen.
+
+    Returns
+    -------
+    Tensor of shape (n_steps, n_sequences, 3 * n_features)
+        For each feature the value seen last; whether it is missing now, 1 or 0; and ``log(1 + d)``
+        with ``d`` the number of steps since it was seen, or since before the first step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fill_missing(torch.tensor([torch.nan, 7.0, torch.nan]).reshape(3, 1, 1), torch.zeros(1))
+    tensor([[[0.0000, 1.0000, 0.6931]],
+            [[7.0000, 0.0000, 0.0000]],
+            [[7.0000, 1.0000, 0.6931]]])
+    """
+    missing = steps.isnan()
+    now = torch.arange(len(steps), device=steps.device)[:, None, None]
+    last_seen = torch.where(missing, -1, now).cummax(0).values
+    filled = torch.where(last_seen < 0, fill, steps.gather(0, last_seen.clamp(min=0)))
+    since = torch.log1p((now - last_seen).to(steps.dtype))
+    return torch.cat([filled, missing.to(steps.dtype), since], dim=2)
+
+
 class BatchLoader:
     """All sequences of a dataset, batch by batch: skorch's ``iterator_train`` and ``_valid``.
+
+    Shuffled sequences of different lengths go into batches of similar ones: in a random order,
+    each pool of some batches is sorted by length, and the batches come in a random order again.
 
     Parameters
     ----------
@@ -209,6 +338,8 @@ class BatchLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.supervised_steps = supervised_steps
+        lengths = dataset.sequences.lengths
+        self._buckets = shuffle and lengths.mean() < MIN_FILLED * lengths.max()
         if supervised_steps > 1:
             self._order, follows = dataset.sequences.neighbours()
             ends = dataset.sequences.ends[self._order]
@@ -223,7 +354,11 @@ class BatchLoader:
             return self._merged_batches()
         n_rows = len(self.dataset)
         rows = (torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)).numpy()
-        starts = range(0, n_rows, self.batch_size)
+        starts = np.arange(0, n_rows, self.batch_size)
+        if self._buckets:
+            pool = np.arange(n_rows) // (BATCHES_IN_POOL * self.batch_size)
+            rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]
+            starts = starts[torch.randperm(len(starts)).numpy()]
         return (self.dataset.batch(rows[start : start + self.batch_size]) for start in starts)
 
     def _merged_batches(self):
@@ -241,6 +376,14 @@ class BatchLoader:
             rows = self._order[ranges(first[batch], sizes[batch])]
             columns = np.repeat(np.arange(stop - start), sizes[batch])
             yield self.dataset.merged_batch(rows, columns)
+
+
+def _known_tokens(values, n_tokens):
+    """Tokens with 0 for the unknown ones, and a row of zeros, the padding, at the end."""
+    known = (values >= 0) & (values < n_tokens)
+    tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
+    tokens[:-1] = np.where(known, values, 0)
+    return tokens
 
 
 def _standardized(values, mean, scale, dtype):

@@ -6,6 +6,7 @@ from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
+from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -37,11 +38,20 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     bidirectional : bool, default=False
         Whether each layer reads the sequence backwards too.
     dropout : float, default=0.0
-        Probability in [0, 1) of an element to be zeroed in training, between the layers and in
-        front of the linear head.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
+        Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
+        the layers and in front of the linear head.
+    pooling : {"last", "mean", "max", "attention"} or None, default="last"
         How the outputs at all steps become one vector: that of the last step read, their mean,
-        their maximum, or a mean with learned weights (Zhou et al. 2016).
+        their maximum, or a mean with learned weights (Zhou et al. 2016). `None`: no pooling, a
+        label at every step.
+    embedding_dim : int, default=None
+        For sequences of tokens: the length of the vector that stands for a token. X is then
+        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
+        2-D array of them. A token larger than all seen in `fit` is read as token 0.
+    embedding_weights : array-like of shape (n_tokens, embedding_dim), default=None
+        Vectors to start with, such as :meth:`TokenSequencer.embedding_weights` makes them.
+    freeze_embedding : bool, default=False
+        Whether to leave the vectors of tokens as they are.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, ``{label: weight}``, which multiply `sample_weight`; classes that
         are not named weigh 1. ``"balanced"`` makes all classes weigh the same. Not for several
@@ -49,6 +59,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     standardize : bool, default=True
         Whether features are brought to mean 0 and standard deviation 1, learned from the steps of
         the training sequences.
+    missing : {"error", "mask"}, default="error"
+        What to do about NaN in X. ``"mask"`` fills a value with the one seen last in the
+        sequence, at first with the training median, and tells the network by two more channels a
+        feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
@@ -122,6 +136,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         The labels, sorted; the numbers of the columns of `y` if a sample may have several.
     feature_mean_, feature_scale_ : ndarray of shape (n_features_in_,)
         What standardises the features; 0 and 1 if not `standardize`.
+    feature_median_ : ndarray of shape (n_features_in_,)
+        What stands for a value not seen yet, with ``missing="mask"``.
+    n_tokens_ : int
+        Number of tokens that have a vector, if X holds tokens.
     device_ : str
         Where the net is.
 
@@ -172,8 +190,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         bidirectional=False,
         dropout=0.0,
         pooling="last",
+        embedding_dim=None,
+        embedding_weights=None,
+        freeze_embedding=False,
         class_weight=None,
         standardize=True,
+        missing="error",
         optimizer="adam",
         optimizer_params=None,
         lr=1e-3,
@@ -199,8 +221,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.embedding_dim = embedding_dim
+        self.embedding_weights = embedding_weights
+        self.freeze_embedding = freeze_embedding
         self.class_weight = class_weight
         self.standardize = standardize
+        self.missing = missing
         self.optimizer = optimizer
         self.optimizer_params = optimizer_params
         self.lr = lr
@@ -232,9 +258,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             sequence of a single step in each row.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, one a sample; or a table of zeros and ones, where a sample may have
-            several labels or none.
+            several labels or none. With ``pooling=None`` one label for each step: an array
+            ``(n_samples, n_steps)``, or a list of arrays for sequences of different lengths; NaN,
+            None, or -1 among whole numbers, is a step that is not learned.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A row of weight 0 is not learned: its label may be missing.
+            Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
+            0 is not learned: its label may be missing.
         X_val : same kind as X, default=None
             Validation sequences, in place of a part of X.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
@@ -306,17 +335,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels as `y` had them, one for each row of X, in the same order.
+            Labels as `y` had them, one for each row of X, in the same order. With
+            ``pooling=None`` one for each step: an array if all sequences are of one length, else
+            a list of arrays.
 
         Raises
         ------
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        outputs = self._predict(X)
-        if self._several_labels:
-            return (outputs > 0).astype(int)
-        return self.classes_[outputs.argmax(axis=1)]
+        return self._predict(X, self._labels)
 
     def predict_proba(self, X):
         """Predict the probability of each label.
@@ -330,10 +358,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         -------
         ndarray of float64, shape (n_samples, n_classes)
             Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
-            several labels.
+            several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list.
         """
-        outputs = self._predict(X)
-        return expit(outputs) if self._several_labels else softmax(outputs, axis=1)
+        return self._predict(X, self._probabilities)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each label.
@@ -348,7 +375,36 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ndarray of float64, shape (n_samples, n_classes)
             Natural logarithms of `predict_proba`, without its rounding near 0.
         """
-        outputs = self._predict(X)
+        return self._predict(X, self._log_probabilities)
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the accuracy: the share of samples whose labels are all right.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+        y : array-like, as in `fit`
+            Labels. Steps without a label are left out, if there is one a step.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        return self._score(accuracy_score, X, y, sample_weight)
+
+    def _labels(self, outputs):
+        if self._several_labels:
+            return (outputs > 0).astype(int)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def _probabilities(self, outputs):
+        return expit(outputs) if self._several_labels else softmax(outputs, axis=1)
+
+    def _log_probabilities(self, outputs):
         return log_expit(outputs) if self._several_labels else log_softmax(outputs, axis=1)
 
     def _encode_target(self, y, rows, *, reset):
@@ -369,6 +425,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         else:
             y = column_or_1d(y, warn=True)
             labels = np.unique(y)
+        if several and self.pooling is None:
+            raise ValueError(
+                "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
+                "is a list of arrays of shape (n_steps_i,)."
+            )
         if reset:
             self._remember_labels(labels, several)
         unknown = np.setdiff1d(labels, self.classes_)
@@ -396,16 +457,17 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         )
         if self.class_weight is None:
             return samples
-        codes = samples.target[:, 0].astype(int)
+        target, weight = samples.labelled()
+        codes = target[:, 0].astype(int)
         if self._label_weights is None:  # the training data come first
-            self._label_weights = self._weigh_labels(self.classes_[codes], samples.weight)
-        weight = samples.weight * self._label_weights[codes]
+            self._label_weights = self._weigh_labels(self.classes_[codes], weight)
+        weight = weight * self._label_weights[codes]
         if not weight.any():
             raise ValueError(
                 f"class_weight={self.class_weight} gives weight zero to all of y: there is nothing "
                 "to learn from."
             )
-        return samples._replace(weight=weight).take(np.flatnonzero(weight))
+        return samples.reweighted(weight)
 
     def _start(self, X, continues):
         super()._start(X, continues)
@@ -434,7 +496,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         return weights
 
     def _stratify(self, samples):
-        return None if self._several_labels else samples.target[:, 0]
+        return samples.target[:, 0] if self.pooling and not self._several_labels else None
 
     def _n_network_outputs(self):
         return len(self.classes_)

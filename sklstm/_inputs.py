@@ -12,7 +12,7 @@ __all__ = ["as_sequences", "check_finite_steps", "is_table"]
 FLOATS = [np.float64, np.float32]
 
 
-def as_sequences(estimator, X, *, reset):
+def as_sequences(estimator, X, *, reset, tokens=False):
     """Turn X into `Sequences` and check its features against those of `fit`.
 
     Parameters
@@ -23,6 +23,8 @@ def as_sequences(estimator, X, *, reset):
         A table ``(n_rows, n_features)`` gives one sequence of a single step for each row.
     reset : bool
         Whether this is the X of `fit`.
+    tokens : bool, default=False
+        Whether steps are tokens: X may then be lists of whole numbers, or a 2-D array of them.
 
     Returns
     -------
@@ -34,7 +36,9 @@ def as_sequences(estimator, X, *, reset):
     ValueError
         If X is empty, not numeric, or has other features than the X of `fit`.
     """
-    if is_table(X):
+    if tokens and not isinstance(X, Sequences):
+        X = Sequences.from_tokens(X)
+    elif is_table(X):
         X = numeric_columns(X)
         X = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
         names = getattr(estimator, "feature_names_in_", None)
@@ -46,6 +50,13 @@ def as_sequences(estimator, X, *, reset):
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     _check_features(estimator, X, reset=reset)
+    if tokens:
+        _check_tokens(X)
+    elif X.dtype.kind in "iu" and X.feature_names is not None and "token" in X.feature_names:
+        raise ValueError(
+            f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
+            "embedding_dim or embedding_weights to read them."
+        )
     return X
 
 
@@ -75,7 +86,7 @@ def is_table(X):
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
 
 
-def check_finite_steps(sequences, estimator, rows=None):
+def check_finite_steps(sequences, estimator, rows=None, *, allow_nan=False):
     """Refuse NaN and infinity in every step that a sequence uses.
 
     Parameters
@@ -86,28 +97,56 @@ def check_finite_steps(sequences, estimator, rows=None):
         Named in the message.
     rows : ndarray of int, shape (n_sequences,), default=None
         Row of X that each sequence stands for, if they are a selection.
+    allow_nan : bool, default=False
+        Whether values may be missing.
 
     Raises
     ------
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
-    bad_steps = ~np.isfinite(sequences.values).all(axis=1)
+    bad = ~np.isfinite(sequences.values)
+    if allow_nan and bad.any():
+        bad &= ~np.isnan(sequences.values)
+    bad_steps = bad.any(axis=1)
     if bad_steps.any():
         bad_steps &= sequences.step_weights() > 0
     if not bad_steps.any():
         return
     step = int(np.flatnonzero(bad_steps)[0])
     user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
-    feature = int(np.flatnonzero(~np.isfinite(sequences.values[step]))[0])
+    feature = int(np.flatnonzero(bad[step])[0])
     names = sequences.feature_names
+    cure = "fill or drop them first, for example with a SimpleImputer in front"
+    if np.isnan(sequences.values[step, feature]):
+        cure += ", or let missing='mask' tell the network"
     raise ValueError(
         f"Input X contains {'NaN' if np.isnan(sequences.values[step, feature]) else 'infinity'}: "
         f"feature {feature if names is None else repr(names[feature])} at step "
         f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
         f"(both counted from 0). {_name(estimator)} needs finite numbers in every step that a "
-        "sequence uses: fill or drop them first, for example with a SimpleImputer in front."
+        f"sequence uses: {cure}."
     )
+
+
+def _check_tokens(sequences):
+    """Refuse steps in use that are no whole numbers from 0."""
+    if sequences.n_features != 1:
+        raise ValueError(
+            f"With an embedding a step is one token, and X has {sequences.n_features} features."
+        )
+    with np.errstate(invalid="ignore"):
+        bad = (sequences.values[:, 0] < 0) | (sequences.values[:, 0] % 1 != 0)
+    if not bad.any():
+        return
+    bad &= sequences.step_weights() > 0
+    if bad.any():
+        step = int(bad.argmax())
+        user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
+        raise ValueError(
+            f"Sequence {user} (counted from 0) holds {sequences.values[step, 0]}, which is no "
+            "token: tokens are whole numbers from 0, and 0 is what is unknown."
+        )
 
 
 def _read_arrays(X):

@@ -51,9 +51,9 @@ class WeightedLoss(nn.Module):
 
     Shape
     -----
-    - prediction: ``(n_sequences, n_outputs)``
-    - target: likewise, or ``(n_sequences, 1)`` for classes
-    - weight: ``(n_sequences,)``, positive, or None for 1 each
+    - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
+    - target: likewise, or with 1 in place of ``n_outputs`` for classes
+    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each
     - output: a scalar
 
     Examples
@@ -70,6 +70,8 @@ class WeightedLoss(nn.Module):
 
     def forward(self, prediction, target, weight=None):
         """Compute the mean."""
+        if prediction.ndim == 3:
+            prediction, target, weight = (x.flatten(0, 1) for x in (prediction, target, weight))
         if weight is None:
             return self.elementwise(prediction, target, reduction="mean")
         losses = self.elementwise(prediction, target, reduction="none").mean(1)

@@ -14,8 +14,8 @@ class SequenceNetwork(nn.Module):
 
     The recurrent layers are those of :class:`torch.nn.LSTM` (Hochreiter and Schmidhuber 1997, with
     the forget gate of Gers et al. 2000), :class:`torch.nn.GRU` (Cho et al. 2014) or
-    :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts between the layers and in front of
-    the head.
+    :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts behind the embedding, between the
+    layers and in front of the head.
 
     Parameters
     ----------
@@ -33,16 +33,24 @@ class SequenceNetwork(nn.Module):
         Whether a second set of layers reads the sequence backwards.
     dropout : float
         Probability of an element to be zeroed in training.
-    pooling : {"last", "mean", "max", "attention"}
-        How the outputs of all steps become one vector.
+    pooling : {"last", "mean", "max", "attention"} or None
+        How the outputs of all steps become one vector; None for an output at every step.
+    n_tokens : int, default=None
+        Number of tokens, if steps are tokens that go through an embedding.
+    embedding_dim : int, default=None
+        Length of the vector of a token.
+    freeze_embedding : bool, default=False
+        Whether these vectors are not trained.
     dtype : torch.dtype
         Data type of the weights.
 
     Shape
     -----
-    - steps: ``(n_steps, n_sequences, n_features)``, zero behind the end of a sequence
+    - steps: ``(n_steps, n_sequences, n_features)``, zero behind the end of a sequence; tokens
+      ``(n_steps, n_sequences, 1)``
     - lengths: ``(n_sequences,)`` on the CPU, or None if every sequence has ``n_steps`` steps
-    - output: ``(n_sequences, n_outputs)``
+    - output: ``(n_sequences, n_outputs)``; ``(n_steps, n_sequences, n_outputs)`` if `pooling` is
+      None, with anything behind the end of a sequence
 
     With ``columns`` of shape ``(n_rows,)``, for one-directional networks with ``pooling="last"``,
     row ``i`` reads ``lengths[i]`` steps of column ``columns[i]``, and there is an output for each
@@ -66,26 +74,37 @@ class SequenceNetwork(nn.Module):
         bidirectional=False,
         dropout=0.0,
         pooling="last",
+        n_tokens=None,
+        embedding_dim=None,
+        freeze_embedding=False,
         dtype=torch.float32,
     ):
         super().__init__()
+        self.embedding = None
+        if n_tokens is not None:
+            self.embedding = nn.Embedding(n_tokens, embedding_dim)
+            self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
-            n_features,
+            n_features if n_tokens is None else embedding_dim,
             hidden_size,
             num_layers,
             bidirectional=bidirectional,
             dropout=dropout if num_layers > 1 else 0.0,
         )
         width = hidden_size * (2 if bidirectional else 1)
-        self.pooling = POOLINGS[pooling](width, bidirectional)
+        self.pooling = None if pooling is None else POOLINGS[pooling](width, bidirectional)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, n_outputs)
         self.to(dtype)
 
     def forward(self, steps, lengths=None, columns=None):
         """Compute the outputs of each sequence, or row that reads a column of steps."""
+        if self.embedding is not None:
+            steps = self.dropout(self.embedding(steps[..., 0]))
         outputs = self._read(steps, lengths)
-        if lengths is None:
+        if self.pooling is None:
+            pooled = outputs
+        elif lengths is None:
             pooled = self.pooling(outputs)
         else:
             lengths = lengths.to(outputs.device, non_blocking=True)

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
+from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
@@ -31,17 +32,30 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     bidirectional : bool, default=False
         Whether each layer reads the sequence backwards too.
     dropout : float, default=0.0
-        Probability in [0, 1) of an element to be zeroed in training, between the layers and in
-        front of the linear head.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
+        Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
+        the layers and in front of the linear head.
+    pooling : {"last", "mean", "max", "attention"} or None, default="last"
         How the outputs at all steps become one vector: that of the last step read, their mean,
-        their maximum, or a mean with learned weights (Zhou et al. 2016).
+        their maximum, or a mean with learned weights (Zhou et al. 2016). `None`: no pooling, a
+        prediction at every step.
+    embedding_dim : int, default=None
+        For sequences of tokens: the length of the vector that stands for a token. X is then
+        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
+        2-D array of them. A token larger than all seen in `fit` is read as token 0.
+    embedding_weights : array-like of shape (n_tokens, embedding_dim), default=None
+        Vectors to start with, such as :meth:`TokenSequencer.embedding_weights` makes them.
+    freeze_embedding : bool, default=False
+        Whether to leave the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         What training minimises, in standardised units if `standardize`. Huber's loss is
         quadratic below an error of 1 and linear above.
     standardize : bool, default=True
         Whether features and targets are brought to mean 0 and standard deviation 1, learned from
         the steps of the training sequences. Predictions are in the original units.
+    missing : {"error", "mask"}, default="error"
+        What to do about NaN in X. ``"mask"`` fills a value with the one seen last in the
+        sequence, at first with the training median, and tells the network by two more channels a
+        feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
@@ -114,6 +128,10 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         What standardises the features; 0 and 1 if not `standardize`.
     target_mean_, target_scale_ : ndarray of shape (n_outputs_,)
         What standardises the targets; 0 and 1 if not `standardize`.
+    feature_median_ : ndarray of shape (n_features_in_,)
+        What stands for a value not seen yet, with ``missing="mask"``.
+    n_tokens_ : int
+        Number of tokens that have a vector, if X holds tokens.
     device_ : str
         Where the net is.
 
@@ -167,8 +185,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         bidirectional=False,
         dropout=0.0,
         pooling="last",
+        embedding_dim=None,
+        embedding_weights=None,
+        freeze_embedding=False,
         loss="squared_error",
         standardize=True,
+        missing="error",
         optimizer="adam",
         optimizer_params=None,
         lr=1e-3,
@@ -194,8 +216,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.embedding_dim = embedding_dim
+        self.embedding_weights = embedding_weights
+        self.freeze_embedding = freeze_embedding
         self.loss = loss
         self.standardize = standardize
+        self.missing = missing
         self.optimizer = optimizer
         self.optimizer_params = optimizer_params
         self.lr = lr
@@ -226,9 +252,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             Training sequences. The last axis is always the features; a 2-D table holds one
             sequence of a single step in each row.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+            Targets. With ``pooling=None`` one for each step: ``(n_samples, n_steps)``,
+            ``(n_samples, n_steps, n_outputs)``, or a list of arrays for sequences of different
+            lengths; a step whose target is NaN is not learned.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A row of weight 0 is not learned: its target may be NaN.
+            Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
+            0 is not learned: its target may be NaN.
         X_val : same kind as X, default=None
             Validation sequences, in place of a part of X.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
@@ -280,14 +309,38 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Returns
         -------
         ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
-            Predictions in the units of `y`, one for each row of X, in the same order.
+            Predictions in the units of `y`, one for each row of X, in the same order. With
+            ``pooling=None`` one for each step: an array if all sequences are of one length, else
+            a list of arrays.
 
         Raises
         ------
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        outputs = self._predict(X) * self.target_scale_ + self.target_mean_
+        return self._predict(X, self._unscaled)
+
+    def score(self, X, y, sample_weight=None):
+        """Compute the coefficient of determination R².
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+        y : array-like, as in `fit`
+            Targets. Steps without a label are left out, if there is one a step.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            1 for perfect predictions, 0 for those no better than the mean of `y`.
+        """
+        return self._score(r2_score, X, y, sample_weight)
+
+    def _unscaled(self, outputs):
+        outputs = outputs * self.target_scale_ + self.target_mean_
         return outputs[:, 0] if self._target_ndim == 1 else outputs
 
     def _encode_target(self, y, rows, *, reset):
@@ -321,8 +374,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         super()._learn_scales(samples)
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if self.standardize:
-            share = samples.weight / samples.weight.sum()
-            moments = [weighted_moments(column, share) for column in samples.target.T]
+            target, weight = samples.labelled()
+            share = weight / weight.sum()
+            moments = [weighted_moments(column, share) for column in target.T]
             self.target_mean_, self.target_scale_ = np.array(moments).T
 
     def _scale_target(self, target):

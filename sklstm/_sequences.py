@@ -373,8 +373,8 @@ class Sequences:
             and np.array_equal(self.series, other.series)
             and _equal_names(self.feature_names, other.feature_names)
             and np.array_equal(
-                self.values[self._step_rows()],
-                other.values[other._step_rows()],
+                self.flat(),
+                other.flat(),
                 equal_nan=self.dtype.kind == "f" and other.dtype.kind == "f",
             )
         )
@@ -457,7 +457,7 @@ class Sequences:
         1        0     0.0
                  1     0.0
         """
-        rows = self._step_rows()
+        rows = ranges(self.starts, self.lengths)
         sequence = np.repeat(np.arange(len(self)), self.lengths)
         step = rows - np.repeat(self.starts, self.lengths)
         index = pd.MultiIndex.from_arrays([sequence, step], names=["sequence", "step"])
@@ -488,6 +488,16 @@ class Sequences:
         weights = np.asarray(weights, dtype=np.float64)
         unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
         return unit * _cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
+
+    def flat(self):
+        """Copy the steps of all sequences one after another.
+
+        Returns
+        -------
+        ndarray of shape (sum of lengths, n_features)
+            Steps that several sequences share come several times.
+        """
+        return self.values[ranges(self.starts, self.lengths)]
 
     def neighbours(self):
         """Put sequences of a series that overlap one after another.
@@ -550,10 +560,6 @@ class Sequences:
             self.series,
             self.feature_names,
         )
-
-    def _step_rows(self):
-        """Row of ``values`` of every step of every sequence, one sequence after another."""
-        return ranges(self.starts, self.lengths)
 
 
 def ranges(starts, lengths):

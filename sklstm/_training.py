@@ -14,7 +14,7 @@ from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
 from skorch.history import History
 
-from sklstm._sequences import Sequences
+from sklstm._sequences import Sequences, ranges
 
 __all__ = [
     "OPTIMIZERS",
@@ -24,6 +24,7 @@ __all__ = [
     "SequenceNet",
     "draw_seed",
     "explain_out_of_memory",
+    "prediction_batch_size",
     "resolve_device",
     "seeded",
     "split_validation",
@@ -52,15 +53,15 @@ class Samples(NamedTuple):
     ----------
     sequences : Sequences
         The inputs.
-    target : ndarray of shape (n_sequences, n_outputs) or (n_sequences,)
-        What to predict.
-    weight : ndarray of shape (n_sequences,)
-        Weights, all positive.
+    target : ndarray of shape (n_sequences, n_outputs), or Sequences
+        What to predict; `Sequences` of targets if there is one for every step.
+    weight : ndarray of shape (n_sequences,), or Sequences
+        Weights, all positive; of steps 0 or more, 0 for a step without a label.
     """
 
     sequences: Sequences
-    target: np.ndarray
-    weight: np.ndarray
+    target: np.ndarray | Sequences
+    weight: np.ndarray | Sequences
 
     def take(self, rows):
         """Select samples.
@@ -76,6 +77,59 @@ class Samples(NamedTuple):
             In the order of `rows`.
         """
         return Samples(self.sequences[rows], self.target[rows], self.weight[rows])
+
+    def labelled(self):
+        """Select what is learned, be it a target for each sequence or for each step.
+
+        Returns
+        -------
+        target : ndarray of shape (n_labels, n_outputs)
+            The targets.
+        weight : ndarray of shape (n_labels,)
+            Their weights, all positive.
+        """
+        if isinstance(self.target, np.ndarray):
+            return self.target, self.weight
+        weight = self.weight.flat()[:, 0]
+        return self.target.flat()[weight > 0], weight[weight > 0]
+
+    def reweighted(self, weight):
+        """Change the weights of what is learned.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_labels,)
+            As `labelled` gives them; 0 is no longer learned.
+
+        Returns
+        -------
+        Samples
+            Without the sequences of which nothing is left to learn.
+        """
+        if isinstance(self.weight, np.ndarray):
+            return self._replace(weight=weight).take(np.flatnonzero(weight))
+        starts, lengths = self.weight.starts, self.weight.lengths
+        values = self.weight.values.copy()
+        steps = ranges(starts, lengths)
+        steps = steps[values[steps, 0] > 0]
+        values[steps, 0] = weight
+        samples = self._replace(weight=Sequences(values, starts, lengths))
+        left = [sequence.any() for sequence in samples.weight]
+        return samples.take(np.flatnonzero(left))
+
+    def sequence_weight(self):
+        """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences,)
+            Weights, all positive.
+        """
+        if isinstance(self.weight, np.ndarray):
+            return self.weight
+        weight = self.weight.flat()[:, 0]
+        row = np.repeat(np.arange(len(self.weight)), self.weight.lengths)
+        return np.bincount(row, weight) / np.bincount(row, weight > 0)
 
 
 class StopTraining(Exception):  # noqa: N818 - a signal, not an error
@@ -223,12 +277,12 @@ class SequenceNet(NeuralNet):
 
         Returns
         -------
-        Tensor of shape (n_sequences, n_outputs)
-            On the CPU.
+        Tensor of shape (n_sequences, n_outputs), or (sum of lengths, n_outputs)
+            On the CPU; one row a step, sequence by sequence, if the network has no pooling.
         """
         self._set_training(False)
         with torch.inference_mode():
-            batches = [self.infer(x) for x, _ in self.get_iterator(dataset)]
+            batches = [_by_sequence(self.infer(x), x[1]) for x, _ in self.get_iterator(dataset)]
             return torch.cat(batches).cpu()
 
     def _set_training(self, training=True):
@@ -322,6 +376,17 @@ class SequenceNet(NeuralNet):
             One row an epoch.
         """
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
+
+
+def _by_sequence(outputs, lengths):
+    """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another."""
+    if outputs.ndim == 2:
+        return outputs
+    outputs = outputs.transpose(0, 1)
+    if lengths is None:
+        return outputs.flatten(0, 1)
+    steps = torch.arange(outputs.shape[1], device=outputs.device)
+    return outputs[steps < lengths.to(outputs.device)[:, None]]
 
 
 def _listens_to_batches(callback):
@@ -437,6 +502,27 @@ def suitable_threads(batch_size, hidden_size):
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def prediction_batch_size(hidden_size, device):
+    """Choose how many sequences to predict at once, whatever the batches of training.
+
+    On a CPU the outputs of a step should stay in the fast caches; a GPU wants to be filled.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Units of a layer.
+    device : str
+        Name of the device.
+
+    Returns
+    -------
+    int
+        At least 32.
+    """
+    units, limit = (2**13, 2**10) if device == "cpu" else (2**18, 2**13)
+    return min(max(units // hidden_size, 32), limit)
 
 
 @contextmanager

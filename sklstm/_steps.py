@@ -1,0 +1,208 @@
+"""Targets at every step: flat for networks and metrics, by sequence for users."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from sklstm._sequences import Sequences, ranges
+
+__all__ = [
+    "flatten_steps",
+    "flatten_weights",
+    "is_unlabelled",
+    "per_step",
+    "score_steps",
+    "unflatten_steps",
+]
+
+
+def flatten_steps(y, lengths, name="y"):
+    """Lay what belongs to the steps of each sequence one after another.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_sequences, n_steps) or (n_sequences, n_steps, n_outputs), list of \
+            array-likes of shape (n_steps_i,) or (n_steps_i, n_outputs), or Sequences
+        One entry a step. Entries behind the end of a sequence have to be unlabelled.
+    lengths : ndarray of int, shape (n_sequences,)
+        Number of steps of each sequence.
+    name : str, default="y"
+        What the messages call it.
+
+    Returns
+    -------
+    ndarray of shape (sum of lengths,) or (sum of lengths, n_outputs)
+        What stands behind the end of a sequence is left out.
+
+    Raises
+    ------
+    ValueError
+        If an entry is missing for a step, or given where there is none; the message names the
+        sequence and both lengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flatten_steps([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]], lengths=np.array([2, 3]))
+    array([1., 2., 3., 4., 5.])
+    """
+    if isinstance(y, Sequences):
+        given, flat = y.lengths.astype(np.int64), y.flat()
+        flat = flat[:, 0] if y.n_features == 1 else flat
+    else:
+        parts = [np.asarray(part) for part in y]
+        given = np.array([len(part) if part.ndim else -1 for part in parts])
+        if (given < 0).any():
+            raise ValueError(
+                f"{name} holds one entry a sequence, and pooling=None wants one for each step: an "
+                "array of shape (n_sequences, n_steps), or a list of arrays. Choose a pooling to "
+                "predict one value a sequence."
+            )
+        flat = np.concatenate(parts)
+    short = np.flatnonzero(given < lengths)
+    if len(short):
+        row = short[0]
+        raise ValueError(
+            f"Sequence {row} (counted from 0) has {lengths[row]} steps, and its {name} has "
+            f"{given[row]} entries: every step needs one. NaN, or -1 among labels that are whole "
+            "numbers, leaves a step out."
+        )
+    starts = np.cumsum(given) - given
+    behind = ranges(starts + lengths, given - lengths)
+    if len(behind):
+        labelled = ~is_unlabelled(flat)[behind]
+        if name == "y" and labelled.any():
+            row = int(np.searchsorted(starts + given, behind[labelled.argmax()], side="right"))
+            raise ValueError(
+                f"Sequence {row} (counted from 0) has {lengths[row]} steps, and its {name} has "
+                f"labels behind them: {given[row]} entries. Cut it off there, or fill it with NaN "
+                "(-1 for labels that are whole numbers)."
+            )
+        flat = flat[ranges(starts, lengths)]
+    return flat
+
+
+def is_unlabelled(flat):
+    """Tell which steps have no label.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
+        Labels or numbers.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_steps,)
+        True for NaN and None, and for -1 among whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_unlabelled(np.array([0, -1, 2]))
+    array([False,  True, False])
+    """
+    missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
+    return missing.reshape(len(flat), -1).any(axis=1)
+
+
+def unflatten_steps(flat, lengths):
+    """Give each sequence its steps back.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (sum of lengths, ...)
+        One entry a step.
+    lengths : ndarray of int, shape (n_sequences,)
+        Number of steps of each sequence.
+
+    Returns
+    -------
+    ndarray of shape (n_sequences, n_steps, ...) or list of ndarray of shape (n_steps_i, ...)
+        An array if all sequences are of one length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unflatten_steps(np.arange(4), lengths=np.array([2, 2]))
+    array([[0, 1],
+           [2, 3]])
+    """
+    if (lengths == lengths[0]).all():
+        return flat.reshape(len(lengths), lengths[0], *flat.shape[1:])
+    return np.split(flat, np.cumsum(lengths)[:-1])
+
+
+def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
+    """Compute a metric over all labelled steps of all sequences.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(y_true, y_pred, sample_weight=None, **params)`` of flat arrays.
+    y_true : array-like of shape (n_sequences, n_steps, ...), list of arrays, or Sequences
+        Labels or numbers; unlabelled steps are left out.
+    y_pred : array-like of shape (n_sequences, n_steps, ...) or list of arrays
+        Predictions of all steps.
+    sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
+        Weights of sequences, or of steps.
+    **params : dict
+        More arguments of the metric.
+
+    Returns
+    -------
+    float
+        What the metric says.
+    """
+    lengths = np.array([len(part) for part in y_pred])
+    flat = flatten_steps(y_true, lengths)
+    labelled = ~is_unlabelled(flat)
+    if sample_weight is not None:
+        params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
+    return metric(flat[labelled], np.concatenate(list(y_pred))[labelled], **params)
+
+
+def flatten_weights(sample_weight, lengths):
+    """Weight of each step, from weights of sequences or of steps.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_sequences,), or one entry a step
+        As `fit` takes them.
+    lengths : ndarray of int, shape (n_sequences,)
+        Number of steps of each sequence.
+
+    Returns
+    -------
+    ndarray of float64, shape (sum of lengths,)
+        A step has the weight of its sequence, if it has none of its own.
+    """
+    of_sequences = all(np.ndim(weight) == 0 for weight in sample_weight)
+    if of_sequences:
+        return np.repeat(np.asarray(sample_weight, dtype=np.float64), lengths)
+    return flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
+
+
+def per_step(metric):
+    """Make a metric of flat arrays one of targets at every step.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(y_true, y_pred, **params)``, such as those of :mod:`sklearn.metrics`.
+
+    Returns
+    -------
+    callable
+        The same over all labelled steps of all sequences, for
+        :func:`sklearn.metrics.make_scorer`.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import f1_score, make_scorer
+    >>> from sklstm import per_step
+    >>> scoring = make_scorer(per_step(f1_score), average="macro")
+    >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
+    0.857...
+    """
+    return partial(score_steps, metric)
