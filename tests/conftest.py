@@ -1,5 +1,6 @@
 import os
 
+os.environ.setdefault("MPLBACKEND", "agg")  # no windows
 os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported: scikit-learn skips checks without
 
 import pytest

@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import sklstm
 import sklstm.datasets
+import sklstm.plotting
 import sklstm.testing
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +20,7 @@ OPTIONAL = {"ES01", "SA01", "SA04", "EX01"}
 
 
 def public_objects():
-    for module in (sklstm, sklstm.datasets, sklstm.testing):
+    for module in (sklstm, sklstm.datasets, sklstm.plotting, sklstm.testing):
         for name in module.__all__:
             yield f"{module.__name__}.{name}"
             for method, value in vars(getattr(module, name)).items():
