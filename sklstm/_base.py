@@ -1,8 +1,10 @@
 """What the estimators share: parameters, fit, predict, state."""
 
+import os
 import warnings
 from numbers import Integral, Real
 
+import joblib
 import numpy as np
 import torch
 from sklearn.utils import _safe_indexing
@@ -16,30 +18,37 @@ from sklearn.utils.validation import (
 from skorch.callbacks import GradientNormClipping
 
 from sklstm._batches import BatchLoader, SequenceDataset, medians, standardization
+from sklstm._callbacks import (
+    SCHEDULES,
+    Checkpoint,
+    EarlyStopping,
+    KeepWeights,
+    Progress,
+    Schedule,
+    ScikitLearnCallbacks,
+    read_checkpoint,
+)
 from sklstm._estimator import SequenceEstimator
 from sklstm._inputs import as_sequences, check_finite_steps, is_table
 from sklstm._losses import WeightedLoss
 from sklstm._network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._samples import Samples, split_validation
 from sklstm._sequences import Sequences, ranges
 from sklstm._steps import flatten_steps, flatten_weights, is_unlabelled, per_step, unflatten_steps
 from sklstm._training import (
     OPTIMIZERS,
-    EarlyStopping,
-    Samples,
-    ScikitLearnCallbacks,
     SequenceNet,
     draw_seed,
     explain_out_of_memory,
     prediction_batch_size,
     resolve_device,
     seeded,
-    split_validation,
     suitable_threads,
 )
 
 __all__ = ["BaseLSTM"]
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 N_MISSING_CHANNELS = 3
 MIN_RUNS_IN_BATCH = 4
@@ -68,6 +77,7 @@ class BaseLSTM(SequenceEstimator):
         "optimizer_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr_scheduler": [StrOptions(set(SCHEDULES)), callable, None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -79,6 +89,8 @@ class BaseLSTM(SequenceEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
+        "checkpoint": [str, os.PathLike, None],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
         "random_state": ["random_state"],
         "device": [str],
         "dtype": [StrOptions(set(DTYPES))],
@@ -87,7 +99,10 @@ class BaseLSTM(SequenceEstimator):
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         self._validate_params()
         continues = self.warm_start and hasattr(self, "net_")
+        saved = self._read_checkpoint()
         self._start(X, continues)
+        if saved is not None and not isinstance(self.random_state, Integral):
+            self._seed = saved["run"]["seed"]
         samples = self._check_samples(X, y, sample_weight, reset=not continues)
         validation = self._check_validation(X, X_val, y_val, sample_weight_val)
         if validation is None and self.early_stopping:
@@ -97,14 +112,20 @@ class BaseLSTM(SequenceEstimator):
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         fit_data = _rows_with_weight(X, y, sample_weight)
         context.call_on_fit_task_begin(estimator=self, **fit_data)
-        callbacks = []
+        weights, callbacks = KeepWeights(), []
+        if self.early_stopping:
+            weights = EarlyStopping(self.n_iter_no_change, self.tol)
+        if self.lr_scheduler is not None:
+            callbacks.append(Schedule(self._make_scheduler))
+        if self.checkpoint is not None:
+            run = self._describe_run(samples, validation)
+            self._check_same_run(saved, run)
+            callbacks.append(Checkpoint(self.checkpoint, saved, run, [weights, *callbacks]))
+        if self.verbose:
+            callbacks.append(Progress(self.verbose, self.max_epochs, weights))
         if hasattr(self, "_skl_callbacks"):
             callbacks.append(ScikitLearnCallbacks(self, context, fit_data))
-        if self.early_stopping:
-            callbacks.append(EarlyStopping(self.n_iter_no_change, self.tol))
-        self._train(samples, validation, continues, self.max_epochs, callbacks)
-        if self.early_stopping:
-            self.best_epoch_ = callbacks[-1].best_epoch_
+        self._train(samples, validation, continues, self.max_epochs, weights, callbacks)
         context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **fit_data)
         return self
 
@@ -115,7 +136,7 @@ class BaseLSTM(SequenceEstimator):
         samples = self._check_samples(
             X, y, sample_weight, reset=not continues, knows_target=knows_target
         )
-        self._train(samples, None, continues, epochs=1)
+        self._train(samples, None, continues, 1, KeepWeights())
         return self
 
     def _start(self, X, continues):
@@ -134,7 +155,7 @@ class BaseLSTM(SequenceEstimator):
                 "Set it back, or fit a clone."
             )
 
-    def _train(self, samples, validation, continues, epochs, callbacks=()):
+    def _train(self, samples, validation, continues, epochs, weights, callbacks=()):
         device = torch.device(self.device_)
         seed = self._seed
         if continues:
@@ -156,10 +177,22 @@ class BaseLSTM(SequenceEstimator):
             self.net_.iterator_train__supervised_steps = supervised_steps
             dataset = self._dataset(*samples)
             validation = None if validation is None else self._dataset(*validation)
-            self.net_.train(dataset, validation, epochs=epochs, callbacks=callbacks)
+            try:
+                self.net_.train(
+                    dataset, validation, epochs=epochs, weights=weights, callbacks=callbacks
+                )
+            finally:
+                self._tell_history(weights)
+
+    def _tell_history(self, weights):
+        """Public attributes of a training, complete or not."""
+        if not self.net_.history:
+            del self.net_  # broken off before the first epoch was complete: not fitted
+            return
         self.history_ = self.net_.epochs()
         self.loss_curve_ = self.history_["train_loss"].tolist()
-        self.n_iter_ = self.best_epoch_ = len(self.history_)
+        self.n_iter_ = len(self.history_)
+        self.best_epoch_ = weights.kept_epoch_
 
     def _predict(self, X, answer):
         """Answer for each row of X, or each step if there is no pooling.
@@ -343,6 +376,49 @@ class BaseLSTM(SequenceEstimator):
             return None
         return (self.feature_median_ - self.feature_mean_) / self.feature_scale_
 
+    def _make_scheduler(self, optimizer):
+        if callable(self.lr_scheduler):
+            return self.lr_scheduler(optimizer)
+        return SCHEDULES[self.lr_scheduler](optimizer, self.max_epochs)
+
+    def _read_checkpoint(self):
+        if self.checkpoint is None:
+            return None
+        if self.warm_start:
+            raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
+        return read_checkpoint(self.checkpoint)
+
+    def _describe_run(self, samples, validation):
+        """What makes two trainings the same: settings, seed, features, data."""
+        left_out = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
+        if self.lr_scheduler is None:
+            left_out.add("max_epochs")  # more epochs are more of the same
+        settings = {
+            name: _describe(value)
+            for name, value in self.get_params().items()
+            if name not in left_out
+        }
+        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
+        return settings | {
+            "seed": self._seed,
+            "features": ", ".join(map(str, names)),
+            "data": joblib.hash((samples, validation)),
+        }
+
+    def _check_same_run(self, saved, run):
+        if saved is None or saved["run"] == run:
+            return
+        then = saved["run"]
+        changed = [
+            f"{name} was {then.get(name)} and is {run.get(name)}"
+            for name in sorted(then | run)
+            if then.get(name) != run.get(name)
+        ]
+        raise ValueError(
+            f"checkpoint={os.fspath(self.checkpoint)!r} holds another training: "
+            f"{'; '.join(changed)}. Give each training a folder of its own, or empty this one."
+        )
+
     def _supervised_steps(self, sequences):
         """How many neighbours a training run merges."""
         can_merge = self.pooling == "last" and not self.bidirectional
@@ -376,6 +452,7 @@ class BaseLSTM(SequenceEstimator):
             "bidirectional": self.bidirectional,
             "dropout": self.dropout,
             "pooling": self.pooling,
+            "mixed_precision": self.dtype == "bfloat16",
             "dtype": DTYPES[self.dtype],
         }
 
@@ -409,6 +486,9 @@ class BaseLSTM(SequenceEstimator):
             f"optimizer__{name}": value for name, value in (self.optimizer_params or {}).items()
         }
         return SequenceNet(**settings | (self.skorch_params or {}))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
 
     def __getstate__(self):
         """Keep the network as its sizes and plain arrays: the optimizer's state stays behind."""
@@ -454,6 +534,15 @@ def _rows_with_weight(X, y, sample_weight):
             X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
             sample_weight = sample_weight[rows]
     return {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+
+
+def _describe(setting):
+    """A setting as text that is the same in another process."""
+    if isinstance(setting, dict):
+        return str({name: _describe(value) for name, value in setting.items()})
+    if isinstance(setting, (np.ndarray, list)):
+        return joblib.hash(np.asarray(setting))
+    return getattr(setting, "__qualname__", repr(setting))
 
 
 def _device_here(name):

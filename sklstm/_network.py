@@ -41,6 +41,8 @@ class SequenceNetwork(nn.Module):
         Length of the vector of a token.
     freeze_embedding : bool, default=False
         Whether these vectors are not trained.
+    mixed_precision : bool, default=False
+        Whether the recurrent layers compute in bfloat16.
     dtype : torch.dtype
         Data type of the weights.
 
@@ -77,9 +79,11 @@ class SequenceNetwork(nn.Module):
         n_tokens=None,
         embedding_dim=None,
         freeze_embedding=False,
+        mixed_precision=False,
         dtype=torch.float32,
     ):
         super().__init__()
+        self.mixed_precision = mixed_precision
         self.embedding = None
         if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
@@ -101,7 +105,9 @@ class SequenceNetwork(nn.Module):
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
             steps = self.dropout(self.embedding(steps[..., 0]))
-        outputs = self._read(steps, lengths)
+        with torch.autocast(steps.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            outputs = self._read(steps, lengths)
+        outputs = outputs.to(self.head.weight.dtype)
         if self.pooling is None:
             pooled = outputs
         elif lengths is None:

@@ -65,6 +65,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty, as the optimizer applies it.
+    lr_scheduler : {"plateau", "cosine", "onecycle", "step"} or callable, default=None
+        How the learning rate changes after each epoch: halved when the loss (the validation
+        loss, if there is one) has not fallen for 5 epochs; along half a cosine down to 0; up from
+        lr / 25 and down again (Smith and Topin 2018); to a tenth after each third of
+        `max_epochs`. Or what makes a scheduler of an optimizer, such as
+        ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int, default=100
@@ -96,14 +102,21 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     warm_start : bool, default=False
         Whether another `fit` goes on training the fitted network, with the statistics of the
         first fit, instead of starting afresh.
+    checkpoint : str or path-like, default=None
+        Folder where the state of training is saved after each epoch. A `fit` with the same
+        settings and data goes on where one that was broken off has stopped, and ends with the
+        same weights. Callbacks of your own begin anew.
+    verbose : {0, 1, 2}, default=0
+        0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, the order of batches, dropout and the random validation part.
         Global random states are neither used nor changed.
     device : str, default="auto"
         Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
         knows, such as ``"cuda:1"``.
-    dtype : {"float32", "float64"}, default="float32"
-        Data type of the network. Predictions are float64.
+    dtype : {"float32", "float64", "bfloat16"}, default="float32"
+        Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
+        rest in float32, about twice as fast on processors that have it. Predictions are float64.
 
     Attributes
     ----------
@@ -195,6 +208,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         optimizer_params=None,
         lr=1e-3,
         weight_decay=0.0,
+        lr_scheduler=None,
         clip_grad_norm=1.0,
         max_epochs=100,
         batch_size=64,
@@ -206,6 +220,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
+        checkpoint=None,
+        verbose=0,
         random_state=None,
         device="auto",
         dtype="float32",
@@ -226,6 +242,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.optimizer_params = optimizer_params
         self.lr = lr
         self.weight_decay = weight_decay
+        self.lr_scheduler = lr_scheduler
         self.clip_grad_norm = clip_grad_norm
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -237,6 +254,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.verbose = verbose
         self.random_state = random_state
         self.device = device
         self.dtype = dtype
@@ -273,7 +292,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Raises
         ------
         ValueError
-            If a parameter, X, y or the weights are not valid, or the training diverges.
+            If a parameter, X, y, the weights or the checkpoint are not valid, or the training
+            diverges.
         MemoryError
             If the device has not enough memory.
         """

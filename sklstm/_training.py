@@ -1,33 +1,28 @@
-"""The training loop: skorch's, with our batches, seeds, validation part and early stopping."""
+"""The training loop: skorch's, with our batches; seeds, device, threads."""
 
+import warnings
 from contextlib import contextmanager
-from copy import deepcopy
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import train_test_split
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
 from skorch.history import History
 
-from sklstm._sequences import Sequences, ranges
+from sklstm._callbacks import StopTraining
 
 __all__ = [
     "OPTIMIZERS",
-    "EarlyStopping",
-    "Samples",
-    "ScikitLearnCallbacks",
     "SequenceNet",
     "draw_seed",
     "explain_out_of_memory",
     "prediction_batch_size",
     "resolve_device",
     "seeded",
-    "split_validation",
     "suitable_threads",
 ]
 
@@ -46,169 +41,8 @@ OPTIMIZERS = {
 MIN_PARALLEL_FLOPS = 5e7
 
 
-class Samples(NamedTuple):
-    """Checked training or validation data.
-
-    Attributes
-    ----------
-    sequences : Sequences
-        The inputs.
-    target : ndarray of shape (n_sequences, n_outputs), or Sequences
-        What to predict; `Sequences` of targets if there is one for every step.
-    weight : ndarray of shape (n_sequences,), or Sequences
-        Weights, all positive; of steps 0 or more, 0 for a step without a label.
-    """
-
-    sequences: Sequences
-    target: np.ndarray | Sequences
-    weight: np.ndarray | Sequences
-
-    def take(self, rows):
-        """Select samples.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_rows,)
-            Which samples.
-
-        Returns
-        -------
-        Samples
-            In the order of `rows`.
-        """
-        return Samples(self.sequences[rows], self.target[rows], self.weight[rows])
-
-    def labelled(self):
-        """Select what is learned, be it a target for each sequence or for each step.
-
-        Returns
-        -------
-        target : ndarray of shape (n_labels, n_outputs)
-            The targets.
-        weight : ndarray of shape (n_labels,)
-            Their weights, all positive.
-        """
-        if isinstance(self.target, np.ndarray):
-            return self.target, self.weight
-        weight = self.weight.flat()[:, 0]
-        return self.target.flat()[weight > 0], weight[weight > 0]
-
-    def reweighted(self, weight):
-        """Change the weights of what is learned.
-
-        Parameters
-        ----------
-        weight : ndarray of shape (n_labels,)
-            As `labelled` gives them; 0 is no longer learned.
-
-        Returns
-        -------
-        Samples
-            Without the sequences of which nothing is left to learn.
-        """
-        if isinstance(self.weight, np.ndarray):
-            return self._replace(weight=weight).take(np.flatnonzero(weight))
-        starts, lengths = self.weight.starts, self.weight.lengths
-        values = self.weight.values.copy()
-        steps = ranges(starts, lengths)
-        steps = steps[values[steps, 0] > 0]
-        values[steps, 0] = weight
-        samples = self._replace(weight=Sequences(values, starts, lengths))
-        left = [sequence.any() for sequence in samples.weight]
-        return samples.take(np.flatnonzero(left))
-
-    def sequence_weight(self):
-        """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
-
-        Returns
-        -------
-        ndarray of shape (n_sequences,)
-            Weights, all positive.
-        """
-        if isinstance(self.weight, np.ndarray):
-            return self.weight
-        weight = self.weight.flat()[:, 0]
-        row = np.repeat(np.arange(len(self.weight)), self.weight.lengths)
-        return np.bincount(row, weight) / np.bincount(row, weight > 0)
-
-
-class StopTraining(Exception):  # noqa: N818 - a signal, not an error
-    """Ends the training loop early, with what has been learned so far."""
-
-
-class EarlyStopping(Callback):
-    """Stop when the validation loss no longer falls, and go back to the best weights.
-
-    As in scikit-learn's MLPRegressor: an epoch counts as no improvement if its loss is not at
-    least `tol` below the best one; the weights kept are those of the lowest loss.
-
-    Parameters
-    ----------
-    n_iter_no_change : int
-        Number of epochs in a row without improvement after which training stops.
-    tol : float
-        Least improvement, in units of the loss.
-    """
-
-    def __init__(self, n_iter_no_change, tol):
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-
-    def on_train_begin(self, net, **kwargs):
-        """Forget earlier runs."""
-        self.best_loss_ = np.inf
-        self.best_epoch_ = None
-        self.n_no_change_ = 0
-
-    def on_epoch_end(self, net, **kwargs):
-        """Compare the validation loss with the best one."""
-        loss = net.history[-1, "valid_loss"]
-        improved = loss <= self.best_loss_ - self.tol
-        self.n_no_change_ = 0 if improved else self.n_no_change_ + 1
-        if loss < self.best_loss_:
-            self.best_loss_ = loss
-            self.best_epoch_ = net.history[-1, "epoch"]
-            self.best_weights_ = deepcopy(net.module_.state_dict())
-        if self.n_no_change_ >= self.n_iter_no_change:
-            raise StopTraining
-
-    def on_train_end(self, net, **kwargs):
-        """Go back to the best weights."""
-        if self.best_epoch_ is not None:
-            net.module_.load_state_dict(self.best_weights_)
-            del self.best_weights_
-
-
-class ScikitLearnCallbacks(Callback):
-    """Tell scikit-learn's callbacks of each epoch.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        The estimator whose `fit` runs.
-    context : sklearn.callback.CallbackContext
-        Its context.
-    fit_data : dict
-        X, y and metadata of `fit`, which callbacks may ask for.
-    """
-
-    def __init__(self, estimator, context, fit_data):
-        self.estimator = estimator
-        self.context = context
-        self.fit_data = fit_data
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Begin a task."""
-        self.epoch_ = self.context.subcontext(task_name="epoch")
-        self.epoch_.call_on_fit_task_begin(estimator=self.estimator, **self.fit_data)
-
-    def on_epoch_end(self, net, **kwargs):
-        """End the task; a copy of the estimator can predict with the weights of now."""
-        stop = self.epoch_.call_on_fit_task_end(
-            estimator=self.estimator, reconstruction_attributes={}, **self.fit_data
-        )
-        if stop:
-            raise StopTraining
+class Diverged(StopTraining):
+    """Ends the training loop as the loss is no longer a finite number."""
 
 
 class SequenceNet(NeuralNet):
@@ -231,8 +65,8 @@ class SequenceNet(NeuralNet):
         """Loss of a batch: target and weight."""
         return self.criterion_(y_pred, *y_true)
 
-    def train(self, dataset, validation=None, *, epochs, callbacks=()):
-        """Run epochs; whatever ends them, callbacks get to tidy up.
+    def train(self, dataset, validation=None, *, epochs, weights, callbacks=()):
+        """Run epochs; whatever ends them, the weights are those of a complete epoch.
 
         Parameters
         ----------
@@ -241,31 +75,54 @@ class SequenceNet(NeuralNet):
         validation : SequenceDataset or None
             Validation data, whose loss is computed after each epoch.
         epochs : int
-            Number of epochs.
+            Number of epochs, among them those that a callback brings back as it begins.
+        weights : KeepWeights
+            Knows the weights to go back to.
         callbacks : iterable of skorch.callbacks.Callback
             Callbacks of this call, beside those of the net.
 
-        Returns
-        -------
-        SequenceNet
-            This net.
+        Raises
+        ------
+        ValueError
+            If the training diverges in its first epoch.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it diverges later.
         """
         if not self.callbacks_ and self.callbacks != "disable":  # a restored net goes on training
             self.initialize_callbacks()
         lasting_callbacks = self.callbacks_
-        self.callbacks_ = [*lasting_callbacks, *(("", callback) for callback in callbacks)]
+        ours = [("", callback) for callback in (weights, *callbacks)]
+        self.callbacks_ = [ours[0], *lasting_callbacks, *ours[1:]]  # first keep, then tell others
+        self._lasting_callbacks = lasting_callbacks
         self.train_split = None if validation is None else predefined_split(validation)
-        self.notify("on_train_begin", X=dataset, y=None)
+        done = len(self.history)
         try:
-            self.fit_loop(dataset, epochs=epochs)
+            self.notify("on_train_begin", X=dataset, y=None)
+            done = len(self.history) - done
+            self.fit_loop(dataset, epochs=epochs - done)
+        except Diverged as diverged:
+            weights.undo_epoch(self)
+            if weights.best_ is None:
+                raise ValueError(str(diverged)) from None
+            weights.wants_best_ = True
+            warnings.warn(
+                f"{diverged} The weights are those of epoch {weights.best_epoch_}, the best one.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         except StopTraining:
             pass
+        except BaseException:
+            weights.undo_epoch(self)
+            raise
         finally:
             self.notify("on_train_end", X=dataset, y=None)
             self.module_.eval()
             self.callbacks_ = lasting_callbacks
             self.train_split = None  # let go of the data
-        return self
 
     def outputs(self, dataset):
         """Outputs of all sequences.
@@ -318,10 +175,14 @@ class SequenceNet(NeuralNet):
             super().notify(method_name, **cb_kwargs)
             return
         stop = False
-        for _, callback in self.callbacks_:
+        for name, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, **cb_kwargs)
-            except (StopTraining, KeyboardInterrupt):  # the latter is how skorch's own ask
+            except StopTraining:
+                stop = True
+            except KeyboardInterrupt:  # how skorch's own ask for it
+                if (name, callback) not in self._lasting_callbacks:
+                    raise
                 stop = True
         if stop:
             raise StopTraining
@@ -344,10 +205,11 @@ class SequenceNet(NeuralNet):
             if per_batch:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         loss = (total / total_weight).item()
-        if not np.isfinite(loss):
-            raise ValueError(
-                f"The {prefix} loss is {loss} after epoch {len(self.history)}: the training "
-                f"diverged. Lower lr (it is {self.lr}) or clip_grad_norm, or set "
+        finite = np.isfinite(loss) and all(w.isfinite().all() for w in self.module_.parameters())
+        if not finite:
+            raise Diverged(
+                f"The training diverged in epoch {len(self.history)}, with a {prefix} loss of "
+                f"{loss:.4g}. Lower lr (it is {self.lr}) or clip_grad_norm, or set "
                 "standardize=True if it is not."
             )
         name = f"{prefix}_loss"
@@ -556,71 +418,3 @@ def explain_out_of_memory(device, batch_size, setting):
             "then hidden_size, num_layers or the length of the sequences (window_size), or use "
             "device='cpu'."
         ) from error
-
-
-def split_validation(samples, fraction, seed, stratify=None):
-    """Set the validation part aside.
-
-    Of each series its last rows, in time order: neighbouring windows are almost the same row, so
-    that a random part would be known from training. Of independent sequences a random part.
-
-    Parameters
-    ----------
-    samples : Samples
-        All samples.
-    fraction : float
-        Part of each series, and of the independent sequences, to set aside.
-    seed : int
-        Decides the random part.
-    stratify : ndarray of shape (n_samples,), default=None
-        Labels whose shares the random part keeps, if it has room for each label.
-
-    Returns
-    -------
-    train, valid : Samples
-        The two parts.
-
-    Raises
-    ------
-    ValueError
-        If one part would be empty.
-    """
-    sequences = samples.sequences
-    valid = np.zeros(len(sequences), dtype=bool)
-    in_series = np.flatnonzero(sequences.series >= 0)
-    valid[in_series] = _last_of_each(
-        sequences.series[in_series], sequences.ends[in_series], fraction
-    )
-    independent = np.flatnonzero(sequences.series < 0)
-    valid[_random_part(independent, fraction, seed, stratify)] = True
-    if valid.all() or not valid.any():
-        raise ValueError(
-            f"early_stopping sets validation_fraction={fraction} of the rows aside, which leaves "
-            f"{(~valid).sum()} of {len(valid)} rows to train and {valid.sum()} to validate. Give "
-            "more rows, another validation_fraction, or X_val and y_val."
-        )
-    return samples.take(np.flatnonzero(~valid)), samples.take(np.flatnonzero(valid))
-
-
-def _random_part(rows, fraction, seed, stratify):
-    """Draw some of the rows."""
-    size = round(fraction * len(rows))
-    if not size:
-        return rows[:0]
-    if stratify is not None:
-        stratify = stratify[rows]
-        counts = np.unique_counts(stratify).counts
-        if counts.min() < 2 or len(counts) > min(size, len(rows) - size):
-            stratify = None
-    return train_test_split(rows, test_size=size, random_state=seed, stratify=stratify)[1]
-
-
-def _last_of_each(series, time, fraction):
-    """Mark the last rows, by time, of each series."""
-    order = np.lexsort((time, series))
-    sizes = np.bincount(series)[series[order]]
-    first = np.concatenate([[True], np.diff(series[order]) > 0])
-    rank = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    last = np.empty(len(order), dtype=bool)
-    last[order] = rank >= sizes - np.round(fraction * sizes)
-    return last

@@ -10,13 +10,11 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
 from sklstm import LSTMRegressor, Sequences
+from sklstm._callbacks import EarlyStopping, StopTraining
+from sklstm._samples import Samples, split_validation
 from sklstm._training import (
-    EarlyStopping,
-    Samples,
-    StopTraining,
     draw_seed,
     seeded,
-    split_validation,
     suitable_threads,
 )
 

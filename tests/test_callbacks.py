@@ -1,0 +1,408 @@
+"""Training that is watched, scheduled, broken off and gone on with."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+
+from sklstm import LSTMClassifier, LSTMRegressor
+
+X = np.random.default_rng(0).normal(size=(60, 4, 2))
+Y = X[:, -1, 0]
+
+
+def quick(**params):
+    return LSTMRegressor(**{"hidden_size": 4, "max_epochs": 6, "random_state": 0} | params)
+
+
+class At(Callback):
+    """Call something at the end of an epoch, or in the middle of one."""
+
+    def __init__(self, epoch, call, within=False):
+        self.epoch, self.call, self.within = epoch, call, within
+
+    def on_grad_computed(self, net, *args, **kwargs):
+        if self.within and len(net.history) == self.epoch:
+            self.call()
+
+    def on_epoch_end(self, net, **kwargs):
+        if not self.within and len(net.history) == self.epoch:
+            self.call()
+
+
+def fail(error=RuntimeError):
+    raise error("on purpose")
+
+
+def send_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+def weights_of(model):
+    return [weight.clone() for weight in model.net_.module_.state_dict().values()]
+
+
+def assert_same_weights(model, other):
+    for weight, expected in zip(weights_of(model), weights_of(other), strict=True):
+        assert torch.equal(weight, expected)
+
+
+# Watching
+
+
+def test_a_bar_over_the_epochs(capsys):
+    quick(verbose=1, early_stopping=True).fit(X, Y)
+    told = capsys.readouterr()
+    assert "6/6" in told.err
+    assert all(word in told.err for word in ("train_loss=", "valid_loss=", "best_epoch="))
+    assert not told.out
+
+
+def test_a_line_an_epoch(capsys):
+    quick(verbose=2).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert lines[0].startswith("epoch 1/6  train_loss ")
+    assert lines[-1].endswith("s  best so far")
+
+
+def test_bars_in_a_search(capsys):
+    GridSearchCV(quick(verbose=1), {"hidden_size": [2, 3]}, cv=2).fit(X, Y)
+    assert capsys.readouterr().err.count("6/6") >= 5
+
+
+# Schedules
+
+
+def rates(**params):
+    return quick(lr=0.01, max_epochs=9, **params).fit(X, Y).history_["lr"].to_numpy()
+
+
+def test_step_takes_a_tenth_after_each_third():
+    np.testing.assert_allclose(rates(lr_scheduler="step"), np.repeat([1e-2, 1e-3, 1e-4], 3))
+
+
+def test_cosine_goes_down_along_a_half_wave():
+    expected = 0.01 * (1 + np.cos(np.pi * np.arange(9) / 9)) / 2
+    np.testing.assert_allclose(rates(lr_scheduler="cosine"), expected, atol=1e-12)
+
+
+def test_onecycle_goes_up_and_down():
+    lr = rates(lr_scheduler="onecycle")
+    assert lr[0] == pytest.approx(0.01 / 25)
+    assert 0 < lr.argmax() < 4
+    assert lr.max() <= 0.01
+    assert lr[-1] < lr[0]
+
+
+def test_plateau_halves_when_nothing_improves():
+    bad = {"X_val": X, "y_val": Y + 100}  # what is learned makes it no better for long
+    model = quick(lr=1e-5, max_epochs=9, lr_scheduler="plateau").fit(X, 0 * Y, **bad)
+    lr = model.history_["lr"].to_numpy()
+    assert lr[0] == 1e-5
+    assert lr[-1] == pytest.approx(5e-6)
+
+
+def test_a_scheduler_of_torch():
+    make = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
+    np.testing.assert_allclose(rates(lr_scheduler=make), 0.01 * 0.5 ** np.arange(9))
+
+
+@pytest.mark.parametrize("lr_scheduler", ["step", "cosine", "onecycle", "plateau"])
+@pytest.mark.parametrize("max_epochs", [1, 2, 3])
+def test_schedules_of_few_epochs(lr_scheduler, max_epochs):
+    model = quick(lr_scheduler=lr_scheduler, max_epochs=max_epochs, warm_start=True).fit(X, Y)
+    assert len(model.fit(X, Y).history_) == 2 * max_epochs
+
+
+# Breaking off
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_ctrl_c_raises_and_leaves_the_weights_of_the_last_epoch(within):
+    at = 4 if within else 3  # in the middle of epoch 4, or behind epoch 3
+    stop = send_ctrl_c if within else partial(fail, RuntimeError)
+    model = quick(callbacks=[At(at, stop, within)])
+    with pytest.raises(KeyboardInterrupt if within else RuntimeError):
+        model.fit(X, Y)
+    assert_same_weights(model, quick(max_epochs=3).fit(X, Y))
+    assert len(model.history_) == len(model.loss_curve_) == model.n_iter_ == model.best_epoch_ == 3
+
+
+def test_ctrl_c_with_early_stopping_leaves_the_best_weights():
+    model = quick(early_stopping=True, callbacks=[At(4, send_ctrl_c, within=True)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    expected = quick(early_stopping=True, max_epochs=3).fit(X, Y)
+    assert_same_weights(model, expected)
+    assert model.best_epoch_ == expected.best_epoch_
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_an_unfitted_estimator():
+    model = quick(callbacks=[At(1, send_ctrl_c, within=True)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_ctrl_c_in_a_second_fit_leaves_what_the_first_learned():
+    model = quick(warm_start=True).fit(X, Y)
+    expected = model.predict(X)
+    model.set_params(callbacks=[At(7, send_ctrl_c, within=True)])
+    model.net_.set_params(callbacks=model.callbacks)
+    model.net_.initialize_callbacks()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    np.testing.assert_array_equal(model.predict(X), expected)
+    assert len(model.history_) == 6
+
+
+def test_ctrl_c_ends_a_search():
+    search = GridSearchCV(
+        quick(callbacks=[At(2, send_ctrl_c, within=True)]), {"hidden_size": [2, 3]}, cv=2
+    )
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, Y)
+
+
+# Diverging
+
+
+def poison(model, epoch):
+    """Make the weights infinite within an epoch."""
+
+    def spoil():
+        with torch.no_grad():
+            model.net_.module_.head.weight.mul_(torch.inf)
+
+    return model.set_params(callbacks=[At(epoch, spoil, within=True)])
+
+
+def test_diverging_stops_with_the_best_weights_and_says_what_to_lower():
+    model = poison(quick(), 4)
+    with pytest.warns(ConvergenceWarning, match=r"diverged in epoch 4.* Lower lr .* of epoch 3"):
+        model.fit(X, Y)
+    assert model.best_epoch_ == 3
+    assert len(model.history_) == 3
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_diverging_at_once_is_an_error():
+    model = poison(quick(), 1)
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+# Going on
+
+
+def params_of(kind):
+    return {
+        "plain": {},
+        "dropout": {"num_layers": 2, "dropout": 0.3},
+        "early stopping": {"early_stopping": True, "n_iter_no_change": 3, "lr": 0.05},
+        "schedule": {"lr_scheduler": "onecycle"},
+        "plateau": {"lr_scheduler": "plateau", "optimizer": "sgd"},
+        "any seed": {"random_state": None},
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "dropout", "early stopping", "schedule", "plateau", "any seed"]
+)
+@pytest.mark.parametrize("epoch", [1, 4, 9])
+def test_a_broken_off_fit_goes_on_and_ends_with_the_same_weights(kind, epoch, tmp_path, device):
+    params = {"max_epochs": 10, "device": device} | params_of(kind)
+    broken = quick(checkpoint=tmp_path, callbacks=[At(epoch, send_ctrl_c, within=True)], **params)
+    with contextlib.suppress(KeyboardInterrupt):
+        broken.fit(X, Y)
+    resumed = quick(checkpoint=tmp_path, **params).fit(X, Y)
+    if kind == "any seed":
+        params["random_state"] = None if epoch == 1 else resumed._seed
+        assert epoch == 1 or broken._seed == resumed._seed
+        return
+    whole = quick(**params).fit(X, Y)
+    assert_same_weights(resumed, whole)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    assert resumed.best_epoch_ == whole.best_epoch_
+
+
+def test_a_complete_fit_is_not_trained_again(tmp_path):
+    model = quick(checkpoint=tmp_path).fit(X, Y)
+    again = quick(checkpoint=tmp_path, callbacks=[At(1, fail), At(6, fail)]).fit(X, Y)
+    assert_same_weights(again, model)
+
+
+def test_more_epochs_go_on_from_a_complete_fit(tmp_path):
+    quick(checkpoint=tmp_path).fit(X, Y)
+    more = quick(checkpoint=tmp_path, max_epochs=9).fit(X, Y)
+    assert_same_weights(more, quick(max_epochs=9).fit(X, Y))
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from sklstm import LSTMRegressor
+X = np.random.default_rng(0).normal(size=(60, 4, 2))
+model = LSTMRegressor(
+    4, max_epochs=300, num_layers=2, dropout=0.1, random_state=0, checkpoint=sys.argv[1]
+)
+print("begin", flush=True)
+model.fit(X, X[:, -1, 0])
+np.save(sys.argv[1] + "/predicted.npy", model.predict(X))
+"""
+
+
+def test_a_killed_fit_goes_on(tmp_path):
+    """Killed again and again, at any moment, also while it saves; KILLS says how often."""
+    delays = np.random.default_rng(1).uniform(0, 2, size=int(os.environ.get("KILLS", "5")))
+    n_epochs = []
+    for delay in delays:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        if (tmp_path / "checkpoint.sklstm").exists():
+            state = torch.load(
+                io.BytesIO((tmp_path / "checkpoint.sklstm").read_bytes()[32:]), weights_only=True
+            )
+            n_epochs.append(len(state["history"]))
+    assert n_epochs == sorted(n_epochs)
+    assert min(n_epochs) < 300
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], check=True, stdout=subprocess.PIPE
+    )
+    whole = LSTMRegressor(4, max_epochs=300, num_layers=2, dropout=0.1, random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(np.load(tmp_path / "predicted.npy"), whole.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("params", "data", "message"),
+    [
+        ({"hidden_size": 5}, {}, "hidden_size was 4 and is 5"),
+        ({"random_state": 1}, {}, "seed was"),
+        ({}, {"y": Y + 1}, "data was"),
+        ({}, {"X": X[:, :3]}, "data was"),
+        ({}, {"X": X[..., :1]}, "features was 0, 1 and is 0"),
+        ({"lr_scheduler": "step"}, {}, "lr_scheduler was None and is 'step'"),
+    ],
+)
+def test_the_checkpoint_of_another_training(params, data, message, tmp_path):
+    quick(checkpoint=tmp_path, max_epochs=2).fit(X, Y)
+    model = quick(checkpoint=tmp_path, **params)
+    with pytest.raises(
+        ValueError, match=f"holds another training: .*{message}.* folder of its own"
+    ):
+        model.fit(**{"X": X, "y": Y} | data)
+
+
+def flip(content):
+    return content[:500] + bytes([content[500] ^ 1]) + content[501:]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-1], lambda content: content[:10], lambda _: b"", flip]
+)
+def test_a_damaged_checkpoint(change, tmp_path):
+    quick(checkpoint=tmp_path, max_epochs=2).fit(X, Y)
+    path = tmp_path / "checkpoint.sklstm"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match="is damaged.* Delete it to start anew"):
+        quick(checkpoint=tmp_path).fit(X, Y)
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="has to be a folder that can be written to"):
+        quick(checkpoint=tmp_path / "file").fit(X, Y)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    quick(checkpoint=tmp_path, max_epochs=2).fit(X, Y)
+    before = (tmp_path / "checkpoint.sklstm").read_bytes()
+
+    def fsync(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.warns(UserWarning, match="No space left on device.* The one before is kept"):
+        model = quick(checkpoint=tmp_path, max_epochs=4).fit(X, Y)
+    assert model.n_iter_ == 4
+    assert (tmp_path / "checkpoint.sklstm").read_bytes() == before
+    assert os.listdir(tmp_path) == ["checkpoint.sklstm"]
+
+
+def test_checkpoint_and_warm_start_exclude_each_other(tmp_path):
+    with pytest.raises(ValueError, match="set warm_start=False"):
+        quick(checkpoint=tmp_path, warm_start=True).fit(X, Y)
+
+
+# Nothing unasked
+
+
+def test_a_default_fit_is_silent_writes_nothing_and_changes_nothing(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    np.random.seed(3)  # noqa: NPY002 - the global state that a fit leaves alone
+    torch.manual_seed(3)
+
+    def state():
+        return (
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.get_float32_matmul_precision(),
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.benchmark,
+            torch.are_deterministic_algorithms_enabled(),
+            list(warnings.filters),
+            dict(os.environ),
+        )
+
+    before = state()
+    LSTMRegressor(max_epochs=2).fit(X, Y).predict(X)
+    LSTMClassifier(max_epochs=2, early_stopping=True).fit(X, Y > 0).predict_proba(X)
+    assert state() == before
+    told = capfd.readouterr()
+    assert not told.out
+    assert not told.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_clone_knows_all_parameters(tmp_path):
+    model = quick(checkpoint=tmp_path, verbose=2, lr_scheduler="step")
+    assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_bfloat16_learns_as_float32_does(bidirectional, device):
+    settings = {"max_epochs": 40, "lr": 0.02, "hidden_size": 16, "device": device}
+    scores = [
+        quick(dtype=dtype, bidirectional=bidirectional, **settings).fit(X, Y).score(X, Y)
+        for dtype in ("float32", "bfloat16")
+    ]
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+    ragged = [x[: 1 + i % 4] for i, x in enumerate(X)]
+    model = quick(dtype="bfloat16", bidirectional=bidirectional, device=device).fit(ragged, Y)
+    assert model.predict(ragged).dtype == np.float64
