@@ -1,8 +1,9 @@
 # Every target makes what it needs; the first one makes .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH_PYTHON ?= $(BIN)/python
 
-.PHONY: demo test lint types check format clean
+.PHONY: demo test lint types check fuzz bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -20,14 +21,38 @@ types: .venv/.installed
 
 check: test lint types      ## what CI runs
 
+fuzz: .venv/.installed      ## more of the cases that tests make up
+	SKLSTM_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+
+bench: .venv/.installed     ## imports, speed, growth, convergence (ETT=path/to/ETTh1.csv: on it too)
+	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/convergence.py $(if $(ETT),--ett $(ETT))
+
+bench-peers: .venv-peers/.installed  ## speed beside Keras, Darts and NeuralForecast
+	.venv-peers/bin/python benchmarks/speed.py --systems all --repeats 3 \
+		--out benchmarks/results/speed-peers-cpu
+
+bench-cuda:                 ## on a GPU: the tests that want one, speed, growth
+	$(BENCH_PYTHON) -m pytest -m cuda
+	$(BENCH_PYTHON) benchmarks/speed.py --device cuda --repeats 3
+	$(BENCH_PYTHON) benchmarks/growth.py --device cuda
+
 format: .venv/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/pictures
+	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/pictures
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv-peers/.installed: pyproject.toml constraints.txt benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade pip
+	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/requirements-peers.txt --editable .
 	touch $@

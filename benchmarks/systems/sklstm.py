@@ -1,0 +1,30 @@
+"""sklstm, each window computed by itself: the work of the other systems, and standardising."""
+
+from sklstm import LSTMRegressor, SequenceWindower
+from systems import BaseSystem
+
+
+class System(BaseSystem):
+    """From the table as it is: windowing is timed too."""
+
+    supervised_steps = 1
+
+    def fit(self):
+        """Train a new network."""
+        self.windower = SequenceWindower(self.size.window, horizon=1)
+        windows = self.windower.fit_transform(self.table)[self.size.window :]  # the full ones
+        self.model = LSTMRegressor(
+            self.size.hidden,
+            lr=self.lr,
+            clip_grad_norm=None,
+            max_epochs=self.size.epochs,
+            batch_size=self.size.batch,
+            supervised_steps=self.supervised_steps,
+            random_state=0,
+            device=self.device,
+        )
+        self.model.fit(windows, self.table[self.size.window :, 0])
+
+    def predict(self):
+        """Predict all windows."""
+        return self.model.predict(self.windower.transform(self.table)[self.size.window :])
