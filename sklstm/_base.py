@@ -40,6 +40,7 @@ from sklstm._training import (
     SequenceNet,
     draw_seed,
     explain_out_of_memory,
+    flops_of_step,
     prediction_batch_size,
     resolve_device,
     seeded,
@@ -52,6 +53,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 N_MISSING_CHANNELS = 3
 MIN_RUNS_IN_BATCH = 4
+MERGE_FROM_FLOPS = {"cpu": 1e6, "cuda": 5e8}  # the former measured, the latter estimated
 
 
 class BaseLSTM(SequenceEstimator):
@@ -141,6 +143,7 @@ class BaseLSTM(SequenceEstimator):
 
     def _start(self, X, continues):
         """Settle what lasts over several calls."""
+        self._try_optimizer()
         if not continues:
             self._seed = draw_seed(self.random_state)
             self.device_ = str(resolve_device(self.device))
@@ -376,6 +379,28 @@ class BaseLSTM(SequenceEstimator):
             return None
         return (self.feature_median_ - self.feature_mean_) / self.feature_scale_
 
+    def _optimizer_settings(self):
+        """Class and arguments, but for the learning rate."""
+        settings = {"weight_decay": self.weight_decay}
+        if self.optimizer in FUSED_OPTIMIZERS:
+            settings["fused"] = True
+        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        return optimizer, settings | (self.optimizer_params or {})
+
+    def _try_optimizer(self):
+        """Find settings that the optimizer does not take before training begins."""
+        optimizer, settings = self._optimizer_settings()
+        try:
+            made = optimizer([torch.zeros(1, requires_grad=True)], lr=self.lr, **settings)
+            if self.lr_scheduler is not None:
+                self._make_scheduler(made)
+        except Exception as error:
+            raise ValueError(
+                f"optimizer={self.optimizer!r} cannot be made with lr={self.lr}, "
+                f"optimizer_params={self.optimizer_params} and lr_scheduler={self.lr_scheduler!r}: "
+                f"{error}"
+            ) from error
+
     def _make_scheduler(self, optimizer):
         if callable(self.lr_scheduler):
             return self.lr_scheduler(optimizer)
@@ -430,9 +455,14 @@ class BaseLSTM(SequenceEstimator):
                     "supervised_steps='auto' or 1."
                 )
             return self.supervised_steps
-        if not can_merge or (sequences.series < 0).all():
+        if not can_merge or (sequences.series < 0).all() or not self._merging_pays():
             return 1
         return max(min(self.batch_size // MIN_RUNS_IN_BATCH, sequences.max_length // 2), 1)
+
+    def _merging_pays(self):
+        """Whether a step of a batch takes longer than it takes to begin one."""
+        flops = flops_of_step(self.batch_size, self.hidden_size)
+        return flops >= MERGE_FROM_FLOPS["cpu" if self.device_ == "cpu" else "cuda"]
 
     def _network_params(self):
         n_channels = N_MISSING_CHANNELS if self.missing == "mask" else 1
@@ -461,12 +491,12 @@ class BaseLSTM(SequenceEstimator):
         callbacks = list(self.callbacks or [])
         if self.clip_grad_norm is not None:
             callbacks.append(GradientNormClipping(self.clip_grad_norm))
+        optimizer, optimizer_settings = self._optimizer_settings()
         settings = {
             "module": SequenceNetwork,
             "criterion": WeightedLoss,
             "criterion__elementwise": self._elementwise_loss(),
-            "optimizer": OPTIMIZERS.get(self.optimizer, self.optimizer),
-            "optimizer__weight_decay": self.weight_decay,
+            "optimizer": optimizer,
             "lr": self.lr,
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
@@ -479,12 +509,8 @@ class BaseLSTM(SequenceEstimator):
             "verbose": 0,
             "device": self.device_,
         }
-        if self.optimizer in FUSED_OPTIMIZERS:
-            settings["optimizer__fused"] = True
         settings |= {f"module__{name}": value for name, value in network_params.items()}
-        settings |= {
-            f"optimizer__{name}": value for name, value in (self.optimizer_params or {}).items()
-        }
+        settings |= {f"optimizer__{name}": value for name, value in optimizer_settings.items()}
         return SequenceNet(**settings | (self.skorch_params or {}))
 
     def __sklearn_is_fitted__(self):

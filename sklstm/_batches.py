@@ -20,6 +20,7 @@ __all__ = [
 
 BATCHES_IN_POOL = 32
 BLOCK = 4096
+LARGEST_SQUARABLE = 1e150
 MIN_FILLED = 0.95
 
 
@@ -124,6 +125,10 @@ def weighted_moments(x, share):
     >>> weighted_moments(np.array([7.0, 7.0]), np.array([0.5, 0.5]))
     (7.0, 1.0)
     """
+    largest = float(np.abs(x).max())
+    if largest > LARGEST_SQUARABLE:
+        mean, scale = weighted_moments(x / largest, share)
+        return mean * largest, scale * largest
     first = float(x[0])  # differences from it are exact where a sum over many rows would round
     x = x - first
     mean = float(share @ x)
@@ -248,7 +253,7 @@ class SequenceDataset(Dataset):
         targets : tuple of Tensor
             As in `batch`.
         """
-        ends = self.sequences.ends[rows]
+        ends = self.sequences.starts[rows] + self.sequences.lengths[rows]
         is_first = np.diff(columns, prepend=-1) > 0
         is_last = np.append(is_first[1:], True)
         starts = self.sequences.starts[rows[is_first]]

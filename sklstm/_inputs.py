@@ -47,6 +47,10 @@ def as_sequences(estimator, X, *, reset, tokens=False):
         X = _read_arrays(X)
     if not len(X):
         raise ValueError(f"Found 0 sequences in X; {_name(estimator)} needs at least one.")
+    if not X.n_features:
+        raise ValueError(
+            f"Found 0 features in X of the shape {X.shape}: sequences, steps, features."
+        )
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     _check_features(estimator, X, reset=reset)

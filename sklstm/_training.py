@@ -20,6 +20,7 @@ __all__ = [
     "SequenceNet",
     "draw_seed",
     "explain_out_of_memory",
+    "flops_of_step",
     "prediction_batch_size",
     "resolve_device",
     "seeded",
@@ -337,13 +338,30 @@ def seeded(seed, device):
         yield
 
 
+def flops_of_step(batch_size, hidden_size):
+    """Count the operations of one step of a recurrent layer.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of sequences computed together.
+    hidden_size : int
+        Units of the layer.
+
+    Returns
+    -------
+    int
+        Of the matrix product ``batch_size x hidden_size`` by ``hidden_size x 4 hidden_size``.
+    """
+    return 8 * batch_size * hidden_size**2
+
+
 @contextmanager
 def suitable_threads(batch_size, hidden_size):
     """Use one thread where more would wait for each other.
 
-    One step of a recurrent layer is a matrix product of ``batch_size x hidden_size`` by
-    ``hidden_size x 4 hidden_size``; on small ones two threads are slower than one. A rule by size,
-    not a trial by time, as results must not depend on how busy the machine is.
+    On small matrix products two threads are slower than one. A rule by size, not a trial by time,
+    as results must not depend on how busy the machine is.
 
     Parameters
     ----------
@@ -358,7 +376,7 @@ def suitable_threads(batch_size, hidden_size):
         Nothing; torch's number of threads is restored at the end.
     """
     before = torch.get_num_threads()
-    if 8 * batch_size * hidden_size**2 < MIN_PARALLEL_FLOPS:
+    if flops_of_step(batch_size, hidden_size) < MIN_PARALLEL_FLOPS:
         torch.set_num_threads(1)
     try:
         yield

@@ -200,7 +200,7 @@ def test_in_cross_validation():
 
 
 def supervised_steps_of(X, **params):
-    model = LSTMRegressor(hidden_size=2, max_epochs=1, **params).fit(X, np.zeros(len(X)))
+    model = LSTMRegressor(**{"hidden_size": 64, "max_epochs": 1} | params).fit(X, np.zeros(len(X)))
     return model.net_.iterator_train__supervised_steps
 
 
@@ -212,6 +212,7 @@ def supervised_steps_of(X, **params):
         (96, {"batch_size": 128}, 32),
         (1, {}, 1),
         (24, {"batch_size": 3}, 1),
+        (24, {"hidden_size": 16}, 1),
         (24, {"pooling": "mean"}, 1),
         (24, {"bidirectional": True}, 1),
         (24, {"supervised_steps": 7}, 7),
