@@ -46,7 +46,7 @@ def measure(n_rows, device):
 
 
 def make_table(n_rows):
-    return np.random.default_rng(0).standard_normal((n_rows, N_FEATURES), dtype=np.float32)
+    return np.random.default_rng(0).standard_normal((n_rows, N_FEATURES))
 
 
 def peak_mb():
@@ -70,7 +70,7 @@ def describe(figures, device):
         for row in figures
     ]
     return (
-        f"# Growth\n\n{machine(device)}.\n\n{N_FEATURES} float32 features, windows of "
+        f"# Growth\n\n{machine(device)}.\n\n{N_FEATURES} float64 features, windows of "
         f"{WINDOW_SIZE} steps, hidden 16, batch 256, one epoch, `supervised_steps` as it comes. "
         "Peak memory is above imports and a tiny fit. The last column is what copied windows would "
         f"take.\n\n{markdown(rows)}\n"

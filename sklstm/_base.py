@@ -256,10 +256,12 @@ class BaseLSTM(SequenceEstimator):
             )
         if self.pooling is None:
             return self._check_steps(sequences, y, sample_weight, reset=reset and not knows_target)
-        weight = _check_sample_weight(
-            sample_weight, np.empty(len(sequences)), dtype=np.float64, ensure_non_negative=True
-        )
-        rows = np.flatnonzero(weight)  # a row of weight 0 is history of other rows, no more
+        rows, weight = range(len(sequences)), np.broadcast_to(1.0, len(sequences))
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, np.empty(len(sequences)), dtype=np.float64, ensure_non_negative=True
+            )
+            rows = np.flatnonzero(weight)  # a row of weight 0 is history of other rows, no more
         if len(rows) < len(sequences):
             sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
         check_finite_steps(sequences, self, rows, allow_nan=self.missing == "mask")

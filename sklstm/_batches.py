@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 BATCHES_IN_POOL = 32
-BLOCK = 4096
+BLOCK = 2**14
 LARGEST_SQUARABLE = 1e150
 MIN_FILLED = 0.95
 
@@ -51,15 +51,14 @@ def standardization(sequences, weight=None):
     (array([1.]), array([1.]))
     """
     step_weights = sequences.step_weights(weight)
-    used = np.flatnonzero(step_weights)
+    used = step_weights > 0
     mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
-    if not len(used):
-        return mean, scale
-    share = step_weights[used] / step_weights[used].sum()
-    all_used = len(used) == len(step_weights)
     for j, column in enumerate(sequences.values.T):  # column by column: no copy of the table
-        column = (column if all_used else column[used]).astype(np.float64, copy=False)
-        mean[j], scale[j] = weighted_moments(*_seen(column, share))
+        seen = used & ~np.isnan(column)
+        if seen.all():
+            mean[j], scale[j] = weighted_moments(column, step_weights)
+        elif seen.any():
+            mean[j], scale[j] = weighted_moments(column[seen], step_weights[seen])
     return mean, scale
 
 
@@ -85,34 +84,24 @@ def medians(sequences, weight=None):
     array([2.])
     """
     step_weights = sequences.step_weights(weight)
-    used = np.flatnonzero(step_weights)
     found = np.zeros(sequences.n_features)
     for j, column in enumerate(sequences.values.T):
-        x, share = _seen(column[used].astype(np.float64), step_weights[used])
-        order = np.argsort(x)
-        below = np.cumsum(share[order])
-        found[j] = x[order][np.searchsorted(below, below[-1] / 2)]
+        seen = np.flatnonzero((step_weights > 0) & ~np.isnan(column))
+        seen = seen[np.argsort(column[seen])]
+        below = np.cumsum(step_weights[seen])
+        found[j] = column[seen[np.searchsorted(below, below[-1] / 2)]]
     return found
 
 
-def _seen(x, share):
-    """Leave out what is missing."""
-    missing = np.isnan(x)
-    if not missing.any():
-        return x, share
-    share = share[~missing]
-    return x[~missing], share / share.sum()
-
-
-def weighted_moments(x, share):
+def weighted_moments(x, weight):
     """Weighted mean and standard deviation; the latter is 1 if it is no more than rounding.
 
     Parameters
     ----------
     x : ndarray of shape (n,)
         Numbers.
-    share : ndarray of shape (n,)
-        Weights that sum to 1.
+    weight : ndarray of shape (n,)
+        Weights, not all of them 0.
 
     Returns
     -------
@@ -125,14 +114,16 @@ def weighted_moments(x, share):
     >>> weighted_moments(np.array([7.0, 7.0]), np.array([0.5, 0.5]))
     (7.0, 1.0)
     """
-    largest = float(np.abs(x).max())
+    largest = max(float(x.max()), -float(x.min()))
     if largest > LARGEST_SQUARABLE:
-        mean, scale = weighted_moments(x / largest, share)
+        mean, scale = weighted_moments(x / largest, weight)
         return mean * largest, scale * largest
     first = float(x[0])  # differences from it are exact where a sum over many rows would round
-    x = x - first
-    mean = float(share @ x)
-    scale = float(np.sqrt(share @ (x - mean) ** 2))
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(x), BLOCK)]
+    total = sum(float(weight[block].sum()) for block in blocks)
+    mean = sum(float((weight[block] * (x[block] - first)).sum()) for block in blocks) / total
+    squares = sum(float((weight[block] * (x[block] - first - mean) ** 2).sum()) for block in blocks)
+    scale = float(np.sqrt(squares / total))
     mean += first
     rounding = 10 * np.finfo(np.float64).eps * abs(mean)
     return mean, scale if scale > rounding else 1.0
@@ -347,9 +338,14 @@ class BatchLoader:
         self._buckets = shuffle and lengths.mean() < MIN_FILLED * lengths.max()
         if supervised_steps > 1:
             self._order, follows = dataset.sequences.neighbours()
-            ends = dataset.sequences.ends[self._order]
-            chain = np.maximum.accumulate(np.where(follows, 0, np.arange(len(ends))))
-            self._follows, self._place = follows, ends - ends[chain]
+            self._follows = follows
+            place = dataset.sequences.ends[self._order]
+            first = np.flatnonzero(~follows)
+            place -= np.repeat(place[first], np.diff(first, append=len(place)))
+            self._order = _smaller(self._order)
+            self._place = _smaller(
+                place
+            )  # how many steps its end is behind that of the first of its chain
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
@@ -368,8 +364,10 @@ class BatchLoader:
 
     def _merged_batches(self):
         phase = int(torch.randint(self.supervised_steps, ())) if self.shuffle else 0
-        block = (self._place + phase) // self.supervised_steps
-        first = np.flatnonzero(~self._follows | (np.diff(block, prepend=-1) != 0))
+        run = (self._place + phase) // self.supervised_steps
+        is_first = ~self._follows
+        is_first[1:] |= run[1:] != run[:-1]
+        first = np.flatnonzero(is_first)
         sizes = np.diff(first, append=len(self._order))
         if self.shuffle:
             runs = torch.randperm(len(first)).numpy()
@@ -381,6 +379,12 @@ class BatchLoader:
             rows = self._order[ranges(first[batch], sizes[batch])]
             columns = np.repeat(np.arange(stop - start), sizes[batch])
             yield self.dataset.merged_batch(rows, columns)
+
+
+def _smaller(numbers):
+    """Whole numbers in half the memory, if they fit."""
+    fits = numbers.max(initial=0) <= np.iinfo(np.int32).max
+    return numbers.astype(np.int32) if fits else numbers
 
 
 def _known_tokens(values, n_tokens):

@@ -396,8 +396,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if self.standardize:
             target, weight = samples.labelled()
-            share = weight / weight.sum()
-            moments = [weighted_moments(column, share) for column in target.T]
+            moments = [weighted_moments(column, weight) for column in target.T]
             self.target_mean_, self.target_scale_ = np.array(moments).T
 
     def _scale_target(self, target):

@@ -86,11 +86,11 @@ class Samples(NamedTuple):
 
         Returns
         -------
-        ndarray of shape (n_sequences,)
-            Weights, all positive.
+        ndarray of shape (n_sequences,) or None
+            Weights, all positive; None if they are one number.
         """
         if isinstance(self.weight, np.ndarray):
-            return self.weight
+            return None if (self.weight == self.weight[0]).all() else self.weight
         weight = self.weight.flat()[:, 0]
         row = np.repeat(np.arange(len(self.weight)), self.weight.lengths)
         return np.bincount(row, weight) / np.bincount(row, weight > 0)

@@ -518,13 +518,22 @@ class Sequences:
         >>> windows.neighbours()[1]
         array([False,  True,  True, False])
         """
-        order = np.lexsort((self.starts, self.ends, self.series))
-        starts, ends, series = self.starts[order], self.ends[order], self.series[order]
-        later = np.diff(starts)
+        order, ordered = np.arange(len(self)), self
+        if not self._in_order():  # sorting what is sorted takes memory for nothing
+            order = np.lexsort((self.starts, self.ends, self.series))
+            ordered = self[order]
+        series, lengths = ordered.series, ordered.lengths
         follows = np.zeros(len(order), dtype=bool)
         follows[1:] = (series[1:] >= 0) & (np.diff(series) == 0)
-        follows[1:] &= (starts[1:] < ends[:-1]) & (later >= 0) & (later <= np.diff(ends))
+        later = np.diff(ordered.starts)
+        follows[1:] &= (later >= 0) & (later < lengths[:-1]) & (np.diff(lengths) >= 0)
         return order, follows
+
+    def _in_order(self):
+        """Whether each series comes after the one before, and each sequence ends no earlier."""
+        goes_on = np.diff(self.series) == 0
+        earlier = np.diff(self.ends) < 0
+        return not (earlier & goes_on).any() and not (np.diff(self.series) < 0).any()
 
     def compact(self):
         """Drop the steps that no sequence uses.
@@ -589,9 +598,9 @@ def ranges(starts, lengths):
 
 def _cover(starts, ends, n_steps, weights=None):
     """Sum of the weights of the intervals that cover each step (difference array)."""
-    size = n_steps + 1
-    changes = np.bincount(starts, weights, size) - np.bincount(ends, weights, size)
-    return np.cumsum(changes)[:-1]
+    changes = np.bincount(starts, weights, n_steps + 1)
+    changes -= np.bincount(ends, weights, n_steps + 1)
+    return np.cumsum(changes, out=changes)[:-1]
 
 
 def _equal_names(names, other):

@@ -430,7 +430,10 @@ def explain_out_of_memory(device, batch_size, setting):
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        on_cpu = "can't allocate memory" in str(error)
+        if not on_cpu and not isinstance(error, torch.OutOfMemoryError):
+            raise
         raise MemoryError(
             f"Out of memory on {device} with batches of {batch_size} sequences. Lower {setting}, "
             "then hidden_size, num_layers or the length of the sequences (window_size), or use "

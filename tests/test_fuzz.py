@@ -20,7 +20,7 @@ from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower, T
 
 N_CASES = int(os.environ.get("SKLSTM_EXAMPLES", "300"))
 
-ODD = st.sampled_from([None, 0, -1, 1.5, np.nan, np.inf, "last", "", [], {}, object(), True, 10**9])
+ODD = st.sampled_from([None, 0, -1, 1.5, np.nan, np.inf, "last", "", [], {}, object(), True])
 
 
 def mostly(*usual):
