@@ -53,7 +53,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 N_MISSING_CHANNELS = 3
 MIN_RUNS_IN_BATCH = 4
-MERGE_FROM_FLOPS = {"cpu": 1e6, "cuda": 5e8}  # the former measured, the latter estimated
+MERGE_FROM_FLOPS = {"cpu": 1e5, "cuda": 5e8}  # the former measured, the latter estimated
 
 
 class BaseLSTM(SequenceEstimator):

@@ -212,7 +212,7 @@ def supervised_steps_of(X, **params):
         (96, {"batch_size": 128}, 32),
         (1, {}, 1),
         (24, {"batch_size": 3}, 1),
-        (24, {"hidden_size": 16}, 1),
+        (24, {"hidden_size": 8}, 1),
         (24, {"pooling": "mean"}, 1),
         (24, {"bidirectional": True}, 1),
         (24, {"supervised_steps": 7}, 7),
