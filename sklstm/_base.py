@@ -17,7 +17,13 @@ from sklearn.utils.validation import (
 )
 from skorch.callbacks import GradientNormClipping
 
-from sklstm._batches import BatchLoader, SequenceDataset, medians, standardization
+from sklstm._batches import (
+    BatchLoader,
+    SequenceDataset,
+    differ_in_length,
+    medians,
+    standardization,
+)
 from sklstm._callbacks import (
     SCHEDULES,
     Checkpoint,
@@ -167,7 +173,7 @@ class BaseLSTM(SequenceEstimator):
         else:
             self._learn_scales(samples)
         supervised_steps = self._supervised_steps(samples.sequences)
-        if validation is not None:  # similar lengths together
+        if validation is not None and differ_in_length(validation.sequences):
             validation = validation.take(np.argsort(validation.sequences.lengths, kind="stable"))
         with (
             seeded(seed, device),
@@ -212,7 +218,9 @@ class BaseLSTM(SequenceEstimator):
             )
         sequences = self._as_sequences(X, reset=False)
         check_finite_steps(sequences, self, allow_nan=self.missing == "mask")
-        order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
+        order = np.arange(len(sequences))
+        if differ_in_length(sequences):  # similar lengths together
+            order = np.argsort(sequences.lengths, kind="stable")
         batch_size = min(len(sequences), self.net_.iterator_valid__batch_size)
         hidden_size = self.net_.module_.recurrent.hidden_size
         with (
@@ -555,7 +563,7 @@ class BaseLSTM(SequenceEstimator):
 
 def _rows_with_weight(X, y, sample_weight):
     """What scikit-learn's callbacks may score on: rows of weight 0 need not have a target."""
-    if sample_weight is not None:
+    if sample_weight is not None and np.ndim(next(iter(sample_weight))) == 0:
         sample_weight = np.asarray(sample_weight)
         rows = np.flatnonzero(sample_weight)
         if len(rows) < len(sample_weight):

@@ -12,6 +12,7 @@ from sklstm._sequences import Sequences, ranges
 __all__ = [
     "BatchLoader",
     "SequenceDataset",
+    "differ_in_length",
     "fill_missing",
     "medians",
     "standardization",
@@ -309,6 +310,22 @@ def fill_missing(steps, fill):
     return torch.cat([filled, missing.to(steps.dtype), since], dim=2)
 
 
+def differ_in_length(sequences):
+    """Tell whether lengths differ so much that batches of similar ones save time.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        At least one.
+
+    Returns
+    -------
+    bool
+        False for the histories of a table, of which few are short.
+    """
+    return sequences.lengths.mean() < MIN_FILLED * sequences.max_length
+
+
 class BatchLoader:
     """All sequences of a dataset, batch by batch: skorch's ``iterator_train`` and ``_valid``.
 
@@ -334,8 +351,7 @@ class BatchLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.supervised_steps = supervised_steps
-        lengths = dataset.sequences.lengths
-        self._buckets = shuffle and lengths.mean() < MIN_FILLED * lengths.max()
+        self._buckets = shuffle and differ_in_length(dataset.sequences)
         if supervised_steps > 1:
             self._order, follows = dataset.sequences.neighbours()
             self._follows = follows

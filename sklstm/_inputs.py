@@ -53,6 +53,8 @@ def as_sequences(estimator, X, *, reset, tokens=False):
         )
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
+    if tokens:  # there is one feature, whatever its name
+        X = Sequences(X.values, X.starts, X.lengths, X.series)
     _check_features(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
