@@ -38,7 +38,7 @@ def character_model(**params):
     """Make a Pipeline from texts to the next character at every step."""
     return make_pipeline(
         TokenSequencer(analyzer="char"),
-        LSTMClassifier(pooling=None, lr=5e-3, random_state=0, **params),
+        LSTMClassifier(pooling=None, lr=0.01, random_state=0, **params),
     )
 
 
@@ -63,7 +63,7 @@ def go_on(model, text, n_characters, rng=None):
 
 alphabet = ascii_lowercase + " "
 X, y = windows(100 * alphabet)
-spelling = character_model(hidden_size=64, embedding_dim=16, batch_size=8, max_epochs=30)
+spelling = character_model(hidden_size=64, embedding_dim=16, batch_size=8, max_epochs=20)
 spelled = go_on(spelling.fit(X, y), "a", 50)
 mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=False))
 
@@ -74,7 +74,7 @@ mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=
 text = re.sub("[^a-z]+", " ", topics["compound"].lower())
 n_past = int(0.8 * len(text))
 X, y = windows(text[:n_past])
-lstm = character_model(hidden_size=256, embedding_dim=64, dropout=0.2, batch_size=32, max_epochs=20)
+lstm = character_model(hidden_size=256, embedding_dim=64, dropout=0.2, batch_size=32, max_epochs=12)
 lstm.fit(X, y)
 
 # %%

@@ -198,10 +198,73 @@ class BaseLSTM(SequenceEstimator):
         if not self.net_.history:
             del self.net_  # broken off before the first epoch was complete: not fitted
             return
-        self.history_ = self.net_.epochs()
         self.loss_curve_ = self.history_["train_loss"].tolist()
-        self.n_iter_ = len(self.history_)
+        self.n_iter_ = len(self.loss_curve_)
         self.best_epoch_ = weights.kept_epoch_
+
+    @property
+    def history_(self):
+        """One row an epoch, made of the history of the net."""
+        return self.net_.epochs()
+
+    def to_onnx(self, path):
+        """Write the fitted estimator as an ONNX model, which predicts without sklstm and torch.
+
+        It takes any number of sequences of any length, in their own units: standardisation is part
+        of the model. What stands in front of the estimator in a Pipeline is not.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, such as ``"model.onnx"``. One that is there is replaced in one step.
+
+        Raises
+        ------
+        ImportError
+            If the package onnx is missing, which ``pip install 'sklstm[onnx]'`` brings.
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `skorch_params` brought another network, or the labels are no texts or numbers.
+        OSError
+            If the file cannot be written.
+
+        Notes
+        -----
+        Inputs of the model:
+
+        * ``steps``, double, ``(batch, n_steps, n_features)``, at least one step: each sequence from
+          its beginning, with anything behind its end. Nothing checks for NaN, which only
+          ``missing="mask"`` understands.
+        * ``tokens``, int64, ``(batch, n_steps)``: instead, if X holds tokens.
+        * ``lengths``, int64, ``(batch,)``: number of steps of each sequence, 0 to ``n_steps``.
+
+        Outputs, with an axis ``n_steps`` behind ``batch`` if ``pooling=None``, where what stands
+        behind the end of a sequence means nothing:
+
+        * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
+        * ``label``, of the type of `classes_`, ``(batch,)``; if a sample may have several labels
+          int64 zeros and ones, ``(batch, n_classes)``.
+        * ``probabilities``, double, ``(batch, n_classes)``.
+
+        The network computes in float32: a prediction differs from that of `predict` in the
+        seventh digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
+        ``feature_names`` and ``classes`` as JSON.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor
+        >>> X = np.random.default_rng(0).normal(size=(50, 10, 2))
+        >>> model = LSTMRegressor(max_epochs=2).fit(X, X[:, -1, 0])
+        >>> model.to_onnx("model.onnx")  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession("model.onnx")  # doctest: +SKIP
+        >>> session.run(None, {"steps": X, "lengths": np.full(50, 10)})  # doctest: +SKIP
+        """
+        check_is_fitted(self)
+        from sklstm._onnx import export  # the package onnx is optional
+
+        export(self, path)
 
     def _predict(self, X, answer):
         """Answer for each row of X, or each step if there is no pooling.
@@ -526,9 +589,8 @@ class BaseLSTM(SequenceEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
 
-    def __getstate__(self):
+    def _to_plain(self, state):
         """Keep the network as its sizes and plain arrays: the optimizer's state stays behind."""
-        state = dict(super().__getstate__())
         if "net_" in state:
             net = state.pop("net_")
             params = net.get_params_for("module")
@@ -542,11 +604,10 @@ class BaseLSTM(SequenceEstimator):
 
     def __setstate__(self, state):
         """Build the network again, on the CPU if the device it was trained on is not here."""
-        state = dict(state)
-        params = state.pop("_network_params_", None)
-        weights = state.pop("_network_weights_", None)
-        history = state.pop("_net_history_", None)
         super().__setstate__(state)
+        params = vars(self).pop("_network_params_", None)
+        weights = vars(self).pop("_network_weights_", None)
+        history = vars(self).pop("_net_history_", None)
         if params is None:
             return
         self.device_ = str(_device_here(self.device_))

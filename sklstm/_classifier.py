@@ -164,8 +164,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     Notes
     -----
-    A pickled estimator holds the network as plain arrays, so that one trained on a GPU loads on a
-    machine without.
+    A saved estimator holds the network as plain arrays: one trained on a GPU loads on a machine
+    without, and skops needs to trust no type but the estimator. `to_onnx` writes a model that
+    predicts without sklstm.
 
     References
     ----------

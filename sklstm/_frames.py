@@ -6,7 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["Layout", "Rows", "gap_in_stamps", "lay_out", "numeric_columns"]
+__all__ = [
+    "Layout",
+    "Rows",
+    "gap_in_stamps",
+    "index_from_plain",
+    "index_to_plain",
+    "lay_out",
+    "numeric_columns",
+]
 
 
 class Layout(NamedTuple):
@@ -230,6 +238,48 @@ def numeric_columns(table):
                 "identifiers to the index."
             )
     return numeric
+
+
+def index_to_plain(index):
+    """Take an index apart, so that it can be saved without pandas.
+
+    Parameters
+    ----------
+    index : pandas.Index of length n
+        An index without names, of one or more levels.
+
+    Returns
+    -------
+    list of tuple of (str, ndarray of shape (n,))
+        Data type and values of each level.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index_to_plain(pd.Index(["a", "b"]))
+    [('str', array(['a', 'b'], dtype=object))]
+    """
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    return [
+        (str(x.dtype), x.asi8 if isinstance(x, pd.DatetimeIndex) else x.to_numpy()) for x in levels
+    ]
+
+
+def index_from_plain(plain):
+    """Put an index together again.
+
+    Parameters
+    ----------
+    plain : list of tuple of (str, ndarray of shape (n,))
+        From `index_to_plain`.
+
+    Returns
+    -------
+    pandas.Index of length n
+        Equal to the one taken apart.
+    """
+    levels = [pd.Index(values, dtype=dtype) for dtype, values in plain]
+    return levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
 
 
 def _holds_numbers(column):

@@ -105,9 +105,11 @@ class SequenceNetwork(nn.Module):
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
             steps = self.dropout(self.embedding(steps[..., 0]))
-        with torch.autocast(steps.device.type, torch.bfloat16, enabled=self.mixed_precision):
+        if self.mixed_precision:
+            with torch.autocast(steps.device.type, torch.bfloat16):
+                outputs = self._read(steps, lengths).float()
+        else:
             outputs = self._read(steps, lengths)
-        outputs = outputs.to(self.head.weight.dtype)
         if self.pooling is None:
             pooled = outputs
         elif lengths is None:

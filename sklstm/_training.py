@@ -165,7 +165,7 @@ class SequenceNet(NeuralNet):
         callbacks, self.callbacks = self.callbacks, "disable"
         self.initialize()
         self.callbacks = callbacks
-        self.module_.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+        self.module_.load_state_dict({name: torch.tensor(w) for name, w in weights.items()})
         self.module_.eval()
         self.history_ = History(history)
         return self
@@ -401,7 +401,7 @@ def prediction_batch_size(hidden_size, device):
     int
         At least 32.
     """
-    units, limit = (2**13, 2**10) if device == "cpu" else (2**18, 2**13)
+    units, limit = (2**14, 2**10) if device == "cpu" else (2**18, 2**13)
     return min(max(units // hidden_size, 32), limit)
 
 

@@ -16,7 +16,15 @@ from sklearn.utils.validation import (
 )
 
 from sklstm._estimator import SequenceEstimator
-from sklstm._frames import Layout, Rows, gap_in_stamps, lay_out, numeric_columns
+from sklstm._frames import (
+    Layout,
+    Rows,
+    gap_in_stamps,
+    index_from_plain,
+    index_to_plain,
+    lay_out,
+    numeric_columns,
+)
 from sklstm._inputs import FLOATS, as_sequences
 from sklstm._sequences import Sequences, ranges
 
@@ -434,6 +442,20 @@ class SequenceWindower(
         given = slice(n_carried, None)
         names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
         return Sequences(values, starts[given], lengths[given], codes[given], names)
+
+    def _to_plain(self, state):
+        if state.get("series_") is not None:
+            state["series_"] = index_to_plain(state["series_"])
+        if state.get("_carried") is not None:
+            state["_carried"] = tuple(state["_carried"])
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if getattr(self, "series_", None) is not None:
+            self.series_ = index_from_plain(self.series_)
+        if getattr(self, "_carried", None) is not None:
+            self._carried = CarriedRows(*self._carried)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
