@@ -416,6 +416,11 @@ def test_forms_of_tokens():
     assert model.score(windows[4:], codes[4:]) == 1
 
 
+def test_no_token_is_missing():
+    model = classifier(embedding_dim=3, missing="mask").fit([[1, 2], [2, 1]], [0, 1])
+    assert_same_weights(model, classifier(embedding_dim=3).fit([[1, 2], [2, 1]], [0, 1]))
+
+
 def test_unknown_tokens_are_token_0():
     model = classifier(embedding_dim=3).fit([[1, 2], [2, 1, 0]] * 10, [0, 1] * 10)
     np.testing.assert_array_equal(model.predict_proba([[1, 77]]), model.predict_proba([[1, 0]]))
