@@ -118,7 +118,7 @@ class BaseLSTM(SequenceEstimator):
                 samples, self.validation_fraction, self._seed, self._stratify(samples)
             )
         context = self._init_callback_context(max_subtasks=self.max_epochs)
-        fit_data = _rows_with_weight(X, y, sample_weight)
+        fit_data = _rows_with_weight(X, y, sample_weight, of_steps=self.pooling is None)
         context.call_on_fit_task_begin(estimator=self, **fit_data)
         weights, callbacks = KeepWeights(), []
         if self.early_stopping:
@@ -622,9 +622,9 @@ class BaseLSTM(SequenceEstimator):
         return tags
 
 
-def _rows_with_weight(X, y, sample_weight):
+def _rows_with_weight(X, y, sample_weight, of_steps):
     """What scikit-learn's callbacks may score on: rows of weight 0 need not have a target."""
-    if sample_weight is not None and np.ndim(next(iter(sample_weight))) == 0:
+    if sample_weight is not None and not of_steps:
         sample_weight = np.asarray(sample_weight)
         rows = np.flatnonzero(sample_weight)
         if len(rows) < len(sample_weight):
