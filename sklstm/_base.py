@@ -15,7 +15,6 @@ from sklearn.utils.validation import (
     check_array,
     check_is_fitted,
 )
-from skorch.callbacks import GradientNormClipping
 
 from sklstm._batches import (
     BatchLoader,
@@ -27,6 +26,7 @@ from sklstm._batches import (
 from sklstm._callbacks import (
     SCHEDULES,
     Checkpoint,
+    ClipGradients,
     EarlyStopping,
     KeepWeights,
     Progress,
@@ -563,7 +563,7 @@ class BaseLSTM(SequenceEstimator):
         """Build the skorch net; `skorch_params` have the last word."""
         callbacks = list(self.callbacks or [])
         if self.clip_grad_norm is not None:
-            callbacks.append(GradientNormClipping(self.clip_grad_norm))
+            callbacks.append(ClipGradients(self.clip_grad_norm))
         optimizer, optimizer_settings = self._optimizer_settings()
         settings = {
             "module": SequenceNetwork,

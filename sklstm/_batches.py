@@ -176,14 +176,18 @@ class SequenceDataset(Dataset):
         else:
             steps = _known_tokens(used, n_tokens)
         self.sequences = sequences
-        self.first = first
         self.device = device
+        starts, self._lengths = sequences.starts, _tensor(sequences.lengths)
+        self._starts = _tensor(starts - first if first else starts).to(device)
+        longest = max(sequences.max_length, 1)
+        self._steps = torch.arange(longest, device=device)[:, None]
+        self._all_full = sequences.lengths.min(initial=longest) == longest
         self.values = torch.from_numpy(steps).to(device)
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
         self.fill = None if fill is None else to_tensor(fill)
         self.target = self.weight = self._target_starts = None
         if isinstance(target, Sequences):
-            self._target_starts = target.starts
+            self._target_starts = _tensor(target.starts).to(device)
             self.target, self.weight = (
                 to_tensor(np.append(x.values, np.zeros((1, x.n_features)), axis=0))
                 for x in (target, weight)
@@ -201,7 +205,7 @@ class SequenceDataset(Dataset):
 
         Parameters
         ----------
-        rows : ndarray of int, shape (n_rows,)
+        rows : ndarray or Tensor of int, shape (n_rows,)
             Which sequences.
 
         Returns
@@ -214,16 +218,18 @@ class SequenceDataset(Dataset):
             With a target for every step ``(n_steps, n_rows, n_outputs)`` and
             ``(n_steps, n_rows)``, zero behind the end.
         """
-        starts, lengths = self.sequences.starts[rows], self.sequences.lengths[rows]
-        steps = self._gather(self.values, starts - self.first, lengths)
+        rows = torch.as_tensor(rows)
+        lengths = None if self._all_full else self._lengths[rows]
+        rows = rows.to(self.device, non_blocking=True)
+        steps = self._gather(self.values, self._starts[rows], lengths)
         if self._target_starts is None:
             targets = self._targets(rows)
         else:
             starts = self._target_starts[rows]
             targets = tuple(self._gather(x, starts, lengths) for x in (self.target, self.weight))
             targets = targets[0], targets[1][..., 0]
-        ragged = int(lengths.min()) < len(steps)
-        lengths = torch.from_numpy(lengths) if ragged else None
+        if lengths is not None and int(lengths.min()) == len(steps):
+            lengths = None
         return (self._filled(steps), lengths), targets
 
     def merged_batch(self, rows, columns):
@@ -245,24 +251,30 @@ class SequenceDataset(Dataset):
         targets : tuple of Tensor
             As in `batch`.
         """
-        ends = self.sequences.starts[rows] + self.sequences.lengths[rows]
+        there = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        starts, lengths = self.sequences.starts[rows], self.sequences.lengths[rows]
         is_first = np.diff(columns, prepend=-1) > 0
         is_last = np.append(is_first[1:], True)
-        starts = self.sequences.starts[rows[is_first]]
-        steps = self._gather(self.values, starts - self.first, ends[is_last] - starts)
-        lengths = torch.from_numpy(ends - starts[columns])
+        lengths = starts + lengths - starts[is_first][columns]
+        first = torch.from_numpy(rows[is_first]).to(self.device, non_blocking=True)
+        steps = self._gather(self.values, self._starts[first], torch.from_numpy(lengths[is_last]))
         columns = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        return (self._filled(steps), lengths, columns), self._targets(rows)
+        inputs = self._filled(steps), torch.from_numpy(lengths), columns
+        return inputs, self._targets(there)
 
     def _gather(self, values, starts, lengths):
         """Rows of values in time-major order; behind the end of a sequence their last one."""
-        longest = max(int(lengths.max()), 1)
-        steps = torch.arange(longest, device=self.device)[:, None]
-        index = steps + torch.from_numpy(starts).to(self.device, non_blocking=True)
-        if int(lengths.min()) < longest:
-            inside = steps < torch.from_numpy(lengths).to(self.device, non_blocking=True)
-            index = torch.where(inside, index, len(values) - 1)
-        return values[index]
+        if lengths is None:
+            index = starts + self._steps
+        else:
+            longest = max(int(lengths.max()), 1)
+            steps = torch.arange(longest, device=self.device)[:, None]
+            index = starts + steps
+            if int(lengths.min()) < longest:
+                inside = steps < lengths.to(self.device, non_blocking=True)
+                index = torch.where(inside, index, len(values) - 1)
+        rows = values.index_select(0, index.flatten())  # indexing by two axes takes far longer
+        return rows.view(*index.shape, -1)
 
     def _filled(self, steps):
         return steps if self.fill is None else fill_missing(steps, self.fill)
@@ -270,7 +282,6 @@ class SequenceDataset(Dataset):
     def _targets(self, rows):
         if self.target is None:
             return None, None
-        rows = torch.from_numpy(rows).to(self.device, non_blocking=True)
         return self.target[rows], None if self.weight is None else self.weight[rows]
 
 
@@ -359,9 +370,7 @@ class BatchLoader:
             first = np.flatnonzero(~follows)
             place -= np.repeat(place[first], np.diff(first, append=len(place)))
             self._order = _smaller(self._order)
-            self._place = _smaller(
-                place
-            )  # how many steps its end is behind that of the first of its chain
+            self._place = _smaller(place)  # steps from the end of the first of its chain to its end
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
@@ -370,13 +379,14 @@ class BatchLoader:
         if self.supervised_steps > 1:
             return self._merged_batches()
         n_rows = len(self.dataset)
-        rows = (torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)).numpy()
-        starts = np.arange(0, n_rows, self.batch_size)
+        rows = torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)
+        batches = range(len(self))
         if self._buckets:
             pool = np.arange(n_rows) // (BATCHES_IN_POOL * self.batch_size)
             rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]
-            starts = starts[torch.randperm(len(starts)).numpy()]
-        return (self.dataset.batch(rows[start : start + self.batch_size]) for start in starts)
+            batches = torch.randperm(len(self)).tolist()
+        parts = rows.split(self.batch_size)
+        return (self.dataset.batch(parts[i]) for i in batches)
 
     def _merged_batches(self):
         phase = int(torch.randint(self.supervised_steps, ())) if self.shuffle else 0
@@ -395,6 +405,11 @@ class BatchLoader:
             rows = self._order[ranges(first[batch], sizes[batch])]
             columns = np.repeat(np.arange(stop - start), sizes[batch])
             yield self.dataset.merged_batch(rows, columns)
+
+
+def _tensor(array):
+    """Tensor on the CPU that shares the memory of the array, if torch can."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def _smaller(numbers):

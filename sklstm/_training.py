@@ -194,13 +194,13 @@ class SequenceNet(NeuralNet):
             return
         per_batch = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
         total = torch.zeros((), device=self.device, dtype=torch.float64)
-        total_weight = torch.zeros_like(total)
+        total_weight = 0
         for batch in iterator:
             if per_batch:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             target, weight = batch[1]
-            weight = len(target) if weight is None else weight.sum()
+            weight = len(target) if weight is None else weight.sum(dtype=total.dtype)
             total += step["loss"].detach() * weight
             total_weight += weight
             if per_batch:

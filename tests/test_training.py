@@ -10,7 +10,7 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
 from sklstm import LSTMRegressor, Sequences
-from sklstm._callbacks import EarlyStopping, StopTraining
+from sklstm._callbacks import ClipGradients, EarlyStopping, StopTraining
 from sklstm._samples import Samples, split_validation
 from sklstm._training import (
     draw_seed,
@@ -189,6 +189,23 @@ def test_gradients_are_clipped(clip):
 
     regressor(clip_grad_norm=clip, callbacks=[Norm()]).fit(X, Y)
     assert (max(norms) <= 1.001e-3) == (clip is not None)
+
+
+@pytest.mark.parametrize("max_norm", [1e-3, 1.0, 1e3])
+def test_clipping_is_that_of_torch(max_norm):
+    model = regressor().fit(X, Y)
+    parameters = list(model.net_.module_.parameters())
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    expected = [torch.nn.Parameter(parameter.detach().clone()) for parameter in parameters]
+    for copy, parameter in zip(expected, parameters, strict=True):
+        copy.grad = parameter.grad.clone()
+    clip = ClipGradients(max_norm)
+    clip.on_train_begin(model.net_)
+    clip.on_grad_computed(model.net_)
+    torch.nn.utils.clip_grad_norm_(expected, max_norm)
+    for copy, parameter in zip(expected, parameters, strict=True):
+        torch.testing.assert_close(parameter.grad, copy.grad, rtol=1e-6, atol=0)
 
 
 def test_data_are_let_go_after_training():
