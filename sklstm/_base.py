@@ -177,7 +177,7 @@ class BaseLSTM(SequenceEstimator):
             validation = validation.take(np.argsort(validation.sequences.lengths, kind="stable"))
         with (
             seeded(seed, device),
-            suitable_threads(self.batch_size, self.hidden_size),
+            suitable_threads(-(-self.batch_size // supervised_steps), self.hidden_size),
             explain_out_of_memory(device, self.batch_size, "batch_size"),
         ):
             if not continues:

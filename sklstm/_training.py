@@ -39,7 +39,8 @@ OPTIMIZERS = {
     "sgd": torch.optim.SGD,
 }
 
-MIN_PARALLEL_FLOPS = 5e7
+TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
+FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
 
 
 class Diverged(StopTraining):
@@ -358,10 +359,10 @@ def flops_of_step(batch_size, hidden_size):
 
 @contextmanager
 def suitable_threads(batch_size, hidden_size):
-    """Use one thread where more would wait for each other.
+    """Use no more threads than have something to do.
 
-    On small matrix products two threads are slower than one. A rule by size, not a trial by time,
-    as results must not depend on how busy the machine is.
+    On small matrix products threads wait for each other, and two are slower than one. A rule by
+    size, not a trial by time, as results must not depend on how busy the machine is.
 
     Parameters
     ----------
@@ -376,8 +377,9 @@ def suitable_threads(batch_size, hidden_size):
         Nothing; torch's number of threads is restored at the end.
     """
     before = torch.get_num_threads()
-    if flops_of_step(batch_size, hidden_size) < MIN_PARALLEL_FLOPS:
-        torch.set_num_threads(1)
+    flops = flops_of_step(batch_size, hidden_size)
+    useful = 1 if flops < TWO_THREADS_FROM_FLOPS else max(2, int(flops // FLOPS_OF_THREAD))
+    torch.set_num_threads(min(useful, before))
     try:
         yield
     finally:

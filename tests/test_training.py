@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
-from sklstm import LSTMRegressor, Sequences
+from sklstm import LSTMRegressor, Sequences, SequenceWindower
 from sklstm._callbacks import ClipGradients, EarlyStopping, StopTraining
 from sklstm._samples import Samples, split_validation
 from sklstm._training import (
@@ -233,16 +233,47 @@ def test_seeded_repeats_and_restores():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize(("size", "single"), [(32, True), (512, False)])
-def test_small_networks_use_one_thread(size, single):
+@pytest.mark.parametrize(
+    ("batch_size", "hidden_size", "n_threads", "used"),
+    [
+        (32, 32, 2, 1),  # too small to share
+        (32, 64, 2, 2),
+        (32, 64, 16, 2),  # not more than have something to do
+        (128, 128, 16, 8),
+        (512, 512, 16, 16),
+        (512, 512, 1, 1),  # no more than there are, as in the workers of joblib
+    ],
+)
+def test_threads_follow_the_size_of_a_step(batch_size, hidden_size, n_threads, used):
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with suitable_threads(batch_size, hidden_size):
+            assert torch.get_num_threads() == used
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("supervised_steps", "used"), [(1, 2), (8, 1)])
+def test_merged_runs_have_fewer_columns_for_threads(supervised_steps, used):
+    seen = []
+
+    class Threads(Callback):
+        def on_batch_end(self, net, **kwargs):
+            seen.append(torch.get_num_threads())
+
+    X = SequenceWindower(4).fit_transform(np.zeros((80, 1)))
+    model = regressor(
+        supervised_steps=supervised_steps, batch_size=32, hidden_size=64, callbacks=[Threads()]
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with suitable_threads(size, size):
-            assert torch.get_num_threads() == (1 if single else 2)
-        assert torch.get_num_threads() == 2
+        model.fit(X, np.zeros(80))
     finally:
         torch.set_num_threads(before)
+    assert set(seen) == {used}
 
 
 def test_validation_may_begin_when_training_goes_on():
