@@ -182,7 +182,7 @@ class SequenceDataset(Dataset):
         longest = max(sequences.max_length, 1)
         self._steps = torch.arange(longest, device=device)[:, None]
         self._all_full = sequences.lengths.min(initial=longest) == longest
-        self.values = torch.from_numpy(steps).to(device)
+        self.values = steps.to(device)
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
         self.fill = None if fill is None else to_tensor(fill)
         self.target = self.weight = self._target_starts = None
@@ -423,14 +423,14 @@ def _known_tokens(values, n_tokens):
     known = (values >= 0) & (values < n_tokens)
     tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
     tokens[:-1] = np.where(known, values, 0)
-    return tokens
+    return torch.from_numpy(tokens)
 
 
 def _standardized(values, mean, scale, dtype):
     """Standardised copy of the steps with a row of zeros, the padding, at the end."""
-    padded = np.zeros((len(values) + 1, values.shape[1]), dtype=str(dtype).removeprefix("torch."))
-    with np.errstate(over="ignore", invalid="ignore"):  # steps that no sequence uses may be odd
-        for start in range(0, len(values), BLOCK):  # in float64, without such a copy of the table
-            block = slice(start, min(start + BLOCK, len(values)))
-            padded[block] = (values[block] - mean) / scale
+    mean, scale = torch.from_numpy(mean), torch.from_numpy(scale)
+    padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype)
+    for start in range(0, len(values), BLOCK):  # in float64, without such a copy of the table
+        block = torch.from_numpy(values[start : start + BLOCK].astype(np.float64))
+        padded[start : start + len(block)] = block.sub_(mean).div_(scale)
     return padded
