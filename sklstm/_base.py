@@ -59,7 +59,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 N_MISSING_CHANNELS = 3
 MIN_RUNS_IN_BATCH = 4
-MERGE_FROM_FLOPS = {"cpu": 1e5, "cuda": 5e8}  # the former measured, the latter estimated
+MERGE_FROM_FLOPS = {"cpu": 1e7, "cuda": 5e10}  # the former measured, the latter estimated
 
 
 class BaseLSTM(SequenceEstimator):
@@ -528,13 +528,14 @@ class BaseLSTM(SequenceEstimator):
                     "supervised_steps='auto' or 1."
                 )
             return self.supervised_steps
-        if not can_merge or (sequences.series < 0).all() or not self._merging_pays():
+        longest = sequences.max_length
+        if not can_merge or (sequences.series < 0).all() or not self._merging_pays(longest):
             return 1
-        return max(min(self.batch_size // MIN_RUNS_IN_BATCH, sequences.max_length // 2), 1)
+        return max(min(self.batch_size // MIN_RUNS_IN_BATCH, longest // 2), 1)
 
-    def _merging_pays(self):
-        """Whether a step of a batch takes longer than it takes to begin one."""
-        flops = flops_of_step(self.batch_size, self.hidden_size)
+    def _merging_pays(self, n_steps):
+        """Whether a batch has so much to compute that a part of it is clearly quicker."""
+        flops = n_steps * flops_of_step(self.batch_size, self.hidden_size)
         return flops >= MERGE_FROM_FLOPS["cpu" if self.device_ == "cpu" else "cuda"]
 
     def _network_params(self):

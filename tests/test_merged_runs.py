@@ -113,7 +113,12 @@ def test_loss_and_gradients_are_those_of_a_loop_over_the_rows(sequences, k, weig
 def test_one_run_starts_where_its_first_history_starts():
     sequences = SequenceWindower(3).fit_transform(np.arange(8.0)[:, None])[2:]
     dataset = SequenceDataset(
-        sequences, [0], [1], device=torch.device("cpu"), dtype=torch.float64, target=np.ones((6, 1))
+        sequences,
+        np.zeros(1),
+        np.ones(1),
+        device=torch.device("cpu"),
+        dtype=torch.float64,
+        target=np.ones((6, 1)),
     )
     batches = list(BatchLoader(dataset, 4, supervised_steps=4))
     (steps, lengths, columns), _ = batches[0]
@@ -213,6 +218,7 @@ def supervised_steps_of(X, **params):
         (1, {}, 1),
         (24, {"batch_size": 3}, 1),
         (24, {"hidden_size": 8}, 1),
+        (14, {"hidden_size": 32, "batch_size": 32}, 1),
         (24, {"pooling": "mean"}, 1),
         (24, {"bidirectional": True}, 1),
         (24, {"supervised_steps": 7}, 7),
