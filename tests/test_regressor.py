@@ -272,7 +272,10 @@ def test_optimizer_by_class_with_parameters():
 def test_skorch_params_have_the_last_word():
     model = quick(skorch_params={"iterator_valid__batch_size": 7}).fit(X3, Y)
     np.testing.assert_allclose(model.predict(X3), quick().fit(X3, Y).predict(X3), atol=1e-5)
-    assert model.net_.iterator_valid__batch_size == 7
+    sizes = []
+    model.net_.module_.register_forward_hook(lambda _, x, outputs: sizes.append(len(outputs)))
+    model.predict(X3[:20])
+    assert sizes == [7, 7, 6]
 
 
 # Feature names
