@@ -47,7 +47,6 @@ from sklstm._training import (
     draw_seed,
     explain_out_of_memory,
     flops_of_step,
-    prediction_batch_size,
     resolve_device,
     seeded,
     suitable_threads,
@@ -185,10 +184,7 @@ class BaseLSTM(SequenceEstimator):
                 self._load_embedding()
             self.net_.iterator_train__supervised_steps = supervised_steps
             dataset = self._dataset(*samples)
-            if validation is not None:
-                batch_size = self._prediction_batch_size(validation.sequences)
-                self.net_.iterator_valid__batch_size = batch_size
-                validation = self._dataset(*validation)
+            validation = None if validation is None else self._dataset(*validation)
             try:
                 self.net_.train(
                     dataset, validation, epochs=epochs, weights=weights, callbacks=callbacks
@@ -287,14 +283,14 @@ class BaseLSTM(SequenceEstimator):
         order = np.arange(len(sequences))
         if differ_in_length(sequences):  # similar lengths together
             order = np.argsort(sequences.lengths, kind="stable")
-        batch_size = min(len(sequences), self._prediction_batch_size(sequences))
+        batch_size = min(len(sequences), self.net_.prediction_batch_size(sequences.max_length))
         with (
             suitable_threads(batch_size, self.net_.module__hidden_size),
             explain_out_of_memory(
                 self.device_, batch_size, "iterator_valid__batch_size in skorch_params"
             ),
         ):
-            outputs = self.net_.outputs(self._dataset(sequences[order]), batch_size)
+            outputs = self.net_.outputs(self._dataset(sequences[order]))
         sizes = sequences.lengths if self.pooling is None else np.ones(len(sequences), dtype=int)
         starts = np.empty(len(sequences), dtype=np.int64)
         starts[order] = np.cumsum(sizes[order]) - sizes[order]
@@ -539,11 +535,6 @@ class BaseLSTM(SequenceEstimator):
         """Whether a batch has so much to compute that a part of it is clearly quicker."""
         flops = n_steps * flops_of_step(self.batch_size, self.hidden_size)
         return flops >= MERGE_FROM_FLOPS["cpu" if self.device_ == "cpu" else "cuda"]
-
-    def _prediction_batch_size(self, sequences):
-        chosen = (self.skorch_params or {}).get("iterator_valid__batch_size")
-        n_steps, hidden_size = sequences.max_length, self.net_.module__hidden_size
-        return chosen or prediction_batch_size(n_steps, hidden_size, self.device_)
 
     def _network_params(self):
         n_channels = N_MISSING_CHANNELS if self.missing == "mask" else 1

@@ -1,7 +1,7 @@
 """Sequences to tensors: the steps go to the device once, batches are gathered there by index."""
 
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ __all__ = [
     "differ_in_length",
     "fill_missing",
     "medians",
+    "split_batch",
     "standardization",
     "weighted_moments",
 ]
@@ -283,6 +284,38 @@ class SequenceDataset(Dataset):
         if self.target is None:
             return None, None
         return self.target[rows], None if self.weight is None else self.weight[rows]
+
+
+def split_batch(batch, n_parts):
+    """Split a batch into smaller ones.
+
+    Parameters
+    ----------
+    batch : tuple
+        From `SequenceDataset.batch`.
+    n_parts : int
+        Most parts; a batch of few sequences may give less.
+
+    Returns
+    -------
+    list of tuple
+        Batches of about the same size, views of the tensors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = (torch.zeros(5, 8, 3), None), (torch.zeros(8, 1), torch.ones(8))
+    >>> [tuple(steps.shape) for (steps, _), _ in split_batch(batch, 3)]
+    [(5, 3, 3), (5, 3, 3), (5, 2, 3)]
+    """
+
+    def chunks(tensor, axis):
+        return repeat(None) if tensor is None else tensor.chunk(n_parts, axis)
+
+    (steps, lengths), (target, weight) = batch
+    inputs = zip(chunks(steps, 1), chunks(lengths, 0), strict=False)  # what is None has no end
+    targets = zip(chunks(target, -2), chunks(weight, -1), strict=False)
+    return list(zip(inputs, targets, strict=True))
 
 
 def fill_missing(steps, fill):

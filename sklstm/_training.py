@@ -13,7 +13,7 @@ from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
 from skorch.history import History
 
-from sklstm._batches import BatchLoader
+from sklstm._batches import split_batch
 from sklstm._callbacks import StopTraining
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "draw_seed",
     "explain_out_of_memory",
     "flops_of_step",
-    "prediction_batch_size",
     "resolve_device",
     "seeded",
     "suitable_threads",
@@ -43,12 +42,11 @@ OPTIMIZERS = {
 TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
 FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
 
-OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}
-"""Of all steps and units. On the CPU measured: beyond it predicting is up to 1.5 x slower, as the
-gates, four times as many, pass the 32 MiB above which glibc asks the system for every block anew.
-On CUDA estimated: 256 MiB."""
-
+OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}  # the former measured, the latter estimated
+OUTPUTS_IN_PART = 2**19  # measured
 LARGEST_BATCH = {"cpu": 2**11, "cuda": 2**13}
+SMALLEST_BATCH = 32
+SMALLEST_PART = 4
 
 
 class Diverged(StopTraining):
@@ -134,15 +132,13 @@ class SequenceNet(NeuralNet):
             self.callbacks_ = lasting_callbacks
             self.train_split = None  # let go of the data
 
-    def outputs(self, dataset, batch_size):
+    def outputs(self, dataset):
         """Outputs of all sequences.
 
         Parameters
         ----------
         dataset : SequenceDataset
             The sequences.
-        batch_size : int
-            How many to compute at once.
 
         Returns
         -------
@@ -151,8 +147,74 @@ class SequenceNet(NeuralNet):
         """
         self._set_training(False)
         with torch.inference_mode():
-            loader = BatchLoader(dataset, batch_size)
-            return torch.cat([_by_sequence(self.infer(x), x[1]) for x, _ in loader]).cpu()
+            batches = [_by_sequence(self.infer(x), x[1]) for x, _ in self.get_iterator(dataset)]
+            return torch.cat(batches).cpu()
+
+    def get_iterator(self, dataset, training=False):
+        """Batches to train on; or larger ones to predict."""
+        if training:
+            return super().get_iterator(dataset, training=True)
+        batch_size = self.prediction_batch_size(dataset.sequences.max_length)
+        return self.iterator_valid(dataset, batch_size)
+
+    def prediction_batch_size(self, n_steps):
+        """Choose how many sequences to predict at once, whatever the batches of training.
+
+        On a CPU a batch stays so small that the C library keeps its memory for the next one.
+
+        Parameters
+        ----------
+        n_steps : int
+            Length of the longest sequence.
+
+        Returns
+        -------
+        int
+            What skorch's ``iterator_valid__batch_size`` says, if it is given.
+        """
+        if hasattr(self, "iterator_valid__batch_size"):
+            return self.iterator_valid__batch_size
+        kind = "cpu" if self.device == "cpu" else "cuda"
+        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width())
+        return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
+
+    def train_step_single(self, batch, **fit_params):
+        """Gradients of a batch, part by part where that is quicker."""
+        n_parts = self._n_parts(*batch[0])
+        if n_parts == 1:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        total, losses, outputs = _total_weight(*batch[1]), [], []
+        for inputs, targets in split_batch(batch, n_parts):
+            output = self.infer(inputs, **fit_params)
+            loss = self.get_loss(output, targets) * (_total_weight(*targets) / total)
+            loss.backward()
+            losses.append(loss.detach())
+            outputs.append(output.detach())
+        return {"loss": sum(losses), "y_pred": torch.cat(outputs, dim=-2)}
+
+    def _n_parts(self, steps, lengths, columns=None):
+        """In how many parts to train a batch: those whose memory oneDNN's LSTM gets again.
+
+        A larger part takes up to 1.6 times as long for each sequence: its blocks are larger than
+        what glibc keeps, so that the system clears new pages for them at each batch. Other cells,
+        and numbers in float64, are computed without oneDNN, step by step in small blocks. More
+        than two threads want large parts.
+        """
+        by_onednn = (
+            self.device == "cpu"
+            and self.module__cell == "lstm"
+            and self.module__dtype is torch.float32
+        )
+        if columns is not None or not by_onednn or torch.get_num_threads() > 2:
+            return 1
+        n_steps, n_sequences = steps.shape[:2]
+        fitting = OUTPUTS_IN_PART // (n_steps * self._width() * self.module__num_layers)
+        return -(-n_sequences // max(fitting, SMALLEST_PART))
+
+    def _width(self):
+        """Outputs of a step: those of both directions."""
+        return self.module__hidden_size * (2 if self.module__bidirectional else 1)
 
     def _set_training(self, training=True):
         if self.module_.training is not training:  # walking through the modules takes its time
@@ -211,7 +273,7 @@ class SequenceNet(NeuralNet):
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             target, weight = batch[1]
-            weight = len(target) if weight is None else weight.sum(dtype=total.dtype)
+            weight = _total_weight(target, weight)
             total += step["loss"].detach() * weight
             total_weight += weight
             if per_batch:
@@ -261,6 +323,11 @@ def _by_sequence(outputs, lengths):
         return outputs.flatten(0, 1)
     steps = torch.arange(outputs.shape[1], device=outputs.device)
     return outputs[steps < lengths.to(outputs.device)[:, None]]
+
+
+def _total_weight(target, weight):
+    """Weight of a batch: the number of its sequences, if they have no weights."""
+    return len(target) if weight is None else weight.sum(dtype=torch.float64)
 
 
 def _listens_to_batches(callback):
@@ -394,33 +461,6 @@ def suitable_threads(batch_size, hidden_size):
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def prediction_batch_size(n_steps, hidden_size, device):
-    """Choose how many sequences to predict at once, whatever the batches of training.
-
-    Parameters
-    ----------
-    n_steps : int
-        Length of the longest sequence.
-    hidden_size : int
-        Units of a layer.
-    device : str
-        Name of the device.
-
-    Returns
-    -------
-    int
-        At least 32.
-
-    Examples
-    --------
-    >>> prediction_batch_size(24, 64, "cpu"), prediction_batch_size(336, 64, "cpu")
-    (1024, 73)
-    """
-    kind = "cpu" if device == "cpu" else "cuda"
-    fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * hidden_size)
-    return min(max(fitting, 32), LARGEST_BATCH[kind])
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 import pickle
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -206,6 +206,73 @@ def test_clipping_is_that_of_torch(max_norm):
     torch.nn.utils.clip_grad_norm_(expected, max_norm)
     for copy, parameter in zip(expected, parameters, strict=True):
         torch.testing.assert_close(parameter.grad, copy.grad, rtol=1e-6, atol=0)
+
+
+LABELLED_STEPS = np.where(np.arange(4) % 3, X[:, :, 0], np.nan)
+
+
+@pytest.mark.parametrize(
+    ("data", "params"),
+    [
+        ((X, Y), {}),
+        ((X, Y, np.arange(1.0, 51)), {"num_layers": 2}),
+        (([x[: i % 5] for i, x in enumerate(X)], Y), {"bidirectional": True}),
+        (([x[: i % 5] for i, x in enumerate(X)], Y, np.arange(1.0, 51)), {"pooling": "attention"}),
+        ((X, LABELLED_STEPS), {"pooling": None}),
+        ((X, np.stack([Y, -Y], axis=1)), {"dtype": "bfloat16"}),
+    ],
+)
+def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypatch):
+    losses, gradients, sizes = [], [], []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **kwargs):
+            net.module_.register_forward_pre_hook(lambda _, x: sizes[-1].append(x[0].shape[1]))
+
+        def on_grad_computed(self, net, training=True, **kwargs):
+            if training:
+                gradients[-1].append([p.grad.clone() for p in net.module_.parameters()])
+
+    for outputs_in_part in (2**19, 7 * 4 * 4):
+        monkeypatch.setattr("sklstm._training.OUTPUTS_IN_PART", outputs_in_part)
+        sizes.append([]), gradients.append([])
+        model = regressor(batch_size=20, optimizer="sgd", callbacks=[Watch()], **params)
+        losses.append(model.fit(*data).loss_curve_)
+    assert len(sizes[1]) > len(sizes[0]) == 9
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    atol = 1e-3 if "dtype" in params else 1e-6
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-4, atol=atol)
+
+
+@pytest.mark.parametrize(
+    ("params", "n_threads", "size"),
+    [
+        ({}, 1, 13),
+        ({}, 2, 13),
+        ({}, 3, 50),  # they share large parts
+        ({"bidirectional": True}, 1, 7),
+        ({"cell": "gru"}, 1, 50),
+        ({"dtype": "float64"}, 1, 50),
+    ],
+)
+def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
+    monkeypatch.setattr("sklstm._training.OUTPUTS_IN_PART", 15 * 4 * 4)
+    sizes = []
+
+    class Sizes(Callback):
+        def on_train_begin(self, net, **kwargs):
+            net.module_.register_forward_pre_hook(lambda _, x: sizes.append(x[0].shape[1]))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    model = regressor(max_epochs=1, callbacks=[Sizes()], **params)
+    monkeypatch.setattr("sklstm._base.suitable_threads", lambda *sizes: nullcontext())
+    try:
+        model.fit(X, Y)
+    finally:
+        torch.set_num_threads(before)
+    assert sizes[0] == size
 
 
 def test_data_are_let_go_after_training():
