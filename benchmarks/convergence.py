@@ -1,7 +1,7 @@
 """Seconds of training to a validation error, on real tables: sklstm and PyTorch by hand.
 
     python benchmarks/convergence.py                     # the weather table
-    python benchmarks/convergence.py --ett ETTh1.csv     # and two columns of ETTh1
+    python benchmarks/convergence.py --ett ETTh1.csv     # and ETTh1
 
 ETTh1 is https://github.com/zhouhaoyi/ETDataset, cut as its authors do: 8640 hours to train, 2880 to
 validate, 2880 to test.
@@ -103,11 +103,11 @@ def ett(path):
     frame = pd.read_csv(path, index_col="date")
     cuts = (8640, 8640 + 2880, 8640 + 2 * 2880)
     sizes = {"window": 96, "horizon": 24, "hidden": 64, "batch": 64, "epochs": 20}
-    oil = "ETTh1: oil temperature in 24 hours from its last 96"
-    load = "ETTh1: high useful load in 24 hours from the last 96 of all columns"
+    oil, load = ("ETTh1: oil temperature in 24 hours", "ETTh1: high useful load in 24 hours")
     return [
-        Problem.make(oil, frame[["OT"]], "OT", cuts, **sizes),
-        Problem.make(load, frame, "HUFL", cuts, **sizes),
+        Problem.make(f"{oil} from the last 96 of all columns", frame, "OT", cuts, **sizes),
+        Problem.make(f"{oil} from its last 96", frame[["OT"]], "OT", cuts, **sizes),
+        Problem.make(f"{load} from the last 96 of all columns", frame, "HUFL", cuts, **sizes),
     ]
 
 

@@ -43,6 +43,7 @@ COLORS = {
     "skorch": "0.75",
     "sklstm": "#3b82c4",
     "sklstm_auto": "#0b3c6f",
+    "sklstm_bfloat16": "#9cc4e8",
     "keras": "#f2b134",
     "darts": "#e07b39",
     "neuralforecast": "#b5483a",

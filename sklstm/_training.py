@@ -42,8 +42,12 @@ OPTIMIZERS = {
 TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
 FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
 
-OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}  # the former measured, the latter estimated
-OUTPUTS_IN_PART = 2**19  # measured
+OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}
+"""Numbers that a recurrent layer puts out for a batch to predict: measured, and estimated."""
+
+OUTPUTS_IN_PART = 2**19
+"""Numbers that the recurrent layers put out for a part of a batch to train: measured."""
+
 LARGEST_BATCH = {"cpu": 2**11, "cuda": 2**13}
 SMALLEST_BATCH = 32
 SMALLEST_PART = 4

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-OWN = ("bare", "dataloader", "skorch", "sklstm", "sklstm_auto")
+OWN = ("bare", "dataloader", "skorch", "sklstm", "sklstm_auto", "sklstm_bfloat16")
 PEERS = ("keras", "darts", "neuralforecast")
 
 
@@ -44,7 +44,7 @@ class Size(NamedTuple):
 
     @property
     def prediction_batch(self):
-        """Windows predicted together: what sklstm takes, for all systems that let one choose."""
+        """Windows predicted together, by all systems but sklstm that let one choose."""
         return max(self.batch, 1024)
 
 

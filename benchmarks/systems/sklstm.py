@@ -8,6 +8,7 @@ class System(BaseSystem):
     """From the table as it is: windowing is timed too."""
 
     supervised_steps = 1
+    dtype = "float32"
 
     def fit(self):
         """Train a new network."""
@@ -22,6 +23,7 @@ class System(BaseSystem):
             supervised_steps=self.supervised_steps,
             random_state=0,
             device=self.device,
+            dtype=self.dtype,
         )
         self.model.fit(windows, self.table[self.size.window :, 0])
 
