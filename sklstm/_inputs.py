@@ -111,8 +111,11 @@ def check_finite_steps(sequences, estimator, rows=None, *, allow_nan=False):
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
-    bad = ~np.isfinite(sequences.values)
-    if allow_nan and bad.any():
+    finite = np.isfinite(sequences.values)
+    if finite.all():
+        return
+    bad = ~finite
+    if allow_nan:
         bad &= ~np.isnan(sequences.values)
     bad_steps = bad.any(axis=1)
     if bad_steps.any():
