@@ -235,7 +235,8 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
 
     for outputs_in_part in (2**19, 7 * 4 * 4):
         monkeypatch.setattr("sklstm._training.OUTPUTS_IN_PART", outputs_in_part)
-        sizes.append([]), gradients.append([])
+        sizes.append([])
+        gradients.append([])
         model = regressor(batch_size=20, optimizer="sgd", callbacks=[Watch()], **params)
         losses.append(model.fit(*data).loss_curve_)
     assert len(sizes[1]) > len(sizes[0]) == 9
@@ -273,6 +274,21 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert sizes[0] == size
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "bidirectional", "size"),
+    [
+        (24, False, 1024),
+        (336, False, 73),
+        (336, True, 36),
+        (10**5, False, 32),  # no fewer
+        (0, False, 2048),  # no more
+    ],
+)
+def test_predictions_take_smaller_batches_of_longer_sequences(n_steps, bidirectional, size):
+    model = regressor(hidden_size=64, bidirectional=bidirectional, max_epochs=1, device="cpu")
+    assert model.fit(X, Y).net_.prediction_batch_size(n_steps) == size
 
 
 def test_data_are_let_go_after_training():
