@@ -243,6 +243,17 @@ def test_dropout_acts_in_training(place, device):
     assert not torch.equal(network(*batch), network(*batch))
 
 
+@every_cell
+def test_dropout_does_not_depend_on_lengths(cell):
+    network = make_network(cell=cell, bidirectional=True, num_layers=3, dropout=0.5).train()
+    steps, _ = pad(make_sequences(*[5] * 20))
+    outputs = []
+    for lengths in (None, torch.full((20,), 5)):
+        torch.manual_seed(0)
+        outputs.append(network(steps, lengths))
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-12)
+
+
 def test_dropout_with_one_layer_raises_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
