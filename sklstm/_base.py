@@ -280,9 +280,20 @@ class BaseLSTM(SequenceEstimator):
             )
         sequences = self._as_sequences(X, reset=False)
         check_finite_steps(sequences, self, allow_nan=self.missing == "mask")
-        order = np.arange(len(sequences))
-        if differ_in_length(sequences):  # similar lengths together
-            order = np.argsort(sequences.lengths, kind="stable")
+        if differ_in_length(sequences):
+            order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
+            outputs = self._outputs(sequences[order])
+            sizes = sequences.lengths if self.pooling is None else np.ones_like(order)
+            starts = np.empty_like(order)
+            starts[order] = np.cumsum(sizes[order]) - sizes[order]
+            outputs = outputs[ranges(starts, sizes)]
+        else:
+            outputs = self._outputs(sequences)
+        answers = answer(outputs.astype(np.float64))
+        return answers if self.pooling else unflatten_steps(answers, sequences.lengths)
+
+    def _outputs(self, sequences):
+        """What the network says of the sequences, one after another."""
         batch_size = min(len(sequences), self.net_.prediction_batch_size(sequences.max_length))
         with (
             suitable_threads(batch_size, self.net_.module__hidden_size),
@@ -290,12 +301,7 @@ class BaseLSTM(SequenceEstimator):
                 self.device_, batch_size, "iterator_valid__batch_size in skorch_params"
             ),
         ):
-            outputs = self.net_.outputs(self._dataset(sequences[order]))
-        sizes = sequences.lengths if self.pooling is None else np.ones(len(sequences), dtype=int)
-        starts = np.empty(len(sequences), dtype=np.int64)
-        starts[order] = np.cumsum(sizes[order]) - sizes[order]
-        answers = answer(outputs.numpy()[ranges(starts, sizes)].astype(np.float64))
-        return unflatten_steps(answers, sizes) if self.pooling is None else answers
+            return self.net_.outputs(self._dataset(sequences)).numpy()
 
     def _score(self, metric, X, y, sample_weight):
         """Score what is predicted by a metric of flat arrays."""
