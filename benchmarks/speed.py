@@ -37,6 +37,7 @@ SIZES = {
         "large": Size(window=336, hidden=256, batch=512, rows=40_000, epochs=1),
     },
 }
+TIMES_AS_MANY_ROUNDS = {("cpu", "tiny"): 5}  # quick, and what differs most from round to round
 COLORS = {
     "bare": "0.2",
     "dataloader": "0.5",
@@ -78,7 +79,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--systems", nargs="+", default=list(OWN), help="names, or all")
     parser.add_argument("--sizes", nargs="+", default=list(SIZES["cpu"]), choices=SIZES["cpu"])
-    parser.add_argument("--repeats", type=int, default=5, help="rounds that count")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds; more of tiny on a CPU")
     parser.add_argument("--rows", type=int, help="of the table, for all sizes")
     parser.add_argument("--epochs", type=int, help="of a fit, for all sizes")
     parser.add_argument("--device", default="cpu", choices=list(SIZES))
@@ -106,7 +107,8 @@ def measure_time(options, sizes):
     watch = GpuWatch() if options.device == "cuda" and has_smi else None
     for size_name, size in sizes.items():
         failed = set()
-        for turn in range(options.repeats + 1):
+        n_rounds = n_rounds_of(size_name, options)
+        for turn in range(n_rounds + 1):
             for system in [name for name in workers if name not in failed]:
                 begin = time.perf_counter()
                 try:
@@ -119,12 +121,16 @@ def measure_time(options, sizes):
                 if turn:
                     names = {"system": system, "size": size_name, "round": turn}
                     rows.append(names | figures | {"gpu_busy": busy})
-            print(f"{size_name}: round {turn} of {options.repeats}", flush=True)
+            print(f"{size_name}: round {turn} of {n_rounds}", flush=True)
     for worker in workers.values():
         worker.stop()
     if watch:
         watch.stop()
     return pd.DataFrame(rows).dropna(axis=1, how="all"), failures
+
+
+def n_rounds_of(size_name, options):
+    return options.repeats * TIMES_AS_MANY_ROUNDS.get((options.device, size_name), 1)
 
 
 def with_speeds(rounds, sizes):
@@ -176,9 +182,9 @@ def describe(options, sizes, summary, failures):
     on = "on the GPU" if options.device == "cuda" else f"threads of each: {options.threads}"
     lines = ["# Speed", "", f"{machine(options.device)}.", ""]
     lines += [
-        f"Medians of {options.repeats} rounds, {on}. Ratios are of times, below 1 is quicker than "
-        "`bare`. The error is the root mean squared error in standard deviations of the target: "
-        "it tells that all have learned the same."
+        f"Medians over rounds, {on}. Ratios are of times, below 1 is quicker than `bare`. The "
+        "error is the root mean squared error in standard deviations of the target: it tells that "
+        "all have learned the same."
     ]
     if "memory_mb" in summary:
         lines[-1] += " Peak memory is above imports and the table."
@@ -189,8 +195,9 @@ def describe(options, sizes, summary, failures):
             "",
             f"## {name}: window {size.window}, hidden {size.hidden}, batch {size.batch}",
             "",
-            f"{size.n_windows:,} windows of {N_FEATURES} features, epochs: {size.epochs}. "
-            f"The last value as the prediction has error {repeat_last:.3f}.",
+            f"{size.n_windows:,} windows of {N_FEATURES} features, epochs: {size.epochs}, rounds: "
+            f"{n_rounds_of(name, options)}. The last value as the prediction has error "
+            f"{repeat_last:.3f}.",
             "",
         ]
         lines.append(markdown([_texts(row) for row in of_size(summary, name)]))

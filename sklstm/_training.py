@@ -48,7 +48,7 @@ OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}
 OUTPUTS_IN_PART = 2**19
 """Numbers that the recurrent layers put out for a part of a batch to train: measured."""
 
-LARGEST_BATCH = {"cpu": 2**11, "cuda": 2**13}
+LARGEST_BATCH = {"cpu": 2**10, "cuda": 2**13}
 SMALLEST_BATCH = 32
 SMALLEST_PART = 4
 

@@ -83,6 +83,23 @@ def test_batch_is_that_of_a_loop(rows, device):
     np.testing.assert_allclose(steps.numpy(force=True), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "key", [slice(2, None), slice(None), slice(None, 1, -1), slice(5, None, 2)]
+)
+@pytest.mark.parametrize("rows", [slice(0, 4), slice(3, 5), slice(6, 100)])
+def test_a_slice_is_what_its_rows_are(key, rows, device):
+    values = np.random.default_rng(0).normal(size=(18, 2))
+    windows = make_windows(values)[key]
+    target, weight = np.arange(len(windows))[:, None], np.arange(1.0, len(windows) + 1)
+    dataset = make_dataset(windows, target=target, weight=weight, device=device)
+    (steps, lengths), targets = dataset.batch(rows)
+    (wanted_steps, wanted_lengths), wanted_targets = dataset.batch(np.arange(len(windows))[rows])
+    assert torch.equal(steps, wanted_steps)
+    assert lengths is wanted_lengths or torch.equal(lengths, wanted_lengths)
+    for given, wanted in zip(targets, wanted_targets, strict=True):
+        assert torch.equal(given, wanted)
+
+
 @pytest.mark.parametrize("rows", SOME_ROWS)
 def test_lengths_are_given_exactly_if_they_are_needed(rows, device):
     (steps, lengths), _ = make_dataset(make_sequences(), device=device).batch(np.array(rows))

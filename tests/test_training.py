@@ -279,11 +279,11 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
 @pytest.mark.parametrize(
     ("n_steps", "bidirectional", "size"),
     [
-        (24, False, 1024),
+        (96, False, 256),
         (336, False, 73),
         (336, True, 36),
         (10**5, False, 32),  # no fewer
-        (0, False, 2048),  # no more
+        (0, False, 1024),  # no more
     ],
 )
 def test_predictions_take_smaller_batches_of_longer_sequences(n_steps, bidirectional, size):
