@@ -12,7 +12,7 @@ import numpy as np
 from systems import load
 
 N_FEATURES = 8
-SHORT = 0.2  # seconds: quicker predictions are repeated
+SHORT = 1.0  # seconds: quicker predictions are repeated
 THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
