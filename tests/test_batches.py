@@ -100,6 +100,18 @@ def test_a_slice_is_what_its_rows_are(key, rows, device):
         assert torch.equal(given, wanted)
 
 
+def test_a_slice_has_the_targets_of_all_its_steps(device):
+    windows = make_windows(np.random.default_rng(0).normal(size=(18, 2)))[2:]
+    target = Sequences(np.arange(48.0)[:, None], np.arange(0, 48, 3), windows.lengths)
+    weight = Sequences(np.arange(1.0, 49)[:, None], target.starts, target.lengths)
+    dataset = make_dataset(windows, target=target, weight=weight, device=device)
+    _, targets = dataset.batch(slice(4, 9))
+    _, wanted = dataset.batch(np.arange(4, 9))
+    assert targets[0].shape == (3, 5, 1)
+    assert torch.equal(targets[0], wanted[0])
+    assert torch.equal(targets[1], wanted[1])
+
+
 @pytest.mark.parametrize("rows", SOME_ROWS)
 def test_lengths_are_given_exactly_if_they_are_needed(rows, device):
     (steps, lengths), _ = make_dataset(make_sequences(), device=device).batch(np.array(rows))
