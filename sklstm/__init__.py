@@ -3,15 +3,16 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sklstm._sequences import Sequences
-from sklstm._splitting import TimestampSplit
-from sklstm._steps import per_step
-from sklstm._tokens import TokenSequencer
-from sklstm._windower import SequenceFlattener, SequenceWindower
+from sklstm._data.sequences import Sequences
+from sklstm._data.steps import per_step
+from sklstm._tables.flattener import SequenceFlattener
+from sklstm._tables.splitting import TimestampSplit
+from sklstm._tables.tokens import TokenSequencer
+from sklstm._tables.windower import SequenceWindower
 
 if TYPE_CHECKING:
-    from sklstm._classifier import LSTMClassifier
-    from sklstm._regressor import LSTMRegressor
+    from sklstm._estimators.classifier import LSTMClassifier
+    from sklstm._estimators.regressor import LSTMRegressor
 
 __all__ = [
     "LSTMClassifier",
@@ -26,7 +27,10 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-_NETWORKS = {"LSTMClassifier": "sklstm._classifier", "LSTMRegressor": "sklstm._regressor"}
+_NETWORKS = {
+    "LSTMClassifier": "sklstm._estimators.classifier",
+    "LSTMRegressor": "sklstm._estimators.regressor",
+}
 
 
 def __getattr__(name):

@@ -13,10 +13,10 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils._plotting import _validate_style_kwargs
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklstm._frames import lay_out
-from sklstm._inputs import as_sequences, is_table
-from sklstm._sequences import Sequences, ranges
-from sklstm._windower import SequenceWindower
+from sklstm._data.frames import lay_out
+from sklstm._data.inputs import as_sequences, is_table
+from sklstm._data.sequences import Sequences, ranges
+from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["HistoryImportanceDisplay", "PredictionDisplay", "TrainingCurveDisplay"]
 

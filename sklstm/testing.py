@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from sklstm._frames import lay_out
-from sklstm._windower import SequenceWindower
+from sklstm._data.frames import lay_out
+from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["assert_no_lookahead"]
 

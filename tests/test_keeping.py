@@ -338,7 +338,10 @@ def load(way, content):
         return pickle.loads(content)
     if way == "joblib":
         return joblib.load(io.BytesIO(content))
-    types = ["sklstm._regressor.LSTMRegressor", "sklstm._windower.SequenceWindower"]
+    types = [
+        "sklstm._estimators.regressor.LSTMRegressor",
+        "sklstm._tables.windower.SequenceWindower",
+    ]
     return skops.io.loads(content, trusted=types)
 
 

@@ -11,9 +11,9 @@ from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
-from sklstm._batches import BatchLoader, SequenceDataset
-from sklstm._losses import REGRESSION_LOSSES, WeightedLoss
-from sklstm._network import SequenceNetwork
+from sklstm._nn.batches import BatchLoader, SequenceDataset
+from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
+from sklstm._nn.network import SequenceNetwork
 
 N_FEATURES = 2
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_pooling = pytest.mark.parametrize("pooling", POOLINGS)

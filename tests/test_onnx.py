@@ -295,7 +295,7 @@ def test_a_network_of_others_is_refused(tmp_path):
 def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
     model = quick().fit(X, Y)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.delitem(sys.modules, "sklstm._onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "sklstm._nn.onnx", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'sklstm\[onnx\]'"):
         model.to_onnx(tmp_path / "model.onnx")
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMRegressor, Sequences, SequenceWindower
-from sklstm._network import SequenceNetwork
+from sklstm._nn.network import SequenceNetwork
 
 RNG = np.random.default_rng(0)
 X3 = RNG.normal(size=(60, 7, 2))

@@ -709,7 +709,7 @@ def tables_only(name):
     [
         ("bagging", "dim 3, while dim <= 2 is required by BaggingRegressor"),
         ("chain", "dim 3, while dim <= 2 is required by RegressorChain"),
-        ("columns", r"should be a 2D .* Got <class 'sklstm._sequences.Sequences'>"),
+        ("columns", r"should be a 2D .* Got <class 'sklstm._data.sequences.Sequences'>"),
         ("union", "'sequencewindower-1' returned an array or dataframe with 3 dimensions"),
         ("scaler", "dim 3, while dim <= 2 is required by StandardScaler"),
         ("permutation", "dim 3, while dim <= 2 is required"),

@@ -19,9 +19,9 @@ from sklstm import (
     TokenSequencer,
     per_step,
 )
-from sklstm._batches import BatchLoader, SequenceDataset, fill_missing, medians
-from sklstm._losses import REGRESSION_LOSSES, WeightedLoss
-from sklstm._network import SequenceNetwork
+from sklstm._nn.batches import BatchLoader, SequenceDataset, fill_missing, medians
+from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
+from sklstm._nn.network import SequenceNetwork
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 7, 1, 5, 4, 7, 2, 6] * 5

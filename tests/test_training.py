@@ -10,9 +10,9 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
 from sklstm import LSTMRegressor, Sequences, SequenceWindower
-from sklstm._callbacks import ClipGradients, EarlyStopping, StopTraining
-from sklstm._samples import Samples, split_validation
-from sklstm._training import (
+from sklstm._data.samples import Samples, split_validation
+from sklstm._train.callbacks import ClipGradients, EarlyStopping, StopTraining
+from sklstm._train.loop import (
     draw_seed,
     seeded,
     suitable_threads,
@@ -234,7 +234,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
                 gradients[-1].append([p.grad.clone() for p in net.module_.parameters()])
 
     for outputs_in_part in (2**19, 7 * 4 * 4):
-        monkeypatch.setattr("sklstm._training.OUTPUTS_IN_PART", outputs_in_part)
+        monkeypatch.setattr("sklstm._train.loop.OUTPUTS_IN_PART", outputs_in_part)
         sizes.append([])
         gradients.append([])
         model = regressor(batch_size=20, optimizer="sgd", callbacks=[Watch()], **params)
@@ -258,7 +258,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
     ],
 )
 def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
-    monkeypatch.setattr("sklstm._training.OUTPUTS_IN_PART", 15 * 4 * 4)
+    monkeypatch.setattr("sklstm._train.loop.OUTPUTS_IN_PART", 15 * 4 * 4)
     sizes = []
 
     class Sizes(Callback):
@@ -268,7 +268,7 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     model = regressor(max_epochs=1, callbacks=[Sizes()], **params)
-    monkeypatch.setattr("sklstm._base.suitable_threads", lambda *sizes: nullcontext())
+    monkeypatch.setattr("sklstm._estimators.base.suitable_threads", lambda *sizes: nullcontext())
     try:
         model.fit(X, Y)
     finally:

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklstm import LSTMRegressor, SequenceWindower
-from sklstm._samples import Samples, split_validation
+from sklstm._data.samples import Samples, split_validation
 
 examples = settings(
     max_examples=int(os.environ.get("SKLSTM_EXAMPLES", 300)),

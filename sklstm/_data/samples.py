@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from sklstm._sequences import Sequences, ranges
+from sklstm._data.sequences import Sequences, ranges
 
 __all__ = ["Samples", "split_validation"]
 

@@ -12,8 +12,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
-from sklstm._base import BaseLSTM
-from sklstm._losses import cross_entropy, label_cross_entropy
+from sklstm._estimators.base import BaseLSTM
+from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
 __all__ = ["LSTMClassifier"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from sklstm._frames import Rows, lay_out
+from sklstm._data.frames import Rows, lay_out
 
 __all__ = ["TimestampSplit"]
 

@@ -1,4 +1,4 @@
-"""Transformers between tables and sequences."""
+"""SequenceWindower: each row of a table becomes the sequence of rows that led to it."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklstm._estimator import SequenceEstimator
-from sklstm._frames import (
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.frames import (
     Layout,
     Rows,
     gap_in_stamps,
@@ -25,10 +25,10 @@ from sklstm._frames import (
     lay_out,
     numeric_columns,
 )
-from sklstm._inputs import FLOATS, as_sequences
-from sklstm._sequences import Sequences, ranges
+from sklstm._data.inputs import FLOATS
+from sklstm._data.sequences import Sequences, ranges
 
-__all__ = ["SequenceFlattener", "SequenceWindower"]
+__all__ = ["SequenceWindower"]
 
 
 def history_bounds(is_first, window_size, horizon):
@@ -523,109 +523,3 @@ def _factorize(keys, n_rows, known=None):
     new = position < 0
     position[new] = len(known) + np.arange(new.sum())
     return position[codes].astype(np.int32), known
-
-
-class SequenceFlattener(TransformerMixin, SequenceEstimator):
-    """Turn sequences into a table with one column for each feature and lag.
-
-    The way from a :class:`SequenceWindower` to any other scikit-learn estimator, and so to a
-    baseline that sees exactly what the LSTM sees.
-
-    Attributes
-    ----------
-    n_steps_ : int
-        Length of the longest sequence seen in `fit`: the number of lags.
-    n_features_in_ : int
-        Number of features of a step.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if the sequences have names.
-
-    See Also
-    --------
-    SequenceWindower : Make the sequences out of a table.
-
-    Notes
-    -----
-    A missing step, before the start of a shorter sequence, is NaN. Gradient boosting takes that
-    as it is; other estimators need an imputer behind the flattener. Of longer sequences than
-    those seen in `fit` the last `n_steps_` steps are kept. Sequences have no index, so that a
-    DataFrame by ``set_output`` counts its rows from 0.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklstm import SequenceFlattener, SequenceWindower
-    >>> table = pd.DataFrame({"temp": [1.0, 2.0, 3.0]})
-    >>> lags = make_pipeline(SequenceWindower(window_size=2), SequenceFlattener())
-    >>> lags.set_output(transform="pandas").fit_transform(table)
-       temp[t-1]  temp[t]
-    0        NaN      1.0
-    1        1.0      2.0
-    2        2.0      3.0
-    """
-
-    @with_callbacks
-    def fit(self, X, y=None):
-        """Remember the features and the length of the longest sequence.
-
-        Parameters
-        ----------
-        X : Sequences, 3-D array, list of 2-D arrays, or table
-            Sequences; a table is one of sequences of a single step.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        SequenceFlattener
-            The fitted flattener.
-        """
-        context = self._init_callback_context()
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self.n_steps_ = as_sequences(self, X, reset=True).max_length
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
-
-    def transform(self, X):
-        """Copy the sequences into a table.
-
-        Parameters
-        ----------
-        X : Sequences, 3-D array, list of 2-D arrays, or table
-            Sequences of the features seen in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_sequences, n_steps_ * n_features_in_)
-            All features of the first step, then of the second; a DataFrame if `set_output` says
-            so.
-        """
-        check_is_fitted(self)
-        dense = as_sequences(self, X, reset=False).to_dense(self.n_steps_)
-        return dense.reshape(len(dense), -1)
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns: feature and lag, ``t`` being the last step of the sequence.
-
-        Parameters
-        ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
-            Names of the features of a step. `None`: ``feature_names_in_``, or x0, x1, ...
-
-        Returns
-        -------
-        ndarray of str, shape (n_steps_ * n_features_in_,)
-            Names such as ``temp[t-2]``.
-        """
-        check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
-        lags = [f"[t-{lag}]" if lag else "[t]" for lag in range(self.n_steps_ - 1, -1, -1)]
-        return np.array([f"{name}{lag}" for lag in lags for name in names], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

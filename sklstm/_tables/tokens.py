@@ -15,8 +15,8 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._estimator import SequenceEstimator
-from sklstm._sequences import Sequences
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.sequences import Sequences
 
 __all__ = ["TokenSequencer"]
 

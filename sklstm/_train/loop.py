@@ -13,8 +13,8 @@ from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
 from skorch.history import History
 
-from sklstm._batches import split_batch
-from sklstm._callbacks import StopTraining
+from sklstm._nn.batches import split_batch
+from sklstm._train.callbacks import StopTraining
 
 __all__ = [
     "OPTIMIZERS",

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from sklstm._sequences import Sequences, ranges
+from sklstm._data.sequences import Sequences, ranges
 
 __all__ = [
     "flatten_steps",

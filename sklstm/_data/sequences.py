@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from sklstm._frames import Rows, lay_out, numeric_columns
+from sklstm._data.frames import Rows, lay_out, numeric_columns
 
 __all__ = ["Sequences", "ranges"]
 

@@ -16,14 +16,27 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from sklstm._batches import (
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.inputs import as_sequences, check_finite_steps, is_table
+from sklstm._data.samples import Samples, split_validation
+from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.steps import (
+    flatten_steps,
+    flatten_weights,
+    is_unlabelled,
+    per_step,
+    unflatten_steps,
+)
+from sklstm._nn.batches import (
     BatchLoader,
     SequenceDataset,
     differ_in_length,
     medians,
     standardization,
 )
-from sklstm._callbacks import (
+from sklstm._nn.losses import WeightedLoss
+from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._train.callbacks import (
     SCHEDULES,
     Checkpoint,
     ClipGradients,
@@ -34,14 +47,7 @@ from sklstm._callbacks import (
     ScikitLearnCallbacks,
     read_checkpoint,
 )
-from sklstm._estimator import SequenceEstimator
-from sklstm._inputs import as_sequences, check_finite_steps, is_table
-from sklstm._losses import WeightedLoss
-from sklstm._network import CELLS, POOLINGS, SequenceNetwork
-from sklstm._samples import Samples, split_validation
-from sklstm._sequences import Sequences, ranges
-from sklstm._steps import flatten_steps, flatten_weights, is_unlabelled, per_step, unflatten_steps
-from sklstm._training import (
+from sklstm._train.loop import (
     OPTIMIZERS,
     SequenceNet,
     draw_seed,
@@ -261,7 +267,7 @@ class BaseLSTM(SequenceEstimator):
         >>> session.run(None, {"steps": X, "lengths": np.full(50, 10)})  # doctest: +SKIP
         """
         check_is_fitted(self)
-        from sklstm._onnx import export  # the package onnx is optional
+        from sklstm._nn.onnx import export  # the package onnx is optional
 
         export(self, path)
 

@@ -7,9 +7,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
-from sklstm._base import BaseLSTM
-from sklstm._batches import weighted_moments
-from sklstm._losses import REGRESSION_LOSSES
+from sklstm._estimators.base import BaseLSTM
+from sklstm._nn.batches import weighted_moments
+from sklstm._nn.losses import REGRESSION_LOSSES
 
 __all__ = ["LSTMRegressor"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklstm._network import SequenceNetwork
+from sklstm._nn.network import SequenceNetwork
 
 try:
     import onnx

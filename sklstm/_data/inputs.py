@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
-from sklstm._frames import numeric_columns
-from sklstm._sequences import Sequences
+from sklstm._data.frames import numeric_columns
+from sklstm._data.sequences import Sequences
 
 __all__ = ["as_sequences", "check_finite_steps", "is_table"]
 

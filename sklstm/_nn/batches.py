@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sklstm._sequences import Sequences, ranges
+from sklstm._data.sequences import Sequences, ranges
 
 __all__ = [
     "BatchLoader",
