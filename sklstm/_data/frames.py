@@ -1,5 +1,6 @@
 """Pandas in: features, series and time of a table, and which rows follow each other."""
 
+import re
 from numbers import Real
 from typing import NamedTuple
 
@@ -17,6 +18,15 @@ __all__ = [
 ]
 
 
+DATES = ("datetime", "datetime with time zone")
+"""Clocks that show dates."""
+
+NANOSECONDS = (*DATES, "duration")
+"""Clocks whose stamps are nanoseconds."""
+
+DATE_AS_TEXT = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d.*)?")
+
+
 class Layout(NamedTuple):
     """The parts of a table.
 
@@ -30,7 +40,7 @@ class Layout(NamedTuple):
         Time of each row, as the table has it.
     stamps : ndarray of shape (n_rows,), or None
         The same as nanoseconds or numbers: int64 or float64.
-    clock : {"datetime", "datetime with time zone", "number", "counter"} or None
+    clock : {"datetime", "datetime with time zone", "duration", "number", "counter"} or None
         Kind of the stamps; a counter is the integer index of the table.
     """
 
@@ -39,6 +49,16 @@ class Layout(NamedTuple):
     times: pd.Index | None = None
     stamps: np.ndarray | None = None
     clock: str | None = None
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the stamps are nanoseconds of dates."""
+        return self.clock in DATES
+
+    @property
+    def zone(self) -> object:
+        """Time zone of the dates, a tzinfo, or None."""
+        return getattr(self.times, "tz", None)
 
 
 def lay_out(table, series=None, time=None, role="series"):
@@ -76,7 +96,7 @@ def lay_out(table, series=None, time=None, role="series"):
     if time is None:
         times, stamps, clock = _read_index(table.index, names)
     else:
-        times = _pick(table, time, "time")
+        times = _without_arrow(_pick(table, time, "time"))
         stamps, clock = _read_stamps(times, f"time={time!r}")
         if clock is None:
             raise ValueError(
@@ -93,7 +113,7 @@ def gap_in_stamps(max_gap, clock):
     Parameters
     ----------
     max_gap : Timedelta, str or number
-        As the user gives it.
+        As the user gives it, but for "any".
     clock : str or None
         Kind of the stamps.
 
@@ -105,9 +125,10 @@ def gap_in_stamps(max_gap, clock):
     Raises
     ------
     ValueError
-        If a number is given for dates, something else for numbers, or nothing above zero.
+        If a number is given for dates, something else for numbers, what is no duration, or
+        nothing above zero.
     """
-    of_dates = clock is not None and clock.startswith("datetime")
+    of_dates = clock in NANOSECONDS
     if isinstance(max_gap, Real) == of_dates:
         raise ValueError(
             f"max_gap={max_gap!r} does not fit the time, which is made of "
@@ -117,10 +138,20 @@ def gap_in_stamps(max_gap, clock):
                 else "numbers: give a number."
             )
         )
-    gap = pd.Timedelta(max_gap).as_unit("ns").value if of_dates else max_gap
+    gap = _nanoseconds(max_gap) if of_dates else max_gap
     if not gap > 0:
         raise ValueError(f"max_gap={max_gap!r} cuts everywhere: it must be above zero.")
     return gap
+
+
+def _nanoseconds(max_gap) -> int:
+    try:
+        return pd.Timedelta(max_gap).as_unit("ns").value
+    except ValueError as error:
+        raise ValueError(
+            f"max_gap={max_gap!r} is no duration that pandas.Timedelta reads, such as '2h', "
+            "'30min' or '1D'; 'any' joins all rows of a series."
+        ) from error
 
 
 class Rows(NamedTuple):
@@ -134,11 +165,14 @@ class Rows(NamedTuple):
         Whether the row at a place is the first one of its series.
     steps : ndarray of shape (n_rows,), or None
         Time since the row at the place before; meaningless for a first row.
+    stamps : ndarray of shape (n_rows,), or None
+        Time of the row at each place.
     """
 
     order: np.ndarray
     is_first: np.ndarray
     steps: np.ndarray | None
+    stamps: np.ndarray | None
 
     @classmethod
     def arrange(cls, codes, stamps):
@@ -168,7 +202,21 @@ class Rows(NamedTuple):
         if stamps is not None:
             steps = np.zeros_like(stamps)
             np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
-        return cls(order, is_first, steps)
+        return cls(order, is_first, steps, stamps)
+
+    def common_step(self) -> int | float | None:
+        """Find the step that all neighbours have.
+
+        Returns
+        -------
+        int or float or None
+            None if steps differ, or if there are none.
+        """
+        place = int(self.is_first.argmin())
+        if self.is_first[place]:
+            return None
+        step = self.steps[place]
+        return step.item() if ((self.steps == step) | self.is_first).all() else None
 
     def check_time(self, times):
         """Refuse time, if there is any, that does not increase within a series.
@@ -325,11 +373,35 @@ def _read_index(index, series_names):
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
-    times = index.get_level_values(levels[-1])
+    times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # such as the values of a column; nobody counts in fractions
         return None, None, None
+    _refuse_disguised_dates(times)
     stamps, clock = _read_stamps(times, "the index")
     return times, stamps, "counter" if clock == "number" else clock
+
+
+def _without_arrow(times: pd.Index) -> pd.Index:
+    """The same times as pandas' own, if Arrow keeps them."""
+    if isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind == "M":
+        return pd.DatetimeIndex(times)
+    if isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind == "m":
+        return pd.TimedeltaIndex(times)
+    return times
+
+
+def _refuse_disguised_dates(index):
+    """Refuse an index of dates that are stored as texts or objects: it would be no time."""
+    if not len(index) or pd.api.types.is_numeric_dtype(index.dtype):
+        return
+    value = index[0]
+    is_text = isinstance(value, str) and DATE_AS_TEXT.fullmatch(value)
+    if is_text or (index.dtype == object and hasattr(value, "isoformat")):
+        raise ValueError(
+            f"The index has the dtype {index.dtype} and holds {value!r}, which looks like a date "
+            "but is none to pandas: make it one with pandas.to_datetime(table.index). If it is no "
+            "time use reset_index(drop=True)."
+        )
 
 
 def _read_stamps(times, name):
@@ -351,5 +423,7 @@ def _read_stamps(times, name):
         return times.to_numpy(np.int64 if is_whole else np.float64), "number"
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()
-    zone = " with time zone" if getattr(times, "tz", None) is not None else ""
-    return times.as_unit("ns").asi8, f"datetime{zone}"
+    clock = "datetime" if getattr(times, "tz", None) is None else "datetime with time zone"
+    if isinstance(times, pd.TimedeltaIndex):
+        clock = "duration"
+    return times.as_unit("ns").asi8, clock

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from sklstm._data.frames import Rows, lay_out
+from sklstm._data.frames import NANOSECONDS, Rows, lay_out
 
 __all__ = ["TimestampSplit"]
 
@@ -266,7 +266,7 @@ def _nanoseconds(duration, name, clock):
             f"{name}={duration!r} is no duration of use: give one such as '7D' or "
             "pandas.Timedelta(days=7), or a number of distinct stamps."
         )
-    if not clock.startswith("datetime"):
+    if not clock in NANOSECONDS:
         raise ValueError(
             f"{name}={duration!r} is a duration, but the time of X is made of numbers: give a "
             "number of distinct stamps."

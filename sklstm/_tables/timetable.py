@@ -1,0 +1,157 @@
+"""Open hours and days: business days, trading hours, and their holidays."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Timetable", "wall_clock"]
+
+DAY = 86_400 * 10**9
+
+
+def wall_clock(stamps: np.ndarray, zone: object) -> np.ndarray:
+    """Turn moments into what a clock on the wall says.
+
+    Parameters
+    ----------
+    stamps : ndarray of int64, shape (n_rows,)
+        Nanoseconds.
+    zone : tzinfo or None
+        Where the clock hangs.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+        Nanoseconds since midnight of the first day of 1970, at that place.
+    """
+    if zone is None:
+        return stamps
+    return pd.DatetimeIndex(stamps, tz="UTC").tz_convert(zone).tz_localize(None).asi8
+
+
+class Timetable(NamedTuple):
+    """Weekdays and times of day at which a series has rows.
+
+    Attributes
+    ----------
+    days : ndarray of bool, shape (7,)
+        Whether a weekday, Monday first, is open.
+    slots : ndarray of bool, shape (n_slots,)
+        Whether a part of the day is; all parts are equally long.
+    holidays : int
+        Most rows that may be missing at the turn of a day.
+    """
+
+    days: np.ndarray
+    slots: np.ndarray
+    holidays: int
+
+    @classmethod
+    def learn(cls, wall: np.ndarray) -> "Timetable | None":
+        """Find the hours and days that are closed week after week.
+
+        Parameters
+        ----------
+        wall : ndarray of int64, shape (n_rows,)
+            Times of the rows of a series on the wall clock, in nanoseconds.
+
+        Returns
+        -------
+        Timetable or None
+            None if nothing is closed, or too little time has passed to say so, or if rows are
+            missing too often to be holidays: one in ten.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.bdate_range("2024-01-01", periods=20).as_unit("ns").asi8
+        >>> Timetable.learn(days).days
+        array([ True,  True,  True,  True,  True, False, False])
+        """
+        length = _slot_length(np.diff(wall))
+        if length is None:
+            return None
+        days = _open_days(np.unique(wall // DAY))
+        slots = _open_slots(wall, length)
+        if (days.all() and slots.all()) or days.sum() * slots.sum() < 2:
+            return None
+        timetable = cls(days, slots, 0)
+        missed = timetable.missed(wall[:-1], wall[1:])
+        if (missed <= 0).mean() < 0.9:
+            return None
+        another_day = wall[1:] // DAY > wall[:-1] // DAY
+        missing = missed[another_day & (missed > 0) & (missed <= 10 * slots.sum())]
+        sizes, counts = np.unique(missing, return_counts=True)
+        return timetable._replace(holidays=int(sizes[counts > 1].max(initial=0)))
+
+    @property
+    def step(self) -> float:
+        """Length of a part of the day, in nanoseconds."""
+        return float(DAY // len(self.slots))
+
+    def key(self) -> tuple:
+        """What tells timetables apart.
+
+        Returns
+        -------
+        tuple
+            Equal for equal timetables.
+        """
+        return self.days.tobytes(), self.slots.tobytes(), self.holidays
+
+    def missed(self, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+        """Count the rows that are missing between two rows.
+
+        Parameters
+        ----------
+        earlier : ndarray of int64, shape (n_pairs,)
+            Time of the earlier row on the wall clock, in nanoseconds.
+        later : ndarray of int64, shape (n_pairs,)
+            The same of the later row.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_pairs,)
+            0 if the later row stands right behind the earlier one, or but for holidays.
+        """
+        missed = np.maximum(self._opened(later) - self._opened(earlier) - 1, 0)
+        holidays = (missed <= self.holidays) & (later // DAY > earlier // DAY)
+        return np.where(holidays, 0, missed).astype(np.float64)
+
+    def _opened(self, wall: np.ndarray) -> np.ndarray:
+        """Number of open parts of days up to and with the given ones."""
+        days, slots = np.cumsum(self.days), np.cumsum(self.slots)
+        week, weekday = np.divmod(wall // DAY + 3, 7)  # 1970 began on a Thursday
+        today = slots[wall % DAY // (DAY // len(self.slots))]
+        before = week * days[-1] + days[weekday] - self.days[weekday]
+        return before * slots[-1] + np.where(self.days[weekday], today, 0)
+
+
+def _slot_length(steps: np.ndarray) -> int | None:
+    """Length of the parts of a day: the step, or the whole day."""
+    if steps.min() > 0.9 * DAY:
+        return DAY
+    values, counts = np.unique(steps, return_counts=True)
+    usual = int(values[counts.argmax()])
+    divides = usual < DAY and DAY % usual == 0 and usual >= 10**9
+    return usual if divides and counts.max() > 0.5 * len(steps) else None
+
+
+def _open_days(days: np.ndarray) -> np.ndarray:
+    """Weekdays with rows; one is closed only if it was seen to be, weekends at once."""
+    span = np.arange(days[0], days[-1] + 1)
+    possible = np.bincount((span + 3) % 7, minlength=7)
+    found = np.bincount((days + 3) % 7, minlength=7)
+    seen_often = possible >= np.array([2, 2, 2, 2, 2, 1, 1])
+    return ~(seen_often & (found <= 0.1 * possible))
+
+
+def _open_slots(wall: np.ndarray, length: int) -> np.ndarray:
+    """Parts of the day with rows."""
+    slots = wall % DAY // length
+    n_slots = DAY // length
+    n_days = len(np.unique(wall // DAY))
+    if n_slots == 1 or n_days < 5:
+        return np.ones(n_slots, dtype=bool)
+    return np.bincount(slots, minlength=n_slots) > 0.1 * n_days
