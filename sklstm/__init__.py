@@ -9,6 +9,7 @@ from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.splitting import TimestampSplit
 from sklstm._tables.tokens import TokenSequencer
 from sklstm._tables.windower import SequenceWindower
+from sklstm._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from sklstm._estimators.classifier import LSTMClassifier
@@ -24,7 +25,6 @@ __all__ = [
     "TokenSequencer",
     "per_step",
 ]
-__version__ = "0.1.0"
 
 
 _NETWORKS = {

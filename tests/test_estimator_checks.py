@@ -10,15 +10,12 @@ from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, 
 class RowsMixin:
     """Reads each row of a table as a sequence, so that the suite meets real sequences."""
 
-    def _as_sequences(self, X, *, reset):
-        table = super()._as_sequences(X, reset=reset)
+    def _as_sequences(self, X, **kwargs):
+        table = super()._as_sequences(X, **kwargs)
         n_rows, _, n_columns = table.shape
         return Sequences(
             table.values.reshape(-1, 1), np.arange(n_rows) * n_columns, np.full(n_rows, n_columns)
         )
-
-    def _network_params(self):
-        return super()._network_params() | {"n_features": 1}
 
 
 class RowsRegressor(RowsMixin, LSTMRegressor):

@@ -1,6 +1,8 @@
 """Targets at every step: flat for networks and metrics, by sequence for users."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,14 +12,65 @@ from sklstm._data.sequences import Sequences, ranges
 __all__ = [
     "flatten_steps",
     "flatten_weights",
-    "is_unlabelled",
+    "has_no_label",
+    "has_no_number",
     "per_step",
     "score_steps",
     "unflatten_steps",
 ]
 
 
-def flatten_steps(y, lengths, name="y"):
+def has_no_label(flat: np.ndarray) -> np.ndarray:
+    """Tell which steps have no label.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
+        Labels.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_steps,)
+        True for NaN and None, and for -1 among whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> has_no_label(np.array([0, -1, 2]))
+    array([False,  True, False])
+    """
+    missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
+    return missing.reshape(len(flat), -1).any(axis=1)
+
+
+def has_no_number(flat: np.ndarray) -> np.ndarray:
+    """Tell which steps have no number to predict.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
+        Numbers, of which -1 is one like any other.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_steps,)
+        True for NaN and None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> has_no_number(np.array([-1.0, np.nan]))
+    array([False,  True])
+    """
+    return pd.isna(flat).reshape(len(flat), -1).any(axis=1)
+
+
+def flatten_steps(
+    y: Any,
+    lengths: np.ndarray,
+    name: str = "y",
+    is_unlabelled: Callable[[np.ndarray], np.ndarray] = has_no_label,
+) -> np.ndarray:
     """Lay what belongs to the steps of each sequence one after another.
 
     Parameters
@@ -29,6 +82,8 @@ def flatten_steps(y, lengths, name="y"):
         Number of steps of each sequence.
     name : str, default="y"
         What the messages call it.
+    is_unlabelled : callable, default=has_no_label
+        Tells which entries are no label: `has_no_label` or `has_no_number`.
 
     Returns
     -------
@@ -83,30 +138,7 @@ def flatten_steps(y, lengths, name="y"):
     return flat
 
 
-def is_unlabelled(flat):
-    """Tell which steps have no label.
-
-    Parameters
-    ----------
-    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
-        Labels or numbers.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_steps,)
-        True for NaN and None, and for -1 among whole numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_unlabelled(np.array([0, -1, 2]))
-    array([False,  True, False])
-    """
-    missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
-    return missing.reshape(len(flat), -1).any(axis=1)
-
-
-def unflatten_steps(flat, lengths):
+def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[np.ndarray]:
     """Give each sequence its steps back.
 
     Parameters
@@ -133,7 +165,9 @@ def unflatten_steps(flat, lengths):
     return np.split(flat, np.cumsum(lengths)[:-1])
 
 
-def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
+def score_steps(
+    metric: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None, **params: Any
+) -> float:
     """Compute a metric over all labelled steps of all sequences.
 
     Parameters
@@ -141,7 +175,8 @@ def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
     metric : callable
         ``metric(y_true, y_pred, sample_weight=None, **params)`` of flat arrays.
     y_true : array-like of shape (n_sequences, n_steps, ...), list of arrays, or Sequences
-        Labels or numbers; unlabelled steps are left out.
+        Labels or numbers; steps without one are left out: NaN, None, or -1 among whole numbers
+        unless the predictions are floating-point numbers, one a step, as a regressor's are.
     y_pred : array-like of shape (n_sequences, n_steps, ...) or list of arrays
         Predictions of all steps.
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
@@ -155,14 +190,17 @@ def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
         What the metric says.
     """
     lengths = np.array([len(part) for part in y_pred])
-    flat = flatten_steps(y_true, lengths)
+    predicted = np.concatenate(list(y_pred))
+    of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
+    is_unlabelled = has_no_number if of_numbers else has_no_label
+    flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
-    return metric(flat[labelled], np.concatenate(list(y_pred))[labelled], **params)
+    return metric(flat[labelled], predicted[labelled], **params)
 
 
-def flatten_weights(sample_weight, lengths):
+def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
     """Weight of each step, from weights of sequences or of steps.
 
     Parameters
@@ -183,7 +221,7 @@ def flatten_weights(sample_weight, lengths):
     return flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
 
 
-def per_step(metric):
+def per_step(metric: Callable) -> Callable:
     """Make a metric of flat arrays one of targets at every step.
 
     Parameters

@@ -1,15 +1,15 @@
 """LSTMRegressor: a number, or several, from each sequence."""
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array
 
-from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.batches import weighted_moments
-from sklstm._nn.losses import REGRESSION_LOSSES
+from sklstm._data.samples import GivenSamples
+from sklstm._data.steps import has_no_number
+from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
+from sklstm._nn.heads import REGRESSION_LOSSES, NumberHead
+from sklstm._train.plan import Plan
 
 __all__ = ["LSTMRegressor"]
 
@@ -191,6 +191,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
 
+    _has_no_target = staticmethod(has_no_number)
+
+    n_outputs_ = learned("head.n_outputs", "Number of columns of y.")
+    target_mean_ = learned("head.mean", "What is subtracted from each column of y.")
+    target_scale_ = learned("head.scale", "What each column of y is divided by.")
+
     def __init__(
         self,
         hidden_size=64,
@@ -299,7 +305,13 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(
+            (X, y, sample_weight),
+            (X_val, y_val, sample_weight_val),
+            self._plan(),
+            getattr(self, "_fitted", None) if self.warm_start else None,
+            self._init_callback_context(max_subtasks=self.max_epochs),
+        )
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, going on from earlier calls.
@@ -318,7 +330,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         LSTMRegressor
             The estimator.
         """
-        return self._partial_fit(X, y, sample_weight)
+        earlier = getattr(self, "_fitted", None)
+        return self._fit((X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier)
 
     def predict(self, X):
         """Predict the targets.
@@ -340,7 +353,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        return self._predict(X, self._unscaled)
+        return self._predict(X, "predict")
 
     def score(self, X, y, sample_weight=None):
         """Compute the coefficient of determination R².
@@ -361,53 +374,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         """
         return self._score(r2_score, X, y, sample_weight)
 
-    def _unscaled(self, outputs):
-        outputs = outputs * self.target_scale_ + self.target_mean_
-        return outputs[:, 0] if self._target_ndim == 1 else outputs
-
-    def _encode_target(self, y, rows, *, reset):
-        y = check_array(
-            y,
-            dtype=np.float64,
-            ensure_2d=False,
-            ensure_all_finite=False,
-            input_name="y",
-            estimator=self,
-        )
-        target = y.reshape(len(y), -1)
-        bad = np.flatnonzero(~np.isfinite(target).all(axis=1))
-        if len(bad):
-            what = "NaN" if np.isnan(target[bad[0]]).any() else "infinity"
-            raise ValueError(
-                f"Input y contains {what}: in row {rows[bad[0]]} (counted from 0) and "
-                f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
-                "are history only."
-            )
-        if reset:
-            self._target_ndim = y.ndim
-            self.n_outputs_ = target.shape[1]
-        elif target.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {target.shape[1]} columns here and had {self.n_outputs_} at first."
-            )
-        return target
-
-    def _learn_scales(self, samples):
-        super()._learn_scales(samples)
-        self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.standardize:
-            target, weight = samples.labelled()
-            moments = [weighted_moments(column, weight) for column in target.T]
-            self.target_mean_, self.target_scale_ = np.array(moments).T
-
-    def _scale_target(self, target):
-        return (target - self.target_mean_) / self.target_scale_
-
-    def _n_network_outputs(self):
-        return self.n_outputs_
-
-    def _elementwise_loss(self):
-        return REGRESSION_LOSSES[self.loss]
+    def _learn_head(
+        self, samples: GivenSamples, plan: Plan, earlier: NumberHead | None
+    ) -> NumberHead:
+        """Learn the shape of the target."""
+        return earlier or NumberHead.learn(samples.y, plan["loss"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
