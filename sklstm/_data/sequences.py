@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._array_api import np_compat
 
 from sklstm._data.frames import Rows, lay_out, numeric_columns
 
@@ -385,6 +386,14 @@ class Sequences:
         dense = self.to_dense()
         return dense if dtype is None else dense.astype(dtype, copy=False)
 
+    def __array_namespace__(self, api_version=None):
+        return _NAMESPACE  # scikit-learn asks if its dispatch by the array API is on
+
+    @property
+    def device(self):
+        """Where the steps are, in words of the array API: always the CPU."""
+        return "cpu"
+
     def __repr__(self):
         n_sequences, longest, n_features = self.shape
         shortest = int(self.lengths.min(initial=longest))
@@ -569,6 +578,21 @@ class Sequences:
             self.series,
             self.feature_names,
         )
+
+
+class _Namespace:
+    """NumPy's functions, and one that splits sequences without making them dense."""
+
+    __name__ = np_compat.__name__
+
+    def __getattr__(self, name):
+        return getattr(np_compat, name)
+
+    def take(self, sequences, rows, axis=0):
+        return sequences[rows]
+
+
+_NAMESPACE = _Namespace()
 
 
 def ranges(starts, lengths):

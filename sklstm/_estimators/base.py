@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.inputs import as_sequences, is_table
+from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, Samples, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step, unflatten_steps
@@ -187,6 +187,7 @@ class BaseLSTM(SequenceEstimator):
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         without_target = type(self)._has_no_target if plan.per_step else None
+        y, sample_weight = from_torch(y), from_torch(sample_weight)
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)

@@ -25,7 +25,7 @@ from sklstm._data.frames import (
     lay_out,
     numeric_columns,
 )
-from sklstm._data.inputs import FLOATS
+from sklstm._data.inputs import FLOATS, from_torch
 from sklstm._data.sequences import Sequences, ranges
 
 __all__ = ["SequenceWindower"]
@@ -347,6 +347,7 @@ class SequenceWindower(
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
+        X = from_torch(X)
         layout = Layout(X)
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
