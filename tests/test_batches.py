@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from sklstm._data.sequences import Sequences
+from sklstm._data.statistics import standardization
 from sklstm._nn.batches import BatchLoader, SequenceDataset
-from sklstm._nn.scaling import InputScaling, standardization
+from sklstm._nn.scaling import InputScaling
 
 LENGTHS = [4, 0, 1, 4, 2, 4, 0]
 SOME_ROWS = [[0, 1, 2], [0, 3, 5], [2], [1], [1, 6], [6, 5, 4, 3, 2, 1, 0], [4, 4, 2]]

@@ -178,7 +178,7 @@ def test_tensors_are_read_as_arrays(dispatch):
 
 
 def test_outputs_and_targets_are_never_broadcast():
-    from sklstm._nn.heads import REGRESSION_LOSSES, WeightedLoss
+    from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 
     loss = WeightedLoss(REGRESSION_LOSSES["squared_error"])
     with warnings.catch_warnings():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._nn.heads import REGRESSION_LOSSES, WeightedLoss
+from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 
 EQUATIONS = {
     "squared_error": lambda error: error**2,

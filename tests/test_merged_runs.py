@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
 from sklstm._nn.batches import BatchLoader, SequenceDataset
-from sklstm._nn.heads import REGRESSION_LOSSES, WeightedLoss
+from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
 

@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklstm import Sequences, TokenSequencer
-from sklstm._tables.tokens import read_vectors
+from sklstm._tables.vectors import read_vectors
 
 examples = settings(max_examples=60, deadline=None)
 

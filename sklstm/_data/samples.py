@@ -260,8 +260,9 @@ def split_validation(
     if not train.any() or not valid.any():
         raise ValueError(
             f"early_stopping sets validation_fraction={fraction} of the rows aside, which leaves "
-            f"{train.sum()} of them to train and {valid.sum()} to validate, with n_samples="
-            f"{len(valid)}. Give more rows, another validation_fraction, or X_val and y_val."
+            f"{train.sum()} of {len(valid)} rows to train and {valid.sum()} to validate "
+            f"(n_samples={len(valid)}). Give more rows, another validation_fraction, or X_val and "
+            "y_val."
         )
     return samples.take(np.flatnonzero(train)), samples.take(np.flatnonzero(valid))
 

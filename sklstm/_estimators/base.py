@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from sklearn.utils import _safe_indexing
@@ -30,7 +30,10 @@ from sklstm._train.seeds import RandomStream
 
 __all__ = ["NO_VALIDATION", "ONE_EPOCH", "BaseLSTM", "learned"]
 
-NO_VALIDATION = (None, None, None)
+Given: TypeAlias = tuple[Any, Any, Any]
+"""X, y and sample_weight."""
+
+NO_VALIDATION: Given = (None, None, None)
 
 ONE_EPOCH = {
     "max_epochs": 1,
@@ -128,27 +131,21 @@ class BaseLSTM(SequenceEstimator):
         return self.history_["train_loss"].tolist()
 
     def _fit(
-        self,
-        given: tuple,
-        validation: tuple,
-        plan: Plan,
-        earlier: FittedNetwork | None,
-        context: Any = None,
-    ) -> "BaseLSTM":
+        self, given: Given, valid: Given, plan: Plan, earlier: FittedNetwork | None, context: Any
+    ) -> Self:
         """Train a new network, or a copy of an earlier one, and keep it if it has an epoch."""
         plan, saved = _resumed(plan)
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        train, valid = self._split(reader, plan, head, samples, given[0], validation)
+        train, valid = self._split(reader, plan, head, samples, given[0], valid)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
         else:
             head, scaling = _scaled(plan, head, train)
             fitted = FittedNetwork.build(plan, scaling, head, random, _is_table(plan, given[0]))
-        learned = _features_of(reader) | {"_fitted": fitted}
-        done = fitted.n_epochs
+        learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, context, plan, given, learned) as callbacks:
                 run(plan, fitted, train, valid, random, saved, callbacks)
@@ -163,7 +160,7 @@ class BaseLSTM(SequenceEstimator):
         title = " ".join(self.__repr__(N_CHAR_MAX=60).split())
         return Plan.make(self.get_params(deep=False) | changes, title)
 
-    def _blank(self) -> "BaseLSTM":
+    def _blank(self) -> Self:
         """Make an estimator with these parameters, in which scikit-learn may note features."""
         blank = type(self).__new__(type(self))
         vars(blank).update(self.get_params(deep=False))
@@ -200,7 +197,7 @@ class BaseLSTM(SequenceEstimator):
         head: Head,
         samples: GivenSamples,
         X: Any,
-        validation: tuple,
+        validation: Given,
     ) -> tuple[Samples, Samples | None]:
         """Training data, and those that validate: given, set aside, or none."""
         train = head.encoded(samples)
@@ -312,9 +309,6 @@ class BaseLSTM(SequenceEstimator):
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {k: getattr(self, v).tolist() for k, v in names.items() if hasattr(self, v)}
         export(fitted.net.module_, fitted.scaling, fitted.head, path, facts)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_fitted")
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         if "_fitted" in state:

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
 from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
-from sklstm._nn.heads import LabelHead, LabelsHead, learn_labels
+from sklstm._nn.labels import LabelHead, LabelsHead, learn_labels
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
@@ -354,7 +354,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 f"{self.classes_.tolist()}."
             )
         plan = self._plan(**ONE_EPOCH, classes=classes)
-        return self._fit((X, y, sample_weight), NO_VALIDATION, plan, earlier)
+        return self._fit((X, y, sample_weight), NO_VALIDATION, plan, earlier, None)
 
     def predict(self, X):
         """Predict the labels.

@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
-from sklstm._nn.heads import REGRESSION_LOSSES, NumberHead
+from sklstm._nn.heads import NumberHead
+from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMRegressor"]
@@ -331,7 +332,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
             The estimator.
         """
         earlier = getattr(self, "_fitted", None)
-        return self._fit((X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier)
+        return self._fit(
+            (X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier, None
+        )
 
     def predict(self, X):
         """Predict the targets.

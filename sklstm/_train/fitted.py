@@ -10,7 +10,9 @@ from skorch.history import History
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences, ranges
 from sklstm._nn.batches import SequenceDataset, differ_in_length
-from sklstm._nn.heads import Head, WeightedLoss, head_from_plain
+from sklstm._nn.heads import Head, NumberHead
+from sklstm._nn.labels import LabelHead, LabelsHead
+from sklstm._nn.losses import WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
 from sklstm._train.callbacks import ClipGradients, refuse_scorers
@@ -20,6 +22,9 @@ from sklstm._train.plan import DTYPES, Plan
 from sklstm._train.seeds import RandomStream
 
 __all__ = ["FittedNetwork"]
+
+HEADS = {head.__name__: head for head in (NumberHead, LabelHead, LabelsHead)}
+"""Kinds of targets that can be saved."""
 
 
 @dataclass
@@ -226,7 +231,8 @@ class FittedNetwork:
         """
         module, device = plain["module"], device_here(plain["device"])
         module = module | {"dtype": DTYPES[module["dtype"]]}
-        head = head_from_plain(plain["head"])
+        parts = dict(plain["head"])
+        head = HEADS[parts.pop("kind")](**parts)
         skorch_params = plain["skorch_params"]
         net = _make_net(module, head, device, {"callbacks": None} | (skorch_params or {}))
         net.build(RandomStream(0, device))  # initial weights are drawn, then replaced

@@ -1,0 +1,94 @@
+"""Losses: a number for each target, averaged with the weights of the sequences."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["REGRESSION_LOSSES", "WeightedLoss", "cross_entropy", "label_cross_entropy"]
+
+REGRESSION_LOSSES = {
+    "squared_error": F.mse_loss,
+    "absolute_error": F.l1_loss,
+    "huber": F.huber_loss,
+}
+
+
+def cross_entropy(prediction: torch.Tensor, target: torch.Tensor, reduction: str) -> torch.Tensor:
+    """Cross-entropy of one class a sample.
+
+    Parameters
+    ----------
+    prediction : Tensor of shape (n_sequences, n_classes)
+        Logits.
+    target : Tensor of shape (n_sequences, 1)
+        Position of the class.
+    reduction : {"none", "mean"}
+        One number for each, or their mean.
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, 1) or ()
+        ``-log softmax(prediction)[target]``.
+    """
+    losses = F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)
+    return losses[:, None] if reduction == "none" else losses
+
+
+label_cross_entropy = F.binary_cross_entropy_with_logits
+"""Cross-entropy of each label of a sample that may have several."""
+
+
+class WeightedLoss(nn.Module):
+    """Weighted mean of an element-wise loss.
+
+    ``sum_i w_i mean_k loss(prediction_ik, target_ik) / sum_i w_i``, so that a weight of 2 is the
+    same as the sequence standing there twice.
+
+    Parameters
+    ----------
+    elementwise : callable
+        ``elementwise(prediction, target, reduction)``, as in :mod:`torch.nn.functional`.
+
+    Shape
+    -----
+    - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
+    - target: likewise, or with 1 in place of ``n_outputs`` for classes
+    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each
+    - output: a scalar
+
+    Raises
+    ------
+    ValueError
+        If there is not one target for each output: torch would compare each with each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = WeightedLoss(REGRESSION_LOSSES["squared_error"])
+    >>> loss(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]), torch.tensor([3.0, 1.0]))
+    tensor(3.)
+    """
+
+    def __init__(self, elementwise: Callable):
+        super().__init__()
+        self.elementwise = elementwise
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute the mean."""
+        if prediction.ndim == 3:
+            prediction, target = prediction.flatten(0, 1), target.flatten(0, 1)
+            weight = None if weight is None else weight.flatten(0, 1)
+        n_targets = 1 if self.elementwise is cross_entropy else prediction.shape[1]
+        if target.shape != (len(prediction), n_targets):
+            raise ValueError(
+                f"The network gives outputs of the shape {tuple(prediction.shape)}, and the "
+                f"targets have the shape {tuple(target.shape)}: each output needs a target."
+            )
+        if weight is None:
+            return self.elementwise(prediction, target, reduction="mean")
+        losses = self.elementwise(prediction, target, reduction="none").mean(1)
+        return torch.dot(losses, weight) / weight.sum()
