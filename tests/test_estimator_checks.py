@@ -30,7 +30,6 @@ class RowsClassifier(RowsMixin, LSTMClassifier):
 HISTORY_REASONS = {
     "check_methods_sample_order_invariance": "a history is made of the rows before a row",
     "check_methods_subset_invariance": "a history is made of the rows before a row",
-    "check_array_api_input": "Sequences are no array of any array namespace",
 }
 FLOAT32_REASONS = {
     "check_sample_weight_equivalence_on_dense_data": (

@@ -1,5 +1,9 @@
 """LSTMClassifier: a label, or several, for each sequence."""
 
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
@@ -202,40 +206,40 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     def __init__(
         self,
-        hidden_size=64,
+        hidden_size: int = 64,
         *,
-        num_layers=1,
-        cell="lstm",
-        bidirectional=False,
-        dropout=0.0,
-        pooling="last",
-        embedding_dim=None,
-        embedding_weights=None,
-        freeze_embedding=False,
-        class_weight=None,
-        standardize=True,
-        missing="error",
-        optimizer="adam",
-        optimizer_params=None,
-        lr=1e-3,
-        weight_decay=0.0,
-        lr_scheduler=None,
-        clip_grad_norm=1.0,
-        max_epochs=100,
-        batch_size=64,
-        supervised_steps="auto",
-        callbacks=None,
-        skorch_params=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        checkpoint=None,
-        verbose=0,
-        random_state=None,
-        device="auto",
-        dtype="float32",
+        num_layers: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        pooling: str | None = "last",
+        embedding_dim: int | None = None,
+        embedding_weights: Any = None,
+        freeze_embedding: bool = False,
+        class_weight: dict | str | None = None,
+        standardize: bool = True,
+        missing: str = "error",
+        optimizer: str | type = "adam",
+        optimizer_params: dict | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        lr_scheduler: str | Callable | None = None,
+        clip_grad_norm: float | None = 1.0,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        supervised_steps: int | str = "auto",
+        callbacks: list | None = None,
+        skorch_params: dict | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        checkpoint: str | PathLike | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        device: str = "auto",
+        dtype: str = "float32",
     ):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -272,7 +276,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.dtype = dtype
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -317,7 +330,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             self._init_callback_context(max_subtasks=self.max_epochs),
         )
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
 
         Parameters
@@ -356,7 +369,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         plan = self._plan(**ONE_EPOCH, classes=classes)
         return self._fit((X, y, sample_weight), NO_VALIDATION, plan, earlier, None)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the labels.
 
         Parameters
@@ -378,7 +391,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         return self._predict(X, "predict")
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the probability of each label.
 
         Parameters
@@ -394,7 +407,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         return self._predict(X, "predict_proba")
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the logarithm of the probability of each label.
 
         Parameters
@@ -409,7 +422,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         return self._predict(X, "predict_log_proba")
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the accuracy: the share of samples whose labels are all right.
 
         Parameters
