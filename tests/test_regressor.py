@@ -15,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklstm import LSTMRegressor, Sequences, SequenceWindower
 from sklstm._nn.network import SequenceNetwork
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*end with y itself")  # targets that are simple
+
 RNG = np.random.default_rng(0)
 X3 = RNG.normal(size=(60, 7, 2))
 Y = X3[:, :, 0].sum(axis=1) + 3

@@ -209,8 +209,7 @@ def _checked_weight(weight, n_rows) -> np.ndarray:
     weight = _check_sample_weight(
         weight, np.empty(n_rows), dtype=np.float64, ensure_non_negative=True
     )
-    weight[weight < SMALLEST_WEIGHT * weight.max()] = 0
-    return weight
+    return np.where(weight < SMALLEST_WEIGHT * weight.max(), 0, weight)
 
 
 def _comparable(weight: np.ndarray) -> np.ndarray:

@@ -168,7 +168,7 @@ def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[
 def score_steps(
     metric: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None, **params: Any
 ) -> float:
-    """Compute a metric over all labelled steps of all sequences.
+    """Compute a metric over all labelled steps of all sequences, or over all labelled rows.
 
     Parameters
     ----------
@@ -176,9 +176,10 @@ def score_steps(
         ``metric(y_true, y_pred, sample_weight=None, **params)`` of flat arrays.
     y_true : array-like of shape (n_sequences, n_steps, ...), list of arrays, or Sequences
         Labels or numbers; steps without one are left out: NaN, None, or -1 among whole numbers
-        unless the predictions are floating-point numbers, one a step, as a regressor's are.
+        unless the predictions are floating-point numbers, one a step, as a regressor's are. An
+        array ``(n_rows,)`` has one for each row; those that are NaN or None are left out.
     y_pred : array-like of shape (n_sequences, n_steps, ...) or list of arrays
-        Predictions of all steps.
+        Predictions of all steps; ``(n_rows,)`` if there is one for each row.
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
         Weights of sequences, or of steps.
     **params : dict
@@ -189,6 +190,8 @@ def score_steps(
     float
         What the metric says.
     """
+    if np.ndim(y_pred[0]) == 0:
+        return _score_rows(metric, np.asarray(y_true), np.asarray(y_pred), sample_weight, params)
     lengths = np.array([len(part) for part in y_pred])
     predicted = np.concatenate(list(y_pred))
     of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
@@ -198,6 +201,16 @@ def score_steps(
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
     return metric(flat[labelled], predicted[labelled], **params)
+
+
+def _score_rows(
+    metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: Any, params: dict
+) -> float:
+    """Metric over the rows that have a label."""
+    labelled = ~has_no_number(y_true)
+    if sample_weight is not None:
+        params = params | {"sample_weight": np.asarray(sample_weight)[labelled]}
+    return metric(y_true[labelled], y_pred[labelled], **params)
 
 
 def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
@@ -222,7 +235,7 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
 
 
 def per_step(metric: Callable) -> Callable:
-    """Make a metric of flat arrays one of targets at every step.
+    """Make a metric leave out what has no label, at every step or row by row.
 
     Parameters
     ----------
@@ -232,7 +245,7 @@ def per_step(metric: Callable) -> Callable:
     Returns
     -------
     callable
-        The same over all labelled steps of all sequences, for
+        The same over all labelled steps of all sequences, or all labelled rows, for
         :func:`sklearn.metrics.make_scorer`.
 
     Examples
@@ -242,5 +255,11 @@ def per_step(metric: Callable) -> Callable:
     >>> scoring = make_scorer(per_step(f1_score), average="macro")
     >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
     0.857...
+
+    Rows whose target is missing, which `fit` takes with weight 0:
+
+    >>> from sklearn.metrics import mean_absolute_error
+    >>> per_step(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
+    0.5
     """
     return partial(score_steps, metric)

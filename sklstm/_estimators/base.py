@@ -18,6 +18,7 @@ from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, Samples, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step, unflatten_steps
+from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import InputScaling, check_finite_steps
@@ -188,6 +189,10 @@ class BaseLSTM(SequenceEstimator):
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        if reset:
+            warn_of_known_target(samples, name)
+            if _is_table(plan, X):
+                warn_of_rows_in_time(X, name)
         return samples
 
     def _split(
@@ -238,9 +243,14 @@ class BaseLSTM(SequenceEstimator):
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score what is predicted by a metric of flat arrays."""
         check_is_fitted(self)
+        predicted = self.predict(X)
         if self._fitted.per_step:
-            metric = per_step(metric)
-        return metric(y, self.predict(X), sample_weight=sample_weight)
+            return per_step(metric)(y, predicted, sample_weight=sample_weight)
+        if sample_weight is not None and not np.all(sample_weight):
+            rows = np.flatnonzero(sample_weight)  # as in `fit`, a row of weight 0 needs no target
+            y, predicted = _safe_indexing(y, rows), predicted[rows]
+            sample_weight = np.asarray(sample_weight)[rows]
+        return metric(y, predicted, sample_weight=sample_weight)
 
     def to_onnx(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator as an ONNX model, which predicts without sklstm and torch.

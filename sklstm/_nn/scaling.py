@@ -270,6 +270,11 @@ def check_finite_steps(
     is_missing = np.isnan(sequences.values[step, feature])
     if is_missing:
         cure += ", or let missing='mask' tell the network"
+    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
+        cure = (
+            "whole steps are missing at an end of it, which looks like padding, and "
+            "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
+        )
     raise ValueError(
         f"Input X contains {'NaN' if is_missing else 'infinity'}: "
         f"feature {feature if names is None else repr(names[feature])} at step "
@@ -277,6 +282,12 @@ def check_finite_steps(
         f"(both counted from 0). {name} needs finite numbers in every step that a "
         f"sequence uses: {cure}."
     )
+
+
+def _is_padded(sequence: np.ndarray) -> bool:
+    """Whether the first or the last step of a longer sequence is missing altogether."""
+    missing = np.isnan(sequence).all(axis=1)
+    return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
 
 
 def fill_missing(steps: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
