@@ -150,9 +150,9 @@ def _check_features(estimator, sequences, *, reset):
             f"{estimator.n_features_in_} features as input. X has the shape {sequences.shape}: "
             "sequences, steps, features, in this order."
         )
-    columns = np.empty((0, sequences.n_features))
-    if sequences.feature_names is not None:
-        columns = pd.DataFrame(columns, columns=sequences.feature_names)
+    no_rows = np.empty((0, sequences.n_features))
+    names = sequences.feature_names
+    columns = no_rows if names is None else pd.DataFrame(no_rows, columns=names)
     validate_data(estimator, columns, reset=reset, skip_check_array=True)
 
 

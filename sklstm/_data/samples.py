@@ -59,8 +59,8 @@ class Samples(NamedTuple):
         weight : ndarray of shape (n_labels,)
             Their weights, all positive.
         """
-        if isinstance(self.target, np.ndarray):
-            return self.target, self.weight
+        if not isinstance(self.target, Sequences) or not isinstance(self.weight, Sequences):
+            return np.asarray(self.target), np.asarray(self.weight)
         weight = self.weight.flat()[:, 0]
         return self.target.flat()[weight > 0], weight[weight > 0]
 

@@ -109,6 +109,7 @@ class BaseLSTM(SequenceEstimator):
         "dtype": [StrOptions(set(DTYPES))],
     }
 
+    _fitted: FittedNetwork
     _has_no_target: Callable[[np.ndarray], np.ndarray]
 
     net_ = learned("net", "The skorch net, with its history and the module of torch.")
@@ -139,7 +140,7 @@ class BaseLSTM(SequenceEstimator):
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        train, valid = self._split(reader, plan, head, samples, given[0], valid)
+        train, held = self._split(reader, plan, head, samples, given[0], valid)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
@@ -149,7 +150,7 @@ class BaseLSTM(SequenceEstimator):
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, context, plan, given, learned) as callbacks:
-                run(plan, fitted, train, valid, random, saved, callbacks)
+                run(plan, fitted, train, held, random, saved, callbacks)
         finally:
             if fitted.n_epochs > done:  # what is broken off is kept up to its last epoch
                 self._keep(learned)
@@ -158,20 +159,20 @@ class BaseLSTM(SequenceEstimator):
     def _plan(self, **changes: Any) -> Plan:
         """Settle the parameters as they are now."""
         self._validate_params()
-        title = " ".join(self.__repr__(N_CHAR_MAX=60).split())
+        title = " ".join(repr(self).split())[:60]
         return Plan.make(self.get_params(deep=False) | changes, title)
 
     def _blank(self) -> Self:
         """Make an estimator with these parameters, in which scikit-learn may note features."""
         blank = type(self).__new__(type(self))
-        vars(blank).update(self.get_params(deep=False))
+        blank.__dict__.update(self.get_params(deep=False))
         return blank
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
         for name in {"n_features_in_", "feature_names_in_"} - learned.keys():
-            vars(self).pop(name, None)
-        vars(self).update(learned)
+            self.__dict__.pop(name, None)
+        self.__dict__.update(learned)
 
     def _as_sequences(self, X: Any, *, tokens: bool, reset: bool) -> Sequences:
         return as_sequences(self, X, reset=reset, tokens=tokens)
@@ -220,7 +221,7 @@ class BaseLSTM(SequenceEstimator):
             raise ValueError("y_val and sample_weight_val need X_val.")
         if not plan["early_stopping"]:
             return train, None
-        strata = None if plan.per_step else head.strata(train.target)
+        strata = head.strata(train.target) if isinstance(train.target, np.ndarray) else None
         return split_validation(train, plan["validation_fraction"], plan.seed, strata)
 
     def _predict(self, X: Any, answer: str) -> np.ndarray | list[np.ndarray]:
@@ -328,8 +329,8 @@ class BaseLSTM(SequenceEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
-        if hasattr(self, "_fitted"):
-            self._fitted = FittedNetwork.from_plain(self._fitted)
+        if "_fitted" in state:
+            self._fitted = FittedNetwork.from_plain(state["_fitted"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -381,7 +382,8 @@ def _telling_scikit_learn(
     if context is None:
         yield []
         return
-    fit_data = _rows_with_weight(*given, of_steps=plan.per_step)
+    X, y, sample_weight = given
+    fit_data = _rows_with_weight(X, y, sample_weight, of_steps=plan.per_step)
     context.call_on_fit_task_begin(estimator=estimator, **fit_data)
     has_callbacks = hasattr(estimator, "_skl_callbacks")
     told = ScikitLearnCallbacks(estimator, context, fit_data, learned)

@@ -68,7 +68,7 @@ class SequenceDataset(Dataset):
         self.fill = scaling.fill(device, dtype)
         self.target = self.weight = self._target_starts = None
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
-        if isinstance(target, Sequences):
+        if isinstance(target, Sequences) and isinstance(weight, Sequences):
             self._target_starts = shared_tensor(target.starts).to(device)
             self.target, self.weight = (
                 to_tensor(np.append(x.values, np.zeros((1, x.n_features)), axis=0))
@@ -146,8 +146,8 @@ class SequenceDataset(Dataset):
         lengths = starts + lengths - starts[is_first][columns]
         first = torch.from_numpy(rows[is_first]).to(self.device, non_blocking=True)
         steps = self._gather(self.values, self._starts[first], torch.from_numpy(lengths[is_last]))
-        columns = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        inputs = self._filled(steps), torch.from_numpy(lengths), columns
+        of_rows = torch.from_numpy(columns).to(self.device, non_blocking=True)
+        inputs = self._filled(steps), torch.from_numpy(lengths), of_rows
         return inputs, self._targets(there)
 
     def _gather(self, values, starts, lengths):
@@ -276,7 +276,7 @@ class BatchLoader:
         if not self.shuffle:
             return (self.dataset.batch(slice(i, i + size)) for i in range(0, n_rows, size))
         rows = self._permutation(n_rows)
-        batches = range(len(self))
+        batches = list(range(len(self)))
         if self._buckets:
             pool = np.arange(n_rows) // (BATCHES_IN_POOL * size)
             rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]

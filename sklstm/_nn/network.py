@@ -1,5 +1,7 @@
 """The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -7,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 __all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-RUNS = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
+RUNS: dict[str, Any] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
 class SequenceNetwork(nn.Module):
@@ -86,7 +88,7 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.mixed_precision = mixed_precision
         self.embedding = None
-        if n_tokens is not None:
+        if n_tokens is not None and embedding_dim is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
@@ -146,8 +148,8 @@ class SequenceNetwork(nn.Module):
         """
         layers = self.recurrent
         run = RUNS[layers.mode]
-        state = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
-        state = (state, state) if layers.mode == "LSTM" else state
+        zeros = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
+        state = (zeros, zeros) if layers.mode == "LSTM" else zeros
 
         def read(steps, weights):
             return run(steps, state, weights, True, 1, 0.0, layers.training, False, False)[0]

@@ -124,8 +124,8 @@ class Operations:
     def __call__(self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any):
         """Append a node and give the name of its result, or the `names` if there are several."""
         names = names or [f"{kind}_{len(self.nodes)}"]
-        inputs = [x if isinstance(x, str) else self._constant(x) for x in inputs]
-        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
+        sources = [x if isinstance(x, str) else self._constant(x) for x in inputs]
+        self.nodes.append(helper.make_node(kind, sources, names, **attributes))
         return names if len(names) > 1 else names[0]
 
     def input(self, name: str, kind: str, shape: list, doc: str) -> str:
@@ -164,8 +164,8 @@ class Operations:
 def _network(op, weights, network, steps):
     """What `SequenceNetwork` does, its result first by sequence, then by step."""
     n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
-    positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.int64([1]))
-    inside = op("Unsqueeze", op("Less", positions, "lengths"), np.int64([2]))
+    positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
+    inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
     steps = op("Transpose", steps, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # whatever stands behind the end
     outputs, last = _recurrent(op, weights, network.recurrent, steps)
@@ -174,7 +174,7 @@ def _network(op, weights, network, steps):
         outputs = op("Transpose", outputs, perm=[1, 0, 2])
         return op("Add", op("MatMul", outputs, head[0]), head[1])
     pooled = _pooled(op, weights, type(network.pooling), outputs, last, inside)
-    some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.int64([1]))
+    some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
     pooled = op("Where", some, pooled, np.float32(0))  # an empty sequence says nothing
     return op("Add", op("MatMul", pooled, head[0]), head[1])
 
@@ -206,9 +206,9 @@ def _recurrent(op, weights, layers, steps):
             **settings,
         )
         outputs = op("Transpose", outputs, perm=[0, 2, 1, 3])
-        steps = op("Reshape", outputs, np.int64([0, 0, width]))
+        steps = op("Reshape", outputs, np.array([0, 0, width]))
     last = op("Transpose", last, perm=[1, 0, 2])
-    return steps, op("Reshape", last, np.int64([0, width]))
+    return steps, op("Reshape", last, np.array([0, width]))
 
 
 def _gates(weight, cell):
@@ -226,11 +226,11 @@ def _pooled(op, weights, pooling, outputs, last, inside):
         return op("ReduceMax", op("Where", inside, outputs, outside), axes=[0], keepdims=0)
     if pooling is MeanPooling:
         inside = op.cast(inside, "float32")
-        share = op("Div", inside, op("ReduceSum", inside, np.int64([0])))
+        share = op("Div", inside, op("ReduceSum", inside, np.array([0])))
     else:
         scores = op("MatMul", op("Tanh", outputs), weights["pooling.score.weight"].T)
         share = op("Softmax", op("Where", inside, scores, np.float32(-np.inf)), axis=0)
-    return op("ReduceSum", op("Mul", share, outputs), np.int64([0]), keepdims=0)
+    return op("ReduceSum", op("Mul", share, outputs), np.array([0]), keepdims=0)
 
 
 def _kind(kind):

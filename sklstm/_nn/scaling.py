@@ -215,7 +215,7 @@ class InputScaling:
         )
         if self.median is None:
             return self._scaled_in_onnx(op, steps)
-        shape = op("Concat", op("Shape", steps, end=1), np.int64([n_features]), axis=0)
+        shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
         start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
         filled, since = op.scan(LAST_SEEN, start, steps, names=["seen", "age", "filled", "since"])
         channels = [

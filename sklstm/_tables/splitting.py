@@ -220,7 +220,7 @@ class TimestampSplit(BaseCrossValidator):
         back = np.arange(self.n_splits, 0, -1)
         size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
         if isinstance(size, Integral):
-            starts = len(distinct) - size * back
+            starts = len(distinct) - int(size) * back
         else:
             length = _nanoseconds(size, "test_size", clock)
             latest = distinct.max(initial=0) - length * back

@@ -95,7 +95,7 @@ class KeepWeights(Callback):
         state : dict
             From `state_dict`.
         """
-        vars(self).update(state)
+        self.__dict__.update(state)
 
 
 class EarlyStopping(KeepWeights):

@@ -49,6 +49,9 @@ class SequenceNet(NeuralNet):
     the time of a small network on a GPU.
     """
 
+    callbacks: Any
+    callbacks_: Any
+
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
@@ -324,7 +327,7 @@ class SequenceNet(NeuralNet):
             was validation data, ``dur`` in seconds, and what callbacks recorded.
         """
         table = pd.DataFrame(self.rows())
-        return table[[name for name in table if not name.endswith("_loss_best")]]
+        return table[[name for name in table if not str(name).endswith("_loss_best")]]
 
     def rows(self) -> list[dict[str, Any]]:
         """Tell what happened, as plain data without batches.

@@ -59,8 +59,8 @@ def run(
     ):
         try:
             fitted.net.train(
-                fitted.dataset(train),
-                None if valid is None else fitted.dataset(valid),
+                fitted.dataset(*train),
+                None if valid is None else fitted.dataset(*valid),
                 epochs=plan["max_epochs"],
                 random=random,
                 weights=weights,
