@@ -122,15 +122,8 @@ class BaseLSTM(SequenceEstimator):
     feature_median_ = learned("scaling.median", "What stands for values not seen yet, or None.")
     n_tokens_ = learned("scaling.n_tokens", "Number of tokens, or None.")
 
-    @property
-    def history_(self):
-        """One row an epoch, made of the history of the net."""
-        return self.net_.epochs()
-
-    @property
-    def loss_curve_(self):
-        """Training loss after each epoch."""
-        return self.history_["train_loss"].tolist()
+    history_ = learned("history", "One row an epoch, made of the history of the net.")
+    loss_curve_ = learned("loss_curve", "Training loss after each epoch.")
 
     def _fit(
         self, given: Given, valid: Given, plan: Plan, earlier: FittedNetwork | None, context: Any
@@ -161,6 +154,10 @@ class BaseLSTM(SequenceEstimator):
         self._validate_params()
         title = " ".join(repr(self).split())[:60]
         return Plan.make(self.get_params(deep=False) | changes, title)
+
+    def _earlier(self, goes_on: bool) -> FittedNetwork | None:
+        """What training goes on from, if it does."""
+        return getattr(self, "_fitted", None) if goes_on else None
 
     def _blank(self) -> Self:
         """Make an estimator with these parameters, in which scikit-learn may note features."""

@@ -198,11 +198,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     _has_no_target = staticmethod(has_no_label)
 
     classes_ = learned("head.classes", "The labels, in the order of the probabilities.")
-
-    @property
-    def n_outputs_(self) -> int:
-        """Number of labels a sample may have at once."""
-        return len(self.classes_) if isinstance(self._fitted.head, LabelsHead) else 1
+    n_outputs_ = learned("head.n_targets", "Number of labels a sample may have at once.")
 
     def __init__(
         self,
@@ -322,13 +318,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        return self._fit(
-            (X, y, sample_weight),
-            (X_val, y_val, sample_weight_val),
-            self._plan(),
-            getattr(self, "_fitted", None) if self.warm_start else None,
-            self._init_callback_context(max_subtasks=self.max_epochs),
-        )
+        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
@@ -359,8 +351,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
                 "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
             )
-        earlier = getattr(self, "_fitted", None)
-        classes = None if classes is None else np.unique(classes)
+        earlier, classes = self._earlier(True), None if classes is None else np.unique(classes)
         if earlier and classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"classes={classes.tolist()} is not what the first call of partial_fit had: "

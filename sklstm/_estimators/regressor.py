@@ -320,13 +320,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        return self._fit(
-            (X, y, sample_weight),
-            (X_val, y_val, sample_weight_val),
-            self._plan(),
-            getattr(self, "_fitted", None) if self.warm_start else None,
-            self._init_callback_context(max_subtasks=self.max_epochs),
-        )
+        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
@@ -345,7 +341,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         LSTMRegressor
             The estimator.
         """
-        earlier = getattr(self, "_fitted", None)
+        earlier = self._earlier(True)
         return self._fit(
             (X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier, None
         )
