@@ -9,6 +9,7 @@ from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.splitting import TimestampSplit
 from sklstm._tables.tokens import TokenSequencer
 from sklstm._tables.windower import SequenceWindower
+from sklstm._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from sklstm._estimators.classifier import LSTMClassifier
@@ -24,8 +25,6 @@ __all__ = [
     "TokenSequencer",
     "per_step",
 ]
-__version__ = "0.1.0"
-
 
 _NETWORKS = {
     "LSTMClassifier": "sklstm._estimators.classifier",
@@ -33,8 +32,13 @@ _NETWORKS = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> type:
     """Import the networks when they are asked for: tables and windows do not wait for torch."""
     if name not in _NETWORKS:
         raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
     return getattr(import_module(_NETWORKS[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the networks too, which are not there until they are asked for."""
+    return [*__all__, "__version__"]

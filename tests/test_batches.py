@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.batches import BatchLoader, SequenceDataset, standardization
+from sklstm._data.statistics import standardization
+from sklstm._nn.batches import BatchLoader, SequenceDataset
+from sklstm._nn.scaling import InputScaling
 
 LENGTHS = [4, 0, 1, 4, 2, 4, 0]
 SOME_ROWS = [[0, 1, 2], [0, 3, 5], [2], [1], [1, 6], [6, 5, 4, 3, 2, 1, 0], [4, 4, 2]]
@@ -31,7 +33,8 @@ def make_windows(values, window_size=3):
 
 def make_dataset(sequences, mean=MEAN, scale=SCALE, *, device="cpu", dtype=torch.float64, **kwargs):
     device = torch.device(device)
-    return SequenceDataset(sequences, mean, scale, device=device, dtype=dtype, **kwargs)
+    scaling = InputScaling(mean, scale)
+    return SequenceDataset(sequences, scaling, device=device, dtype=dtype, **kwargs)
 
 
 def numbered(n_sequences, device="cpu"):

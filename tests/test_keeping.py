@@ -27,6 +27,8 @@ from sklstm import (
     TokenSequencer,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*end with y itself")  # targets that are simple
+
 RNG = np.random.default_rng(0)
 RAGGED = [RNG.normal(size=(length, 2)) for length in (5, 0, 1, 7, 3, 4)]
 BLOCK = RNG.normal(size=(20, 6, 2))
@@ -286,7 +288,7 @@ def test_torch_loads_nothing_but_weights():
 def test_a_model_from_a_gpu_predicts_without_one(way, tmp_path):
     model, X = on_table()
     expected = model.predict(X)
-    model[-1].device_ = "cuda:7"
+    model[-1].net_.device = "cuda:7"
     with pytest.warns(UserWarning, match="fitted on cuda:7, which is not here: it predicts on the"):
         loaded = WAYS[way](model, tmp_path)
     assert loaded[-1].device_ == "cpu"
@@ -353,30 +355,15 @@ def test_a_truncated_file_is_refused(way):
             load(way, content[:size])
 
 
-@pytest.mark.parametrize("way", ["pickle", "joblib"])
-def test_altered_numbers_are_refused(way):
-    model, _ = on_table()
+@pytest.mark.parametrize("way", ["pickle", "joblib", "skops"])
+def test_another_version_is_said(way, monkeypatch):
+    model, X = on_table()
+    monkeypatch.setattr("sklstm._data.estimator.__version__", "0.0.1")
     content = saved(way, model)
-    windower, regressor = model.named_steps.values()
-    weights = regressor.net_.module_.recurrent.weight_hh_l0.detach().numpy()
-    for name, array in {
-        "feature_mean_": regressor.feature_mean_,
-        "target_scale_": regressor.target_scale_,
-        "_network_weights_": weights,
-        "_carried": windower._carried.values,
-    }.items():
-        place = content.index(array.tobytes("A"))
-        damaged = bytearray(content)
-        damaged[place + 1] ^= 1
-        with pytest.raises(ValueError, match=f"is damaged: its {name} is not what was saved"):
-            load(way, bytes(damaged))
-
-
-def test_altered_words_are_refused():
-    content = pickle.dumps(TokenSequencer().fit(TEXTS))
-    place = content.rindex(b"cat")
-    with pytest.raises(ValueError, match="The saved TokenSequencer is damaged: its vocabulary_"):
-        pickle.loads(content[:place] + b"cow" + content[place + 3 :])
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match=r"saved by sklstm 0\.0\.1 and is loaded by sklstm \d"):
+        loaded = load(way, content)
+    assert_same(loaded.predict(X), model.predict(X))
 
 
 def test_an_altered_file_of_skops_is_refused():
@@ -394,7 +381,7 @@ def test_a_subclass_may_keep_more_or_less():
     class Noted(LSTMRegressor):
         def __getstate__(self):
             state = super().__getstate__() | {"note": "mine"}
-            del state["loss_curve_"]
+            del state["_sklstm_version"]
             return state
 
     model = quick(Noted).fit(BLOCK, BLOCK[:, 0, 0])

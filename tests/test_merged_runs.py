@@ -14,6 +14,7 @@ from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
 from sklstm._nn.batches import BatchLoader, SequenceDataset
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
+from sklstm._nn.scaling import InputScaling
 
 N_FEATURES = 2
 
@@ -42,8 +43,7 @@ def make_dataset(sequences, weighted=False):
     n_rows = len(sequences)
     return SequenceDataset(
         sequences,
-        np.zeros(N_FEATURES),
-        np.ones(N_FEATURES),
+        InputScaling(np.zeros(N_FEATURES), np.ones(N_FEATURES)),
         device=torch.device("cpu"),
         dtype=torch.float64,
         target=np.column_stack([np.arange(n_rows), rng.normal(size=n_rows)]),
@@ -114,8 +114,7 @@ def test_one_run_starts_where_its_first_history_starts():
     sequences = SequenceWindower(3).fit_transform(np.arange(8.0)[:, None])[2:]
     dataset = SequenceDataset(
         sequences,
-        np.zeros(1),
-        np.ones(1),
+        InputScaling(np.zeros(1), np.ones(1)),
         device=torch.device("cpu"),
         dtype=torch.float64,
         target=np.ones((6, 1)),
@@ -206,7 +205,7 @@ def test_in_cross_validation():
 
 def supervised_steps_of(X, **params):
     model = LSTMRegressor(**{"hidden_size": 64, "max_epochs": 1} | params).fit(X, np.zeros(len(X)))
-    return model.net_.iterator_train__supervised_steps
+    return model.supervised_steps_
 
 
 @pytest.mark.parametrize(
@@ -254,7 +253,7 @@ def test_one_step_is_the_loop_that_everyone_writes(dtype):
     ).fit(sequences, y[4:])
 
     with torch.random.fork_rng([]):
-        torch.manual_seed(model._seed)
+        torch.manual_seed(model._fitted.settings["seed"])
         lstm, head = torch.nn.LSTM(N_FEATURES, 4), torch.nn.Linear(4, 1)
         lstm.double(), head.double()
         optimizer = torch.optim.Adam([*lstm.parameters(), *head.parameters()], lr=0.01)

@@ -28,6 +28,11 @@ from sklstm import (
 )
 from sklstm.plotting import HistoryImportanceDisplay, PredictionDisplay, TrainingCurveDisplay
 
+pytestmark = [  # targets that are simple, and tables that are read row by row
+    pytest.mark.filterwarnings("ignore:.*end with y itself"),
+    pytest.mark.filterwarnings("ignore:.*rows are in time"),
+]
+
 DAYS = pd.date_range("2024-01-01", periods=60, name="day")
 
 

@@ -19,9 +19,11 @@ from sklstm import (
     TokenSequencer,
     per_step,
 )
-from sklstm._nn.batches import BatchLoader, SequenceDataset, fill_missing, medians
+from sklstm._data.statistics import medians
+from sklstm._nn.batches import BatchLoader, SequenceDataset
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
+from sklstm._nn.scaling import InputScaling, fill_missing
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 7, 1, 5, 4, 7, 2, 6] * 5
@@ -67,8 +69,7 @@ def test_loss_and_gradients_are_those_of_a_loop_over_samples_and_steps(bidirecti
     weight = RNG.uniform(0.5, 2, size=len(flat)) * ~np.isnan(flat[:, 0])
     dataset = SequenceDataset(
         sequences,
-        np.zeros(2),
-        np.ones(2),
+        InputScaling(np.zeros(2), np.ones(2)),
         device=torch.device(device),
         dtype=torch.float64,
         target=Sequences(np.nan_to_num(flat), sequences.starts, sequences.lengths),
@@ -307,11 +308,9 @@ def test_the_network_sees_what_a_loop_fills_in(device):
     fill = np.array([0.5, -0.5])
     dataset = SequenceDataset(
         windows,
-        np.zeros(2),
-        np.ones(2),
+        InputScaling(np.zeros(2), np.ones(2), median=fill),
         device=torch.device(device),
         dtype=torch.float64,
-        fill=fill,
     )
     (steps, _), _ = dataset.batch(np.arange(60))
     steps = steps.numpy(force=True)

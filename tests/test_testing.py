@@ -16,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, SequenceWindower
 from sklstm.testing import _other_values, assert_no_lookahead
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*end with y itself")  # targets that are simple
+
 
 def days(n_days=60):
     """One series; the count is an integer, some are missing in `wind`."""

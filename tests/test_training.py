@@ -12,11 +12,8 @@ from skorch.history import History
 from sklstm import LSTMRegressor, Sequences, SequenceWindower
 from sklstm._data.samples import Samples, split_validation
 from sklstm._train.callbacks import ClipGradients, EarlyStopping, StopTraining
-from sklstm._train.loop import (
-    draw_seed,
-    seeded,
-    suitable_threads,
-)
+from sklstm._train.devices import suitable_threads
+from sklstm._train.seeds import RandomStream, draw_seed
 
 X = np.random.default_rng(0).normal(size=(50, 4, 2))
 Y = X[:, -1, 0]
@@ -268,7 +265,7 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     model = regressor(max_epochs=1, callbacks=[Sizes()], **params)
-    monkeypatch.setattr("sklstm._estimators.base.suitable_threads", lambda *sizes: nullcontext())
+    monkeypatch.setattr("sklstm._train.run.suitable_threads", lambda *sizes: nullcontext())
     try:
         model.fit(X, Y)
     finally:
@@ -310,7 +307,7 @@ def test_seeded_repeats_and_restores():
     state = torch.get_rng_state()
     draws = []
     for _ in range(2):
-        with seeded(1, torch.device("cpu")):
+        with RandomStream(1, torch.device("cpu")).as_global():
             draws.append(torch.rand(3))
     assert torch.equal(*draws)
     assert torch.equal(torch.get_rng_state(), state)

@@ -1,56 +1,39 @@
 """What every public estimator has. Think twice before adding anything."""
 
-from zlib import crc32
+import warnings
+from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+
+from sklstm._version import __version__
 
 __all__ = ["SequenceEstimator"]
 
 
 class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
-    """Takes scikit-learn's callbacks, is saved as plain data, and links to its documentation.
-
-    What is saved has a checksum for each attribute: pickle reads altered numbers without a word.
-    """
+    """Takes scikit-learn's callbacks, is saved as plain data, and links to its documentation."""
 
     _doc_link_module = "sklstm"
     _doc_link_template = "https://sklstm.readthedocs.io/stable/api/{estimator_name}.html"
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = self._to_plain(dict(super().__getstate__()))
-        return state | {"_checksums": {name: _checksum(value) for name, value in state.items()}}
+        return state | {"_sklstm_version": __version__}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        checksums = state.pop("_checksums", {})
-        for name in checksums.keys() & state.keys():
-            if _checksum(state[name]) != checksums[name]:
-                raise ValueError(
-                    f"The saved {type(self).__name__} is damaged: its {name} is not what was "
-                    "saved. Take another copy, or fit it anew."
-                )
+        version = state.pop("_sklstm_version", __version__)
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by sklstm {version} and is loaded by sklstm "
+                f"{__version__}, which may read it wrongly: fit it anew, or load it with "
+                f"sklstm {version}.",
+                UserWarning,
+                stacklevel=2,
+            )
         super().__setstate__(state)
 
-    def _to_plain(self, state):
+    def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         """Attributes as arrays, numbers, texts, and lists and dicts of them."""
         return state
-
-
-def _checksum(value, start=0):
-    """Checksum of plain data; what is none adds nothing."""
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return crc32(value.tobytes(), crc32(f"{value.dtype} {value.shape}".encode(), start))
-    if isinstance(value, np.ndarray):
-        value = value.ravel().tolist()
-    if isinstance(value, dict):
-        value = list(value.items())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            start = _checksum(item, start)
-    elif value is None or type(value) in (bool, float, int, str):
-        start = crc32(repr(value).encode(), start)
-    return start

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array, validate_data
 from sklstm._data.frames import numeric_columns
 from sklstm._data.sequences import Sequences
 
-__all__ = ["as_sequences", "check_finite_steps", "is_table"]
+__all__ = ["FLOATS", "as_sequences", "from_torch", "is_table"]
 
 FLOATS = [np.float64, np.float32]
 
@@ -36,6 +36,7 @@ def as_sequences(estimator, X, *, reset, tokens=False):
     ValueError
         If X is empty, not numeric, or has other features than the X of `fit`.
     """
+    X = from_torch(X)
     if tokens and not isinstance(X, Sequences):
         X = Sequences.from_tokens(X)
     elif is_table(X):
@@ -66,6 +67,23 @@ def as_sequences(estimator, X, *, reset, tokens=False):
     return X
 
 
+def from_torch(X):
+    """Turn a tensor of torch into an array; scikit-learn's array API would keep it a tensor.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    object
+        An array if X is a tensor, on whatever device; else X as it is.
+    """
+    is_tensor = type(X).__module__.partition(".")[0] == "torch" and hasattr(X, "numpy")
+    return X.numpy(force=True) if is_tensor else X
+
+
 def is_table(X):
     """Tell whether X is 2-D data: one row, one sequence of a single step.
 
@@ -90,52 +108,6 @@ def is_table(X):
             )
         return np.ndim(first) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
-
-
-def check_finite_steps(sequences, estimator, rows=None, *, allow_nan=False):
-    """Refuse NaN and infinity in every step that a sequence uses.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Steps that no sequence uses may hold anything.
-    estimator : BaseEstimator
-        Named in the message.
-    rows : ndarray of int, shape (n_sequences,), default=None
-        Row of X that each sequence stands for, if they are a selection.
-    allow_nan : bool, default=False
-        Whether values may be missing.
-
-    Raises
-    ------
-    ValueError
-        If a step is not finite; the message names the sequence, the step and the feature.
-    """
-    finite = np.isfinite(sequences.values)
-    if finite.all():
-        return
-    bad = ~finite
-    if allow_nan:
-        bad &= ~np.isnan(sequences.values)
-    bad_steps = bad.any(axis=1)
-    if bad_steps.any():
-        bad_steps &= sequences.step_weights() > 0
-    if not bad_steps.any():
-        return
-    step = int(np.flatnonzero(bad_steps)[0])
-    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
-    feature = int(np.flatnonzero(bad[step])[0])
-    names = sequences.feature_names
-    cure = "fill or drop them first, for example with a SimpleImputer in front"
-    if np.isnan(sequences.values[step, feature]):
-        cure += ", or let missing='mask' tell the network"
-    raise ValueError(
-        f"Input X contains {'NaN' if np.isnan(sequences.values[step, feature]) else 'infinity'}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {_name(estimator)} needs finite numbers in every step that a "
-        f"sequence uses: {cure}."
-    )
 
 
 def _check_tokens(sequences):
@@ -178,9 +150,9 @@ def _check_features(estimator, sequences, *, reset):
             f"{estimator.n_features_in_} features as input. X has the shape {sequences.shape}: "
             "sequences, steps, features, in this order."
         )
-    columns = np.empty((0, sequences.n_features))
-    if sequences.feature_names is not None:
-        columns = pd.DataFrame(columns, columns=sequences.feature_names)
+    no_rows = np.empty((0, sequences.n_features))
+    names = sequences.feature_names
+    columns = no_rows if names is None else pd.DataFrame(no_rows, columns=names)
     validate_data(estimator, columns, reset=reset, skip_check_array=True)
 
 

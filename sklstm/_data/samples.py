@@ -1,13 +1,20 @@
-"""Training data, checked, and the part of them that validates."""
+"""Training data, read once, and the part of them that validates."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.sequences import Sequences
+from sklstm._data.steps import flatten_steps, flatten_weights
 
-__all__ = ["Samples", "split_validation"]
+__all__ = ["GivenSamples", "Samples", "read_samples", "split_validation"]
+
+SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
+"""A share of the largest weight below which a row has no influence in any data type."""
 
 
 class Samples(NamedTuple):
@@ -27,7 +34,7 @@ class Samples(NamedTuple):
     target: np.ndarray | Sequences
     weight: np.ndarray | Sequences
 
-    def take(self, rows):
+    def take(self, rows: np.ndarray) -> "Samples":
         """Select samples.
 
         Parameters
@@ -42,7 +49,7 @@ class Samples(NamedTuple):
         """
         return Samples(self.sequences[rows], self.target[rows], self.weight[rows])
 
-    def labelled(self):
+    def labelled(self) -> tuple[np.ndarray, np.ndarray]:
         """Select what is learned, be it a target for each sequence or for each step.
 
         Returns
@@ -52,36 +59,12 @@ class Samples(NamedTuple):
         weight : ndarray of shape (n_labels,)
             Their weights, all positive.
         """
-        if isinstance(self.target, np.ndarray):
-            return self.target, self.weight
+        if not isinstance(self.target, Sequences) or not isinstance(self.weight, Sequences):
+            return np.asarray(self.target), np.asarray(self.weight)
         weight = self.weight.flat()[:, 0]
         return self.target.flat()[weight > 0], weight[weight > 0]
 
-    def reweighted(self, weight):
-        """Change the weights of what is learned.
-
-        Parameters
-        ----------
-        weight : ndarray of shape (n_labels,)
-            As `labelled` gives them; 0 is no longer learned.
-
-        Returns
-        -------
-        Samples
-            Without the sequences of which nothing is left to learn.
-        """
-        if isinstance(self.weight, np.ndarray):
-            return self._replace(weight=weight).take(np.flatnonzero(weight))
-        starts, lengths = self.weight.starts, self.weight.lengths
-        values = self.weight.values.copy()
-        steps = ranges(starts, lengths)
-        steps = steps[values[steps, 0] > 0]
-        values[steps, 0] = weight
-        samples = self._replace(weight=Sequences(values, starts, lengths))
-        left = [sequence.any() for sequence in samples.weight]
-        return samples.take(np.flatnonzero(left))
-
-    def sequence_weight(self):
+    def sequence_weight(self) -> np.ndarray | None:
         """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
 
         Returns
@@ -96,11 +79,152 @@ class Samples(NamedTuple):
         return np.bincount(row, weight) / np.bincount(row, weight > 0)
 
 
-def split_validation(samples, fraction, seed, stratify=None):
+class GivenSamples(NamedTuple):
+    """Samples whose targets are still what the user gave.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        The inputs: those that have a label.
+    y : array-like of shape (n_labels,) or (n_labels, n_outputs)
+        Labels or numbers, one entry a sequence, or a labelled step.
+    weight : ndarray of float64, shape (n_labels,)
+        Weights, all positive.
+    rows : ndarray of int, shape (n_labels,)
+        Row of X of each label, or its step if all steps are counted through; for messages.
+    rows_of_sequences : ndarray of int, shape (n_sequences,)
+        Row of X of each sequence.
+    steps : ndarray of int, shape (n_labels,), or None
+        Place of each label among the steps of `sequences`, if steps have labels.
+    """
+
+    sequences: Sequences
+    y: Any
+    weight: np.ndarray
+    rows: np.ndarray
+    rows_of_sequences: np.ndarray
+    steps: np.ndarray | None = None
+
+    def encoded(self, target: np.ndarray, weight: np.ndarray) -> Samples:
+        """Put what a head made of the labels in their places.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n_labels, n_outputs)
+            Targets as the network learns them.
+        weight : ndarray of shape (n_labels,)
+            Their weights. Only ratios count, and what is 0 is no longer learned.
+
+        Returns
+        -------
+        Samples
+            Without the sequences of which nothing is left to learn.
+        """
+        weight = _comparable(weight)
+        if self.steps is None:
+            samples = Samples(self.sequences, target, weight)
+            return samples if weight.all() else samples.take(np.flatnonzero(weight))
+        lengths = self.sequences.lengths
+        starts = np.cumsum(lengths) - lengths
+        all_targets = np.zeros((lengths.sum(), target.shape[1]))
+        all_weights = np.zeros((lengths.sum(), 1))
+        all_targets[self.steps], all_weights[self.steps, 0] = target, weight
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        return Samples(
+            self.sequences,
+            Sequences(all_targets, starts, lengths),
+            Sequences(all_weights, starts, lengths),
+        ).take(np.unique(row[all_weights[:, 0] > 0]))
+
+
+def read_samples(
+    sequences: Sequences,
+    y: Any,
+    sample_weight: Any,
+    is_unlabelled: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> GivenSamples:
+    """Bring inputs, targets and weights together.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The inputs.
+    y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or one entry a step
+        Labels or numbers.
+    sample_weight : array-like of shape (n_sequences,), or one entry a step, or None
+        Weights; what has weight 0 is history of other rows, no more, and needs no target.
+    is_unlabelled : callable, default=None
+        Tells which steps have no label, if steps have labels. `None`: sequences have.
+
+    Returns
+    -------
+    GivenSamples
+        What is to be learned.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit each other, or nothing is to be learned.
+    """
+    if _num_samples(y) != len(sequences):
+        raise ValueError(
+            f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
+            "sequence, needs its target. A SequenceWindower keeps the number of rows."
+        )
+    if is_unlabelled is not None:
+        return _read_steps(sequences, y, sample_weight, is_unlabelled)
+    rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
+    if sample_weight is not None:
+        weight = _checked_weight(sample_weight, len(sequences))
+        rows = np.flatnonzero(weight)
+    if len(rows) < len(sequences):
+        sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
+    return GivenSamples(sequences, y, weight, rows, rows)
+
+
+def _read_steps(sequences, y, sample_weight, is_unlabelled) -> GivenSamples:
+    """Samples with a label at every step that has one."""
+    lengths = sequences.lengths
+    flat = flatten_steps(y, lengths, is_unlabelled=is_unlabelled)
+    weight = np.ones(len(flat))
+    if sample_weight is not None:
+        weight = flatten_weights(sample_weight, lengths)
+    weight = _checked_weight(weight, len(flat))
+    weight[is_unlabelled(flat)] = 0
+    labels = np.flatnonzero(weight)
+    if not len(labels):
+        raise ValueError("No step has a label: y holds nothing but NaN, or -1 for labels.")
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    with_label = np.unique(row[labels])
+    of_kept = np.zeros(len(lengths), dtype=bool)
+    of_kept[with_label] = True
+    place = np.cumsum(of_kept[row]) - 1
+    return GivenSamples(
+        sequences[with_label], flat[labels], weight[labels], labels, with_label, place[labels]
+    )
+
+
+def _checked_weight(weight, n_rows) -> np.ndarray:
+    """Weights as float64; one that no data type can tell from 0 beside the largest is 0."""
+    weight = _check_sample_weight(
+        weight, np.empty(n_rows), dtype=np.float64, ensure_non_negative=True
+    )
+    return np.where(weight < SMALLEST_WEIGHT * weight.max(), 0, weight)
+
+
+def _comparable(weight: np.ndarray) -> np.ndarray:
+    """The same ratios with the largest weight between 1 and 2: any data type can hold them."""
+    return np.ldexp(weight, 1 - int(np.frexp(weight.max())[1]))
+
+
+def split_validation(
+    samples: Samples, fraction: float, seed: int, stratify: np.ndarray | None = None
+) -> tuple[Samples, Samples]:
     """Set the validation part aside.
 
     Of each series its last rows, in time order: neighbouring windows are almost the same row, so
     that a random part would be known from training. Of independent sequences a random part.
+    Training rows whose targets of several steps reach into the validation part are left out.
 
     Parameters
     ----------
@@ -131,16 +255,18 @@ def split_validation(samples, fraction, seed, stratify=None):
     )
     independent = np.flatnonzero(sequences.series < 0)
     valid[_random_part(independent, fraction, seed, stratify)] = True
-    if valid.all() or not valid.any():
+    train = ~valid & ~_reaches_into(samples, valid)
+    if not train.any() or not valid.any():
         raise ValueError(
             f"early_stopping sets validation_fraction={fraction} of the rows aside, which leaves "
-            f"{(~valid).sum()} of {len(valid)} rows to train and {valid.sum()} to validate. Give "
-            "more rows, another validation_fraction, or X_val and y_val."
+            f"{train.sum()} of {len(valid)} rows to train and {valid.sum()} to validate "
+            f"(n_samples={len(valid)}). Give more rows, another validation_fraction, or X_val and "
+            "y_val."
         )
-    return samples.take(np.flatnonzero(~valid)), samples.take(np.flatnonzero(valid))
+    return samples.take(np.flatnonzero(train)), samples.take(np.flatnonzero(valid))
 
 
-def _random_part(rows, fraction, seed, stratify):
+def _random_part(rows, fraction, seed, stratify) -> np.ndarray:
     """Draw some of the rows."""
     size = round(fraction * len(rows))
     if not size:
@@ -153,12 +279,50 @@ def _random_part(rows, fraction, seed, stratify):
     return train_test_split(rows, test_size=size, random_state=seed, stratify=stratify)[1]
 
 
-def _last_of_each(series, time, fraction):
+def _last_of_each(series, time, fraction) -> np.ndarray:
     """Mark the last rows, by time, of each series."""
     order = np.lexsort((time, series))
-    sizes = np.bincount(series)[series[order]]
-    first = np.concatenate([[True], np.diff(series[order]) > 0])
-    rank = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    sizes = np.bincount(series)
+    wanted = np.round(fraction * sizes)
+    short = wanted == 0  # together they give their part, each at most a row
+    wanted[short] = np.diff(np.round(np.cumsum(fraction * sizes[short])), prepend=0)
     last = np.empty(len(order), dtype=bool)
-    last[order] = rank >= sizes - np.round(fraction * sizes)
+    from_end = (np.cumsum(sizes)[series[order]] - 1) - np.arange(len(order))
+    last[order] = from_end < wanted[series[order]]
     return last
+
+
+def _reaches_into(samples: Samples, valid: np.ndarray) -> np.ndarray:
+    """Mark rows whose targets are partly those of a validation row, some steps later."""
+    n_ahead = _steps_ahead(samples)
+    series, ends = samples.sequences.series, samples.sequences.ends
+    reaches = np.zeros(len(series), dtype=bool)
+    if n_ahead > 1 and valid.any():
+        first = np.full(series.max(initial=0) + 1, np.iinfo(np.int64).max)
+        of_series = valid & (series >= 0)
+        np.minimum.at(first, series[of_series], ends[of_series])
+        reaches = (series >= 0) & (ends > first[series] - n_ahead)
+    return reaches
+
+
+def _steps_ahead(samples: Samples) -> int:
+    """Number of steps that a target reaches ahead, if targets of neighbours overlap.
+
+    The columns of a target of several steps are those of the row before, shifted by a step: by
+    one column, or by as many as there are quantities.
+    """
+    target = samples.target
+    if not isinstance(target, np.ndarray) or target.ndim < 2 or target.shape[1] < 2:
+        return 1
+    series, ends = samples.sequences.series, samples.sequences.ends
+    order = np.lexsort((ends, series))
+    next_step = (series[order[1:]] >= 0) & (np.diff(series[order]) == 0)
+    next_step &= np.diff(ends[order]) == 1
+    later, earlier = target[order[1:][next_step]], target[order[:-1][next_step]]
+    n_columns = target.shape[1]
+    for n_quantities in range(1, n_columns // 2 + 1):
+        if n_columns % n_quantities == 0 and len(later):
+            shifted = later[:, :-n_quantities] == earlier[:, n_quantities:]
+            if shifted.all():
+                return n_columns // n_quantities
+    return 1

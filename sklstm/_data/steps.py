@@ -1,23 +1,77 @@
 """Targets at every step: flat for networks and metrics, by sequence for users."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
 
 __all__ = [
     "flatten_steps",
     "flatten_weights",
-    "is_unlabelled",
+    "has_no_label",
+    "has_no_number",
     "per_step",
     "score_steps",
     "unflatten_steps",
 ]
 
 
-def flatten_steps(y, lengths, name="y"):
+def has_no_label(flat: np.ndarray) -> np.ndarray:
+    """Tell which steps have no label.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
+        Labels.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_steps,)
+        True for NaN and None, and for -1 among whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> has_no_label(np.array([0, -1, 2]))
+    array([False,  True, False])
+    """
+    missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
+    return np.any(np.reshape(missing, (len(flat), -1)), axis=1, keepdims=True)[:, 0]
+
+
+def has_no_number(flat: np.ndarray) -> np.ndarray:
+    """Tell which steps have no number to predict.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
+        Numbers, of which -1 is one like any other.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_steps,)
+        True for NaN and None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> has_no_number(np.array([-1.0, np.nan]))
+    array([False,  True])
+    """
+    return np.any(np.reshape(pd.isna(flat), (len(flat), -1)), axis=1, keepdims=True)[:, 0]
+
+
+def flatten_steps(
+    y: Any,
+    lengths: np.ndarray,
+    name: str = "y",
+    is_unlabelled: Callable[[np.ndarray], np.ndarray] = has_no_label,
+) -> np.ndarray:
     """Lay what belongs to the steps of each sequence one after another.
 
     Parameters
@@ -29,6 +83,8 @@ def flatten_steps(y, lengths, name="y"):
         Number of steps of each sequence.
     name : str, default="y"
         What the messages call it.
+    is_unlabelled : callable, default=has_no_label
+        Tells which entries are no label: `has_no_label` or `has_no_number`.
 
     Returns
     -------
@@ -83,30 +139,7 @@ def flatten_steps(y, lengths, name="y"):
     return flat
 
 
-def is_unlabelled(flat):
-    """Tell which steps have no label.
-
-    Parameters
-    ----------
-    flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
-        Labels or numbers.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_steps,)
-        True for NaN and None, and for -1 among whole numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_unlabelled(np.array([0, -1, 2]))
-    array([False,  True, False])
-    """
-    missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
-    return missing.reshape(len(flat), -1).any(axis=1)
-
-
-def unflatten_steps(flat, lengths):
+def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[np.ndarray]:
     """Give each sequence its steps back.
 
     Parameters
@@ -133,17 +166,21 @@ def unflatten_steps(flat, lengths):
     return np.split(flat, np.cumsum(lengths)[:-1])
 
 
-def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
-    """Compute a metric over all labelled steps of all sequences.
+def score_steps(
+    metric: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None, **params: Any
+) -> float:
+    """Compute a metric over all labelled steps of all sequences, or over all labelled rows.
 
     Parameters
     ----------
     metric : callable
         ``metric(y_true, y_pred, sample_weight=None, **params)`` of flat arrays.
     y_true : array-like of shape (n_sequences, n_steps, ...), list of arrays, or Sequences
-        Labels or numbers; unlabelled steps are left out.
+        Labels or numbers; steps without one are left out: NaN, None, or -1 among whole numbers
+        unless the predictions are floating-point numbers, one a step, as a regressor's are. An
+        array ``(n_rows,)`` has one for each row; those that are NaN or None are left out.
     y_pred : array-like of shape (n_sequences, n_steps, ...) or list of arrays
-        Predictions of all steps.
+        Predictions of all steps; ``(n_rows,)`` if there is one for each row.
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
         Weights of sequences, or of steps.
     **params : dict
@@ -154,15 +191,30 @@ def score_steps(metric, y_true, y_pred, sample_weight=None, **params):
     float
         What the metric says.
     """
+    if np.ndim(y_pred[0]) == 0:
+        return _score_rows(metric, np.asarray(y_true), np.asarray(y_pred), sample_weight, params)
     lengths = np.array([len(part) for part in y_pred])
-    flat = flatten_steps(y_true, lengths)
+    predicted = np.concatenate(list(y_pred))
+    of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
+    is_unlabelled = has_no_number if of_numbers else has_no_label
+    flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
-    return metric(flat[labelled], np.concatenate(list(y_pred))[labelled], **params)
+    return metric(flat[labelled], predicted[labelled], **params)
 
 
-def flatten_weights(sample_weight, lengths):
+def _score_rows(
+    metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: Any, params: dict
+) -> float:
+    """Metric over the rows that have a label."""
+    labelled = ~has_no_number(y_true)
+    if sample_weight is not None:
+        params = params | {"sample_weight": np.asarray(sample_weight)[labelled]}
+    return metric(y_true[labelled], y_pred[labelled], **params)
+
+
+def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
     """Weight of each step, from weights of sequences or of steps.
 
     Parameters
@@ -183,8 +235,8 @@ def flatten_weights(sample_weight, lengths):
     return flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
 
 
-def per_step(metric):
-    """Make a metric of flat arrays one of targets at every step.
+def per_step(metric: Callable) -> Callable:
+    """Make a metric leave out what has no label, at every step or row by row.
 
     Parameters
     ----------
@@ -194,7 +246,7 @@ def per_step(metric):
     Returns
     -------
     callable
-        The same over all labelled steps of all sequences, for
+        The same over all labelled steps of all sequences, or all labelled rows, for
         :func:`sklearn.metrics.make_scorer`.
 
     Examples
@@ -204,5 +256,11 @@ def per_step(metric):
     >>> scoring = make_scorer(per_step(f1_score), average="macro")
     >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
     0.857...
+
+    Rows whose target is missing, which `fit` takes with weight 0:
+
+    >>> from sklearn.metrics import mean_absolute_error
+    >>> per_step(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
+    0.5
     """
     return partial(score_steps, metric)

@@ -1,23 +1,22 @@
 """LSTMClassifier: a label, or several, for each sequence."""
 
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Self
+
 import numpy as np
-import pandas as pd
-from scipy.sparse import issparse
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, column_or_1d
 
-from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.losses import cross_entropy, label_cross_entropy
+from sklstm._data.samples import GivenSamples
+from sklstm._data.steps import has_no_label
+from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
+from sklstm._nn.labels import LabelHead, LabelsHead, learn_labels
+from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
-
-SEVERAL = "multilabel-indicator"
 
 
 class LSTMClassifier(ClassifierMixin, BaseLSTM):
@@ -196,42 +195,47 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
+    _has_no_target = staticmethod(has_no_label)
+
+    classes_ = learned("head.classes", "The labels, in the order of the probabilities.")
+    n_outputs_ = learned("head.n_targets", "Number of labels a sample may have at once.")
+
     def __init__(
         self,
-        hidden_size=64,
+        hidden_size: int = 64,
         *,
-        num_layers=1,
-        cell="lstm",
-        bidirectional=False,
-        dropout=0.0,
-        pooling="last",
-        embedding_dim=None,
-        embedding_weights=None,
-        freeze_embedding=False,
-        class_weight=None,
-        standardize=True,
-        missing="error",
-        optimizer="adam",
-        optimizer_params=None,
-        lr=1e-3,
-        weight_decay=0.0,
-        lr_scheduler=None,
-        clip_grad_norm=1.0,
-        max_epochs=100,
-        batch_size=64,
-        supervised_steps="auto",
-        callbacks=None,
-        skorch_params=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        checkpoint=None,
-        verbose=0,
-        random_state=None,
-        device="auto",
-        dtype="float32",
+        num_layers: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        pooling: str | None = "last",
+        embedding_dim: int | None = None,
+        embedding_weights: Any = None,
+        freeze_embedding: bool = False,
+        class_weight: dict | str | None = None,
+        standardize: bool = True,
+        missing: str = "error",
+        optimizer: str | type = "adam",
+        optimizer_params: dict | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        lr_scheduler: str | Callable | None = None,
+        clip_grad_norm: float | None = 1.0,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        supervised_steps: int | str = "auto",
+        callbacks: list | None = None,
+        skorch_params: dict | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        checkpoint: str | PathLike | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        device: str = "auto",
+        dtype: str = "float32",
     ):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -268,7 +272,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.dtype = dtype
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -305,9 +318,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
 
         Parameters
@@ -336,16 +351,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
                 "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
             )
-        if classes is not None and not hasattr(self, "net_"):
-            self._remember_labels(np.unique(classes), type_of_target(y) == SEVERAL)
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+        earlier, classes = self._earlier(True), None if classes is None else np.unique(classes)
+        if earlier and classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"classes={np.unique(classes).tolist()} is not what the first call of partial_fit "
-                f"had: {self.classes_.tolist()}."
+                f"classes={classes.tolist()} is not what the first call of partial_fit had: "
+                f"{self.classes_.tolist()}."
             )
-        return self._partial_fit(X, y, sample_weight, knows_target=classes is not None)
+        plan = self._plan(**ONE_EPOCH, classes=classes)
+        return self._fit((X, y, sample_weight), NO_VALIDATION, plan, earlier, None)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the labels.
 
         Parameters
@@ -365,9 +380,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        return self._predict(X, self._labels)
+        return self._predict(X, "predict")
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the probability of each label.
 
         Parameters
@@ -381,9 +396,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
             several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list.
         """
-        return self._predict(X, self._probabilities)
+        return self._predict(X, "predict_proba")
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the logarithm of the probability of each label.
 
         Parameters
@@ -396,9 +411,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ndarray of float64, shape (n_samples, n_classes)
             Natural logarithms of `predict_proba`, without its rounding near 0.
         """
-        return self._predict(X, self._log_probabilities)
+        return self._predict(X, "predict_log_proba")
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the accuracy: the share of samples whose labels are all right.
 
         Parameters
@@ -417,113 +432,17 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         return self._score(accuracy_score, X, y, sample_weight)
 
-    def _labels(self, outputs):
-        if self._several_labels:
-            return (outputs > 0).astype(int)
-        return self.classes_[outputs.argmax(axis=1)]
-
-    def _probabilities(self, outputs):
-        return expit(outputs) if self._several_labels else softmax(outputs, axis=1)
-
-    def _log_probabilities(self, outputs):
-        return log_expit(outputs) if self._several_labels else log_softmax(outputs, axis=1)
-
-    def _encode_target(self, y, rows, *, reset):
-        y = y.toarray() if issparse(y) else np.asarray(y)
-        missing = pd.isna(y) if y.dtype.kind != "f" else ~np.isfinite(y)
-        missing = missing.reshape(len(rows), -1).any(axis=1)
-        if missing.any():
-            raise ValueError(
-                f"Input y contains NaN or infinity: row {rows[missing.argmax()]} (counted from 0) "
-                f"and {missing.sum() - 1} more have no label. Drop such rows, or give them "
-                "sample_weight 0 so that they are history only."
-            )
-        check_classification_targets(y)
-        several = type_of_target(y, input_name="y") == SEVERAL
-        if several:
-            target = check_array(y, dtype=np.float64, input_name="y", estimator=self)
-            labels = np.arange(target.shape[1])
-        else:
-            y = column_or_1d(y, warn=True)
-            labels = np.unique(y)
-        if several and self.pooling is None:
+    def _learn_head(
+        self, samples: GivenSamples, plan: Plan, earlier: LabelHead | None
+    ) -> LabelHead:
+        """Learn the labels, and their weights in this training."""
+        head = earlier or learn_labels(samples.y, samples.rows, plan.settings.get("classes"))
+        if plan.per_step and isinstance(head, LabelsHead):
             raise ValueError(
                 "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
                 "is a list of arrays of shape (n_steps_i,)."
             )
-        if reset:
-            self._remember_labels(labels, several)
-        unknown = np.setdiff1d(labels, self.classes_)
-        if len(unknown) or several != self._several_labels:
-            raise ValueError(
-                f"y holds the labels {unknown.tolist()}, which the estimator does not know: its "
-                f"classes are {self.classes_.tolist()}, those of the first call. partial_fit takes "
-                "all that will ever come as classes."
-            )
-        return target if several else np.searchsorted(self.classes_, y)[:, None].astype(float)
-
-    def _remember_labels(self, labels, several):
-        if len(labels) < 2 and not several:
-            raise ValueError(
-                f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "
-                f"{labels.tolist()[0]!r}."
-            )
-        self.classes_ = labels
-        self.n_outputs_ = len(labels) if several else 1
-        self._several_labels = several
-
-    def _check_samples(self, X, y, sample_weight, *, reset, knows_target=False):
-        samples = super()._check_samples(
-            X, y, sample_weight, reset=reset, knows_target=knows_target
-        )
-        if self.class_weight is None:
-            return samples
-        target, weight = samples.labelled()
-        codes = target[:, 0].astype(int)
-        if self._label_weights is None:  # the training data come first
-            self._label_weights = self._weigh_labels(self.classes_[codes], weight)
-        weight = weight * self._label_weights[codes]
-        if not weight.any():
-            raise ValueError(
-                f"class_weight={self.class_weight} gives weight zero to all of y: there is nothing "
-                "to learn from."
-            )
-        return samples.reweighted(weight)
-
-    def _start(self, X, continues):
-        super()._start(X, continues)
-        self._label_weights = None
-
-    def _weigh_labels(self, y, sample_weight):
-        """Weight of each class, in the order of ``classes_``."""
-        if self._several_labels:
-            raise ValueError(
-                "class_weight is for one label a sample, and y is a table of several. Use "
-                "sample_weight."
-            )
-        if self.class_weight == "balanced":
-            return compute_class_weight(
-                "balanced", classes=self.classes_, y=y, sample_weight=sample_weight
-            )
-        unknown = [label for label in self.class_weight if label not in self.classes_]
-        if unknown:
-            raise ValueError(
-                f"class_weight names {unknown}, which y does not hold: its labels are "
-                f"{self.classes_.tolist()}."
-            )
-        weights = np.array([self.class_weight.get(label, 1.0) for label in self.classes_])
-        if not (weights >= 0).all():
-            raise ValueError(f"class_weight={self.class_weight} holds a weight below zero.")
-        return weights
-
-    def _stratify(self, samples):
-        return samples.target[:, 0] if self.pooling and not self._several_labels else None
-
-    def _n_network_outputs(self):
-        return len(self.classes_)
-
-    def _elementwise_loss(self):
-        return label_cross_entropy if self._several_labels else cross_entropy
+        return head.weighted_by(plan["class_weight"], samples)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,15 +1,21 @@
 """LSTMRegressor: a number, or several, from each sequence."""
 
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array
 
-from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.batches import weighted_moments
+from sklstm._data.samples import GivenSamples
+from sklstm._data.steps import has_no_number
+from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
+from sklstm._nn.heads import NumberHead
 from sklstm._nn.losses import REGRESSION_LOSSES
+from sklstm._train.plan import Plan
 
 __all__ = ["LSTMRegressor"]
 
@@ -191,42 +197,48 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
 
+    _has_no_target = staticmethod(has_no_number)
+
+    n_outputs_ = learned("head.n_outputs", "Number of columns of y.")
+    target_mean_ = learned("head.mean", "What is subtracted from each column of y.")
+    target_scale_ = learned("head.scale", "What each column of y is divided by.")
+
     def __init__(
         self,
-        hidden_size=64,
+        hidden_size: int = 64,
         *,
-        num_layers=1,
-        cell="lstm",
-        bidirectional=False,
-        dropout=0.0,
-        pooling="last",
-        embedding_dim=None,
-        embedding_weights=None,
-        freeze_embedding=False,
-        loss="squared_error",
-        standardize=True,
-        missing="error",
-        optimizer="adam",
-        optimizer_params=None,
-        lr=1e-3,
-        weight_decay=0.0,
-        lr_scheduler=None,
-        clip_grad_norm=1.0,
-        max_epochs=100,
-        batch_size=64,
-        supervised_steps="auto",
-        callbacks=None,
-        skorch_params=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        checkpoint=None,
-        verbose=0,
-        random_state=None,
-        device="auto",
-        dtype="float32",
+        num_layers: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        pooling: str | None = "last",
+        embedding_dim: int | None = None,
+        embedding_weights: Any = None,
+        freeze_embedding: bool = False,
+        loss: str = "squared_error",
+        standardize: bool = True,
+        missing: str = "error",
+        optimizer: str | type = "adam",
+        optimizer_params: dict | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        lr_scheduler: str | Callable | None = None,
+        clip_grad_norm: float | None = 1.0,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        supervised_steps: int | str = "auto",
+        callbacks: list | None = None,
+        skorch_params: dict | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        checkpoint: str | PathLike | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        device: str = "auto",
+        dtype: str = "float32",
     ):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -263,7 +275,16 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.dtype = dtype
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -299,9 +320,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
 
         Parameters
@@ -318,9 +341,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         LSTMRegressor
             The estimator.
         """
-        return self._partial_fit(X, y, sample_weight)
+        earlier = self._earlier(True)
+        return self._fit(
+            (X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier, None
+        )
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the targets.
 
         Parameters
@@ -340,9 +366,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        return self._predict(X, self._unscaled)
+        return self._predict(X, "predict")
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the coefficient of determination R².
 
         Parameters
@@ -361,53 +387,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         """
         return self._score(r2_score, X, y, sample_weight)
 
-    def _unscaled(self, outputs):
-        outputs = outputs * self.target_scale_ + self.target_mean_
-        return outputs[:, 0] if self._target_ndim == 1 else outputs
-
-    def _encode_target(self, y, rows, *, reset):
-        y = check_array(
-            y,
-            dtype=np.float64,
-            ensure_2d=False,
-            ensure_all_finite=False,
-            input_name="y",
-            estimator=self,
-        )
-        target = y.reshape(len(y), -1)
-        bad = np.flatnonzero(~np.isfinite(target).all(axis=1))
-        if len(bad):
-            what = "NaN" if np.isnan(target[bad[0]]).any() else "infinity"
-            raise ValueError(
-                f"Input y contains {what}: in row {rows[bad[0]]} (counted from 0) and "
-                f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
-                "are history only."
-            )
-        if reset:
-            self._target_ndim = y.ndim
-            self.n_outputs_ = target.shape[1]
-        elif target.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {target.shape[1]} columns here and had {self.n_outputs_} at first."
-            )
-        return target
-
-    def _learn_scales(self, samples):
-        super()._learn_scales(samples)
-        self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.standardize:
-            target, weight = samples.labelled()
-            moments = [weighted_moments(column, weight) for column in target.T]
-            self.target_mean_, self.target_scale_ = np.array(moments).T
-
-    def _scale_target(self, target):
-        return (target - self.target_mean_) / self.target_scale_
-
-    def _n_network_outputs(self):
-        return self.n_outputs_
-
-    def _elementwise_loss(self):
-        return REGRESSION_LOSSES[self.loss]
+    def _learn_head(
+        self, samples: GivenSamples, plan: Plan, earlier: NumberHead | None
+    ) -> NumberHead:
+        """Learn the shape of the target."""
+        return earlier or NumberHead.learn(samples.y, plan["loss"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

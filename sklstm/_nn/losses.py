@@ -1,19 +1,21 @@
 """Losses: a number for each target, averaged with the weights of the sequences."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 __all__ = ["REGRESSION_LOSSES", "WeightedLoss", "cross_entropy", "label_cross_entropy"]
 
-REGRESSION_LOSSES = {
+REGRESSION_LOSSES: dict[str, Callable] = {
     "squared_error": F.mse_loss,
     "absolute_error": F.l1_loss,
     "huber": F.huber_loss,
 }
 
 
-def cross_entropy(prediction, target, reduction):
+def cross_entropy(prediction: torch.Tensor, target: torch.Tensor, reduction: str) -> torch.Tensor:
     """Cross-entropy of one class a sample.
 
     Parameters
@@ -56,6 +58,11 @@ class WeightedLoss(nn.Module):
     - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each
     - output: a scalar
 
+    Raises
+    ------
+    ValueError
+        If there is not one target for each output: torch would compare each with each.
+
     Examples
     --------
     >>> import torch
@@ -64,14 +71,23 @@ class WeightedLoss(nn.Module):
     tensor(3.)
     """
 
-    def __init__(self, elementwise):
+    def __init__(self, elementwise: Callable):
         super().__init__()
         self.elementwise = elementwise
 
-    def forward(self, prediction, target, weight=None):
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Compute the mean."""
         if prediction.ndim == 3:
-            prediction, target, weight = (x.flatten(0, 1) for x in (prediction, target, weight))
+            prediction, target = prediction.flatten(0, 1), target.flatten(0, 1)
+            weight = None if weight is None else weight.flatten(0, 1)
+        n_targets = 1 if self.elementwise is cross_entropy else prediction.shape[1]
+        if target.shape != (len(prediction), n_targets):
+            raise ValueError(
+                f"The network gives outputs of the shape {tuple(prediction.shape)}, and the "
+                f"targets have the shape {tuple(target.shape)}: each output needs a target."
+            )
         if weight is None:
             return self.elementwise(prediction, target, reduction="mean")
         losses = self.elementwise(prediction, target, reduction="none").mean(1)

@@ -1,5 +1,7 @@
 """The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -7,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 __all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-RUNS = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
+RUNS: dict[str, Any] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
 class SequenceNetwork(nn.Module):
@@ -69,24 +71,24 @@ class SequenceNetwork(nn.Module):
 
     def __init__(
         self,
-        n_features,
-        n_outputs,
-        hidden_size,
-        num_layers=1,
-        cell="lstm",
-        bidirectional=False,
-        dropout=0.0,
-        pooling="last",
-        n_tokens=None,
-        embedding_dim=None,
-        freeze_embedding=False,
-        mixed_precision=False,
-        dtype=torch.float32,
+        n_features: int,
+        n_outputs: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        cell: str = "lstm",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        pooling: str | None = "last",
+        n_tokens: int | None = None,
+        embedding_dim: int | None = None,
+        freeze_embedding: bool = False,
+        mixed_precision: bool = False,
+        dtype: torch.dtype = torch.float32,
     ):
         super().__init__()
         self.mixed_precision = mixed_precision
         self.embedding = None
-        if n_tokens is not None:
+        if n_tokens is not None and embedding_dim is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
@@ -102,7 +104,12 @@ class SequenceNetwork(nn.Module):
         self.head = nn.Linear(width, n_outputs)
         self.to(dtype)
 
-    def forward(self, steps, lengths=None, columns=None):
+    def forward(
+        self,
+        steps: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        columns: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
             steps = self.dropout(self.embedding(steps[..., 0]))
@@ -141,8 +148,8 @@ class SequenceNetwork(nn.Module):
         """
         layers = self.recurrent
         run = RUNS[layers.mode]
-        state = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
-        state = (state, state) if layers.mode == "LSTM" else state
+        zeros = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
+        state = (zeros, zeros) if layers.mode == "LSTM" else zeros
 
         def read(steps, weights):
             return run(steps, state, weights, True, 1, 0.0, layers.training, False, False)[0]
@@ -166,11 +173,11 @@ class LastPooling(nn.Module):
     - output: ``(n_sequences, width)``
     """
 
-    def __init__(self, width, bidirectional):
+    def __init__(self, width: int, bidirectional: bool):
         super().__init__()
         self.forward_width = width // 2 if bidirectional else width
 
-    def forward(self, outputs, lengths=None):
+    def forward(self, outputs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pick the outputs."""
         if lengths is None:
             last = outputs[-1]
@@ -191,10 +198,10 @@ class MeanPooling(nn.Module):
     As :class:`LastPooling`.
     """
 
-    def __init__(self, width, bidirectional):
+    def __init__(self, width: int, bidirectional: bool):
         super().__init__()
 
-    def forward(self, outputs, lengths=None):
+    def forward(self, outputs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Average over the steps."""
         if lengths is None:
             return outputs.mean(0)
@@ -209,10 +216,10 @@ class MaxPooling(nn.Module):
     As :class:`LastPooling`.
     """
 
-    def __init__(self, width, bidirectional):
+    def __init__(self, width: int, bidirectional: bool):
         super().__init__()
 
-    def forward(self, outputs, lengths=None):
+    def forward(self, outputs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Take the maximum over the steps."""
         if lengths is None:
             return outputs.amax(0)
@@ -230,11 +237,11 @@ class AttentionPooling(nn.Module):
     As :class:`LastPooling`.
     """
 
-    def __init__(self, width, bidirectional):
+    def __init__(self, width: int, bidirectional: bool):
         super().__init__()
         self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(self, outputs, lengths=None):
+    def forward(self, outputs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Average over the steps with learned weights."""
         scores = self.score(torch.tanh(outputs))
         if lengths is not None:
@@ -242,12 +249,14 @@ class AttentionPooling(nn.Module):
         return (torch.softmax(scores, 0) * outputs).sum(0)
 
 
-def _outputs_at(outputs, lengths, columns):
+def _outputs_at(
+    outputs: torch.Tensor, lengths: torch.Tensor, columns: torch.Tensor
+) -> torch.Tensor:
     """Output of a column after so many steps, for each pair of both: (n_rows, width)."""
     return outputs.flatten(0, 1).index_select(0, (lengths - 1) * outputs.shape[1] + columns)
 
 
-def _reversed(outputs, lengths):
+def _reversed(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Each sequence from its end to its start, and so what stands behind the end."""
     n_steps, n_sequences = outputs.shape[:2]
     places = (lengths - 1 - torch.arange(n_steps)[:, None]) % n_steps
@@ -255,7 +264,7 @@ def _reversed(outputs, lengths):
     return outputs.flatten(0, 1).index_select(0, rows).view_as(outputs)
 
 
-def _inside(outputs, lengths):
+def _inside(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """True at the steps of a sequence, False behind its end: (n_steps, n_sequences, 1)."""
     steps = torch.arange(len(outputs), device=outputs.device)
     return (steps[:, None] < lengths)[..., None]

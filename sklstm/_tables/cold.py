@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Layout
+from sklstm._data.frames import Layout, Rows
+from sklstm._data.ranges import ranges
+from sklstm._tables.histories import longer
+from sklstm._tables.memory import Given, Memory
 from sklstm._tables.notices import write_stamp, write_step
 from sklstm._tables.rhythm import Rhythm
 
@@ -28,10 +31,10 @@ class Fronts(NamedTuple):
     is_known : ndarray of bool, shape (n_series,)
         Whether anything is remembered of the series.
     goes_on : ndarray of bool, shape (n_series,)
-        Whether the remembered rows are put before the given ones.
-    is_set_back : ndarray of bool, shape (n_series,)
-        Whether a counter begins as in `fit`, with other rows.
-    starved : ndarray of bool, shape (n_series,)
+        Whether no row is missing between the remembered rows and the given ones.
+    places : ndarray of int, shape (n_carried,)
+        Places in the memory of the rows that come before the given ones.
+    starved : ndarray of bool, shape (n_series,), or None
         Whether no row has a history, or there is but one row.
     """
 
@@ -41,8 +44,115 @@ class Fronts(NamedTuple):
     last: np.ndarray
     is_known: np.ndarray
     goes_on: np.ndarray
-    is_set_back: np.ndarray
-    starved: np.ndarray
+    places: np.ndarray
+    starved: np.ndarray | None = None
+
+    @classmethod
+    def find(cls, memory: Memory, given: Given, rhythm: Rhythm, gap: float | None) -> "Fronts":
+        """Compare the first given row of each series with the last one remembered before it.
+
+        Parameters
+        ----------
+        memory : Memory
+            What is remembered.
+        given : Given
+            The table.
+        rhythm : Rhythm
+            The usual steps.
+        gap : int or float or None
+            How far apart rows may be; None for what the rhythm says.
+
+        Returns
+        -------
+        Fronts
+            Of all series that are given.
+        """
+        rows = given.rows.order[given.rows.is_first]
+        codes, first = given.codes[rows], given.layout.stamps[rows]
+        starts, n_before = memory.before(codes, first)
+        is_known = memory.is_known(codes)
+        last = memory.stamps[
+            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.stamps)
+        ]
+        if gap is not None:
+            goes_on = ~longer(first - last, gap)
+        elif rhythm.of_table:
+            goes_on = np.full(len(codes), first.min() - memory.stamps.max() == 1)
+        else:
+            goes_on = rhythm.follows(codes, last, first, given.layout.zone)
+        goes_on &= is_known & (n_before > 0)
+        places = ranges(starts[goes_on], n_before[goes_on])
+        return cls(codes, rows, first, last, is_known, goes_on, places)
+
+    def is_ahead(self) -> np.ndarray:
+        """Tell which series begin later than what is remembered of them, if anything is."""
+        return ~self.is_known | (self.first > self.last)
+
+    def with_lengths(self, given: Given, lengths: np.ndarray, horizon: int) -> "Fronts":
+        """Tell which series have no history.
+
+        Parameters
+        ----------
+        given : Given
+            The table.
+        lengths : ndarray of int, shape (n_rows,)
+            Length of the history of each row.
+        horizon : int
+            Rows between the end of a history and the row it belongs to.
+
+        Returns
+        -------
+        Fronts
+            With `starved`.
+        """
+        places = np.flatnonzero(given.rows.is_first)
+        sizes = np.diff(places, append=len(lengths))
+        longest = np.maximum.reduceat(lengths[given.rows.order], places)
+        alone = 1 if horizon == 0 else 0  # a row itself is no history
+        return self._replace(starved=(longest <= alone) | (sizes == 1))
+
+    def begins_anew(self, rows: Rows, codes: np.ndarray, n_remembered: int) -> np.ndarray:
+        """Mark the first given rows that do not follow the rows remembered.
+
+        Parameters
+        ----------
+        rows : Rows
+            Remembered and given rows side by side.
+        codes : ndarray of int, shape (n_rows,)
+            Series of each.
+        n_remembered : int
+            Number of the former.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_rows,)
+            At each place.
+        """
+        anew = np.zeros(len(codes), dtype=bool)
+        anew[n_remembered + self.rows[~self.goes_on]] = True
+        return anew[rows.order]
+
+
+def notice_of_no_index(layout: Layout) -> str:
+    """Say that nothing tells whether rows follow those of `fit`.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of a table without time.
+
+    Returns
+    -------
+    str
+        Cause and cure.
+    """
+    return (
+        f"Rows of X have no history before the first one: X, of the type "
+        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so that "
+        "nothing tells whether its rows follow those seen there. Give a DataFrame with the index "
+        "going on (a scaler in front drops it: Pipeline.set_output(transform='pandas')). "
+        "cold_start='ignore' is silent about it, cold_start='error' refuses such tables."
+    )
 
 
 def notice_of_cold_start(
@@ -83,20 +193,13 @@ def notice_of_cold_start(
     too_late = later & tells & (np.isnan(missed) | (missed > horizon) | off_grid)
     late = later & fronts.starved if has_max_gap else too_late | (later & tells & fronts.starved)
     unseen = ~fronts.is_known & fronts.starved
-    cold = late | fronts.is_set_back | unseen
+    cold = late | unseen
     if not cold.any():
         return None
     place = int(cold.argmax())
     begins = "X begins" if names is None else f"Series {names[place]!r} begins"
     if late[place]:
         why = _of_late_rows(fronts, place, rhythm, layout, begins)
-    elif fronts.is_set_back[place]:
-        why = (
-            f"{begins} with the index {write_stamp(fronts.first[place], layout)}, as in fit, but "
-            "with other rows: has reset_index set it back? Number the rows on from "
-            f"{write_stamp(fronts.last[place] + 1, layout)} if they follow those of fit, or let "
-            "carry_over=False forget those."
-        )
     else:
         why = (
             f"Series {names[place]!r} was not seen in fit, and X has too few rows of it: "
@@ -113,20 +216,19 @@ def notice_of_cold_start(
     )
 
 
-def _of_late_rows(
-    fronts: Fronts, place: int, rhythm: Rhythm, layout: Layout, begins: str
-) -> str:
+def _of_late_rows(fronts: Fronts, place: int, rhythm: Rhythm, layout: Layout, begins: str) -> str:
     """What is missing between the last row remembered and the first one given."""
     code, last, first = fronts.codes[place], fronts.last[place], fronts.first[place]
     step = rhythm.step[code]
     if np.isnan(step):
         limit = rhythm.limit[code]
-        expected = (
-            f"{write_step(first - last, layout)} after the last row remembered"
-            + (f", where steps of up to {write_step(limit, layout)} are usual" if limit > 0 else "")
+        expected = f"{write_step(first - last, layout)} after the last row remembered" + (
+            f", where steps of up to {write_step(limit, layout)} are usual" if limit > 0 else ""
         )
     else:
-        expected = f"the row expected next is {write_stamp(_next(rhythm, code, last, layout), layout)}"
+        expected = (
+            f"the row expected next is {write_stamp(_next(rhythm, code, last, layout), layout)}"
+        )
     return (
         f"{begins} at {write_stamp(first, layout)} (row {fronts.rows[place]}, counted from 0), and "
         f"{expected}, right behind the last one remembered, {write_stamp(last, layout)}. Give the "
@@ -140,7 +242,9 @@ def _next(rhythm: Rhythm, code: int, last: float, layout: Layout) -> float:
     step = rhythm.step[code]
     if rhythm.timetable[code] < 0:
         return last + (int(step) if step == int(step) else step)
-    ahead = last + int(step) * np.arange(1, 8 * len(rhythm.timetables[rhythm.timetable[code]].slots))
+    ahead = last + int(step) * np.arange(
+        1, 8 * len(rhythm.timetables[rhythm.timetable[code]].slots)
+    )
     codes = np.full(len(ahead), code)
     missed = rhythm._replace(
         timetables=tuple(hours._replace(holidays=0) for hours in rhythm.timetables)

@@ -1,8 +1,9 @@
 """Where the history of each row begins and ends."""
 
 import numpy as np
+import pandas as pd
 
-__all__ = ["count_shortened", "history_bounds", "scatter"]
+__all__ = ["count_shortened", "factorize", "history_bounds", "longer", "scatter"]
 
 
 def history_bounds(
@@ -98,3 +99,55 @@ def scatter(x: np.ndarray, order: np.ndarray) -> np.ndarray:
     scattered = np.empty_like(x)
     scattered[order] = x
     return scattered
+
+
+def longer(steps: np.ndarray, limit: float) -> np.ndarray:
+    """Compare steps in time with a limit; fractions round, so that they get some slack.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (n_rows,)
+        Nanoseconds or numbers.
+    limit : int or float
+        The same.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+        Whether a step is longer.
+    """
+    return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
+
+
+def factorize(
+    keys: pd.Index | None, n_rows: int, known: pd.Index | None = None
+) -> tuple[np.ndarray, pd.Index | None]:
+    """Number the series.
+
+    Parameters
+    ----------
+    keys : pandas.Index of length n_rows, or None
+        Name of the series of each row; None if there is but one.
+    n_rows : int
+        Number of rows.
+    known : pandas.Index, default=None
+        Names that have codes already, and keep them.
+
+    Returns
+    -------
+    codes : ndarray of int32, shape (n_rows,)
+        Code of the series of each row.
+    names : pandas.Index or None
+        Name behind each code; those not known come last.
+    """
+    if keys is None:
+        return np.zeros(n_rows, dtype=np.int32), None
+    codes, found = pd.factorize(keys)
+    if known is None:
+        return codes.astype(np.int32), found
+    position = known.get_indexer(found)
+    new = position < 0
+    if not new.any():
+        return position[codes].astype(np.int32), known
+    position[new] = len(known) + np.arange(new.sum())
+    return position[codes].astype(np.int32), known.append(found[new])

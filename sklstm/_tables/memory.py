@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from sklstm._data.frames import Rows
-from sklstm._data.sequences import ranges
+from sklstm._data.frames import Layout, Rows
+from sklstm._data.ranges import ranges
+from sklstm._tables.notices import write_stamp
 
-__all__ = ["Beginning", "Memory"]
+__all__ = ["Given", "Memory", "check_arrival"]
 
 
 class Memory(NamedTuple):
@@ -130,94 +132,69 @@ class Memory(NamedTuple):
         """
         return self.codes.searchsorted(codes) < self.codes.searchsorted(codes, side="right")
 
-    def move_on(
-        self, rows: Rows, codes: np.ndarray, values: np.ndarray, cuts: np.ndarray, size: int
-    ) -> "Memory":
-        """Forget the oldest rows for those that have arrived.
+    def to_plain(self) -> tuple:
+        """Take the memory apart: arrays."""
+        return tuple(self)
 
-        Parameters
-        ----------
-        rows : Rows
-            The new rows side by side, later than those remembered.
-        codes : ndarray of int, shape (n_rows,)
-            Series of each new row.
-        values : ndarray of shape (n_rows, n_features)
-            Features of each new row.
-        cuts : ndarray of bool, shape (n_rows,)
-            Whether something is missing before the new row at each place, also at the first ones.
-        size : int
-            Most rows of a series.
-
-        Returns
-        -------
-        Memory
-            A new memory.
-        """
-        new = Memory.keep(rows, codes, values, cuts, size)
-        both = Memory(*(np.concatenate(pair) for pair in zip(self, new, strict=True)))
-        if self.codes[-1] > new.codes[0]:
-            both = both.take(np.argsort(both.codes, kind="stable"))
-        starts = np.flatnonzero(np.diff(both.codes, prepend=-1))
-        ends = np.append(starts[1:], len(both.codes))
-        n_kept = np.minimum(ends - starts, size)
-        if len(starts) == 1:
-            return Memory(*(x[ends[0] - n_kept[0] :].copy() for x in both))
-        return both.take(ranges(ends - n_kept, n_kept))
+    @classmethod
+    def from_plain(cls, plain: tuple) -> "Memory":
+        """Put it together again."""
+        return cls(*plain)
 
 
-class Beginning(NamedTuple):
-    """The first row of each series in `fit`, to know again a counter that was set back.
+class Given(NamedTuple):
+    """A table as the windower has read it.
 
     Attributes
     ----------
-    stamps : ndarray of int, shape (n_series,)
-        Their numbers.
-    values : ndarray of shape (n_series, n_features)
-        Their features.
+    values : ndarray of shape (n_rows, n_features)
+        Features of each row.
+    layout : Layout
+        What else the table tells.
+    codes : ndarray of int, shape (n_rows,)
+        Series of each row.
+    names : pandas.Index or None
+        Name of the series behind each code.
+    rows : Rows
+        The rows side by side.
     """
 
-    stamps: np.ndarray
     values: np.ndarray
+    layout: Layout
+    codes: np.ndarray
+    names: pd.Index | None
+    rows: Rows
 
-    @classmethod
-    def of(cls, rows: Rows, values: np.ndarray) -> "Beginning":
-        """Take the first row of each series.
 
-        Parameters
-        ----------
-        rows : Rows
-            The rows side by side.
-        values : ndarray of shape (n_rows, n_features)
-            Features of each row of the table.
+def check_arrival(memory: Memory, given: Given) -> None:
+    """Refuse rows that are not later than what is remembered of their series.
 
-        Returns
-        -------
-        Beginning
-            A copy of those rows.
-        """
-        return cls(rows.stamps[rows.is_first], values[rows.order[rows.is_first]])
+    Parameters
+    ----------
+    memory : Memory
+        What is remembered.
+    given : Given
+        The rows that have arrived.
 
-    def is_set_back(self, rows: Rows, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Tell which series count from the same number as in `fit`, but are other rows.
-
-        Parameters
-        ----------
-        rows : Rows
-            The given rows side by side.
-        codes : ndarray of int, shape (n_series,)
-            Series of each first row.
-        values : ndarray of shape (n_rows, n_features)
-            Features of each given row.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_series,)
-            False for series that `fit` has not seen.
-        """
-        found = np.zeros(len(codes), dtype=bool)
-        seen = np.flatnonzero(codes < len(self.stamps))
-        known = codes[seen]
-        now, then = values[rows.order[rows.is_first]][seen], self.values[known]
-        same = ((now == then) | (np.isnan(now) & np.isnan(then))).mean(axis=1)
-        found[seen] = (rows.stamps[rows.is_first][seen] == self.stamps[known]) & (same < 0.5)
-        return found
+    Raises
+    ------
+    ValueError
+        If a row was seen before, or is late; the message names it.
+    """
+    rows = given.rows.order[given.rows.is_first]
+    codes = given.codes[rows]
+    known = memory.is_known(codes)
+    last = memory.last_stamps(codes)
+    late = known & (given.layout.stamps[rows] <= last)
+    if not late.any():
+        return
+    place = int(late.argmax())
+    row = rows[place]
+    what = "was seen before" if given.layout.stamps[row] == last[place] else "is late"
+    of_series = "" if given.names is None else f" of series {given.names[codes[place]]!r}"
+    raise ValueError(
+        f"Row {row} (counted from 0; time {given.layout.times[row]}){of_series} {what}: "
+        f"partial_fit takes rows later than {write_stamp(last[place], given.layout)}, the last one "
+        "it remembers. Leave out what it has seen; rows that came late need fit, with all rows in "
+        "their order."
+    )

@@ -94,7 +94,9 @@ def notice_of_holes(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) ->
     n_holes, n_shortened = count_shortened(rows.is_first, cuts, reach)
     if n_shortened <= FEW * len(cuts):
         return None
-    usual = np.median(rows.steps[~rows.is_first & ~cuts]) if (~rows.is_first & ~cuts).any() else None
+    usual = (
+        np.median(rows.steps[~rows.is_first & ~cuts]) if (~rows.is_first & ~cuts).any() else None
+    )
     return (
         f"X has {n_holes} holes, where the step in time is not "
         + (f"the usual {write_step(usual, layout)}" if usual is not None else "that of fit")
@@ -131,9 +133,7 @@ def check_kind_of_time(clock: str | None, fitted: str | None) -> None:
     )
 
 
-def check_within_horizon(
-    values: np.ndarray, rows: Rows, horizon: int, ahead: np.ndarray, remembered: list[np.ndarray]
-) -> None:
+def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np.ndarray) -> None:
     """Refuse rows without values that no history reaches.
 
     Parameters
@@ -144,37 +144,29 @@ def check_within_horizon(
         The given rows side by side.
     horizon : int
         Rows between the end of a history and the row it belongs to.
-    ahead : ndarray of bool, shape (n_rows,)
-        Whether the row at a place is later than what is remembered of its series.
-    remembered : list of ndarray of shape (n_remembered, n_features)
-        What stands before the rows of each series.
+    ahead : ndarray of bool, shape (n_series,)
+        Whether the rows of a series are later than what is remembered of it.
 
     Raises
     ------
     ValueError
-        If a series ends with more rows of NaN, or of the same made-up values, than `horizon`.
+        If a series ends with more rows of NaN than `horizon`.
     """
     first = np.flatnonzero(rows.is_first)
     behind = np.append(first[1:], len(rows.order))
     last = rows.order[behind - 1]
-    suspect = np.isnan(values[last]).all(axis=1)
-    if horizon:
-        size = behind - first
-        before = rows.order[np.maximum(behind - 2, 0)]
-        suspect |= (size > 1) & _same(values[last], values[before])
-    for series in np.flatnonzero(suspect):
+    for series in np.flatnonzero(np.isnan(values[last]).all(axis=1) & ahead):
         own = rows.order[first[series] : behind[series]]
-        n_rows = _rows_ahead(values[own], horizon, remembered[series])
+        n_rows = _run_at_end(np.isnan(values[own]).all(axis=1))
+        if n_rows <= horizon or (horizon == 0 and n_rows < max(len(own), 2)):
+            continue
         begin = len(own) - n_rows
-        if n_rows and ahead[first[series] + begin]:
-            row = own[begin + horizon]
-            holds = "NaN" if np.isnan(values[row]).all() else "the same values (of an imputer?)"
-            raise ValueError(
-                f"horizon={horizon} reaches {horizon} rows ahead of the last row with values, but "
-                f"X ends with {n_rows} rows of {holds}, from row {own[begin]} (counted from 0): "
-                f"row {row} is {horizon + 1} ahead. Ask for {horizon} rows at most, or fit with a "
-                "longer horizon."
-            )
+        row = own[begin + horizon]
+        raise ValueError(
+            f"horizon={horizon} reaches {horizon} rows ahead of the last row with values, but "
+            f"X ends with {n_rows} rows of NaN, from row {own[begin]} (counted from 0): row {row} "
+            f"is {horizon + 1} ahead. Ask for {horizon} rows at most, or fit with a longer horizon."
+        )
 
 
 def write_stamp(stamp: float, layout: Layout) -> str:
@@ -214,24 +206,6 @@ def write_step(step: float, layout: Layout) -> str:
         A duration or a number.
     """
     return str(pd.Timedelta(int(step))) if layout.clock in NANOSECONDS else f"{step:.12g}"
-
-
-def _same(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return ((rows == others) | (np.isnan(rows) & np.isnan(others))).all(axis=1)
-
-
-def _rows_ahead(own: np.ndarray, horizon: int, remembered: np.ndarray) -> int:
-    """Number of rows without values at the end of a series, 0 if they are within the horizon."""
-    n_missing = _run_at_end(np.isnan(own).all(axis=1))
-    if horizon == 0:  # the row itself is read, and may be one that a sensor has missed
-        return n_missing if n_missing == len(own) > 1 else 0
-    if n_missing:
-        return n_missing if n_missing > horizon else 0
-    n_equal = _run_at_end(_same(own, own[-1:]))
-    known = np.concatenate([remembered, own[: len(own) - n_equal]])
-    if n_equal <= max(horizon, 2) or len(known) < 10 or _same(known[1:], known[:-1]).any():
-        return 0
-    return n_equal
 
 
 def _run_at_end(flags: np.ndarray) -> int:

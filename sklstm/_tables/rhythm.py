@@ -147,6 +147,16 @@ class Rhythm(NamedTuple):
         )
         return longer._shared(np.arange(n_seen, n_series), np.arange(n_seen))
 
+    def to_plain(self) -> tuple:
+        """Take the rhythm apart: arrays and numbers."""
+        return (*self[:4], [tuple(hours) for hours in self.timetables], self.of_table)
+
+    @classmethod
+    def from_plain(cls, plain: tuple) -> "Rhythm":
+        """Put it together again."""
+        *arrays, timetables, of_table = plain
+        return cls(*arrays, tuple(Timetable(*hours) for hours in timetables), of_table)
+
     def missed(
         self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: object
     ) -> np.ndarray:

@@ -220,7 +220,7 @@ class TimestampSplit(BaseCrossValidator):
         back = np.arange(self.n_splits, 0, -1)
         size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
         if isinstance(size, Integral):
-            starts = len(distinct) - size * back
+            starts = len(distinct) - int(size) * back
         else:
             length = _nanoseconds(size, "test_size", clock)
             latest = distinct.max(initial=0) - length * back
@@ -266,7 +266,7 @@ def _nanoseconds(duration, name, clock):
             f"{name}={duration!r} is no duration of use: give one such as '7D' or "
             "pandas.Timedelta(days=7), or a number of distinct stamps."
         )
-    if not clock in NANOSECONDS:
+    if clock not in NANOSECONDS:
         raise ValueError(
             f"{name}={duration!r} is a duration, but the time of X is made of numbers: give a "
             "number of distinct stamps."

@@ -1,13 +1,13 @@
 """SequenceWindower: each row of a table becomes the sequence of rows that led to it."""
 
+import warnings
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_array,
@@ -25,42 +25,20 @@ from sklstm._data.frames import (
     lay_out,
     numeric_columns,
 )
-from sklstm._data.inputs import FLOATS
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.inputs import FLOATS, from_torch
+from sklstm._data.sequences import Sequences
+from sklstm._tables.cold import Fronts, notice_of_cold_start, notice_of_no_index
+from sklstm._tables.histories import factorize, history_bounds, longer, scatter
+from sklstm._tables.memory import Given, Memory, check_arrival
+from sklstm._tables.notices import (
+    check_kind_of_time,
+    check_within_horizon,
+    notice_of_holes,
+    notice_of_joins,
+)
+from sklstm._tables.rhythm import Rhythm
 
 __all__ = ["SequenceWindower"]
-
-
-def history_bounds(is_first, window_size, horizon):
-    """Start and length of the history of each row.
-
-    Parameters
-    ----------
-    is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series, or of a part of it that stands alone.
-    window_size : int
-        Most rows a history may have.
-    horizon : int
-        Rows between the last row of a history and the row it belongs to.
-
-    Returns
-    -------
-    starts : ndarray of int64, shape (n_rows,)
-        First row of each history.
-    lengths : ndarray of int32, shape (n_rows,)
-        Number of rows of each history.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> history_bounds(np.array([True, False, False, True]), window_size=2, horizon=1)
-    (array([0, 0, 0, 3]), array([0, 1, 2, 0], dtype=int32))
-    """
-    first = np.flatnonzero(is_first)
-    starts = np.repeat(first, np.diff(first, append=len(is_first)))
-    ends = np.maximum(np.arange(1 - horizon, len(is_first) + 1 - horizon), starts)
-    np.maximum(starts, ends - window_size, out=starts)
-    return starts, (ends - starts).astype(np.int32)
 
 
 class SequenceWindower(
@@ -92,7 +70,9 @@ class SequenceWindower(
         series. It is no feature. `None`: the index, if it holds dates, periods or integers.
     max_gap : Timedelta, str or number, default=None
         A history is cut where two neighbouring rows of a series are further apart: a duration for
-        dates, a number for numbers. `None` never cuts.
+        dates, a number for numbers. `None` cuts where a row is missing: where the step is not the
+        usual one of the series, closed days and their holidays left out. Where steps have no
+        rhythm all rows are joined, with a warning; ``"any"`` joins all rows without one.
     elapsed : bool, default=False
         Whether to append a feature ``elapsed``: the time since the previous row of the series, in
         units of the median step in `fit`; 1 for the first row of a series. It tells the network
@@ -101,8 +81,10 @@ class SequenceWindower(
         Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`,
         with `elapsed` at least one.
         In `transform` those that are earlier than the first given row of the series stand before
-        it, if the step between is not longer than `max_gap` (`None`: than the longest step seen
-        in `fit`); on an integer index only the very next integer continues a series.
+        it, if no row is missing between (with `max_gap`: if they are no further apart).
+    cold_start : {"warn", "ignore", "error"}, default="warn"
+        What to do when rows that could have had a history have none: the table begins later than
+        the row expected next, has no index, or holds a series not seen in `fit` by single rows.
 
     Attributes
     ----------
@@ -180,6 +162,7 @@ class SequenceWindower(
         "time": [str, None],
         "elapsed": ["boolean"],
         "carry_over": ["boolean"],
+        "cold_start": [StrOptions({"warn", "ignore", "error"})],
     }
 
     def __init__(
@@ -192,6 +175,7 @@ class SequenceWindower(
         max_gap=None,
         elapsed=False,
         carry_over=True,
+        cold_start="warn",
     ):
         self.window_size = window_size
         self.horizon = horizon
@@ -200,6 +184,7 @@ class SequenceWindower(
         self.max_gap = max_gap
         self.elapsed = elapsed
         self.carry_over = carry_over
+        self.cold_start = cold_start
 
     @with_callbacks
     def fit(self, X, y=None):
@@ -267,28 +252,55 @@ class SequenceWindower(
             If the columns are not those seen in `fit`, or the time does not increase.
         """
         check_is_fitted(self)
-        values, layout = self._read(X, reset=False)
-        if self.elapsed and layout.clock != self._clock:
-            raise ValueError(
-                f"elapsed=True was fitted on time of the kind {self._clock!r} and now gets "
-                f"{layout.clock!r}: give the same kind of time."
-            )
-        codes, _ = _factorize(layout.keys, len(values), self.series_)
-        stamps = layout.stamps
-        rows = Rows.arrange(codes, stamps)
-        rows.check_time(layout.times)
-        carried = self._continued(rows, codes, layout)
-        n_carried = 0 if carried is None else len(carried.codes)
-        if n_carried:
-            codes = np.concatenate([carried.codes, codes])
-            stamps = np.concatenate([carried.stamps, stamps])
-            rows = Rows.arrange(codes, stamps)
-        if self.elapsed:
-            values = self._append_elapsed(values, rows, n_carried)
-        if n_carried:
-            values = np.concatenate([carried.values, values])
-        is_first = self._stands_alone(rows, layout.clock)
-        return self._cut(values, codes, rows.order, is_first, n_carried)
+        given = self._arrange(*self._read(X, reset=False), self.series_)
+        rhythm = self._known_rhythm(given)
+        cuts = self._cuts(given, rhythm)
+        fronts = self._fronts(given, rhythm)
+        carried = None if fronts is None else self._memory.take(fronts.places)
+        if rhythm is not None:
+            self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
+        sequences = self._cut(*self._put_behind(carried, given, cuts))
+        self._tell_of_cold_start(given, fronts, rhythm, sequences)
+        n_series = given.rows.is_first.sum()
+        ahead = np.ones(n_series, bool) if fronts is None else fronts.is_ahead()
+        check_within_horizon(given.values, given.rows, self.horizon, ahead)
+        return sequences
+
+    def partial_fit(self, X, y=None):
+        """Remember the rows that have arrived in place of older ones; what else was learned stays.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_columns)
+            Rows that are later than all seen before of their series, in time order. New series
+            are remembered too.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SequenceWindower
+            The windower; one that was not fitted is fitted by these rows.
+
+        Raises
+        ------
+        ValueError
+            If a row is not later than what is remembered of its series, or the table is not valid.
+        """
+        if not hasattr(self, "_is_feature"):
+            return self.fit(X)
+        given = self._arrange(*self._read(X, reset=False), self.series_)
+        if self._memory is None or given.layout.stamps is None:
+            return self
+        check_arrival(self._memory, given)
+        rhythm = self._known_rhythm(given)
+        cuts, fronts = self._cuts(given, rhythm), self._fronts(given, rhythm)
+        values, codes, rows, is_first, _ = self._put_behind(self._memory, given, cuts)
+        is_first = is_first | fronts.begins_anew(rows, codes, len(self._memory.codes))
+        self.series_ = given.names
+        self._rhythm = rhythm
+        self._memory = Memory.keep(rows, codes, values, is_first, self._n_remembered)
+        return self
 
     def get_feature_names_out(self, input_features=None):
         """Name the features of a step.
@@ -328,25 +340,115 @@ class SequenceWindower(
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        values, layout = self._read(X, reset=True)
-        codes, self.series_ = _factorize(layout.keys, len(values))
-        rows = Rows.arrange(codes, layout.stamps)
-        rows.check_time(layout.times)
-        self._clock = layout.clock
-        self.longest_step_ = self.median_step_ = None
+        given = self._arrange(*self._read(X, reset=True))
+        rows, layout = given.rows, given.layout
+        self.series_, self._clock = given.names, layout.clock
+        self.longest_step_ = self.median_step_ = self._rhythm = None
         if rows.steps is not None:
+            self._rhythm = Rhythm.learn(rows, layout)
             steps = rows.steps[~rows.is_first]
             if len(steps):
                 self.longest_step_ = steps.max()
                 self.median_step_ = np.median(steps) if self.elapsed else None
-        if self.elapsed:
-            values = self._append_elapsed(values, rows)
-        self._carried = self._last_rows(rows, codes, layout.stamps, values)
+        cuts = self._cuts(given, self._rhythm)
+        if self.max_gap is None and self._rhythm is not None:
+            self._warn(
+                notice_of_joins(rows, self._rhythm, layout)
+                or notice_of_holes(rows, cuts, self._reach, layout)
+            )
+        cut = self._put_behind(None, given, cuts)
+        self._memory = None
+        if self.carry_over and rows.steps is not None and self._n_remembered:
+            values, codes, _, is_first, _ = cut
+            self._memory = Memory.keep(rows, codes, values, is_first, self._n_remembered)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return values, codes, rows.order, self._stands_alone(rows, layout.clock)
+        return cut
+
+    @property
+    def _reach(self):
+        """How many rows behind a hole have a shorter history for it."""
+        return self.window_size - 1 + self.horizon
+
+    @property
+    def _n_remembered(self):
+        return max(self._reach, int(self.elapsed))
+
+    def _warn(self, notice):
+        if notice is not None:
+            warnings.warn(notice, UserWarning, stacklevel=4)
+
+    def _arrange(self, values, layout, known=None):
+        """Put rows of a series side by side."""
+        codes, names = factorize(layout.keys, len(values), known)
+        rows = Rows.arrange(codes, layout.stamps)
+        rows.check_time(layout.times)
+        return Given(values, layout, codes, names, rows)
+
+    def _known_rhythm(self, given):
+        """The rhythm of the given series, if both tables have a time."""
+        clock = given.layout.clock
+        if self.carry_over or self.elapsed:
+            check_kind_of_time(clock, self._clock)
+        if self._rhythm is None or clock != self._clock:
+            return None
+        return self._rhythm.for_series(int(given.codes.max()) + 1)
+
+    def _cuts(self, given, rhythm):
+        """Whether rows are missing before the row at each place."""
+        rows, layout = given.rows, given.layout
+        if rows.steps is None or self.max_gap == "any" or (rhythm is None and not self.max_gap):
+            return np.zeros(len(rows.order), dtype=bool)
+        if self.max_gap is not None:
+            return longer(rows.steps, gap_in_stamps(self.max_gap, layout.clock)) & ~rows.is_first
+        return rhythm.cuts(rows, given.codes, layout)
+
+    def _fronts(self, given, rhythm):
+        """Where the given series begin, and what of them is remembered; None if nothing is."""
+        if self._memory is None or rhythm is None:
+            return None
+        gap = None
+        if self.max_gap is not None:
+            gap = np.inf if self.max_gap == "any" else gap_in_stamps(self.max_gap, self._clock)
+        return Fronts.find(self._memory, given, rhythm, gap)
+
+    def _put_behind(self, carried, given, cuts):
+        """The given rows behind those carried over; what `_cut` wants."""
+        values, codes, rows = given.values, given.codes, given.rows
+        n_carried = 0 if carried is None else len(carried.codes)
+        if n_carried:
+            codes = np.concatenate([carried.codes, codes])
+            stamps = np.concatenate([carried.stamps, given.layout.stamps])
+            cuts = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
+            rows = Rows.arrange(codes, stamps)
+            cuts = cuts[rows.order]
+        if self.elapsed:
+            values = self._append_elapsed(values, rows, n_carried)
+        if n_carried:
+            values = np.concatenate([carried.values, values])
+        return values, codes, rows, rows.is_first | cuts, n_carried
+
+    def _tell_of_cold_start(self, given, fronts, rhythm, sequences):
+        """Say that rows have no history that could have one."""
+        if self.cold_start == "ignore" or self._memory is None or not self._reach:
+            return
+        if fronts is None:
+            notice = notice_of_no_index(given.layout)
+        else:
+            notice = notice_of_cold_start(
+                fronts.with_lengths(given, sequences.lengths, self.horizon),
+                rhythm,
+                given.layout,
+                self.horizon,
+                None if given.names is None else given.names.take(fronts.codes),
+                has_max_gap=self.max_gap is not None,
+            )
+        if notice is not None and self.cold_start == "error":
+            raise ValueError(notice)
+        self._warn(notice)
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
+        X = from_torch(X)
         layout = Layout(X)
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
@@ -356,7 +458,7 @@ class SequenceWindower(
         validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
-            if isinstance(X, pd.DataFrame):
+            if isinstance(layout.features, pd.DataFrame):
                 self._is_feature = X.columns.isin(layout.features.columns)
         return values, layout
 
@@ -364,7 +466,7 @@ class SequenceWindower(
         asked = [
             name
             for name in ("series", "time", "max_gap", "elapsed")
-            if getattr(self, name) is not None and getattr(self, name) is not False
+            if getattr(self, name) not in (None, False, "any")
         ]
         if asked and not isinstance(X, pd.DataFrame):
             raise ValueError(
@@ -378,7 +480,7 @@ class SequenceWindower(
                 f"{asked[-1]}={getattr(self, asked[-1])!r} needs the time of each row: name it "
                 "with time=, or make the index one of dates, periods or integers."
             )
-        if self.max_gap is not None:
+        if "max_gap" in asked:
             gap_in_stamps(self.max_gap, layout.clock)
 
     def _append_elapsed(self, values, rows, n_carried=0):
@@ -389,52 +491,13 @@ class SequenceWindower(
             elapsed[rows.order] = steps / self.median_step_
         return np.column_stack([values, elapsed[n_carried:]])
 
-    def _last_rows(self, rows, codes, stamps, values):
-        """The rows of each series that histories to come may reach back to."""
-        size = max(self.window_size - 1 + self.horizon, int(self.elapsed))
-        if not self.carry_over or stamps is None or not size:
-            return None
-        first = np.flatnonzero(rows.is_first)
-        n_kept = np.minimum(np.diff(first, append=len(codes)), size)
-        last = rows.order[ranges(np.append(first[1:], len(codes)) - n_kept, n_kept)]
-        return CarriedRows(codes[last], stamps[last], values[last])
-
-    def _continued(self, rows, codes, layout):
-        """The remembered rows that lead to the given ones."""
-        carried = self._carried
-        if carried is None or layout.clock != self._clock:
-            return None
-        n_series = max(codes.max(), carried.codes.max()) + 1
-        first = rows.order[rows.is_first]
-        is_given = np.zeros(n_series, dtype=bool)
-        is_given[codes[first]] = True
-        first_stamp = np.zeros(n_series, dtype=layout.stamps.dtype)
-        first_stamp[codes[first]] = layout.stamps[first]
-        earlier = is_given[carried.codes] & (carried.stamps < first_stamp[carried.codes])
-        carried = carried.take(np.flatnonzero(earlier))
-        last_stamp = np.zeros(n_series, dtype=carried.stamps.dtype)
-        last_stamp[carried.codes] = carried.stamps  # they are in time order: the last one stays
-        step = first_stamp - last_stamp
-        if layout.clock == "counter":
-            follows = step == 1
-        elif self.max_gap is not None:
-            follows = ~_longer(step, gap_in_stamps(self.max_gap, layout.clock))
-        else:
-            follows = ~_longer(step, -1 if self.longest_step_ is None else self.longest_step_)
-        return carried.take(np.flatnonzero(follows[carried.codes]))
-
-    def _stands_alone(self, rows, clock):
-        """Whether a row is the first one of its series, or behind a gap."""
-        if self.max_gap is None:
-            return rows.is_first
-        return rows.is_first | _longer(rows.steps, gap_in_stamps(self.max_gap, clock))
-
-    def _cut(self, values, codes, order, is_first, n_carried=0):
+    def _cut(self, values, codes, rows, is_first, n_carried):
         """Cut the histories of the given rows out of all rows."""
+        order = rows.order
         starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
         if not np.array_equal(order, np.arange(len(order))):
-            starts = _scatter(starts, order)
-            lengths = _scatter(lengths, order)
+            starts = scatter(starts, order)
+            lengths = scatter(lengths, order)
             if values.flags.f_contiguous:  # take would copy the table first
                 values = values.T.take(order, axis=1).T
             else:
@@ -446,80 +509,21 @@ class SequenceWindower(
     def _to_plain(self, state):
         if state.get("series_") is not None:
             state["series_"] = index_to_plain(state["series_"])
-        if state.get("_carried") is not None:
-            state["_carried"] = tuple(state["_carried"])
+        for name in ("_memory", "_rhythm"):
+            if state.get(name) is not None:
+                state[name] = state[name].to_plain()
         return state
 
     def __setstate__(self, state):
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
-        if getattr(self, "_carried", None) is not None:
-            self._carried = CarriedRows(*self._carried)
+        for name, kind in (("_memory", Memory), ("_rhythm", Rhythm)):
+            if state.get(name) is not None:
+                setattr(self, name, kind.from_plain(state[name]))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class CarriedRows(NamedTuple):
-    """Rows kept from `fit`, each series in time order.
-
-    Attributes
-    ----------
-    codes : ndarray of int, shape (n_rows,)
-        Position of the series in ``series_``.
-    stamps : ndarray of shape (n_rows,)
-        Their times.
-    values : ndarray of shape (n_rows, n_features)
-        Their features.
-    """
-
-    codes: np.ndarray
-    stamps: np.ndarray
-    values: np.ndarray
-
-    def take(self, rows):
-        """Select rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_selected,)
-            Which rows.
-
-        Returns
-        -------
-        CarriedRows
-            In the order of `rows`.
-        """
-        return CarriedRows(self.codes[rows], self.stamps[rows], self.values[rows])
-
-
-def _longer(steps, limit):
-    """Compare steps in time with a limit; fractions round, so that they get some slack."""
-    return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
-
-
-def _scatter(x, order):
-    """Put what belongs to row ``order[i]`` of the table from place i there."""
-    scattered = np.empty_like(x)
-    scattered[order] = x
-    return scattered
-
-
-def _factorize(keys, n_rows, known=None):
-    """Code of the series of each row, and the names behind the codes.
-
-    Known series keep their codes, new ones get higher codes.
-    """
-    if keys is None:
-        return np.zeros(n_rows, dtype=np.int32), None
-    codes, found = pd.factorize(keys)
-    if known is None:
-        return codes.astype(np.int32), found
-    position = known.get_indexer(found)
-    new = position < 0
-    position[new] = len(known) + np.arange(new.sum())
-    return position[codes].astype(np.int32), known

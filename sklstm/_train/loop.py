@@ -1,46 +1,22 @@
-"""The training loop: skorch's, with our batches; seeds, device, threads."""
+"""The training loop: skorch's, with our batches."""
 
 import warnings
-from contextlib import contextmanager
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
-from skorch.helper import predefined_split
-from skorch.history import History
 
-from sklstm._nn.batches import split_batch
-from sklstm._train.callbacks import StopTraining
+from sklstm._nn.batches import BatchLoader, SequenceDataset, split_batch
+from sklstm._nn.network import SequenceNetwork
+from sklstm._train.callbacks import KeepWeights, StopTraining
+from sklstm._train.seeds import RandomStream
 
-__all__ = [
-    "OPTIMIZERS",
-    "SequenceNet",
-    "draw_seed",
-    "explain_out_of_memory",
-    "flops_of_step",
-    "resolve_device",
-    "seeded",
-    "suitable_threads",
-]
-
-OPTIMIZERS = {
-    "adadelta": torch.optim.Adadelta,
-    "adagrad": torch.optim.Adagrad,
-    "adam": torch.optim.Adam,
-    "adamax": torch.optim.Adamax,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "radam": torch.optim.RAdam,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
-
-TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
-FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
+__all__ = ["SequenceNet"]
 
 OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}
 """Numbers that a recurrent layer puts out for a batch to predict: measured, and estimated."""
@@ -51,6 +27,14 @@ OUTPUTS_IN_PART = 2**19
 LARGEST_BATCH = {"cpu": 2**10, "cuda": 2**13}
 SMALLEST_BATCH = 32
 SMALLEST_PART = 4
+
+
+class _Run(NamedTuple):
+    """What holds for one call of `train`: its random numbers, its batches, the net's callbacks."""
+
+    random: RandomStream
+    supervised_steps: int
+    of_net: list
 
 
 class Diverged(StopTraining):
@@ -65,19 +49,60 @@ class SequenceNet(NeuralNet):
     the time of a small network on a GPU.
     """
 
+    callbacks: Any
+    callbacks_: Any
+
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
 
-    def infer(self, x, **fit_params):
-        """Outputs of a batch."""
-        return self.module_(*x)
+    def build(self, random: RandomStream) -> "SequenceNet":
+        """Make the network and its optimizer.
 
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        Parameters
+        ----------
+        random : RandomStream
+            Gives the initial weights; it is lent to torch, so callbacks wait until it is back.
+
+        Returns
+        -------
+        SequenceNet
+            This net.
+        """
+        callbacks, self.callbacks = self.callbacks, "disable"
+        with random.as_global():
+            self.initialize()
+        self.callbacks = callbacks
+        if callbacks != "disable":
+            self.initialize_callbacks()
+        return self
+
+    def infer(self, x: tuple, **fit_params: Any) -> torch.Tensor:
+        """Outputs of a batch; what is random about them comes from the stream of the training."""
+        if not (self.module_.training and self._draws()):
+            return self.module_(*x)
+        with self._run.random.as_global():
+            return self.module_(*x)
+
+    def _draws(self):
+        """Whether the network may draw random numbers in training."""
+        return self.module is not SequenceNetwork or self.module__dropout > 0
+
+    def get_loss(self, y_pred: torch.Tensor, y_true: tuple, *args: Any, **kwargs: Any):
         """Loss of a batch: target and weight."""
         return self.criterion_(y_pred, *y_true)
 
-    def train(self, dataset, validation=None, *, epochs, weights, callbacks=()):
+    def train(
+        self,
+        dataset: SequenceDataset,
+        validation: SequenceDataset | None = None,
+        *,
+        epochs: int,
+        random: RandomStream,
+        weights: KeepWeights,
+        callbacks: Iterable[Callback] = (),
+        supervised_steps: int = 1,
+    ) -> None:
         """Run epochs; whatever ends them, the weights are those of a complete epoch.
 
         Parameters
@@ -88,10 +113,14 @@ class SequenceNet(NeuralNet):
             Validation data, whose loss is computed after each epoch.
         epochs : int
             Number of epochs, among them those that a callback brings back as it begins.
+        random : RandomStream
+            Order of the rows, and dropout.
         weights : KeepWeights
             Knows the weights to go back to.
         callbacks : iterable of skorch.callbacks.Callback
             Callbacks of this call, beside those of the net.
+        supervised_steps : int, default=1
+            How many neighbouring histories are read in one run.
 
         Raises
         ------
@@ -103,18 +132,27 @@ class SequenceNet(NeuralNet):
         ConvergenceWarning
             If it diverges later.
         """
-        if not self.callbacks_ and self.callbacks != "disable":  # a restored net goes on training
-            self.initialize_callbacks()
-        lasting_callbacks = self.callbacks_
+        of_net = self.callbacks_
         ours = [("", callback) for callback in (weights, *callbacks)]
-        self.callbacks_ = [ours[0], *lasting_callbacks, *ours[1:]]  # first keep, then tell others
-        self._lasting_callbacks = lasting_callbacks
-        self.train_split = None if validation is None else predefined_split(validation)
-        done = len(self.history)
+        self.callbacks_ = [ours[0], *of_net, *ours[1:]]  # first keep, then tell others
+        self._run = _Run(random, supervised_steps, of_net)
         try:
+            done = len(self.history)
             self.notify("on_train_begin", X=dataset, y=None)
-            done = len(self.history) - done
-            self.fit_loop(dataset, epochs=epochs - done)
+            epochs -= len(self.history) - done
+            try:
+                if not weights.is_due():
+                    self._run_epochs(dataset, validation, epochs, weights)
+            finally:
+                self.notify("on_train_end", X=dataset, y=None)
+        finally:
+            self.module_.eval()
+            self.callbacks_ = of_net
+            del self._run
+
+    def _run_epochs(self, dataset, validation, epochs, weights):
+        try:
+            self.fit_loop((dataset, validation), epochs=epochs)
         except Diverged as diverged:
             weights.undo_epoch(self)
             if weights.best_ is None:
@@ -130,13 +168,12 @@ class SequenceNet(NeuralNet):
         except BaseException:
             weights.undo_epoch(self)
             raise
-        finally:
-            self.notify("on_train_end", X=dataset, y=None)
-            self.module_.eval()
-            self.callbacks_ = lasting_callbacks
-            self.train_split = None  # let go of the data
 
-    def outputs(self, dataset):
+    def get_split_datasets(self, X: tuple, y: None = None, **fit_params: Any) -> tuple:
+        """Training and validation data, as `train` has them."""
+        return X
+
+    def outputs(self, dataset: SequenceDataset) -> torch.Tensor:
         """Outputs of all sequences.
 
         Parameters
@@ -154,14 +191,20 @@ class SequenceNet(NeuralNet):
             batches = [_by_sequence(self.infer(x), x[1]) for x, _ in self.get_iterator(dataset)]
             return torch.cat(batches).cpu()
 
-    def get_iterator(self, dataset, training=False):
+    def get_iterator(self, dataset: SequenceDataset, training: bool = False) -> BatchLoader:
         """Batches to train on; or larger ones to predict."""
         if training:
-            return super().get_iterator(dataset, training=True)
+            return BatchLoader(
+                dataset,
+                self.batch_size,
+                shuffle=True,
+                supervised_steps=self._run.supervised_steps,
+                generator=self._run.random.generator,
+            )
         batch_size = self.prediction_batch_size(dataset.sequences.max_length)
-        return self.iterator_valid(dataset, batch_size)
+        return BatchLoader(dataset, batch_size)
 
-    def prediction_batch_size(self, n_steps):
+    def prediction_batch_size(self, n_steps: int) -> int:
         """Choose how many sequences to predict at once, whatever the batches of training.
 
         On a CPU a batch stays so small that the C library keeps its memory for the next one.
@@ -182,7 +225,7 @@ class SequenceNet(NeuralNet):
         fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width())
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
-    def train_step_single(self, batch, **fit_params):
+    def train_step_single(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is quicker."""
         n_parts = self._n_parts(*batch[0])
         if n_parts == 1:
@@ -224,30 +267,7 @@ class SequenceNet(NeuralNet):
         if self.module_.training is not training:  # walking through the modules takes its time
             super()._set_training(training)
 
-    def restore(self, weights, history):
-        """Become a trained net again; callbacks stay as they are until training goes on.
-
-        Parameters
-        ----------
-        weights : dict of str to ndarray
-            State of the module.
-        history : list of dict
-            A row an epoch.
-
-        Returns
-        -------
-        SequenceNet
-            This net.
-        """
-        callbacks, self.callbacks = self.callbacks, "disable"
-        self.initialize()
-        self.callbacks = callbacks
-        self.module_.load_state_dict({name: torch.tensor(w) for name, w in weights.items()})
-        self.module_.eval()
-        self.history_ = History(history)
-        return self
-
-    def notify(self, method_name, **cb_kwargs):
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks; at the end of an epoch all of them, even if one asks to stop."""
         if method_name != "on_epoch_end":
             super().notify(method_name, **cb_kwargs)
@@ -259,13 +279,15 @@ class SequenceNet(NeuralNet):
             except StopTraining:
                 stop = True
             except KeyboardInterrupt:  # how skorch's own ask for it
-                if (name, callback) not in self._lasting_callbacks:
+                if (name, callback) not in self._run.of_net:
                     raise
                 stop = True
         if stop:
             raise StopTraining
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
         """Run one epoch of training or validation."""
         if iterator is None:
             return
@@ -295,7 +317,7 @@ class SequenceNet(NeuralNet):
         self.history.record(name, loss)
         self.history.record(f"{name}_best", loss < best)
 
-    def epochs(self):
+    def epochs(self) -> pd.DataFrame:
         """Tell what happened, as a table.
 
         Returns
@@ -305,9 +327,9 @@ class SequenceNet(NeuralNet):
             was validation data, ``dur`` in seconds, and what callbacks recorded.
         """
         table = pd.DataFrame(self.rows())
-        return table[[name for name in table if not name.endswith("_loss_best")]]
+        return table[[name for name in table if not str(name).endswith("_loss_best")]]
 
-    def rows(self):
+    def rows(self) -> list[dict[str, Any]]:
         """Tell what happened, as plain data without batches.
 
         Returns
@@ -339,165 +361,3 @@ def _listens_to_batches(callback):
         getattr(type(callback), name) is not getattr(Callback, name)
         for name in ("on_batch_begin", "on_batch_end")
     )
-
-
-def resolve_device(name):
-    """Turn the name of a device into one that is there.
-
-    Parameters
-    ----------
-    name : str
-        ``"auto"`` for CUDA if there is a GPU, else the CPU; or a name torch knows.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device, or this machine has none of the kind.
-
-    Examples
-    --------
-    >>> resolve_device("cpu")
-    device(type='cpu')
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={name!r} cannot be used here: {str(error).splitlines()[0]} "
-            "Use device='auto' for a GPU if there is one and the CPU if not, or 'cpu'."
-        ) from error
-    return device
-
-
-def draw_seed(random_state):
-    """Draw the one number that decides everything random in a fit.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        None takes fresh entropy, not NumPy's global state, which a fit leaves alone.
-
-    Returns
-    -------
-    int
-        A seed below 2**31.
-    """
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-@contextmanager
-def seeded(seed, device):
-    """Seed torch's random numbers inside, leave its global state as found outside.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    device : torch.device
-        Its generator is seeded beside that of the CPU.
-
-    Yields
-    ------
-    None
-        Nothing.
-    """
-    on_cuda = device.type == "cuda"
-    with torch.random.fork_rng([device] if on_cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if on_cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
-def flops_of_step(batch_size, hidden_size):
-    """Count the operations of one step of a recurrent layer.
-
-    Parameters
-    ----------
-    batch_size : int
-        Number of sequences computed together.
-    hidden_size : int
-        Units of the layer.
-
-    Returns
-    -------
-    int
-        Of the matrix product ``batch_size x hidden_size`` by ``hidden_size x 4 hidden_size``.
-    """
-    return 8 * batch_size * hidden_size**2
-
-
-@contextmanager
-def suitable_threads(batch_size, hidden_size):
-    """Use no more threads than have something to do.
-
-    On small matrix products threads wait for each other, and two are slower than one. A rule by
-    size, not a trial by time, as results must not depend on how busy the machine is.
-
-    Parameters
-    ----------
-    batch_size : int
-        Number of sequences computed together.
-    hidden_size : int
-        Units of a layer.
-
-    Yields
-    ------
-    None
-        Nothing; torch's number of threads is restored at the end.
-    """
-    before = torch.get_num_threads()
-    flops = flops_of_step(batch_size, hidden_size)
-    useful = 1 if flops < TWO_THREADS_FROM_FLOPS else max(2, int(flops // FLOPS_OF_THREAD))
-    torch.set_num_threads(min(useful, before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def explain_out_of_memory(device, batch_size, setting):
-    """Say what to lower when the device has no memory left.
-
-    Parameters
-    ----------
-    device : torch.device
-        Named in the message.
-    batch_size : int
-        Named in the message.
-    setting : str
-        What the user sets to change it.
-
-    Yields
-    ------
-    None
-        Nothing.
-
-    Raises
-    ------
-    MemoryError
-        In place of torch's own error.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        on_cpu = "can't allocate memory" in str(error)
-        if not on_cpu and not isinstance(error, torch.OutOfMemoryError):
-            raise
-        raise MemoryError(
-            f"Out of memory on {device} with batches of {batch_size} sequences. Lower {setting}, "
-            "then hidden_size, num_layers or the length of the sequences (window_size), or use "
-            "device='cpu'."
-        ) from error

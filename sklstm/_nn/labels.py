@@ -1,0 +1,263 @@
+"""Heads of labels: one of several, or several at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d
+
+from sklstm._data.samples import GivenSamples
+from sklstm._nn.heads import Head
+from sklstm._nn.losses import cross_entropy, label_cross_entropy
+
+__all__ = ["LabelHead", "LabelsHead", "learn_labels"]
+
+SEVERAL = "multilabel-indicator"
+
+
+@dataclass(frozen=True)
+class LabelHead(Head):
+    """One of several labels.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    class_weights : ndarray of shape (n_classes,), or None
+        What the weight of a sample is multiplied by; None for 1 each.
+    """
+
+    classes: np.ndarray
+    class_weights: np.ndarray | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of labels."""
+        return len(self.classes)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of labels a sample has at once."""
+        return 1
+
+    @property
+    def loss(self) -> Callable:
+        """Cross-entropy."""
+        return cross_entropy
+
+    def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
+        """Find the position of each label."""
+        y = _labels(y, rows)
+        if type_of_target(y, input_name="y") == SEVERAL:
+            raise ValueError(
+                "y is a table of several labels, which the estimator does not know: it learned one "
+                f"label a sample, of the classes {self.classes.tolist()}."
+            )
+        y = column_or_1d(y)
+        self._refuse_unknown(np.unique(y))
+        return np.searchsorted(self.classes, y)[:, None].astype(float)
+
+    def _refuse_unknown(self, labels):
+        unknown = np.setdiff1d(labels, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds the labels {unknown.tolist()}, which the estimator does not know: its "
+                f"classes are {self.classes.tolist()}, those of the first call. partial_fit takes "
+                "all that will ever come as classes."
+            )
+
+    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
+        """Weigh the labels.
+
+        Parameters
+        ----------
+        class_weight : dict, "balanced" or None
+            Weight of each label; ``"balanced"`` is the inverse of its share.
+        given : GivenSamples
+            Training labels.
+
+        Returns
+        -------
+        LabelHead
+            With weights for its classes.
+
+        Raises
+        ------
+        ValueError
+            If a label is unknown or a weight below zero.
+        """
+        if class_weight is None:
+            return replace(self, class_weights=None)
+        if class_weight == "balanced":
+            y = self.classes[self.encode(given.y, given.rows)[:, 0].astype(int)]
+            weights = compute_class_weight(
+                "balanced", classes=self.classes, y=y, sample_weight=given.weight
+            )
+            return replace(self, class_weights=weights)
+        unknown = [label for label in class_weight if label not in self.classes]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, which y does not hold: its labels are "
+                f"{self.classes.tolist()}."
+            )
+        weights = np.array([class_weight.get(label, 1.0) for label in self.classes])
+        if not (weights >= 0).all():
+            raise ValueError(f"class_weight={class_weight} holds a weight below zero.")
+        return replace(self, class_weights=weights)
+
+    def weigh(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Multiply weights by those of the labels."""
+        if self.class_weights is None:
+            return weight
+        weight = weight * self.class_weights[target[:, 0].astype(int)]
+        if not weight.any():
+            raise ValueError(
+                "class_weight gives weight zero to all of y: there is nothing to learn from."
+            )
+        return weight
+
+    def strata(self, target: np.ndarray) -> np.ndarray | None:
+        """Keep the shares of the labels."""
+        return target[:, 0]
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Choose the label with the largest output."""
+        return self.classes[outputs.argmax(axis=1)]
+
+    def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
+        """Give the probability of each label."""
+        return softmax(outputs, axis=1)
+
+    def predict_log_proba(self, outputs: np.ndarray) -> np.ndarray:
+        """Give the logarithm of the probability of each label."""
+        return log_softmax(outputs, axis=1)
+
+    def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
+        """Choose the label, and give the probabilities."""
+        labels = np.array(self.classes.tolist())
+        if labels.dtype.kind not in "biufU":
+            raise ValueError(
+                f"The labels are of the type {type(self.classes[0]).__name__}; ONNX knows texts "
+                "and numbers only."
+            )
+        labels = labels.astype(object) if labels.dtype.kind == "U" else labels
+        op("Softmax", op.cast(outputs, "double"), axis=-1, names=["probabilities"])
+        op("Gather", labels, op("ArgMax", outputs, axis=-1, keepdims=0), names=["label"])
+        op.output("label", labels.dtype, axes)
+        op.output("probabilities", "double", [*axes, len(labels)])
+
+
+@dataclass(frozen=True)
+class LabelsHead(LabelHead):
+    """Several labels at once, or none: a table of zeros and ones, a column a label."""
+
+    @property
+    def n_targets(self) -> int:
+        """Number of labels a sample may have at once."""
+        return len(self.classes)
+
+    @property
+    def loss(self) -> Callable:
+        """Cross-entropy of each label."""
+        return label_cross_entropy
+
+    def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
+        """Check the table."""
+        y = _labels(y, rows)
+        if type_of_target(y, input_name="y") != SEVERAL:
+            raise ValueError(
+                "y holds one label a sample, which the estimator does not know: it learned a table "
+                f"of {self.n_outputs} labels."
+            )
+        target = check_array(y, dtype=np.float64, input_name="y")
+        self._refuse_unknown(np.arange(target.shape[1]))
+        return target
+
+    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
+        """Refuse weights of labels."""
+        if class_weight is not None:
+            raise ValueError(
+                "class_weight is for one label a sample, and y is a table of several. Use "
+                "sample_weight."
+            )
+        return self
+
+    def strata(self, target: np.ndarray) -> None:
+        """Keep no shares: there are too many sets of labels."""
+        return
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Choose the labels that are more likely than not."""
+        return (outputs > 0).astype(int)
+
+    def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
+        """Give the probability of each label."""
+        return expit(outputs)
+
+    def predict_log_proba(self, outputs: np.ndarray) -> np.ndarray:
+        """Give the logarithm of the probability of each label."""
+        return log_expit(outputs)
+
+    def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
+        """Choose the labels, and give their probabilities."""
+        op("Sigmoid", op.cast(outputs, "double"), names=["probabilities"])
+        chosen = op("Greater", outputs, np.float32(0))
+        op("Identity", op.cast(chosen, "int64"), names=["label"])
+        for name, kind in (("label", "int64"), ("probabilities", "double")):
+            op.output(name, kind, [*axes, len(self.classes)])
+
+
+def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
+    """Learn the labels of a target.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, n_labels)
+        Training labels, or a table of zeros and ones.
+    rows : ndarray of int, shape (n,)
+        Row of X of each, for messages.
+    classes : array-like of shape (n_classes,), default=None
+        All labels that will ever come. `None`: those of `y`.
+
+    Returns
+    -------
+    LabelHead
+        `LabelsHead` if a sample may have several labels.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, `y` holds numbers that are no labels, or there is one label only.
+    """
+    y = _labels(y, rows)
+    if type_of_target(y, input_name="y") == SEVERAL:
+        table = check_array(y, dtype=np.float64, input_name="y")
+        return LabelsHead(np.arange(table.shape[1]) if classes is None else np.unique(classes))
+    labels = np.unique(column_or_1d(y, warn=True) if classes is None else classes)
+    if len(labels) < 2:
+        raise ValueError(
+            f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "
+            f"{labels.tolist()[0]!r}."
+        )
+    return LabelHead(labels)
+
+
+def _labels(y: Any, rows: np.ndarray) -> np.ndarray:
+    """Labels as an array, none of them missing."""
+    y = y.toarray() if issparse(y) else np.asarray(y)
+    missing = pd.isna(y) if y.dtype.kind != "f" else ~np.isfinite(y)
+    missing = missing.reshape(len(rows), -1).any(axis=1)
+    if missing.any():
+        raise ValueError(
+            f"Input y contains NaN or infinity: row {rows[missing.argmax()]} (counted from 0) "
+            f"and {missing.sum() - 1} more have no label. Drop such rows, or give them "
+            "sample_weight 0 so that they are history only."
+        )
+    check_classification_targets(y)
+    return y

@@ -1,0 +1,353 @@
+"""From the steps as users have them to what the network reads: units, missing values, tokens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array
+
+from sklstm._data.sequences import Sequences
+from sklstm._data.statistics import medians, standardization
+
+__all__ = [
+    "InputScaling",
+    "check_finite_steps",
+    "fill_missing",
+    "shared_tensor",
+]
+
+BLOCK = 2**14
+N_MISSING_CHANNELS = 3
+
+LAST_SEEN = """
+    last_seen (double[batch, n_features] seen_before, double[batch, n_features] age_before,
+               double[batch, n_features] value)
+    => (double[batch, n_features] seen, double[batch, n_features] age,
+        double[batch, n_features] filled, double[batch, n_features] since)
+    {
+        missing = IsNaN (value)
+        none = Constant <value = double {0.0}> ()
+        one = Constant <value = double {1.0}> ()
+        older = Add (age_before, one)
+        seen = Where (missing, seen_before, value)
+        age = Where (missing, older, none)
+        filled = Identity (seen)
+        since = Identity (age)
+    }
+"""
+"""What `fill_missing` does, from one step to the next, in ONNX."""
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """How steps become inputs of the network, as learned from the training steps.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (n_features,)
+        A step is read as ``(step - mean) / scale``.
+    median : ndarray of float64, shape (n_features,), or None
+        What stands for a value that was not seen yet, if values may be missing; NaN is an error
+        if not.
+    n_tokens : int or None
+        Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    median: np.ndarray | None = None
+    n_tokens: int | None = None
+
+    @classmethod
+    def learn(
+        cls, sequences: Sequences, weight: np.ndarray | None, *, standardize: bool, missing: str
+    ) -> "InputScaling":
+        """Learn the usual values of each feature from the steps that the sequences use.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training sequences.
+        weight : ndarray of shape (n_sequences,), or None
+            Their weights.
+        standardize : bool
+            Whether to scale to mean 0 and standard deviation 1.
+        missing : {"error", "mask"}
+            Whether NaN is an error, or something to tell the network.
+
+        Returns
+        -------
+        InputScaling
+            For steps of these features.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing in every step.
+        """
+        mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
+        median = None
+        if missing == "mask":
+            _refuse_missing_features(sequences)
+            median = medians(sequences, weight)
+        if standardize:
+            mean, scale = standardization(sequences, weight)
+        return cls(mean, scale, median)
+
+    @classmethod
+    def of_tokens(
+        cls, sequences: Sequences, embedding_dim: int | None, embedding_weights: Any
+    ) -> "InputScaling":
+        """Count the tokens, and compare their vectors with them.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training sequences of tokens.
+        embedding_dim : int or None
+            Length of a vector.
+        embedding_weights : array-like of shape (n_tokens, embedding_dim), or None
+            Vectors given by the user, whose number then is that of the tokens.
+
+        Returns
+        -------
+        InputScaling
+            For tokens.
+
+        Raises
+        ------
+        ValueError
+            If a token has no vector, or vectors are not of the length asked for.
+        """
+        used = sequences.step_weights() > 0
+        n_tokens = int(sequences.values[used].max(initial=0)) + 1
+        if embedding_weights is not None:
+            weights = check_array(embedding_weights, input_name="embedding_weights")
+            wanted = embedding_dim or weights.shape[1]
+            if len(weights) < n_tokens or weights.shape[1] != wanted:
+                raise ValueError(
+                    f"embedding_weights has the shape {weights.shape}; expected a row for each of "
+                    f"the tokens 0 to {n_tokens - 1} in X, and "
+                    f"{embedding_dim or 'any number of'} columns."
+                )
+            n_tokens = len(weights)
+        return cls(np.zeros(1), np.ones(1), n_tokens=n_tokens)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs of the network at a step."""
+        return len(self.mean) * (1 if self.median is None else N_MISSING_CHANNELS)
+
+    def to_tensor(self, values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        """Scale steps, missing values still among them.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps, n_features)
+            Steps.
+        dtype : torch.dtype
+            Data type of the network.
+
+        Returns
+        -------
+        Tensor of shape (n_steps + 1, n_features)
+            On the CPU, with a row of zeros, the padding, at the end; tokens as int32.
+        """
+        if self.n_tokens is not None:
+            known = (values >= 0) & (values < self.n_tokens)
+            tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
+            tokens[:-1] = np.where(known, values, 0)
+            return torch.from_numpy(tokens)
+        mean, scale = shared_tensor(self.mean), shared_tensor(self.scale)
+        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype)
+        for start in range(0, len(values), BLOCK):  # in float64, without such a copy of the table
+            block = torch.from_numpy(values[start : start + BLOCK].astype(np.float64))
+            padded[start : start + len(block)] = block.sub_(mean).div_(scale)
+        return padded
+
+    def fill(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor | None:
+        """Tell what stands for values not seen yet.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where batches are made.
+        dtype : torch.dtype
+            Data type of the network.
+
+        Returns
+        -------
+        Tensor of shape (n_features,) or None
+            In scaled units, for `fill_missing`; None if nothing may be missing.
+        """
+        if self.median is None:
+            return None
+        return torch.tensor((self.median - self.mean) / self.scale, device=device, dtype=dtype)
+
+    def to_onnx(self, op: Any) -> str:
+        """Declare the input of an ONNX model, and append the nodes that scale it.
+
+        Parameters
+        ----------
+        op : sklstm._nn.onnx.Operations
+            Gets the nodes.
+
+        Returns
+        -------
+        str
+            Name of the scaled steps, float, or of the tokens, int64.
+        """
+        if self.n_tokens is not None:
+            tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
+            known = op(
+                "And",
+                op("GreaterOrEqual", tokens, np.int64(0)),
+                op("Less", tokens, np.int64(self.n_tokens)),
+            )
+            return op("Where", known, tokens, np.int64(0))
+        n_features = len(self.mean)
+        steps = op.input(
+            "steps",
+            "double",
+            ["batch", "n_steps", n_features],
+            "Features of each step of each sequence, in their own units.",
+        )
+        if self.median is None:
+            return self._scaled_in_onnx(op, steps)
+        shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
+        start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
+        filled, since = op.scan(LAST_SEEN, start, steps, names=["seen", "age", "filled", "since"])
+        channels = [
+            self._scaled_in_onnx(op, filled),
+            op.cast(op("IsNaN", steps), "float32"),
+            op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
+        ]
+        return op("Concat", *channels, axis=2)
+
+    def _scaled_in_onnx(self, op, steps):
+        centred = op("Sub", steps, np.asarray(self.mean))
+        return op.cast(op("Div", centred, np.asarray(self.scale)), "float32")
+
+
+def check_finite_steps(
+    sequences: Sequences, name: str, rows: np.ndarray | None = None, *, allow_nan: bool = False
+) -> None:
+    """Refuse NaN and infinity in every step that a sequence uses.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Steps that no sequence uses may hold anything.
+    name : str
+        Name of the estimator, for the message.
+    rows : ndarray of int, shape (n_sequences,), default=None
+        Row of X that each sequence stands for, if they are a selection.
+    allow_nan : bool, default=False
+        Whether values may be missing.
+
+    Raises
+    ------
+    ValueError
+        If a step is not finite; the message names the sequence, the step and the feature.
+    """
+    finite = np.isfinite(sequences.values)
+    if finite.all():
+        return
+    bad = ~finite
+    if allow_nan:
+        bad &= ~np.isnan(sequences.values)
+    bad_steps = bad.any(axis=1)
+    if bad_steps.any():
+        bad_steps &= sequences.step_weights() > 0
+    if not bad_steps.any():
+        return
+    step = int(np.flatnonzero(bad_steps)[0])
+    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
+    feature = int(np.flatnonzero(bad[step])[0])
+    names = sequences.feature_names
+    cure = "fill or drop them first, for example with a SimpleImputer in front"
+    is_missing = np.isnan(sequences.values[step, feature])
+    if is_missing:
+        cure += ", or let missing='mask' tell the network"
+    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
+        cure = (
+            "whole steps are missing at an end of it, which looks like padding, and "
+            "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
+        )
+    raise ValueError(
+        f"Input X contains {'NaN' if is_missing else 'infinity'}: "
+        f"feature {feature if names is None else repr(names[feature])} at step "
+        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
+        f"(both counted from 0). {name} needs finite numbers in every step that a "
+        f"sequence uses: {cure}."
+    )
+
+
+def _is_padded(sequence: np.ndarray) -> bool:
+    """Whether the first or the last step of a longer sequence is missing altogether."""
+    missing = np.isnan(sequence).all(axis=1)
+    return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
+
+
+def fill_missing(steps: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
+    """Fill what is missing with what was seen last, and tell the network so.
+
+    The three inputs of GRU-simple in Che et al., "Recurrent Neural Networks for Multivariate Time
+    Series with Missing Values", Scientific Reports 8, 2018: values, masking and time since the
+    last observation, here in steps, as a logarithm.
+
+    Parameters
+    ----------
+    steps : Tensor of shape (n_steps, n_sequences, n_features)
+        NaN where a value is missing.
+    fill : Tensor of shape (n_features,)
+        What stands for a value as long as none was seen.
+
+    Returns
+    -------
+    Tensor of shape (n_steps, n_sequences, 3 * n_features)
+        For each feature the value seen last; whether it is missing now, 1 or 0; and ``log(1 + d)``
+        with ``d`` the number of steps since it was seen, or since before the first step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fill_missing(torch.tensor([torch.nan, 7.0, torch.nan]).reshape(3, 1, 1), torch.zeros(1))
+    tensor([[[0.0000, 1.0000, 0.6931]],
+            [[7.0000, 0.0000, 0.0000]],
+            [[7.0000, 1.0000, 0.6931]]])
+    """
+    missing = steps.isnan()
+    now = torch.arange(len(steps), device=steps.device)[:, None, None]
+    last_seen = torch.where(missing, -1, now).cummax(0).values
+    filled = torch.where(last_seen < 0, fill, steps.gather(0, last_seen.clamp(min=0)))
+    since = torch.log1p((now - last_seen).to(steps.dtype))
+    return torch.cat([filled, missing.to(steps.dtype), since], dim=2)
+
+
+def shared_tensor(array: np.ndarray) -> torch.Tensor:
+    """Make a tensor that shares the memory of the array, if torch can.
+
+    Parameters
+    ----------
+    array : ndarray
+        Copied if it is read-only, as pandas' and memory-mapped arrays are, or not contiguous.
+
+    Returns
+    -------
+    Tensor
+        On the CPU.
+    """
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _refuse_missing_features(sequences):
+    used = sequences.values[sequences.step_weights() > 0]
+    gone = np.flatnonzero(np.isnan(used).all(axis=0))
+    if len(gone):
+        names = sequences.feature_names
+        raise ValueError(
+            f"Feature {gone[0] if names is None else repr(names[gone[0]])} is missing in every "
+            "training step: there is nothing to learn from it. Leave it out."
+        )

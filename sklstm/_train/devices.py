@@ -1,0 +1,203 @@
+"""Where a network is computed, on how many threads, and what to do when memory runs out."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import torch
+
+__all__ = [
+    "device_here",
+    "explain_out_of_memory",
+    "flops_of_step",
+    "resolve_device",
+    "suitable_threads",
+]
+
+TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
+FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
+
+
+class _ThreadUsers:
+    """How many trainings have set torch's number of threads, and what it was before the first.
+
+    A thread that is new takes the number that was set last, by whichever thread: what it finds
+    while others train is theirs, not that of the process.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Know of no training: a forked process has none of those of its parent."""
+        self.lock, self.n_users, self.usual = Lock(), 0, 0
+
+    def enter(self) -> int:
+        """Tell the number of threads that the process uses when nothing trains."""
+        with self.lock:
+            if not self.n_users:
+                self.usual = torch.get_num_threads()
+            self.n_users += 1
+            return self.usual
+
+    def leave(self) -> None:
+        """Take note that a training is over."""
+        with self.lock:
+            self.n_users -= 1
+
+
+_users = _ThreadUsers()
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_users.begin)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn the name of a device into one that is there.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` for CUDA if there is a GPU, else the CPU; or a name torch knows.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine has none of the kind.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={name!r} cannot be used here: {str(error).splitlines()[0]} "
+            "Use device='auto' for a GPU if there is one and the CPU if not, or 'cpu'."
+        ) from error
+    return device
+
+
+def device_here(name: str) -> torch.device:
+    """Turn the name of the device that something was trained on into one that is there.
+
+    Parameters
+    ----------
+    name : str
+        A name torch knows.
+
+    Returns
+    -------
+    torch.device
+        The CPU if the device is not here.
+
+    Warns
+    -----
+    UserWarning
+        If the device is not here.
+    """
+    try:
+        return resolve_device(name)
+    except ValueError:
+        warnings.warn(
+            f"The estimator was fitted on {name}, which is not here: it predicts on the CPU.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return torch.device("cpu")
+
+
+def flops_of_step(batch_size: int, hidden_size: int) -> int:
+    """Count the operations of one step of a recurrent layer.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of sequences computed together.
+    hidden_size : int
+        Units of the layer.
+
+    Returns
+    -------
+    int
+        Of the matrix product ``batch_size x hidden_size`` by ``hidden_size x 4 hidden_size``.
+    """
+    return 8 * batch_size * hidden_size**2
+
+
+@contextmanager
+def suitable_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
+    """Use no more threads than have something to do.
+
+    On small matrix products threads wait for each other, and two are slower than one. A rule by
+    size, not a trial by time, as results must not depend on how busy the machine is.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of sequences computed together.
+    hidden_size : int
+        Units of a layer.
+
+    Yields
+    ------
+    None
+        Nothing; torch's number of threads is restored at the end.
+    """
+    flops = flops_of_step(batch_size, hidden_size)
+    useful = 1 if flops < TWO_THREADS_FROM_FLOPS else max(2, int(flops // FLOPS_OF_THREAD))
+    usual = _users.enter()
+    torch.set_num_threads(min(useful, usual))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+        _users.leave()
+
+
+@contextmanager
+def explain_out_of_memory(device: Any, batch_size: int, setting: str) -> Iterator[None]:
+    """Say what to lower when the device has no memory left.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Named in the message.
+    batch_size : int
+        Named in the message.
+    setting : str
+        What the user sets to change it.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    MemoryError
+        In place of torch's own error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        on_cpu = "can't allocate memory" in str(error)
+        if not on_cpu and not isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise MemoryError(
+            f"Out of memory on {device} with batches of {batch_size} sequences. Lower {setting}, "
+            "then hidden_size, num_layers or the length of the sequences (window_size), or use "
+            "device='cpu'."
+        ) from error

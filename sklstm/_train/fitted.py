@@ -1,0 +1,303 @@
+"""The one thing that `fit` leaves behind, and all that answers need."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from skorch.history import History
+
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
+from sklstm._nn.batches import SequenceDataset, differ_in_length
+from sklstm._nn.heads import Head, NumberHead
+from sklstm._nn.labels import LabelHead, LabelsHead
+from sklstm._nn.losses import WeightedLoss
+from sklstm._nn.network import SequenceNetwork
+from sklstm._nn.scaling import InputScaling
+from sklstm._train.callbacks import ClipGradients, refuse_scorers
+from sklstm._train.devices import device_here, explain_out_of_memory, suitable_threads
+from sklstm._train.loop import SequenceNet
+from sklstm._train.plan import DTYPES, Plan
+from sklstm._train.seeds import RandomStream
+
+__all__ = ["FittedNetwork"]
+
+HEADS = {head.__name__: head for head in (NumberHead, LabelHead, LabelsHead)}
+"""Kinds of targets that can be saved."""
+
+
+@dataclass
+class FittedNetwork:
+    """A network with what stands in front of it and behind it.
+
+    Attributes
+    ----------
+    net : SequenceNet
+        The network, its optimizer and history.
+    scaling : InputScaling
+        From steps to inputs of the network.
+    head : Head
+        From its outputs to labels or numbers.
+    settings : dict
+        The plan of the training, as `Plan.describe` tells it.
+    reads_table : bool
+        Whether it was trained on a table, each row a sequence of one step.
+    skorch_params : dict or None
+        Parameters of skorch's that the user gave, without which the net is another.
+    best_epoch : int
+        The epoch whose weights the network has, counted from 1.
+    supervised_steps : int
+        How many neighbouring histories a training run merged.
+    """
+
+    net: SequenceNet
+    scaling: InputScaling
+    head: Head
+    settings: dict[str, Any]
+    reads_table: bool = False
+    skorch_params: dict[str, Any] | None = field(default=None, repr=False)
+    best_epoch: int = 0
+    supervised_steps: int = 1
+
+    @classmethod
+    def build(
+        cls, plan: Plan, scaling: InputScaling, head: Head, random: RandomStream, reads_table: bool
+    ) -> "FittedNetwork":
+        """Make a network that has still to be trained.
+
+        Parameters
+        ----------
+        plan : Plan
+            The settings.
+        scaling : InputScaling
+            What stands in front of it.
+        head : Head
+            What stands behind it.
+        random : RandomStream
+            Gives the initial weights.
+        reads_table : bool
+            Whether the training data are a table.
+
+        Returns
+        -------
+        FittedNetwork
+            Its embedding has the vectors that the user gave.
+        """
+        module = plan.network(scaling.n_inputs, head.n_outputs, scaling.n_tokens)
+        net = _make_net(module, head, plan.device, _loop_settings(plan)).build(random)
+        if plan["embedding_weights"] is not None:
+            with torch.no_grad():
+                weights = torch.tensor(np.asarray(plan["embedding_weights"]))
+                net.module_.embedding.weight.copy_(weights)
+        return cls(net, scaling, head, plan.describe(), reads_table, plan["skorch_params"])
+
+    def going_on(self, plan: Plan, head: Head) -> "FittedNetwork":
+        """Copy the network, to train the copy by another plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            The settings: lasting ones have to be those of before.
+        head : Head
+            That of before, with new weights of labels perhaps.
+
+        Returns
+        -------
+        FittedNetwork
+            With the weights, the history, and the state of the optimizer if it is of one kind.
+
+        Raises
+        ------
+        ValueError
+            If a lasting setting has changed.
+        """
+        plan.refuse_changes(self.settings)
+        random = RandomStream(plan.seed, plan.device)
+        copy = FittedNetwork.build(plan, self.scaling, head, random, self.reads_table)
+        copy.net.module_.load_state_dict(self.net.module_.state_dict())
+        copy.net.history_ = History(self.net.rows())
+        same_optimizer = copy.settings["optimizer"] == self.settings["optimizer"]
+        if same_optimizer and hasattr(self.net, "optimizer_"):
+            new = copy.net.optimizer_.state_dict()
+            state = self.net.optimizer_.state_dict()["state"]
+            copy.net.optimizer_.load_state_dict(new | {"state": state})
+        return copy
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of complete epochs."""
+        return len(self.net.history)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return self.net.epochs()
+
+    @property
+    def loss_curve(self) -> list[float]:
+        """Training loss after each epoch."""
+        return self.history["train_loss"].tolist()
+
+    @property
+    def per_step(self) -> bool:
+        """Whether there is an answer at every step."""
+        return self.net.module__pooling is None
+
+    def dataset(
+        self,
+        sequences: Sequences,
+        target: np.ndarray | Sequences | None = None,
+        weight: np.ndarray | Sequences | None = None,
+    ) -> SequenceDataset:
+        """Put samples on the device, in the units of the network.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            The inputs.
+        target, weight : ndarray or Sequences, default=None
+            As `Samples` has them. `None`: to predict.
+
+        Returns
+        -------
+        SequenceDataset
+            For the net.
+        """
+        if isinstance(target, Sequences):
+            scaled = self.head.to_network(target.values)
+            target = Sequences(scaled, target.starts, target.lengths)
+        elif target is not None:
+            target = self.head.to_network(target)
+        return SequenceDataset(
+            sequences,
+            self.scaling,
+            device=torch.device(self.net.device),
+            dtype=self.net.module_.head.weight.dtype,
+            target=target,
+            weight=weight,
+        )
+
+    def outputs(self, sequences: Sequences) -> np.ndarray:
+        """Compute what the network says of sequences.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_sequences, n_outputs) or (sum of lengths, n_outputs)
+            In the order of the sequences; one row a step if there is an answer at every step.
+        """
+        if not differ_in_length(sequences):
+            return self._outputs(sequences)
+        order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
+        outputs = self._outputs(sequences[order])
+        sizes: np.ndarray = sequences.lengths if self.per_step else np.ones(len(order), int)
+        starts = np.empty(len(order), dtype=np.int64)
+        starts[order] = np.cumsum(sizes[order]) - sizes[order]
+        return outputs[ranges(starts, sizes)]
+
+    def _outputs(self, sequences):
+        batch_size = min(len(sequences), self.net.prediction_batch_size(sequences.max_length))
+        with (
+            suitable_threads(batch_size, self.net.module__hidden_size),
+            explain_out_of_memory(
+                self.net.device, batch_size, "iterator_valid__batch_size in skorch_params"
+            ),
+        ):
+            outputs = self.net.outputs(self.dataset(sequences))
+        return outputs.numpy().astype(np.float64)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Take everything apart: arrays, numbers and texts. The optimizer's state stays behind."""
+        module = self.net.get_params_for("module")
+        return {
+            "device": str(self.net.device),
+            "module": module | {"dtype": str(module["dtype"]).removeprefix("torch.")},
+            "weights": {
+                name: weight.numpy(force=True).copy()
+                for name, weight in self.net.module_.state_dict().items()
+            },
+            "history": self.net.rows(),
+            "scaling": dict(vars(self.scaling)),
+            "head": self.head.to_plain(),
+            "settings": self.settings,
+            "reads_table": self.reads_table,
+            "skorch_params": self.skorch_params,
+            "best_epoch": self.best_epoch,
+            "supervised_steps": self.supervised_steps,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "FittedNetwork":
+        """Put everything together again, on the CPU if the device it was trained on is not here.
+
+        Parameters
+        ----------
+        plain : dict
+            From `to_plain`.
+
+        Returns
+        -------
+        FittedNetwork
+            Predicts the same.
+        """
+        module, device = plain["module"], device_here(plain["device"])
+        module = module | {"dtype": DTYPES[module["dtype"]]}
+        parts = dict(plain["head"])
+        head = HEADS[parts.pop("kind")](**parts)
+        skorch_params = plain["skorch_params"]
+        net = _make_net(module, head, device, {"callbacks": None} | (skorch_params or {}))
+        net.build(RandomStream(0, device))  # initial weights are drawn, then replaced
+        net.module_.load_state_dict({n: torch.tensor(w) for n, w in plain["weights"].items()})
+        net.module_.eval()
+        net.history_ = History(plain["history"])
+        del net.optimizer_
+        return cls(
+            net,
+            InputScaling(**plain["scaling"]),
+            head,
+            plain["settings"],
+            plain["reads_table"],
+            skorch_params,
+            plain["best_epoch"],
+            plain["supervised_steps"],
+        )
+
+
+def _make_net(
+    module: dict[str, Any], head: Head, device: torch.device, settings: dict[str, Any]
+) -> SequenceNet:
+    """Make the skorch net; `settings` have the last word."""
+    fixed = {
+        "module": SequenceNetwork,
+        "criterion": WeightedLoss,
+        "criterion__elementwise": head.loss,
+        "train_split": None,
+        "verbose": 0,
+        "device": str(device),
+    }
+    fixed |= {f"module__{name}": value for name, value in module.items()}
+    return SequenceNet(**fixed | settings)
+
+
+def _loop_settings(plan: Plan) -> dict[str, Any]:
+    """What a plan says of skorch's loop; `skorch_params` have the last word."""
+    callbacks = list(plan["callbacks"] or [])
+    refuse_scorers(callbacks)
+    if plan["clip_grad_norm"] is not None:
+        callbacks.append(ClipGradients(plan["clip_grad_norm"]))
+    optimizer, arguments = plan.optimizer()
+    settings = {
+        "optimizer": optimizer,
+        "lr": plan["lr"],
+        "max_epochs": plan["max_epochs"],
+        "batch_size": plan["batch_size"],
+        "callbacks": callbacks,
+    }
+    settings |= {f"optimizer__{name}": value for name, value in arguments.items()}
+    return settings | (plan["skorch_params"] or {})

@@ -1,0 +1,309 @@
+"""What a training will do: settings that are checked and do not change any more."""
+
+import functools
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from torch.optim import lr_scheduler
+
+from sklstm._data.sequences import Sequences
+from sklstm._train.devices import flops_of_step, resolve_device
+from sklstm._train.seeds import draw_seed
+
+__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan"]
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+OPTIMIZERS = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
+
+
+def _one_cycle(optimizer, n_epochs):
+    lr = optimizer.param_groups[0]["lr"]
+    return lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=max(n_epochs, 4))
+
+
+SCHEDULES = {
+    "cosine": lambda optimizer, n_epochs: lr_scheduler.CosineAnnealingLR(optimizer, n_epochs),
+    "onecycle": _one_cycle,
+    "plateau": lambda optimizer, n_epochs: lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=5
+    ),
+    "step": lambda optimizer, n_epochs: lr_scheduler.StepLR(optimizer, -(-n_epochs // 3)),
+}
+"""Schedulers by name: ``make(optimizer, n_epochs)``."""
+
+LASTING = [
+    *("hidden_size", "num_layers", "cell", "bidirectional", "dropout", "pooling"),
+    *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
+    *("loss", "standardize", "missing"),
+]
+"""What a network is, and what its inputs and outputs are: settings that training does not change.
+
+All others may change from one call to the next, and take effect.
+"""
+
+OF_NO_MATTER = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
+"""Settings that do not make another training."""
+
+MIN_RUNS_IN_BATCH = 4
+MERGE_FROM_FLOPS = {"cpu": 1e7, "cuda": 5e10}  # the former measured, the latter estimated
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of one training.
+
+    Attributes
+    ----------
+    settings : mapping of str to object
+        The parameters of the estimator as they were when `fit` began: ``plan["lr"]``.
+    device : torch.device
+        One that is there.
+    seed : int
+        Decides everything random.
+    title : str
+        What a progress bar is called.
+    """
+
+    settings: Mapping[str, Any]
+    device: torch.device
+    seed: int
+    title: str = "fit"
+
+    @classmethod
+    def make(cls, settings: Mapping[str, Any], title: str = "fit") -> "Plan":
+        """Settle what parameters leave open, and try what torch is to make of them.
+
+        Parameters
+        ----------
+        settings : mapping of str to object
+            Parameters of an estimator, each valid by itself.
+        title : str, default="fit"
+            What a progress bar is called.
+
+        Returns
+        -------
+        Plan
+            Frozen.
+
+        Raises
+        ------
+        ValueError
+            If the device is not there, or optimizer and scheduler cannot be made.
+        """
+        if settings["checkpoint"] is not None and settings["warm_start"]:
+            raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
+        device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
+        plan = cls(types.MappingProxyType(dict(settings)), device, seed, title)
+        plan._try_optimizer()
+        return plan
+
+    def __getitem__(self, name: str) -> Any:
+        return self.settings[name]
+
+    def with_seed(self, seed: int) -> "Plan":
+        """Take the seed of a training that goes on."""
+        return replace(self, seed=seed)
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether steps are tokens."""
+        return self["embedding_dim"] is not None or self["embedding_weights"] is not None
+
+    @property
+    def per_step(self) -> bool:
+        """Whether there is a target at every step."""
+        return self["pooling"] is None
+
+    def refuse_changes(self, earlier: Mapping[str, Any]) -> None:
+        """Refuse to go on with another network, or with other inputs and outputs.
+
+        Parameters
+        ----------
+        earlier : dict
+            What `describe` said when the network was made.
+
+        Raises
+        ------
+        ValueError
+            If a setting that lasts has changed; the message names it.
+        """
+        now = self.describe()
+        changed = [name for name in LASTING if name in now and now[name] != earlier[name]]
+        if changed:
+            raise ValueError(
+                f"The network was fitted with another {' and '.join(changed)} "
+                f"({', '.join(str(earlier[name]) for name in changed)}), so training cannot go "
+                "on. Set it back, or fit a clone."
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the training, so that another process can tell it from others.
+
+        Returns
+        -------
+        dict of str to object
+            Numbers and texts, without what does not matter to the result.
+        """
+        settings = {
+            name: _describe(value)
+            for name, value in self.settings.items()
+            if name not in OF_NO_MATTER
+        }
+        return settings | {"seed": self.seed}
+
+    def network(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict[str, Any]:
+        """Arguments of the network.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Inputs at a step.
+        n_outputs : int
+            Outputs of a sequence.
+        n_tokens : int or None
+            Number of tokens, if steps are tokens.
+
+        Returns
+        -------
+        dict
+            For `SequenceNetwork`.
+        """
+        arguments = {
+            name: self[name]
+            for name in (
+                "hidden_size",
+                "num_layers",
+                "cell",
+                "bidirectional",
+                "dropout",
+                "pooling",
+            )
+        }
+        if n_tokens is not None:
+            arguments |= {
+                "n_tokens": n_tokens,
+                "embedding_dim": self["embedding_dim"] or np.shape(self["embedding_weights"])[1],
+                "freeze_embedding": self["freeze_embedding"],
+            }
+        return arguments | {
+            "n_features": n_inputs,
+            "n_outputs": n_outputs,
+            "mixed_precision": self["dtype"] == "bfloat16",
+            "dtype": DTYPES[self["dtype"]],
+        }
+
+    def optimizer(self) -> tuple[type, dict[str, Any]]:
+        """Class and arguments of the optimizer, but for the learning rate."""
+        settings = {"weight_decay": self["weight_decay"]}
+        if self["optimizer"] in FUSED_OPTIMIZERS:
+            settings["fused"] = True
+        optimizer = OPTIMIZERS.get(self["optimizer"], self["optimizer"])
+        return optimizer, settings | (self["optimizer_params"] or {})
+
+    def scheduler(self, optimizer: torch.optim.Optimizer) -> Any:
+        """Make the scheduler of an optimizer."""
+        if callable(self["lr_scheduler"]):
+            return self["lr_scheduler"](optimizer)
+        return SCHEDULES[self["lr_scheduler"]](optimizer, self["max_epochs"])
+
+    def supervised_steps(self, sequences: Sequences) -> int:
+        """Decide how many neighbours a training run merges.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training sequences.
+
+        Returns
+        -------
+        int
+            1 for window by window.
+
+        Raises
+        ------
+        ValueError
+            If the network cannot be read in the middle of a run.
+        """
+        asked = self["supervised_steps"]
+        can_merge = self["pooling"] == "last" and not self["bidirectional"]
+        if asked != "auto":
+            if asked > 1 and not can_merge:
+                raise ValueError(
+                    f"supervised_steps={asked} reads several histories off one "
+                    "run, which needs pooling='last' and bidirectional=False. Use "
+                    "supervised_steps='auto' or 1."
+                )
+            return asked
+        longest = sequences.max_length
+        if not can_merge or (sequences.series < 0).all() or not self._merging_pays(longest):
+            return 1
+        return max(min(self["batch_size"] // MIN_RUNS_IN_BATCH, longest // 2), 1)
+
+    def _merging_pays(self, n_steps: int) -> bool:
+        """Whether a batch has so much to compute that a part of it is clearly quicker."""
+        flops = n_steps * flops_of_step(self["batch_size"], self["hidden_size"])
+        return flops >= MERGE_FROM_FLOPS["cpu" if self.device.type == "cpu" else "cuda"]
+
+    def _try_optimizer(self) -> None:
+        """Find settings that the optimizer does not take before training begins."""
+        optimizer, settings = self.optimizer()
+        try:
+            made = optimizer([torch.zeros(1, requires_grad=True)], lr=self["lr"], **settings)
+            if self["lr_scheduler"] is not None:
+                self.scheduler(made)
+        except Exception as error:
+            raise ValueError(
+                f"optimizer={self['optimizer']!r} cannot be made with lr={self['lr']}, "
+                f"optimizer_params={self['optimizer_params']} and "
+                f"lr_scheduler={self['lr_scheduler']!r}: {error}"
+            ) from error
+
+
+def _describe(setting: Any) -> Any:
+    """A setting as a text or number that is the same in another process."""
+    if isinstance(setting, np.generic):
+        setting = setting.item()
+    if setting is None or isinstance(setting, (bool, int, float, str)):
+        return setting
+    if isinstance(setting, dict):
+        return str({name: _describe(value) for name, value in setting.items()})
+    if isinstance(setting, functools.partial):
+        parts = setting.func, list(setting.args), setting.keywords
+        return f"partial({', '.join(str(_describe(part)) for part in parts)})"
+    if isinstance(setting, types.FunctionType):
+        return f"{setting.__module__}.{setting.__qualname__} {joblib.hash(_code(setting))}"
+    if isinstance(setting, (type, types.BuiltinFunctionType)):
+        return f"{setting.__module__}.{setting.__qualname__}"
+    if isinstance(setting, (list, tuple)) and not all(isinstance(x, (int, float)) for x in setting):
+        return str([_describe(value) for value in setting])
+    if isinstance(setting, (np.ndarray, list, tuple)) or hasattr(setting, "__array__"):
+        return joblib.hash(np.asarray(setting))
+    return f"{_describe(type(setting))} {_describe(getattr(setting, '__dict__', {}))}"
+
+
+def _code(function: types.FunctionType) -> list[Any]:
+    """What a function does: two lambdas are the same only if they do the same."""
+
+    def parts(code):
+        constants = [parts(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
+        return [code.co_code, code.co_names, constants]
+
+    enclosed = [_describe(cell.cell_contents) for cell in function.__closure__ or ()]
+    return [parts(function.__code__), _describe(list(function.__defaults__ or ())), enclosed]

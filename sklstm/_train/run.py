@@ -1,0 +1,86 @@
+"""One training, from its plan to its end."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from skorch.callbacks import Callback
+
+from sklstm._data.samples import Samples
+from sklstm._nn.batches import differ_in_length
+from sklstm._train.callbacks import EarlyStopping, KeepWeights, Progress, Schedule
+from sklstm._train.checkpoint import Checkpoint, describe_run, refuse_another_run
+from sklstm._train.devices import explain_out_of_memory, suitable_threads
+from sklstm._train.fitted import FittedNetwork
+from sklstm._train.plan import Plan
+from sklstm._train.seeds import RandomStream
+
+__all__ = ["run"]
+
+
+def run(
+    plan: Plan,
+    fitted: FittedNetwork,
+    train: Samples,
+    valid: Samples | None,
+    random: RandomStream,
+    saved: dict | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> None:
+    """Train a network.
+
+    Parameters
+    ----------
+    plan : Plan
+        The settings.
+    fitted : FittedNetwork
+        The network, which is changed; whatever ends the training, to that of a complete epoch.
+    train : Samples
+        Training data.
+    valid : Samples or None
+        Validation data.
+    random : RandomStream
+        Random numbers.
+    saved : dict or None
+        Checkpoint to go on from.
+    callbacks : iterable of skorch.callbacks.Callback
+        More callbacks, which hear last.
+    """
+    weights = KeepWeights()
+    if plan["early_stopping"]:
+        weights = EarlyStopping(plan["n_iter_no_change"], plan["tol"])
+    told = _callbacks(plan, fitted.n_epochs, weights, random, saved, train, valid)
+    fitted.supervised_steps = plan.supervised_steps(train.sequences)
+    if valid is not None and differ_in_length(valid.sequences):
+        valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
+    n_columns = -(-plan["batch_size"] // fitted.supervised_steps)
+    with (
+        suitable_threads(n_columns, plan["hidden_size"]),
+        explain_out_of_memory(plan.device, plan["batch_size"], "batch_size"),
+    ):
+        try:
+            fitted.net.train(
+                fitted.dataset(*train),
+                None if valid is None else fitted.dataset(*valid),
+                epochs=plan["max_epochs"],
+                random=random,
+                weights=weights,
+                callbacks=[*told, *callbacks],
+                supervised_steps=fitted.supervised_steps,
+            )
+        finally:
+            fitted.best_epoch = weights.kept_epoch_
+
+
+def _callbacks(plan, done, weights, random, saved, train, valid) -> list[Callback]:
+    """What a plan wants to happen after each epoch, in this order."""
+    callbacks: list[Callback] = []
+    if plan["lr_scheduler"] is not None:
+        callbacks.append(Schedule(plan.scheduler))
+    if plan["checkpoint"] is not None:
+        run = describe_run(plan, train, valid)
+        refuse_another_run(plan, saved, run)
+        companions = [weights, *callbacks]
+        callbacks.append(Checkpoint(plan["checkpoint"], saved, run, random, companions))
+    if plan["verbose"]:
+        callbacks.append(Progress(plan["verbose"], done + plan["max_epochs"], weights, plan.title))
+    return callbacks
