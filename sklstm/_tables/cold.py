@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Layout, Rows
+from sklstm._data.frames import Layout
 from sklstm._data.ranges import ranges
 from sklstm._tables.histories import longer
 from sklstm._tables.memory import Given, Memory
@@ -33,7 +33,7 @@ class Fronts(NamedTuple):
     goes_on : ndarray of bool, shape (n_series,)
         Whether no row is missing between the remembered rows and the given ones.
     places : ndarray of int, shape (n_carried,)
-        Places in the memory of the rows that come before the given ones.
+        Places in the memory of the rows that are earlier than the given ones.
     starved : ndarray of bool, shape (n_series,), or None
         Whether no row has a history, or there is but one row.
     """
@@ -81,7 +81,7 @@ class Fronts(NamedTuple):
         else:
             goes_on = rhythm.follows(codes, last, first, given.layout.zone)
         goes_on &= is_known & (n_before > 0)
-        places = ranges(starts[goes_on], n_before[goes_on])
+        places = ranges(starts, n_before)
         return cls(codes, rows, first, last, is_known, goes_on, places)
 
     def is_ahead(self) -> np.ndarray:
@@ -110,27 +110,6 @@ class Fronts(NamedTuple):
         longest = np.maximum.reduceat(lengths[given.rows.order], places)
         alone = 1 if horizon == 0 else 0  # a row itself is no history
         return self._replace(starved=(longest <= alone) | (sizes == 1))
-
-    def begins_anew(self, rows: Rows, codes: np.ndarray, n_remembered: int) -> np.ndarray:
-        """Mark the first given rows that do not follow the rows remembered.
-
-        Parameters
-        ----------
-        rows : Rows
-            Remembered and given rows side by side.
-        codes : ndarray of int, shape (n_rows,)
-            Series of each.
-        n_remembered : int
-            Number of the former.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_rows,)
-            At each place.
-        """
-        anew = np.zeros(len(codes), dtype=bool)
-        anew[n_remembered + self.rows[~self.goes_on]] = True
-        return anew[rows.order]
 
 
 def notice_of_no_index(layout: Layout) -> str:

@@ -259,7 +259,7 @@ class SequenceWindower(
         carried = None if fronts is None else self._memory.take(fronts.places)
         if rhythm is not None:
             self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
-        sequences = self._cut(*self._put_behind(carried, given, cuts))
+        sequences = self._cut(*self._put_behind(carried, given, cuts, fronts))
         self._tell_of_cold_start(given, fronts, rhythm, sequences)
         n_series = given.rows.is_first.sum()
         ahead = np.ones(n_series, bool) if fronts is None else fronts.is_ahead()
@@ -295,11 +295,10 @@ class SequenceWindower(
         check_arrival(self._memory, given)
         rhythm = self._known_rhythm(given)
         cuts, fronts = self._cuts(given, rhythm), self._fronts(given, rhythm)
-        values, codes, rows, is_first, _ = self._put_behind(self._memory, given, cuts)
-        is_first = is_first | fronts.begins_anew(rows, codes, len(self._memory.codes))
+        values, codes, _, is_first, _ = cut = self._put_behind(self._memory, given, cuts, fronts)
         self.series_ = given.names
         self._rhythm = rhythm
-        self._memory = Memory.keep(rows, codes, values, is_first, self._n_remembered)
+        self._memory = Memory.keep(cut[2], codes, values, is_first, self._n_remembered)
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -356,7 +355,7 @@ class SequenceWindower(
                 notice_of_joins(rows, self._rhythm, layout)
                 or notice_of_holes(rows, cuts, self._reach, layout)
             )
-        cut = self._put_behind(None, given, cuts)
+        cut = self._put_behind(None, given, cuts, None)
         self._memory = None
         if self.carry_over and rows.steps is not None and self._n_remembered:
             values, codes, _, is_first, _ = cut
@@ -411,7 +410,7 @@ class SequenceWindower(
             gap = np.inf if self.max_gap == "any" else gap_in_stamps(self.max_gap, self._clock)
         return Fronts.find(self._memory, given, rhythm, gap)
 
-    def _put_behind(self, carried, given, cuts):
+    def _put_behind(self, carried, given, cuts, fronts):
         """The given rows behind those carried over; what `_cut` wants."""
         values, codes, rows = given.values, given.codes, given.rows
         n_carried = 0 if carried is None else len(carried.codes)
@@ -419,6 +418,7 @@ class SequenceWindower(
             codes = np.concatenate([carried.codes, codes])
             stamps = np.concatenate([carried.stamps, given.layout.stamps])
             cuts = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
+            cuts[n_carried + fronts.rows[~fronts.goes_on]] = True
             rows = Rows.arrange(codes, stamps)
             cuts = cuts[rows.order]
         if self.elapsed:
