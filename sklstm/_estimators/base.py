@@ -9,7 +9,8 @@ from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+import pandas as pd
+from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,15 +30,16 @@ from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
 from sklstm._train.run import run
 from sklstm._train.seeds import RandomStream
 
-__all__ = ["NO_VALIDATION", "ONE_EPOCH", "BaseLSTM", "learned"]
+__all__ = ["ONE_EPOCH", "BaseLSTM", "learned"]
 
 Given: TypeAlias = tuple[Any, Any, Any]
 """X, y and sample_weight."""
 
 NO_VALIDATION: Given = (None, None, None)
 
-ONE_EPOCH = {
+ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
+    "warm_start": True,
     "early_stopping": False,
     "lr_scheduler": None,
     "checkpoint": None,
@@ -122,24 +124,29 @@ class BaseLSTM(SequenceEstimator):
     n_tokens_ = learned("scaling.n_tokens", "Number of tokens, or None.")
 
     @property
-    def history_(self):
+    def history_(self) -> pd.DataFrame:
         """One row an epoch, made of the history of the net."""
         return self.net_.epochs()
 
     @property
-    def loss_curve_(self):
+    def loss_curve_(self) -> list[float]:
         """Training loss after each epoch."""
         return self.history_["train_loss"].tolist()
 
-    def _fit(
-        self, given: Given, valid: Given, plan: Plan, earlier: FittedNetwork | None, context: Any
-    ) -> Self:
-        """Train a new network, or a copy of an earlier one, and keep it if it has an epoch."""
+    def _fit(self, given: Given, validation: Given = NO_VALIDATION, **changes: Any) -> Self:
+        """Train a new network, or a copy of an earlier one, and keep it if it has an epoch.
+
+        With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
+        callbacks do not hear.
+        """
+        plan = self._plan(**changes)
+        earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
+        context = None if changes else self._init_callback_context(max_subtasks=self.max_epochs)
         plan, saved = _resumed(plan)
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        train, valid = self._split(reader, plan, head, samples, given[0], valid)
+        train, valid = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
@@ -158,20 +165,20 @@ class BaseLSTM(SequenceEstimator):
     def _plan(self, **changes: Any) -> Plan:
         """Settle the parameters as they are now."""
         self._validate_params()
-        title = " ".join(self.__repr__(N_CHAR_MAX=60).split())
+        title = " ".join(super().__repr__(N_CHAR_MAX=60).split())
         return Plan.make(self.get_params(deep=False) | changes, title)
 
     def _blank(self) -> Self:
         """Make an estimator with these parameters, in which scikit-learn may note features."""
         blank = type(self).__new__(type(self))
-        vars(blank).update(self.get_params(deep=False))
+        blank.__dict__.update(self.get_params(deep=False))
         return blank
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
         for name in {"n_features_in_", "feature_names_in_"} - learned.keys():
-            vars(self).pop(name, None)
-        vars(self).update(learned)
+            self.__dict__.pop(name, None)
+        self.__dict__.update(learned)
 
     def _as_sequences(self, X: Any, *, tokens: bool, reset: bool) -> Sequences:
         return as_sequences(self, X, reset=reset, tokens=tokens)
@@ -220,7 +227,8 @@ class BaseLSTM(SequenceEstimator):
             raise ValueError("y_val and sample_weight_val need X_val.")
         if not plan["early_stopping"]:
             return train, None
-        strata = None if plan.per_step else head.strata(train.target)
+        target = train.target  # one at every step has no strata
+        strata = head.strata(target) if isinstance(target, np.ndarray) else None
         return split_validation(train, plan["validation_fraction"], plan.seed, strata)
 
     def _predict(self, X: Any, answer: str) -> np.ndarray | list[np.ndarray]:
@@ -328,10 +336,10 @@ class BaseLSTM(SequenceEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
-        if hasattr(self, "_fitted"):
-            self._fitted = FittedNetwork.from_plain(self._fitted)
+        if "_fitted" in state:
+            self._fitted = FittedNetwork.from_plain(state["_fitted"])
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
@@ -375,7 +383,7 @@ def _features_of(reader: BaseLSTM) -> dict[str, Any]:
 
 @contextmanager
 def _telling_scikit_learn(
-    estimator: BaseLSTM, context: Any, plan: Plan, given: tuple, learned: dict[str, Any]
+    estimator: BaseLSTM, context: Any, plan: Plan, given: Given, learned: dict[str, Any]
 ) -> Iterator[list[ScikitLearnCallbacks]]:
     """Tell scikit-learn's callbacks where training begins and ends, and of each epoch."""
     if context is None:
