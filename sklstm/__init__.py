@@ -33,7 +33,7 @@ _NETWORKS = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> type:
     """Import the networks when they are asked for: tables and windows do not wait for torch."""
     if name not in _NETWORKS:
         raise AttributeError(f"module 'sklstm' has no attribute {name!r}")

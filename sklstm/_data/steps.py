@@ -40,7 +40,7 @@ def has_no_label(flat: np.ndarray) -> np.ndarray:
     array([False,  True, False])
     """
     missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
-    return missing.reshape(len(flat), -1).any(axis=1)
+    return np.any(missing.reshape(len(flat), -1), axis=1)
 
 
 def has_no_number(flat: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     >>> has_no_number(np.array([-1.0, np.nan]))
     array([False,  True])
     """
-    return pd.isna(flat).reshape(len(flat), -1).any(axis=1)
+    return np.any(pd.isna(flat).reshape(len(flat), -1), axis=1)
 
 
 def flatten_steps(

@@ -196,7 +196,7 @@ class NumberHead(Head):
         columns = [self.n_outputs] if self.n_dimensions > 1 else []
         scaled = op("Mul", op.cast(outputs, "double"), np.asarray(self.scale))
         scaled = op("Add", scaled, np.asarray(self.mean))
-        op("Reshape", scaled, np.int64([0] * len(axes) + columns), names=["prediction"])
+        op("Reshape", scaled, np.array([0] * len(axes) + columns), names=["prediction"])
         op.output("prediction", "double", axes + columns)
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 __all__ = ["REGRESSION_LOSSES", "WeightedLoss", "cross_entropy", "label_cross_entropy"]
 
-REGRESSION_LOSSES = {
+REGRESSION_LOSSES: dict[str, Callable] = {
     "squared_error": F.mse_loss,
     "absolute_error": F.l1_loss,
     "huber": F.huber_loss,

@@ -118,14 +118,19 @@ class Operations:
     'Tanh_1'
     """
 
-    def __init__(self):
-        self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
 
-    def __call__(self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any):
+    def __call__(
+        self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any
+    ) -> Any:
         """Append a node and give the name of its result, or the `names` if there are several."""
         names = names or [f"{kind}_{len(self.nodes)}"]
-        inputs = [x if isinstance(x, str) else self._constant(x) for x in inputs]
-        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
+        read = [x if isinstance(x, str) else self._constant(x) for x in inputs]
+        self.nodes.append(helper.make_node(kind, read, names, **attributes))
         return names if len(names) > 1 else names[0]
 
     def input(self, name: str, kind: str, shape: list, doc: str) -> str:
@@ -155,17 +160,19 @@ class Operations:
         )
         return names[len(start) :]
 
-    def _constant(self, array):
+    def _constant(self, array: Any) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
 
-def _network(op, weights, network, steps):
+def _network(
+    op: Operations, weights: dict[str, np.ndarray], network: SequenceNetwork, steps: str
+) -> str:
     """What `SequenceNetwork` does, its result first by sequence, then by step."""
     n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
-    positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.int64([1]))
-    inside = op("Unsqueeze", op("Less", positions, "lengths"), np.int64([2]))
+    positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
+    inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
     steps = op("Transpose", steps, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # whatever stands behind the end
     outputs, last = _recurrent(op, weights, network.recurrent, steps)
@@ -174,12 +181,14 @@ def _network(op, weights, network, steps):
         outputs = op("Transpose", outputs, perm=[1, 0, 2])
         return op("Add", op("MatMul", outputs, head[0]), head[1])
     pooled = _pooled(op, weights, type(network.pooling), outputs, last, inside)
-    some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.int64([1]))
+    some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
     pooled = op("Where", some, pooled, np.float32(0))  # an empty sequence says nothing
     return op("Add", op("MatMul", pooled, head[0]), head[1])
 
 
-def _recurrent(op, weights, layers, steps):
+def _recurrent(
+    op: Operations, weights: dict[str, np.ndarray], layers: nn.RNNBase, steps: str
+) -> tuple[str, str]:
     """Outputs of every step, and those that are the last ones in each direction."""
     cell = CELLS_IN_ONNX[type(layers)]
     directions = ["", "_reverse"] if layers.bidirectional else [""]
@@ -206,18 +215,25 @@ def _recurrent(op, weights, layers, steps):
             **settings,
         )
         outputs = op("Transpose", outputs, perm=[0, 2, 1, 3])
-        steps = op("Reshape", outputs, np.int64([0, 0, width]))
+        steps = op("Reshape", outputs, np.array([0, 0, width]))
     last = op("Transpose", last, perm=[1, 0, 2])
-    return steps, op("Reshape", last, np.int64([0, width]))
+    return steps, op("Reshape", last, np.array([0, width]))
 
 
-def _gates(weight, cell):
+def _gates(weight: np.ndarray, cell: str) -> np.ndarray:
     """Weights of a direction with the gates in the order of ONNX."""
     gates = np.split(weight, len(GATES[cell]))
     return np.concatenate([gates[place] for place in GATES[cell]])
 
 
-def _pooled(op, weights, pooling, outputs, last, inside):
+def _pooled(
+    op: Operations,
+    weights: dict[str, np.ndarray],
+    pooling: type,
+    outputs: str,
+    last: str,
+    inside: str,
+) -> str:
     """One vector for each sequence; anything for an empty one."""
     if pooling is LastPooling:
         return last
@@ -226,19 +242,19 @@ def _pooled(op, weights, pooling, outputs, last, inside):
         return op("ReduceMax", op("Where", inside, outputs, outside), axes=[0], keepdims=0)
     if pooling is MeanPooling:
         inside = op.cast(inside, "float32")
-        share = op("Div", inside, op("ReduceSum", inside, np.int64([0])))
+        share = op("Div", inside, op("ReduceSum", inside, np.array([0])))
     else:
         scores = op("MatMul", op("Tanh", outputs), weights["pooling.score.weight"].T)
         share = op("Softmax", op("Where", inside, scores, np.float32(-np.inf)), axis=0)
-    return op("ReduceSum", op("Mul", share, outputs), np.int64([0]), keepdims=0)
+    return op("ReduceSum", op("Mul", share, outputs), np.array([0]), keepdims=0)
 
 
-def _kind(kind):
+def _kind(kind: Any) -> int:
     """ONNX's number of a data type, given by NumPy or by name."""
     return helper.np_dtype_to_tensor_dtype(np.dtype(kind))
 
 
-def _write(content, path):
+def _write(content: bytes, path: Path) -> None:
     """Replace the file in one step: at any time it is a whole one, or none."""
     draft = path.with_name(f"{path.name}.draft")
     try:

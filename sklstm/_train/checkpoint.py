@@ -105,10 +105,10 @@ def describe_run(plan: Plan, train: Samples, valid: Samples | None) -> dict[str,
     if plan["lr_scheduler"] is None:
         del settings["max_epochs"]  # more epochs are more of the same
     names = train.sequences.feature_names
-    names = range(train.sequences.n_features) if names is None else names
+    features = range(train.sequences.n_features) if names is None else names
     return settings | {
         "seed": plan.seed,
-        "features": ", ".join(map(str, names)),
+        "features": ", ".join(map(str, features)),
         "data": joblib.hash((tuple(train), None if valid is None else tuple(valid))),
     }
 

@@ -44,8 +44,16 @@ class _ThreadUsers:
 
 
 _users = _ThreadUsers()
+
+
+def _forget_users() -> None:
+    """A child of a fork has none of the threads that trained."""
+    global _users
+    _users = _ThreadUsers()
+
+
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_users.__init__)
+    os.register_at_fork(after_in_child=_forget_users)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from skorch.history import History
 
-from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences, ranges
 from sklstm._nn.batches import SequenceDataset, differ_in_length
 from sklstm._nn.heads import Head, NumberHead
@@ -134,32 +133,38 @@ class FittedNetwork:
         """Whether there is an answer at every step."""
         return self.net.module__pooling is None
 
-    def dataset(self, samples: Samples) -> SequenceDataset:
+    def dataset(
+        self,
+        sequences: Sequences,
+        target: np.ndarray | Sequences | None = None,
+        weight: np.ndarray | Sequences | None = None,
+    ) -> SequenceDataset:
         """Put samples on the device, in the units of the network.
 
         Parameters
         ----------
-        samples : Samples
-            Target and weight may be None.
+        sequences : Sequences
+            The inputs.
+        target, weight : ndarray or Sequences, default=None
+            As in `Samples`; not needed to predict.
 
         Returns
         -------
         SequenceDataset
             For the net.
         """
-        target = samples.target
         if isinstance(target, Sequences):
             scaled = self.head.to_network(target.values)
             target = Sequences(scaled, target.starts, target.lengths)
         elif target is not None:
             target = self.head.to_network(target)
         return SequenceDataset(
-            samples.sequences,
+            sequences,
             self.scaling,
             device=torch.device(self.net.device),
             dtype=self.net.module_.head.weight.dtype,
             target=target,
-            weight=samples.weight,
+            weight=weight,
         )
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
@@ -179,12 +184,12 @@ class FittedNetwork:
             return self._outputs(sequences)
         order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
         outputs = self._outputs(sequences[order])
-        sizes = sequences.lengths if self.per_step else np.ones_like(order)
+        sizes: np.ndarray = sequences.lengths if self.per_step else np.ones_like(order)
         starts = np.empty_like(order)
         starts[order] = np.cumsum(sizes[order]) - sizes[order]
         return outputs[ranges(starts, sizes)]
 
-    def _outputs(self, sequences):
+    def _outputs(self, sequences: Sequences) -> np.ndarray:
         batch_size = min(len(sequences), self.net.prediction_batch_size(sequences.max_length))
         with (
             suitable_threads(batch_size, self.net.module__hidden_size),
@@ -192,7 +197,7 @@ class FittedNetwork:
                 self.net.device, batch_size, "iterator_valid__batch_size in skorch_params"
             ),
         ):
-            outputs = self.net.outputs(self.dataset(Samples(sequences, None, None)))
+            outputs = self.net.outputs(self.dataset(sequences))
         return outputs.numpy().astype(np.float64)
 
     def to_plain(self) -> dict[str, Any]:
