@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH_PYTHON ?= $(BIN)/python
+NIGHTLY ?= https://pypi.anaconda.org/scientific-python-nightly-wheels/simple
 
-.PHONY: demo test lint types check fuzz bench bench-peers bench-cuda format clean
+.PHONY: demo test lint types check test-lowest test-newest wheel-check fuzz bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -19,7 +20,26 @@ lint: .venv/.installed      ## style, and the direction of imports
 types: .venv/.installed
 	$(BIN)/mypy
 
-check: test lint types      ## what CI runs
+check: lint types test      ## all three
+
+test-lowest: .venv-lowest/.installed  ## all tests with the lowest versions that are allowed
+	.venv-lowest/bin/python -m pytest -n auto
+
+test-newest:                ## all tests with the newest of everything, and scikit-learn's of last night
+	rm -rf .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --editable ".[test]"
+	.venv-newest/bin/python -m pip install --quiet --upgrade --pre --no-deps \
+		--index-url $(NIGHTLY) scikit-learn
+	.venv-newest/bin/python -m pytest -n auto
+
+wheel-check:                ## the wheel, in an empty environment, runs the README's first block
+	rm -rf .venv-wheel
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir .venv-wheel/dist .
+	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt .venv-wheel/dist/*.whl
+	sed -n '/^```python$$/,/^```$$/{/^```python$$/d;/^```$$/q;p}' README.md > .venv-wheel/readme.py
+	.venv-wheel/bin/python -I -W error .venv-wheel/readme.py
 
 fuzz: .venv/.installed      ## more of the cases that tests make up
 	SKLSTM_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/test_fuzz.py
@@ -44,11 +64,17 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/pictures
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/pictures
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
+		--editable ".[test]"
 	touch $@
 
 .venv-peers/.installed: pyproject.toml constraints.txt benchmarks/requirements-peers.txt

@@ -26,7 +26,6 @@ __all__ = [
     "per_step",
 ]
 
-
 _NETWORKS = {
     "LSTMClassifier": "sklstm._estimators.classifier",
     "LSTMRegressor": "sklstm._estimators.regressor",
@@ -38,3 +37,8 @@ def __getattr__(name: str) -> type:
     if name not in _NETWORKS:
         raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
     return getattr(import_module(_NETWORKS[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the networks too, which are not there until they are asked for."""
+    return [*__all__, "__version__"]

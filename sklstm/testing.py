@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from sklstm._data.frames import lay_out
 from sklstm._tables.windower import SequenceWindower
+from sklstm.inspection import windowers_in
 
 __all__ = ["assert_no_lookahead"]
 
@@ -176,7 +177,7 @@ class _Table(NamedTuple):
     @classmethod
     def read(cls, model, X, series):
         """Tell numbers, series and time apart."""
-        windowers = [part for part in _parts_of(model) if isinstance(part, SequenceWindower)]
+        windowers = windowers_in(model)
         shape = None
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
@@ -363,12 +364,6 @@ def _some(names):
 def _listed(names):
     """Make a list of one name, several or none."""
     return [] if names is None else [names] if isinstance(names, str) else names
-
-
-def _parts_of(model):
-    """The model and everything inside it."""
-    model = getattr(model, "best_estimator_", model)
-    return [model, *(model.get_params().values() if hasattr(model, "get_params") else [])]
 
 
 def _horizon_of(model):

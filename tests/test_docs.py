@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import sklstm
 import sklstm.datasets
+import sklstm.inspection
 import sklstm.plotting
 import sklstm.testing
 
@@ -20,7 +21,7 @@ OPTIONAL = {"ES01", "SA01", "SA04", "EX01"}
 
 
 def public_objects():
-    for module in (sklstm, sklstm.datasets, sklstm.plotting, sklstm.testing):
+    for module in (sklstm, sklstm.datasets, sklstm.inspection, sklstm.plotting, sklstm.testing):
         for name in module.__all__:
             yield f"{module.__name__}.{name}"
             for method, value in vars(getattr(module, name)).items():

@@ -136,7 +136,8 @@ def test_each_series_keeps_its_distance():
     noise = RNG.normal(size=(2, n_rows + n_ahead))
     y = np.concatenate([np.column_stack([s[k : n_rows + k] for k in range(4)]) for s in noise])
     starts = np.arange(2 * n_rows)
-    sequences = Sequences(y, starts, np.ones(2 * n_rows), np.repeat([0, 1], n_rows))
+    steps = RNG.normal(size=(2 * n_rows, 1))
+    sequences = Sequences(steps, starts, np.ones(2 * n_rows), np.repeat([0, 1], n_rows))
     assert sizes(sequences, y) == (2 * (90 - 3), 20)
 
 

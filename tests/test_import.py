@@ -12,6 +12,7 @@ import sklstm
         "from sklstm import Sequences, SequenceFlattener, SequenceWindower",
         "from sklstm import TimestampSplit, TokenSequencer",
         "from sklstm.datasets import load_weather",
+        "import sklstm.inspection",
         "import sklstm.plotting",
     ],
 )

@@ -155,9 +155,10 @@ def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bo
             f"{estimator.n_features_in_} features as input. X has the shape {sequences.shape}: "
             "sequences, steps, features, in this order."
         )
-    columns, names = np.empty((0, sequences.n_features)), sequences.feature_names
-    table = columns if names is None else pd.DataFrame(columns, columns=names)
-    validate_data(estimator, table, reset=reset, skip_check_array=True)
+    no_rows = np.empty((0, sequences.n_features))
+    names = sequences.feature_names
+    columns = no_rows if names is None else pd.DataFrame(no_rows, columns=names)
+    validate_data(estimator, columns, reset=reset, skip_check_array=True)
 
 
 def _name(estimator: BaseEstimator) -> str:

@@ -111,6 +111,7 @@ class BaseLSTM(SequenceEstimator):
         "dtype": [StrOptions(set(DTYPES))],
     }
 
+    _fitted: FittedNetwork
     _has_no_target: Callable[[np.ndarray], np.ndarray]
 
     net_ = learned("net", "The skorch net, with its history and the module of torch.")
@@ -227,8 +228,7 @@ class BaseLSTM(SequenceEstimator):
             raise ValueError("y_val and sample_weight_val need X_val.")
         if not plan["early_stopping"]:
             return train, None
-        target = train.target  # one at every step has no strata
-        strata = head.strata(target) if isinstance(target, np.ndarray) else None
+        strata = head.strata(train.target) if isinstance(train.target, np.ndarray) else None
         return split_validation(train, plan["validation_fraction"], plan.seed, strata)
 
     def _predict(self, X: Any, answer: str) -> np.ndarray | list[np.ndarray]:

@@ -146,8 +146,9 @@ class SequenceDataset(Dataset):
         lengths = starts + lengths - starts[is_first][columns]
         first = torch.from_numpy(rows[is_first]).to(self.device, non_blocking=True)
         steps = self._gather(self.values, self._starts[first], torch.from_numpy(lengths[is_last]))
-        column_of = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        return (self._filled(steps), torch.from_numpy(lengths), column_of), self._targets(there)
+        of_rows = torch.from_numpy(columns).to(self.device, non_blocking=True)
+        inputs = self._filled(steps), torch.from_numpy(lengths), of_rows
+        return inputs, self._targets(there)
 
     def _gather(
         self, values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor | None

@@ -129,8 +129,8 @@ class Operations:
     ) -> Any:
         """Append a node and give the name of its result, or the `names` if there are several."""
         names = names or [f"{kind}_{len(self.nodes)}"]
-        read = [x if isinstance(x, str) else self._constant(x) for x in inputs]
-        self.nodes.append(helper.make_node(kind, read, names, **attributes))
+        sources = [x if isinstance(x, str) else self._constant(x) for x in inputs]
+        self.nodes.append(helper.make_node(kind, sources, names, **attributes))
         return names if len(names) > 1 else names[0]
 
     def input(self, name: str, kind: str, shape: list, doc: str) -> str:

@@ -416,7 +416,7 @@ def _words_in_order(vocabulary: Any) -> Any:
     """The words of a mapping to tokens, in the order of these; anything else as it is."""
     if not isinstance(vocabulary, Mapping):
         return vocabulary
-    words = sorted(vocabulary, key=vocabulary.__getitem__)
+    words = sorted(vocabulary, key=lambda word: vocabulary[word])
     if [vocabulary[word] for word in words] != list(range(1, len(words) + 1)):
         raise ValueError(
             f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; a list "

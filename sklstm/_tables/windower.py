@@ -357,7 +357,7 @@ class SequenceWindower(
         validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
-            if isinstance(X, pd.DataFrame):
+            if isinstance(layout.features, pd.DataFrame):
                 self._is_feature = X.columns.isin(layout.features.columns)
         return values, layout
 

@@ -104,11 +104,11 @@ def describe_run(plan: Plan, train: Samples, valid: Samples | None) -> dict[str,
     settings = {name: repr(value) for name, value in plan.describe().items() if name != "seed"}
     if plan["lr_scheduler"] is None:
         del settings["max_epochs"]  # more epochs are more of the same
-    names = train.sequences.feature_names
-    features = range(train.sequences.n_features) if names is None else names
+    given = train.sequences.feature_names
+    names = range(train.sequences.n_features) if given is None else given.tolist()
     return settings | {
         "seed": plan.seed,
-        "features": ", ".join(map(str, features)),
+        "features": ", ".join(map(str, names)),
         "data": joblib.hash((tuple(train), None if valid is None else tuple(valid))),
     }
 

@@ -29,9 +29,14 @@ class _ThreadUsers:
     """
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Know of no training: a forked process has none of those of its parent."""
         self.lock, self.n_users, self.usual = Lock(), 0, 0
 
     def enter(self) -> int:
+        """Tell the number of threads that the process uses when nothing trains."""
         with self.lock:
             if not self.n_users:
                 self.usual = torch.get_num_threads()
@@ -39,21 +44,14 @@ class _ThreadUsers:
             return self.usual
 
     def leave(self) -> None:
+        """Take note that a training is over."""
         with self.lock:
             self.n_users -= 1
 
 
 _users = _ThreadUsers()
-
-
-def _forget_users() -> None:
-    """A child of a fork has none of the threads that trained."""
-    global _users
-    _users = _ThreadUsers()
-
-
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_forget_users)
+    os.register_at_fork(after_in_child=_users.begin)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -146,7 +146,7 @@ class FittedNetwork:
         sequences : Sequences
             The inputs.
         target, weight : ndarray or Sequences, default=None
-            As in `Samples`; not needed to predict.
+            As `Samples` has them. `None`: to predict.
 
         Returns
         -------
@@ -184,8 +184,8 @@ class FittedNetwork:
             return self._outputs(sequences)
         order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
         outputs = self._outputs(sequences[order])
-        sizes: np.ndarray = sequences.lengths if self.per_step else np.ones_like(order)
-        starts = np.empty_like(order)
+        sizes: np.ndarray = sequences.lengths if self.per_step else np.ones(len(order), int)
+        starts = np.empty(len(order), dtype=np.int64)
         starts[order] = np.cumsum(sizes[order]) - sizes[order]
         return outputs[ranges(starts, sizes)]
 

@@ -1,6 +1,7 @@
 """Daily weather of one station, with a label."""
 
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 from sklearn.utils import Bunch
@@ -8,7 +9,7 @@ from sklearn.utils import Bunch
 __all__ = ["load_weather"]
 
 
-def load_weather(*, return_X_y=False, as_frame=False):
+def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load the weather in Seattle, day by day, 2012 to 2015 (regression and classification).
 
     ================ =======================================
@@ -64,7 +65,8 @@ def load_weather(*, return_X_y=False, as_frame=False):
     with (folder / "seattle_weather.csv").open() as file:
         frame = pd.read_csv(file, index_col="date", parse_dates=["date"], date_format="%Y/%m/%d")
     frame = frame.asfreq("D")
-    data, target = frame.drop(columns="weather"), frame["weather"]
+    data: Any = frame.drop(columns="weather")
+    target: Any = frame["weather"]
     if not as_frame:
         data, target = data.to_numpy(), target.to_numpy(dtype=str)
     if return_X_y:

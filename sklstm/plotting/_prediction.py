@@ -1,0 +1,416 @@
+"""PredictionDisplay: what was and what was predicted, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import tzinfo
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._data.frames import Layout, lay_out
+from sklstm.inspection import windowers_in
+from sklstm.plotting._axes import draw_line, take_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+__all__ = ["PredictionDisplay"]
+
+LONG_STEP = 5
+"""A line is broken where rows are further apart than so many usual (median) steps."""
+
+
+class PredictionDisplay:
+    """What was and what was predicted, over time: numbers or labels.
+
+    :meth:`from_estimator` makes it from a fitted model, :meth:`from_predictions` from predictions.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,)
+        What was. A missing value leaves a gap.
+    y_pred : array-like of shape (n_rows,)
+        What was predicted.
+    time : Index or array-like of shape (n_rows,), default=None
+        Dates, periods or numbers that increase. `None`: the rows are counted from 0.
+    target_name : str, default="target"
+        Name of the target, with its unit.
+    classes : list of length n_classes, default=None
+        Labels from the bottom to the top of the axis; others are not drawn. `None`: `y_true` and
+        `y_pred` are numbers.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    true_line_, pred_line_ : matplotlib Line2D
+        The two lines.
+
+    See Also
+    --------
+    sklearn.metrics.PredictionErrorDisplay : Predicted against true values, without time.
+
+    Notes
+    -----
+    The lines are broken where rows are more than five times as far apart as usual (the median).
+
+    Examples
+    --------
+    >>> from sklstm.datasets import load_weather
+    >>> from sklstm.plotting import PredictionDisplay
+    >>> weather = load_weather(as_frame=True)
+    >>> sky = weather.target[:60]
+    >>> display = PredictionDisplay.from_predictions(sky, sky.shift(1))  # as the day before
+    >>> display.ax_.get_ylabel(), display.ax_.get_xlabel()
+    ('weather', 'date')
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    true_line_: Line2D
+    pred_line_: Line2D
+
+    def __init__(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        time: Any = None,
+        target_name: str = "target",
+        classes: list | None = None,
+    ) -> None:
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.time = time
+        self.target_name = target_name
+        self.classes = classes
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        true_kwargs: dict[str, Any] | None = None,
+        pred_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the two lines.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. `None`: in a new figure.
+        true_kwargs : dict, default=None
+            Style of the true line, for :meth:`matplotlib.axes.Axes.plot`.
+        pred_kwargs : dict, default=None
+            Style of the predicted line.
+
+        Returns
+        -------
+        PredictionDisplay
+            This display.
+
+        Raises
+        ------
+        ValueError
+            If the time does not increase, or is no time.
+        """
+        ax = take_axes(self, ax, figsize=(10, 4))
+        times, stamps, name = _read_time(self.time, len(self.y_true))
+        rows, is_gap = _with_gaps(stamps)
+        times = times[rows]
+        steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
+        true, predicted = (self._heights(y)[rows] for y in (self.y_true, self.y_pred))
+        true[is_gap] = predicted[is_gap] = np.nan
+        style: dict[str, Any] = {"color": "0.6", "linewidth": 3, "label": "true"} | steps
+        self.true_line_ = draw_line(ax, times, true, style, true_kwargs)
+        style = {"color": "C0", "label": "predicted"} | steps
+        self.pred_line_ = draw_line(ax, times, predicted, style, pred_kwargs)
+        if self.classes is not None:
+            ax.set_yticks(range(len(self.classes)), self.classes)
+        if isinstance(times, pd.DatetimeIndex):
+            _shorten_dates(ax, times.tz)
+        ax.set(xlabel=name, ylabel=self.target_name)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0)
+        return self
+
+    def _heights(self, y: Any) -> np.ndarray:
+        """Place of each row on the vertical axis."""
+        if self.classes is None:
+            return pd.Series(y).to_numpy(float, na_value=np.nan)
+        codes = pd.Index(self.classes).get_indexer(pd.Index(y))
+        return np.where(codes < 0, np.nan, codes)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        model: BaseEstimator,
+        X: Any,
+        y: Any,
+        *,
+        series_name: Hashable | None = None,
+        output: str | int | None = None,
+        target_name: str | None = None,
+        classes: list | None = None,
+        ax: Axes | None = None,
+        true_kwargs: dict[str, Any] | None = None,
+        pred_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Predict, and draw the predictions over time.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted, with `predict`: one prediction a row.
+        X : DataFrame, or whatever the model predicts from
+            The time is that of the `SequenceWindower` in the model, or the index of X, or else
+            that of `y`.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            What was.
+        series_name : label or tuple of labels, default=None
+            Series to draw, if the `SequenceWindower` in the model tells several apart in X.
+        output : str or int, default=None
+            Name or position of the target to draw, if there are several.
+        target_name : str, default=None
+            Name of the target, with its unit. `None`: the name of `y` or of its column.
+        classes : list of length n_classes, default=None
+            Labels from the bottom to the top of the axis. `None`: those there are, sorted, if the
+            model is a classifier.
+        ax : matplotlib Axes, default=None
+            Where to draw. `None`: in a new figure.
+        true_kwargs : dict, default=None
+            Style of the true line, for :meth:`matplotlib.axes.Axes.plot`.
+        pred_kwargs : dict, default=None
+            Style of the predicted line.
+
+        Returns
+        -------
+        PredictionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If there are several series or outputs and none is chosen, or the time does not
+            increase.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_is_fitted(model)
+        check_consistent_length(X, y)
+        times, keys = _read_rows(model, X)
+        rows = _rows_of_series(keys, series_name, len(y))
+        y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]
+        if classes is None and is_classifier(model):
+            true, predicted, _ = _pick_output(y_true, y_pred, output)
+            classes = _labels(true, predicted)
+        return cls.from_predictions(
+            y_true,
+            y_pred,
+            time=None if times is None else times[rows],
+            output=output,
+            target_name=target_name,
+            classes=classes,
+            ax=ax,
+            true_kwargs=true_kwargs,
+            pred_kwargs=pred_kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        time: Any = None,
+        output: str | int | None = None,
+        target_name: str | None = None,
+        classes: list | None = None,
+        ax: Axes | None = None,
+        true_kwargs: dict[str, Any] | None = None,
+        pred_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw predictions over time.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            What was: the rows of one series, in time order.
+        y_pred : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            What was predicted.
+        time : Index or array-like of shape (n_rows,), default=None
+            Dates, periods or numbers. `None`: the index of `y_true`, or of its last level, or else
+            that of `y_pred`, if it is of dates, periods or integers; or else the number of the row.
+        output : str or int, default=None
+            Name or position of the target to draw, if there are several.
+        target_name : str, default=None
+            Name of the target, with its unit. `None`: the name of `y_true` or of its column.
+        classes : list of length n_classes, default=None
+            Labels from the bottom to the top of the axis. `None`: those there are, sorted, unless
+            they are numbers.
+        ax : matplotlib Axes, default=None
+            Where to draw. `None`: in a new figure.
+        true_kwargs : dict, default=None
+            Style of the true line, for :meth:`matplotlib.axes.Axes.plot`.
+        pred_kwargs : dict, default=None
+            Style of the predicted line.
+
+        Returns
+        -------
+        PredictionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ, there are several outputs and none is chosen, or the time does
+            not increase.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        for y in (y_true, y_pred):
+            if time is None and isinstance(y, (pd.Series, pd.DataFrame)):
+                time = _times_in(lay_out(pd.DataFrame(index=y.index)))
+        true, predicted, name = _pick_output(y_true, y_pred, output)
+        if classes is None and not all(map(_is_number, (true, predicted))):
+            classes = _labels(true, predicted)
+        if target_name is None:
+            target_name = name if isinstance(name, str) else "target"
+        facts = {"time": time, "target_name": target_name, "classes": classes}
+        display = cls(true.to_numpy(), predicted.to_numpy(), **facts)
+        return display.plot(ax, true_kwargs=true_kwargs, pred_kwargs=pred_kwargs)
+
+
+def _read_rows(model: BaseEstimator, X: Any) -> tuple[pd.Index | None, pd.Index | None]:
+    """Time and series of each row of X, as the model reads them; None if there is none."""
+    if not isinstance(X, pd.DataFrame):
+        return None, None
+    windowers = windowers_in(model)
+    layout = lay_out(X, windowers[0].series, windowers[0].time) if windowers else lay_out(X)
+    return _times_in(layout), layout.keys
+
+
+def _times_in(layout: Layout) -> pd.Index | None:
+    return None if layout.clock is None else layout.times
+
+
+def _rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows: int) -> np.ndarray:
+    """Rows of the series to draw."""
+    codes, names = np.zeros(n_rows, int), []
+    if keys is not None:
+        codes, found = pd.factorize(keys)
+        names = list(found)
+    if series_name in names:
+        return np.flatnonzero(codes == names.index(series_name))
+    if series_name is None and len(names) < 2:
+        return np.arange(n_rows)
+    known = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    raise ValueError(
+        f"series_name={series_name!r} does not choose one of the series in X. "
+        + (f"They are {known}." if names else "The model has no SequenceWindower with series=.")
+    )
+
+
+def _pick_output(
+    y_true: Any, y_pred: Any, output: str | int | None
+) -> tuple[pd.Series, pd.Series, Hashable]:
+    """One column of both, and its name."""
+    true, predicted = pd.DataFrame(y_true), pd.DataFrame(y_pred)
+    if true.shape != predicted.shape:
+        raise ValueError(
+            f"y_true has the shape {np.shape(y_true)} and y_pred {np.shape(y_pred)}: there must be "
+            "one prediction for each true value."
+        )
+    names = list(true.columns)
+    if output is None and len(names) == 1:
+        place = 0
+    elif output in names:
+        place = names.index(output)
+    elif isinstance(output, Integral) and 0 <= output < len(names):
+        place = output
+    else:
+        raise ValueError(
+            f"output={output!r} does not choose one of the {len(names)} targets: give a name or "
+            f"position among {names}."
+        )
+    return true.iloc[:, place], predicted.iloc[:, place], names[place]
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _labels(true: pd.Series, predicted: pd.Series) -> list:
+    """All labels there are, sorted."""
+    return sorted({*predicted.dropna(), *true.dropna()})
+
+
+def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
+    """Times of the rows, the same as numbers, and what they are called."""
+    if time is None:
+        time = pd.RangeIndex(n_rows, name="row")
+    layout = lay_out(pd.DataFrame({"time": time}), time="time")
+    check_consistent_length(layout.times, np.empty(n_rows))
+    wrong = np.flatnonzero(np.diff(layout.stamps) <= 0)
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"Time must increase, but row {row + 1} (counted from 0; time {layout.times[row + 1]}) "
+            f"follows row {row} ({layout.times[row]}), as do {len(wrong) - 1} more. Sort the rows "
+            "by time; of several series choose the rows of one: a line through all would mean "
+            "nothing."
+        )
+    times = layout.times
+    name = getattr(time, "name", None) or "time"
+    if isinstance(times, pd.PeriodIndex):
+        times = times.to_timestamp()
+    elif isinstance(times, pd.TimedeltaIndex):
+        times, name = times.total_seconds(), f"{name} (s)"
+    return times, layout.stamps, name
+
+
+def _with_gaps(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a line, and which of them are not drawn: two in each gap, at its ends.
+
+    Parameters
+    ----------
+    stamps : ndarray of shape (n_rows,)
+        Time of each row as a number, increasing.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_points,)
+        Which row each point belongs to.
+    is_gap : ndarray of bool, shape (n_points,)
+        Whether the point breaks the line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> _with_gaps(np.array([0, 1, 2, 9]))
+    (array([0, 1, 2, 2, 3, 3]), array([False, False, False,  True,  True, False]))
+    """
+    steps = np.diff(stamps)
+    before = np.flatnonzero(steps > LONG_STEP * np.median(steps)) if len(steps) else steps[:0]
+    after = np.repeat(before + 1, 2)
+    ends = np.column_stack([before, before + 1]).ravel()
+    rows = np.arange(len(stamps))
+    return np.insert(rows, after, ends), np.insert(np.zeros(len(rows), bool), after, True)
+
+
+def _shorten_dates(ax: Axes, zone: tzinfo | None) -> None:
+    """Write on an axis of dates only what changes from one to the next."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(tz=zone)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))

@@ -1,0 +1,195 @@
+"""TrainingCurveDisplay: the losses by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm.plotting._axes import draw_line, take_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+__all__ = ["TrainingCurveDisplay"]
+
+FITTED_PARTS = ("best_estimator_", "regressor_", "estimator_")
+"""Where searches, target transformers and the like keep the model that they have fitted."""
+
+
+class TrainingCurveDisplay:
+    """Training and validation loss by epoch, and the epoch whose weights are kept.
+
+    :meth:`from_estimator` makes it from a fitted model.
+
+    Parameters
+    ----------
+    history : DataFrame of shape (n_epochs, n_columns)
+        One row an epoch: ``epoch``, ``train_loss`` and, if there is validation data,
+        ``valid_loss``.
+    best_epoch : int, default=None
+        Epoch to mark. `None`: none.
+    loss_name : str, default="loss"
+        Name of the loss, with its unit.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+    train_line_ : matplotlib Line2D
+        Training loss.
+    valid_line_ : matplotlib Line2D or None
+        Validation loss, if there is.
+    best_line_ : matplotlib Line2D or None
+        Mark of the best epoch, if there is.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training rows.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import LSTMRegressor, SequenceWindower
+    >>> from sklstm.datasets import load_weather
+    >>> from sklstm.plotting import TrainingCurveDisplay
+    >>> weather = load_weather(as_frame=True).data[:200]
+    >>> model = make_pipeline(
+    ...     SequenceWindower(window_size=7, horizon=1),
+    ...     LSTMRegressor(max_epochs=5, early_stopping=True, random_state=0),
+    ... )
+    >>> display = TrainingCurveDisplay.from_estimator(model.fit(weather, weather["temp_max"]))
+    >>> display.ax_.get_ylabel()
+    'squared error (standardised)'
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    train_line_: Line2D
+    valid_line_: Line2D | None
+    best_line_: Line2D | None
+
+    def __init__(
+        self, history: pd.DataFrame, *, best_epoch: int | None = None, loss_name: str = "loss"
+    ) -> None:
+        self.history = history
+        self.best_epoch = best_epoch
+        self.loss_name = loss_name
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        log_scale: bool = False,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the losses.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. `None`: in a new figure.
+        log_scale : bool, default=False
+            Whether the axis of the loss is logarithmic.
+        line_kwargs : dict, default=None
+            Style of both lines, for :meth:`matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+            This display.
+        """
+        ax = take_axes(self, ax)
+        epoch = self.history["epoch"]
+        style = {"label": "training"}
+        self.train_line_ = draw_line(ax, epoch, self.history["train_loss"], style, line_kwargs)
+        self.valid_line_ = self.best_line_ = None
+        if "valid_loss" in self.history:
+            style = {"label": "validation"}
+            self.valid_line_ = draw_line(ax, epoch, self.history["valid_loss"], style, line_kwargs)
+        if self.best_epoch is not None:
+            label = f"best epoch: {self.best_epoch}"
+            self.best_line_ = ax.axvline(self.best_epoch, color="0.6", ls="--", label=label)
+        ax.set(xlabel="epoch", ylabel=self.loss_name, yscale="log" if log_scale else "linear")
+        ax.locator_params(axis="x", integer=True)
+        ax.legend()
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        model: BaseEstimator,
+        *,
+        log_scale: bool = False,
+        ax: Axes | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the losses of a fitted model.
+
+        The best epoch is marked if the model was fitted with `early_stopping`.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted LSTM estimator, or a Pipeline that ends in one, or a search of these, of which
+            the best estimator is shown.
+        log_scale : bool, default=False
+            Whether the axis of the loss is logarithmic.
+        ax : matplotlib Axes, default=None
+            Where to draw. `None`: in a new figure.
+        line_kwargs : dict, default=None
+            Style of both lines, for :meth:`matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If the model is or ends in something else than an LSTM estimator.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        network = _network_of(model)
+        best_epoch = network.best_epoch_ if network.early_stopping else None
+        display = cls(network.history_, best_epoch=best_epoch, loss_name=_loss_name(network))
+        return display.plot(ax, log_scale=log_scale, line_kwargs=line_kwargs)
+
+
+def _network_of(model: BaseEstimator) -> BaseEstimator:
+    """The fitted LSTM estimator at the end of a model."""
+    network = model
+    while True:
+        check_is_fitted(network)
+        part = next((name for name in FITTED_PARTS if hasattr(network, name)), None)
+        if part is not None:
+            network = getattr(network, part)
+        elif isinstance(network, Pipeline):
+            network = network[-1]
+        else:
+            break
+    if not hasattr(network, "best_epoch_"):
+        raise ValueError(
+            f"{type(network).__name__} has no history of epochs: expected a fitted LSTMRegressor "
+            "or LSTMClassifier, a Pipeline that ends in one, or a search of these with refit=True."
+        )
+    return network
+
+
+def _loss_name(network: BaseEstimator) -> str:
+    if is_classifier(network):
+        return "cross-entropy"
+    name = network.loss.replace("_", " ")
+    name = name if name.endswith("error") else f"{name} loss"
+    return f"{name} (standardised)" if network.standardize else name
