@@ -16,7 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from tqdm.auto import tqdm
 
 from sklstm._data.inputs import as_sequences, is_table
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
 from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["history_importance"]

@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._array_api import np_compat
 
-from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.ranges import cover, equal_names, ranges
+from sklstm._data.readers import SequenceReaders
 
-__all__ = ["Sequences", "ranges"]
-
-INDEPENDENT = -1
-"""Series code of a sequence that belongs to no series."""
+__all__ = ["Sequences"]
 
 
-class Sequences:
+class Sequences(SequenceReaders):
     """Sequences of steps, of equal or different lengths, kept without copies.
 
     Sequence ``i`` is ``values[starts[i] : starts[i] + lengths[i]]``. Sequences may share steps,
@@ -64,255 +62,6 @@ class Sequences:
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, like an array
-
-    def __init__(self, values, starts, lengths, series=None, feature_names=None):
-        self.values = np.asarray(values)
-        self.starts = np.asarray(starts, dtype=np.int64)
-        self.lengths = np.asarray(lengths, dtype=np.int32)
-        if series is None:
-            series = np.full(len(self.starts), INDEPENDENT)
-        self.series = np.asarray(series, dtype=np.int32)
-        self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
-        self._check()
-
-    def _check(self):
-        if self.values.ndim != 2:
-            raise ValueError(
-                f"values must have the shape (n_steps, n_features), got {self.values.shape}."
-            )
-        if not self.starts.shape == self.lengths.shape == self.series.shape == (len(self.starts),):
-            raise ValueError(
-                "starts, lengths and series must be 1-D and of one length, got the shapes "
-                f"{self.starts.shape}, {self.lengths.shape} and {self.series.shape}."
-            )
-        if self.feature_names is not None and len(self.feature_names) != self.values.shape[1]:
-            raise ValueError(
-                f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
-            )
-        outside = self.starts > len(self.values) - self.lengths
-        outside |= self.starts < 0
-        outside |= self.lengths < 0
-        if outside.any():
-            row = int(np.flatnonzero(outside)[0])
-            raise ValueError(
-                f"Sequence {row} starts at step {self.starts[row]} with length "
-                f"{self.lengths[row]}, but there are steps 0 to {len(self.values) - 1} only."
-            )
-
-    @classmethod
-    def from_arrays(cls, arrays, *, padding=None, feature_names=None):
-        """Make independent sequences of a 3-D array or a list of 2-D arrays.
-
-        Parameters
-        ----------
-        arrays : array-like of shape (n_sequences, n_steps, n_features) or list of array-likes \
-                of shape (n_steps_i, n_features)
-            The sequences. DataFrames in a list give their column names.
-        padding : {None, "nan"}, default=None
-            `None` keeps every step. ``"nan"`` drops the steps at either end of a sequence in
-            which all features are NaN: the form in which aeon and tslearn store sequences of
-            different lengths. Such steps between two others are kept.
-        feature_names : array-like of str, shape (n_features,), default=None
-            Names of the features.
-
-        Returns
-        -------
-        Sequences
-            One sequence for each array, in the same order.
-
-        Raises
-        ------
-        ValueError
-            If an array has not two dimensions, or another number of features than the first.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklstm import Sequences
-        >>> padded = np.array([[[1.0], [2.0], [np.nan]], [[3.0], [4.0], [5.0]]])
-        >>> Sequences.from_arrays(padded, padding="nan").lengths
-        array([2, 3], dtype=int32)
-        """
-        if padding not in (None, "nan"):
-            raise ValueError(f"padding must be None or 'nan', got {padding!r}.")
-        if getattr(arrays, "ndim", None) == 3:
-            values, lengths = _flatten_block(np.asarray(arrays))
-        else:
-            arrays = list(arrays)
-            if feature_names is None and arrays:
-                feature_names = getattr(arrays[0], "columns", None)
-            values, lengths = _flatten_list(arrays)
-        starts = np.cumsum(lengths) - lengths
-        if padding == "nan":
-            starts, lengths = _trim_missing_ends(values, starts, lengths)
-        return cls(values, starts, lengths, feature_names=feature_names)
-
-    @classmethod
-    def from_tokens(cls, tokens):
-        """Make independent sequences of tokens: whole numbers that stand for words.
-
-        Parameters
-        ----------
-        tokens : list of array-likes of int, shape (n_steps_i,), or array-like of int, shape \
-                (n_sequences, n_steps)
-            The sequences, which may be empty. Tokens are not negative, and 0 means unknown: it is
-            a step like any other, not padding, so that sequences of different lengths are best
-            given as a list.
-
-        Returns
-        -------
-        Sequences
-            One sequence for each list of tokens, in the same order, of the one feature ``token``:
-            int32, or int64 where a token needs it.
-
-        Raises
-        ------
-        ValueError
-            If a sequence has not one dimension, or holds anything but whole numbers from 0; the
-            message names it.
-
-        See Also
-        --------
-        TokenSequencer : Turn texts into such sequences.
-
-        Examples
-        --------
-        >>> from sklstm import Sequences
-        >>> words = Sequences.from_tokens([[3, 1, 2], [], [1, 0]])
-        >>> words
-        Sequences: 3 independent sequences of 0 to 3 steps, 1 features (token), int32
-        >>> words[2][:, 0]
-        array([1, 0], dtype=int32)
-        """
-        values, lengths = _flatten_tokens(tokens)
-        return cls(values, np.cumsum(lengths) - lengths, lengths, feature_names=["token"])
-
-    @classmethod
-    def from_frame(cls, table, by, target=None):
-        """Make one independent sequence of the rows of each id of a long table.
-
-        Parameters
-        ----------
-        table : DataFrame of shape (n_rows, n_columns)
-            One row a step. Rows of different ids may be interleaved; those of one id are in time
-            order, which an index of dates, periods or integers has to confirm.
-        by : str or list of str
-            Columns or index levels that name the sequence a row belongs to.
-        target : str, default=None
-            Column with the label of a sequence, the same in all its rows.
-
-        Returns
-        -------
-        sequences : Sequences
-            In the order in which the ids appear first. The features are the columns but `by` and
-            `target`.
-        labels : Series of length n_sequences
-            Label of each sequence, indexed by id; only if `target` is given.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, an id is missing, a feature is not numeric, time goes back, or
-            a sequence has several labels; the message names it.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklstm import Sequences
-        >>> walks = pd.DataFrame(
-        ...     {"walk": ["a", "a", "b"], "x": [1.0, 2.0, 3.0], "by": ["Ann", "Ann", "Bo"]}
-        ... )
-        >>> sequences, labels = Sequences.from_frame(walks, by="walk", target="by")
-        >>> sequences
-        Sequences: 2 independent sequences of 1 to 2 steps, 1 features (x), float64
-        >>> labels.to_dict()
-        {'a': 'Ann', 'b': 'Bo'}
-        """
-        layout = lay_out(table.drop(columns=[] if target is None else target), by, role="by")
-        codes, ids = pd.factorize(layout.keys)
-        rows = Rows.arrange(codes, layout.stamps)
-        rows.check_time(layout.times)
-        features = numeric_columns(layout.features)
-        lengths = np.bincount(codes, minlength=len(ids))
-        sequences = cls(
-            features.to_numpy().take(rows.order, axis=0),
-            np.cumsum(lengths) - lengths,
-            lengths,
-            feature_names=features.columns,
-        )
-        if target is None:
-            return sequences
-        labels = table[target].to_numpy()
-        first = rows.order[rows.is_first]
-        label_codes = pd.factorize(labels)[0]
-        other = np.flatnonzero(label_codes[first][codes] != label_codes)
-        if len(other):
-            row = other[0]
-            raise ValueError(
-                f"Sequence {ids[codes[row]]!r} has several labels in {target!r}: "
-                f"{labels[first[codes[row]]]!r} and, in row {row}, {labels[row]!r}."
-            )
-        return sequences, pd.Series(labels[first], index=ids, name=target)
-
-    @classmethod
-    def concat(cls, parts):
-        """Put sequences one after another.
-
-        Parameters
-        ----------
-        parts : sequence of Sequences
-            Parts of one container, which share its steps, stay parts of its series. Parts that
-            come from different containers are kept apart: their series get new codes.
-
-        Returns
-        -------
-        Sequences
-            The sequences of all parts, in order.
-
-        Raises
-        ------
-        ValueError
-            If `parts` is empty, or the features differ.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklstm import Sequences
-        >>> block = Sequences.from_arrays(np.zeros((4, 3, 2)))
-        >>> Sequences.concat([block[:2], block[2:]]) == block
-        True
-        """
-        parts = list(parts)
-        if not parts:
-            raise ValueError("There is nothing to concatenate: parts is empty.")
-        for number, part in enumerate(parts):
-            if not _equal_names(part.feature_names, parts[0].feature_names):
-                raise ValueError(
-                    f"Part {number} has the features {part.feature_names}, part 0 has "
-                    f"{parts[0].feature_names}."
-                )
-        containers = list({id(part.values): part.values for part in parts}.values())
-        positions = {id(values): number for number, values in enumerate(containers)}
-        step_offsets = np.cumsum([0, *map(len, containers)])
-        series_offsets = np.zeros(len(containers) + 1, dtype=np.int64)
-        for part in parts:
-            after = positions[id(part.values)] + 1
-            series_offsets[after] = max(series_offsets[after], part.series.max(initial=-1) + 1)
-        series_offsets = np.cumsum(series_offsets)
-        starts, series = [], []
-        for part in parts:
-            position = positions[id(part.values)]
-            starts.append(part.starts + step_offsets[position])
-            series.append(
-                np.where(part.series < 0, INDEPENDENT, part.series + series_offsets[position])
-            )
-        return cls(
-            containers[0] if len(containers) == 1 else np.concatenate(containers),
-            np.concatenate(starts),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate(series),
-            parts[0].feature_names,
-        )
 
     @property
     def ends(self):
@@ -372,7 +121,7 @@ class Sequences:
             self.n_features == other.n_features
             and np.array_equal(self.lengths, other.lengths)
             and np.array_equal(self.series, other.series)
-            and _equal_names(self.feature_names, other.feature_names)
+            and equal_names(self.feature_names, other.feature_names)
             and np.array_equal(
                 self.flat(),
                 other.flat(),
@@ -492,11 +241,11 @@ class Sequences:
         array([2, 1, 0])
         """
         if weights is None:
-            return _cover(self.starts, self.ends, len(self.values))
+            return cover(self.starts, self.ends, len(self.values))
         # In units of a power of two the sums are exact, and cancel behind the end of a sequence.
         weights = np.asarray(weights, dtype=np.float64)
         unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
-        return unit * _cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
+        return unit * cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
 
     def flat(self):
         """Copy the steps of all sequences one after another.
@@ -593,122 +342,3 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
-
-
-def ranges(starts, lengths):
-    """Lay ranges of whole numbers one after another.
-
-    Parameters
-    ----------
-    starts : ndarray of int, shape (n_ranges,)
-        First number of each range.
-    lengths : ndarray of int, shape (n_ranges,)
-        How many numbers each range has.
-
-    Returns
-    -------
-    ndarray of int64, shape (sum of lengths,)
-        ``starts[0], starts[0] + 1, ...``, then those of the next range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ranges(np.array([5, 0]), np.array([3, 2]))
-    array([5, 6, 7, 0, 1])
-    """
-    first = np.cumsum(lengths, dtype=np.int64) - lengths
-    return np.repeat(starts - first, lengths) + np.arange(lengths.sum())
-
-
-def _cover(starts, ends, n_steps, weights=None):
-    """Sum of the weights of the intervals that cover each step (difference array)."""
-    changes = np.bincount(starts, weights, n_steps + 1)
-    changes -= np.bincount(ends, weights, n_steps + 1)
-    return np.cumsum(changes, out=changes)[:-1]
-
-
-def _equal_names(names, other):
-    if names is None or other is None:
-        return names is other
-    return np.array_equal(names, other)
-
-
-def _flatten_block(block):
-    """Steps and lengths of a 3-D array, without a copy."""
-    n_sequences, n_steps, n_features = block.shape
-    return block.reshape(-1, n_features), np.full(n_sequences, n_steps)
-
-
-def _flatten_list(arrays):
-    """Steps and lengths of a list of 2-D arrays."""
-    if not arrays:
-        raise ValueError("There are no sequences: the list is empty.")
-    names = getattr(arrays[0], "columns", None)
-    for number, array in enumerate(arrays):
-        if not _equal_names(getattr(array, "columns", names), names):
-            raise ValueError(
-                f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
-                f"{None if names is None else list(names)}."
-            )
-    arrays = [np.asarray(array) for array in arrays]
-    for number, array in enumerate(arrays):
-        if array.ndim != 2:
-            raise ValueError(
-                f"Sequence {number} has the shape {array.shape}; expected (n_steps, n_features). "
-                "A sequence of one feature is array[:, None]."
-            )
-        if array.shape[1] != arrays[0].shape[1]:
-            raise ValueError(
-                f"Sequence {number} has {array.shape[1]} features, sequence 0 has "
-                f"{arrays[0].shape[1]}: every sequence needs the same features in its columns."
-            )
-    return np.concatenate(arrays), np.array([len(array) for array in arrays])
-
-
-def _flatten_tokens(tokens):
-    """Steps and lengths of a list of 1-D arrays of tokens."""
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else tokens
-    arrays = [np.asarray(row) for row in rows]
-    for number, array in enumerate(arrays):
-        if array.ndim == 0:
-            raise ValueError(
-                f"Sequence {number} is the single value {array.item()!r}; expected a list of "
-                "sequences of tokens. One sequence is [tokens]; TokenSequencer splits texts."
-            )
-        if array.ndim != 1:
-            raise ValueError(
-                f"Sequence {number} has the shape {array.shape}; expected (n_steps,), one token a "
-                "step. Sequences of several features are made by Sequences.from_arrays."
-            )
-        if array.size and array.dtype.kind not in "iu":
-            raise ValueError(
-                f"Sequence {number} holds {array.dtype}; tokens are integers. TokenSequencer "
-                "numbers words; whole numbers stored as another type need astype(int), without "
-                "the NaN of a padding."
-            )
-    lengths = np.array([len(array) for array in arrays], dtype=np.int32)
-    values = np.concatenate([[], *arrays], dtype=np.int64, casting="unsafe")
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        number = np.searchsorted(np.cumsum(lengths), negative[0], side="right")
-        raise ValueError(
-            f"Sequence {number} holds the token {values[negative[0]]}; tokens are integers from 0, "
-            "which means unknown. Leave padding out: sequences may differ in length."
-        )
-    if values.max(initial=0) <= np.iinfo(np.int32).max:
-        values = values.astype(np.int32)
-    return values[:, None], lengths
-
-
-def _trim_missing_ends(values, starts, lengths):
-    """Starts and lengths without the all-NaN steps at either end of each sequence."""
-    present = ~np.isnan(values).all(axis=1)
-    present_before = np.concatenate([[0], np.cumsum(present)])
-    first, last = present_before[starts], present_before[starts + lengths]
-    steps = np.flatnonzero(present)
-    empty = first == last
-    if not len(steps):
-        return starts, np.zeros_like(lengths)
-    trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
-    ends = np.where(empty, starts, steps[last - 1] + 1)
-    return trimmed, ends - trimmed

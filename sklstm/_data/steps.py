@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
 
 __all__ = [
     "flatten_steps",

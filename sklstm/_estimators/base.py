@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -124,15 +123,8 @@ class BaseLSTM(SequenceEstimator):
     feature_median_ = learned("scaling.median", "What stands for values not seen yet, or None.")
     n_tokens_ = learned("scaling.n_tokens", "Number of tokens, or None.")
 
-    @property
-    def history_(self) -> pd.DataFrame:
-        """One row an epoch, made of the history of the net."""
-        return self.net_.epochs()
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """Training loss after each epoch."""
-        return self.history_["train_loss"].tolist()
+    history_ = learned("history", "One row an epoch, made of the history of the net.")
+    loss_curve_ = learned("loss_curve", "Training loss after each epoch.")
 
     def _fit(self, given: Given, validation: Given = NO_VALIDATION, **changes: Any) -> Self:
         """Train a new network, or a copy of an earlier one, and keep it if it has an epoch.

@@ -198,11 +198,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     _has_no_target = staticmethod(has_no_label)
 
     classes_ = learned("head.classes", "The labels, in the order of the probabilities.")
-
-    @property
-    def n_outputs_(self) -> int:
-        """Number of labels a sample may have at once."""
-        return len(self.classes_) if isinstance(self._fitted.head, LabelsHead) else 1
+    n_outputs_ = learned("head.n_targets", "Number of labels a sample may have at once.")
 
     def __init__(
         self,

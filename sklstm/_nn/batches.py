@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
 from sklstm._nn.scaling import InputScaling, fill_missing, shared_tensor
 
 __all__ = ["BatchLoader", "SequenceDataset", "differ_in_length", "split_batch"]

@@ -42,6 +42,11 @@ class LabelHead(Head):
         return len(self.classes)
 
     @property
+    def n_targets(self) -> int:
+        """Number of labels a sample has at once."""
+        return 1
+
+    @property
     def loss(self) -> Callable:
         """Cross-entropy."""
         return cross_entropy
@@ -151,6 +156,11 @@ class LabelHead(Head):
 @dataclass(frozen=True)
 class LabelsHead(LabelHead):
     """Several labels at once, or none: a table of zeros and ones, a column a label."""
+
+    @property
+    def n_targets(self) -> int:
+        """Number of labels a sample may have at once."""
+        return len(self.classes)
 
     @property
     def loss(self) -> Callable:

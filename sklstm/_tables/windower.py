@@ -1,7 +1,6 @@
 """SequenceWindower: each row of a table becomes the sequence of rows that led to it."""
 
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,41 +25,11 @@ from sklstm._data.frames import (
     numeric_columns,
 )
 from sklstm._data.inputs import FLOATS, from_torch
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
+from sklstm._tables.histories import CarriedRows, factorize, history_bounds, longer, scatter
 
 __all__ = ["SequenceWindower"]
-
-
-def history_bounds(is_first, window_size, horizon):
-    """Start and length of the history of each row.
-
-    Parameters
-    ----------
-    is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series, or of a part of it that stands alone.
-    window_size : int
-        Most rows a history may have.
-    horizon : int
-        Rows between the last row of a history and the row it belongs to.
-
-    Returns
-    -------
-    starts : ndarray of int64, shape (n_rows,)
-        First row of each history.
-    lengths : ndarray of int32, shape (n_rows,)
-        Number of rows of each history.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> history_bounds(np.array([True, False, False, True]), window_size=2, horizon=1)
-    (array([0, 0, 0, 3]), array([0, 1, 2, 0], dtype=int32))
-    """
-    first = np.flatnonzero(is_first)
-    starts = np.repeat(first, np.diff(first, append=len(is_first)))
-    ends = np.maximum(np.arange(1 - horizon, len(is_first) + 1 - horizon), starts)
-    np.maximum(starts, ends - window_size, out=starts)
-    return starts, (ends - starts).astype(np.int32)
 
 
 class SequenceWindower(
@@ -273,7 +242,7 @@ class SequenceWindower(
                 f"elapsed=True was fitted on time of the kind {self._clock!r} and now gets "
                 f"{layout.clock!r}: give the same kind of time."
             )
-        codes, _ = _factorize(layout.keys, len(values), self.series_)
+        codes, _ = factorize(layout.keys, len(values), self.series_)
         stamps = layout.stamps
         rows = Rows.arrange(codes, stamps)
         rows.check_time(layout.times)
@@ -329,7 +298,7 @@ class SequenceWindower(
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         values, layout = self._read(X, reset=True)
-        codes, self.series_ = _factorize(layout.keys, len(values))
+        codes, self.series_ = factorize(layout.keys, len(values))
         rows = Rows.arrange(codes, layout.stamps)
         rows.check_time(layout.times)
         self._clock = layout.clock
@@ -419,23 +388,23 @@ class SequenceWindower(
         if layout.clock == "counter":
             follows = step == 1
         elif self.max_gap is not None:
-            follows = ~_longer(step, gap_in_stamps(self.max_gap, layout.clock))
+            follows = ~longer(step, gap_in_stamps(self.max_gap, layout.clock))
         else:
-            follows = ~_longer(step, -1 if self.longest_step_ is None else self.longest_step_)
+            follows = ~longer(step, -1 if self.longest_step_ is None else self.longest_step_)
         return carried.take(np.flatnonzero(follows[carried.codes]))
 
     def _stands_alone(self, rows, clock):
         """Whether a row is the first one of its series, or behind a gap."""
         if self.max_gap is None:
             return rows.is_first
-        return rows.is_first | _longer(rows.steps, gap_in_stamps(self.max_gap, clock))
+        return rows.is_first | longer(rows.steps, gap_in_stamps(self.max_gap, clock))
 
     def _cut(self, values, codes, order, is_first, n_carried=0):
         """Cut the histories of the given rows out of all rows."""
         starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
         if not np.array_equal(order, np.arange(len(order))):
-            starts = _scatter(starts, order)
-            lengths = _scatter(lengths, order)
+            starts = scatter(starts, order)
+            lengths = scatter(lengths, order)
             if values.flags.f_contiguous:  # take would copy the table first
                 values = values.T.take(order, axis=1).T
             else:
@@ -463,64 +432,3 @@ class SequenceWindower(
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class CarriedRows(NamedTuple):
-    """Rows kept from `fit`, each series in time order.
-
-    Attributes
-    ----------
-    codes : ndarray of int, shape (n_rows,)
-        Position of the series in ``series_``.
-    stamps : ndarray of shape (n_rows,)
-        Their times.
-    values : ndarray of shape (n_rows, n_features)
-        Their features.
-    """
-
-    codes: np.ndarray
-    stamps: np.ndarray
-    values: np.ndarray
-
-    def take(self, rows):
-        """Select rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int, shape (n_selected,)
-            Which rows.
-
-        Returns
-        -------
-        CarriedRows
-            In the order of `rows`.
-        """
-        return CarriedRows(self.codes[rows], self.stamps[rows], self.values[rows])
-
-
-def _longer(steps, limit):
-    """Compare steps in time with a limit; fractions round, so that they get some slack."""
-    return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
-
-
-def _scatter(x, order):
-    """Put what belongs to row ``order[i]`` of the table from place i there."""
-    scattered = np.empty_like(x)
-    scattered[order] = x
-    return scattered
-
-
-def _factorize(keys, n_rows, known=None):
-    """Code of the series of each row, and the names behind the codes.
-
-    Known series keep their codes, new ones get higher codes.
-    """
-    if keys is None:
-        return np.zeros(n_rows, dtype=np.int32), None
-    codes, found = pd.factorize(keys)
-    if known is None:
-        return codes.astype(np.int32), found
-    position = known.get_indexer(found)
-    new = position < 0
-    position[new] = len(known) + np.arange(new.sum())
-    return position[codes].astype(np.int32), known

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from skorch.history import History
 
-from sklstm._data.sequences import Sequences, ranges
+from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
 from sklstm._nn.batches import SequenceDataset, differ_in_length
 from sklstm._nn.heads import Head, NumberHead
 from sklstm._nn.labels import LabelHead, LabelsHead
@@ -127,6 +129,16 @@ class FittedNetwork:
     def n_epochs(self) -> int:
         """Number of complete epochs."""
         return len(self.net.history)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return self.net.epochs()
+
+    @property
+    def loss_curve(self) -> list[float]:
+        """Training loss after each epoch."""
+        return self.history["train_loss"].tolist()
 
     @property
     def per_step(self) -> bool:

@@ -1,38 +1,18 @@
 """Sequences and tables from MATLAB, and back."""
 
 import re
-import warnings
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat, savemat
-from scipy.sparse import issparse
+from scipy.io import savemat
 from sklearn.utils import Bunch
+
+from sklstm.datasets._mat_fields import Unusable, read_fields
 
 __all__ = ["load_mat", "save_mat"]
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-USER_BLOCK = 512
-"""Bytes that MATLAB 7.3 writes before the HDF5 file begins."""
-
 SEQUENCES_MARK = "sklstm_sequences"
 """Field that says: the matrices of this file are sequences, although they look like vectors."""
-
-
-class _Unusable(NamedTuple):
-    """A field that is no array of numbers."""
-
-    kind: str
-    cure: str
-
-
-STRUCT = _Unusable("a struct", "save its fields as variables of their own: x = s.x")
-OBJECT = _Unusable("an object or table of MATLAB", "save its numbers as matrices")
-TEXT = _Unusable("text", "save numbers that stand for the labels: y = findgroups(labels)")
-SPARSE = _Unusable("a sparse matrix", "save it with all its zeros: x = full(x)")
-COMPLEX = _Unusable("complex numbers", "save real(x) and imag(x), or abs(x)")
-GRID = _Unusable("a cell array of several rows and columns", "save a column of cells: x = x(:, 1)")
 
 
 def load_mat(path, features=None, target=None):
@@ -111,7 +91,7 @@ def load_mat(path, features=None, target=None):
     >>> loaded.data.shape, loaded.target.shape
     ((20, 7, 2), (20,))
     """
-    fields = _read_fields(path)
+    fields = read_fields(path)
     names = _choose_features(fields, features, target)
     columns = [_take(fields, name, path) for name in names]
     answer = None if target is None else _take(fields, target, path)
@@ -183,109 +163,12 @@ def save_mat(path, data, target=None, *, feature_names, target_name="target"):
         savemat(file, fields, oned_as=orientation, do_compression=True)
 
 
-# Reading. A field is an array of numbers, a list of them (a cell array) or `_Unusable`.
-
-
-def _read_fields(path):
-    with open(path, "rb") as file:
-        start = file.read(USER_BLOCK + len(HDF5_SIGNATURE))
-    is_hdf5 = HDF5_SIGNATURE in (start[: len(HDF5_SIGNATURE)], start[USER_BLOCK:])
-    h5py = _import_h5py(path) if is_hdf5 else None
-    try:
-        return _read_hdf5(h5py, path) if is_hdf5 else _read_mat5(path)
-    except Exception as error:  # garbled bytes make the readers fail in many ways
-        raise ValueError(
-            f"{path} cannot be read as a MATLAB file ({type(error).__name__}: {error}). It may be "
-            "incomplete, damaged or of another kind: copy it again, or save it again in MATLAB."
-        ) from error
-
-
-def _import_h5py(path):
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ImportError(
-            f"{path} is a MATLAB file of version 7.3, which needs h5py: pip install 'sklstm[mat]', "
-            "or save it with save(..., '-v7') in MATLAB."
-        ) from error
-    return h5py
-
-
-def _read_mat5(path):
-    with open(path, "rb") as file, warnings.catch_warnings():
-        warnings.filterwarnings("error", category=np.exceptions.ComplexWarning)
-        try:
-            fields = loadmat(file, mat_dtype=True)
-        except np.exceptions.ComplexWarning:  # scipy is about to drop the imaginary parts
-            fields = loadmat(file)
-            usable = [
-                name for name in fields if not isinstance(_from_mat5(fields[name]), _Unusable)
-            ]
-            fields |= loadmat(file, mat_dtype=True, variable_names=usable)
-    return {name: _from_mat5(value) for name, value in fields.items() if name[:2] != "__"}
-
-
-def _from_mat5(value):
-    if issparse(value):
-        return SPARSE
-    if type(value) is not np.ndarray:
-        return OBJECT
-    if value.dtype.names:
-        return STRUCT
-    if value.dtype == object:
-        return _cell(value.shape, [_from_mat5(part) for part in value.ravel(order="F")])
-    return _numbers(value)
-
-
-def _read_hdf5(h5py, path):
-    with h5py.File(path, "r") as file:
-        return {name: _from_hdf5(file, file[name]) for name in file if name[0] != "#"}
-
-
-def _from_hdf5(file, item):
-    matlab_class = np.asarray(item.attrs.get("MATLAB_class", "")).astype(str)
-    if "MATLAB_sparse" in item.attrs:
-        return SPARSE
-    if "MATLAB_object_decode" in item.attrs:
-        return OBJECT
-    if matlab_class == "struct" or not hasattr(item, "shape"):
-        return STRUCT
-    if matlab_class == "char":
-        return TEXT
-    if item.attrs.get("MATLAB_empty"):
-        return [] if matlab_class == "cell" else np.zeros(item[()].astype(int))  # holds its shape
-    if matlab_class == "cell":
-        parts = item[()].ravel()  # stored transposed: these rows are MATLAB's columns
-        return _cell(item.shape, [_from_hdf5(file, file[part]) for part in parts])
-    values = np.atleast_2d(np.transpose(item[()]))
-    return _numbers(values.astype(bool) if matlab_class == "logical" else values)
-
-
-def _cell(shape, parts):
-    if len(parts) > max(shape):
-        return GRID
-    for part in parts:
-        if isinstance(part, list):
-            return _Unusable("a cell array of cell arrays", "save one matrix or vector a cell")
-        if isinstance(part, _Unusable):
-            return _Unusable(f"a cell array that holds {part.kind}", part.cure)
-    return parts
-
-
-def _numbers(values):
-    if values.dtype.kind == "c" or values.dtype.names:  # HDF5 has pairs of real and imag
-        return COMPLEX
-    if values.dtype.kind not in "biuf":
-        return TEXT
-    return values.astype(values.dtype.newbyteorder("="))
-
-
 # Choosing fields.
 
 
 def _choose_features(fields, features, target):
     if features is None:
-        usable = [name for name, field in fields.items() if not isinstance(field, _Unusable)]
+        usable = [name for name, field in fields.items() if not isinstance(field, Unusable)]
         features = [name for name in usable if name != target]
     names = [features] if isinstance(features, str) else list(features)
     if not names:
@@ -303,7 +186,7 @@ def _take(fields, name, path):
             "and lower case differ."
         )
     field = fields[name]
-    if isinstance(field, _Unusable):
+    if isinstance(field, Unusable):
         raise ValueError(
             f"Field {name!r} is {field.kind}; expected a matrix or vector of numbers, or a cell "
             f"array of them. In MATLAB, {field.cure}."
@@ -322,7 +205,7 @@ def _listing(fields):
 
 
 def _describe(field):
-    if isinstance(field, _Unusable):
+    if isinstance(field, Unusable):
         return field.kind
     if not isinstance(field, list):
         return str(field.shape)
