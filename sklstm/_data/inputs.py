@@ -1,7 +1,10 @@
 """Whatever a user may call X, turned into checked `Sequences`."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from sklstm._data.frames import numeric_columns
@@ -12,7 +15,9 @@ __all__ = ["FLOATS", "as_sequences", "from_torch", "is_table"]
 FLOATS = [np.float64, np.float32]
 
 
-def as_sequences(estimator, X, *, reset, tokens=False):
+def as_sequences(
+    estimator: BaseEstimator, X: Any, *, reset: bool, tokens: bool = False
+) -> Sequences:
     """Turn X into `Sequences` and check its features against those of `fit`.
 
     Parameters
@@ -67,7 +72,7 @@ def as_sequences(estimator, X, *, reset, tokens=False):
     return X
 
 
-def from_torch(X):
+def from_torch(X: Any) -> Any:
     """Turn a tensor of torch into an array; scikit-learn's array API would keep it a tensor.
 
     Parameters
@@ -84,7 +89,7 @@ def from_torch(X):
     return X.numpy(force=True) if is_tensor else X
 
 
-def is_table(X):
+def is_table(X: Any) -> bool:
     """Tell whether X is 2-D data: one row, one sequence of a single step.
 
     Parameters
@@ -110,7 +115,7 @@ def is_table(X):
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
 
 
-def _check_tokens(sequences):
+def _check_tokens(sequences: Sequences) -> None:
     """Refuse steps in use that are no whole numbers from 0."""
     if sequences.n_features != 1:
         raise ValueError(
@@ -130,7 +135,7 @@ def _check_tokens(sequences):
         )
 
 
-def _read_arrays(X):
+def _read_arrays(X: Any) -> Sequences:
     if getattr(X, "ndim", None) == 3 or not isinstance(X, (list, tuple)):
         X = check_array(X, dtype=FLOATS, allow_nd=True, ensure_2d=False, ensure_all_finite=False)
         return Sequences.from_arrays(X)
@@ -142,7 +147,7 @@ def _read_arrays(X):
     return Sequences(values, sequences.starts, sequences.lengths, feature_names=names)
 
 
-def _check_features(estimator, sequences, *, reset):
+def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
     """Let scikit-learn compare the features, as columns of an empty table."""
     if not reset and sequences.n_features != estimator.n_features_in_:
         raise ValueError(
@@ -156,5 +161,5 @@ def _check_features(estimator, sequences, *, reset):
     validate_data(estimator, columns, reset=reset, skip_check_array=True)
 
 
-def _name(estimator):
+def _name(estimator: BaseEstimator) -> str:
     return type(estimator).__name__

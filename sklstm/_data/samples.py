@@ -59,10 +59,11 @@ class Samples(NamedTuple):
         weight : ndarray of shape (n_labels,)
             Their weights, all positive.
         """
-        if not isinstance(self.target, Sequences) or not isinstance(self.weight, Sequences):
-            return np.asarray(self.target), np.asarray(self.weight)
+        target = self.target.flat() if isinstance(self.target, Sequences) else self.target
+        if isinstance(self.weight, np.ndarray):
+            return target, self.weight
         weight = self.weight.flat()[:, 0]
-        return self.target.flat()[weight > 0], weight[weight > 0]
+        return target[weight > 0], weight[weight > 0]
 
     def sequence_weight(self) -> np.ndarray | None:
         """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
@@ -182,7 +183,12 @@ def read_samples(
     return GivenSamples(sequences, y, weight, rows, rows)
 
 
-def _read_steps(sequences, y, sample_weight, is_unlabelled) -> GivenSamples:
+def _read_steps(
+    sequences: Sequences,
+    y: Any,
+    sample_weight: Any,
+    is_unlabelled: Callable[[np.ndarray], np.ndarray],
+) -> GivenSamples:
     """Samples with a label at every step that has one."""
     lengths = sequences.lengths
     flat = flatten_steps(y, lengths, is_unlabelled=is_unlabelled)
@@ -204,7 +210,7 @@ def _read_steps(sequences, y, sample_weight, is_unlabelled) -> GivenSamples:
     )
 
 
-def _checked_weight(weight, n_rows) -> np.ndarray:
+def _checked_weight(weight: Any, n_rows: int) -> np.ndarray:
     """Weights as float64; one that no data type can tell from 0 beside the largest is 0."""
     weight = _check_sample_weight(
         weight, np.empty(n_rows), dtype=np.float64, ensure_non_negative=True
@@ -266,7 +272,9 @@ def split_validation(
     return samples.take(np.flatnonzero(train)), samples.take(np.flatnonzero(valid))
 
 
-def _random_part(rows, fraction, seed, stratify) -> np.ndarray:
+def _random_part(
+    rows: np.ndarray, fraction: float, seed: int, stratify: np.ndarray | None
+) -> np.ndarray:
     """Draw some of the rows."""
     size = round(fraction * len(rows))
     if not size:
@@ -279,7 +287,7 @@ def _random_part(rows, fraction, seed, stratify) -> np.ndarray:
     return train_test_split(rows, test_size=size, random_state=seed, stratify=stratify)[1]
 
 
-def _last_of_each(series, time, fraction) -> np.ndarray:
+def _last_of_each(series: np.ndarray, time: np.ndarray, fraction: float) -> np.ndarray:
     """Mark the last rows, by time, of each series."""
     order = np.lexsort((time, series))
     sizes = np.bincount(series)

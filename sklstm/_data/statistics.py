@@ -112,7 +112,7 @@ def weighted_moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     first = float(x[0])  # differences from it are exact where a sum over many rows would round
     blocks = [slice(start, start + BLOCK) for start in range(0, len(x), BLOCK)]
 
-    def distances(block, centre):
+    def distances(block: slice, centre: float) -> np.ndarray:
         return x[block].astype(np.float64) - centre
 
     total = sum(float(weight[block].sum()) for block in blocks)

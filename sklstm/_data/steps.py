@@ -41,7 +41,7 @@ def has_no_label(flat: np.ndarray) -> np.ndarray:
     array([False,  True, False])
     """
     missing = flat == -1 if flat.dtype.kind == "i" else pd.isna(flat)
-    return np.any(np.reshape(missing, (len(flat), -1)), axis=1, keepdims=True)[:, 0]
+    return np.any(missing.reshape(len(flat), -1), axis=1)
 
 
 def has_no_number(flat: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     >>> has_no_number(np.array([-1.0, np.nan]))
     array([False,  True])
     """
-    return np.any(np.reshape(pd.isna(flat), (len(flat), -1)), axis=1, keepdims=True)[:, 0]
+    return np.any(pd.isna(flat).reshape(len(flat), -1), axis=1)
 
 
 def flatten_steps(

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,15 +29,16 @@ from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
 from sklstm._train.run import run
 from sklstm._train.seeds import RandomStream
 
-__all__ = ["NO_VALIDATION", "ONE_EPOCH", "BaseLSTM", "learned"]
+__all__ = ["ONE_EPOCH", "BaseLSTM", "learned"]
 
 Given: TypeAlias = tuple[Any, Any, Any]
 """X, y and sample_weight."""
 
 NO_VALIDATION: Given = (None, None, None)
 
-ONE_EPOCH = {
+ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
+    "warm_start": True,
     "early_stopping": False,
     "lr_scheduler": None,
     "checkpoint": None,
@@ -125,15 +126,20 @@ class BaseLSTM(SequenceEstimator):
     history_ = learned("history", "One row an epoch, made of the history of the net.")
     loss_curve_ = learned("loss_curve", "Training loss after each epoch.")
 
-    def _fit(
-        self, given: Given, valid: Given, plan: Plan, earlier: FittedNetwork | None, context: Any
-    ) -> Self:
-        """Train a new network, or a copy of an earlier one, and keep it if it has an epoch."""
+    def _fit(self, given: Given, validation: Given = NO_VALIDATION, **changes: Any) -> Self:
+        """Train a new network, or a copy of an earlier one, and keep it if it has an epoch.
+
+        With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
+        callbacks do not hear.
+        """
+        plan = self._plan(**changes)
+        earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
+        context = None if changes else self._init_callback_context(max_subtasks=self.max_epochs)
         plan, saved = _resumed(plan)
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        train, held = self._split(reader, plan, head, samples, given[0], valid)
+        train, valid = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
@@ -143,7 +149,7 @@ class BaseLSTM(SequenceEstimator):
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, context, plan, given, learned) as callbacks:
-                run(plan, fitted, train, held, random, saved, callbacks)
+                run(plan, fitted, train, valid, random, saved, callbacks)
         finally:
             if fitted.n_epochs > done:  # what is broken off is kept up to its last epoch
                 self._keep(learned)
@@ -152,12 +158,8 @@ class BaseLSTM(SequenceEstimator):
     def _plan(self, **changes: Any) -> Plan:
         """Settle the parameters as they are now."""
         self._validate_params()
-        title = " ".join(repr(self).split())[:60]
+        title = " ".join(super().__repr__(N_CHAR_MAX=60).split())
         return Plan.make(self.get_params(deep=False) | changes, title)
-
-    def _earlier(self, goes_on: bool) -> FittedNetwork | None:
-        """What training goes on from, if it does."""
-        return getattr(self, "_fitted", None) if goes_on else None
 
     def _blank(self) -> Self:
         """Make an estimator with these parameters, in which scikit-learn may note features."""
@@ -329,7 +331,7 @@ class BaseLSTM(SequenceEstimator):
         if "_fitted" in state:
             self._fitted = FittedNetwork.from_plain(state["_fitted"])
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
@@ -373,14 +375,13 @@ def _features_of(reader: BaseLSTM) -> dict[str, Any]:
 
 @contextmanager
 def _telling_scikit_learn(
-    estimator: BaseLSTM, context: Any, plan: Plan, given: tuple, learned: dict[str, Any]
+    estimator: BaseLSTM, context: Any, plan: Plan, given: Given, learned: dict[str, Any]
 ) -> Iterator[list[ScikitLearnCallbacks]]:
     """Tell scikit-learn's callbacks where training begins and ends, and of each epoch."""
     if context is None:
         yield []
         return
-    X, y, sample_weight = given
-    fit_data = _rows_with_weight(X, y, sample_weight, of_steps=plan.per_step)
+    fit_data = _rows_with_weight(*given, of_steps=plan.per_step)
     context.call_on_fit_task_begin(estimator=estimator, **fit_data)
     has_callbacks = hasattr(estimator, "_skl_callbacks")
     told = ScikitLearnCallbacks(estimator, context, fit_data, learned)

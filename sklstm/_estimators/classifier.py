@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
-from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
+from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
 from sklstm._nn.labels import LabelHead, LabelsHead, learn_labels
 from sklstm._train.plan import Plan
 
@@ -190,8 +191,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     (array(['down', 'up'], dtype='<U4'), (50, 2))
     """
 
-    _parameter_constraints: dict = {
-        **BaseLSTM._parameter_constraints,
+    _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
@@ -318,9 +318,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-        context = self._init_callback_context(max_subtasks=self.max_epochs)
-        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
+        return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
@@ -351,14 +349,14 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
                 "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
             )
-        earlier, classes = self._earlier(True), None if classes is None else np.unique(classes)
-        if earlier and classes is not None and not np.array_equal(classes, self.classes_):
+        classes = None if classes is None else np.unique(classes)
+        known = getattr(self, "classes_", classes)
+        if classes is not None and not np.array_equal(classes, known):
             raise ValueError(
                 f"classes={classes.tolist()} is not what the first call of partial_fit had: "
-                f"{self.classes_.tolist()}."
+                f"{known.tolist()}."
             )
-        plan = self._plan(**ONE_EPOCH, classes=classes)
-        return self._fit((X, y, sample_weight), NO_VALIDATION, plan, earlier, None)
+        return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the labels.
@@ -432,19 +430,17 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         """
         return self._score(accuracy_score, X, y, sample_weight)
 
-    def _learn_head(
-        self, samples: GivenSamples, plan: Plan, earlier: LabelHead | None
-    ) -> LabelHead:
+    def _learn_head(self, given: GivenSamples, plan: Plan, earlier: LabelHead | None) -> LabelHead:
         """Learn the labels, and their weights in this training."""
-        head = earlier or learn_labels(samples.y, samples.rows, plan.settings.get("classes"))
+        head = earlier or learn_labels(given.y, given.rows, plan.settings.get("classes"))
         if plan.per_step and isinstance(head, LabelsHead):
             raise ValueError(
                 "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
                 "is a list of arrays of shape (n_steps_i,)."
             )
-        return head.weighted_by(plan["class_weight"], samples)
+        return head.weighted_by(plan["class_weight"], given)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
-from sklstm._estimators.base import NO_VALIDATION, ONE_EPOCH, BaseLSTM, learned
+from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
 from sklstm._nn.heads import NumberHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
@@ -192,8 +193,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     True
     """
 
-    _parameter_constraints: dict = {
-        **BaseLSTM._parameter_constraints,
+    _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
 
@@ -320,9 +320,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         MemoryError
             If the device has not enough memory.
         """
-        given, valid = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-        context = self._init_callback_context(max_subtasks=self.max_epochs)
-        return self._fit(given, valid, self._plan(), self._earlier(self.warm_start), context)
+        return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
@@ -341,10 +339,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         LSTMRegressor
             The estimator.
         """
-        earlier = self._earlier(True)
-        return self._fit(
-            (X, y, sample_weight), NO_VALIDATION, self._plan(**ONE_EPOCH), earlier, None
-        )
+        return self._fit((X, y, sample_weight), **ONE_EPOCH)
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the targets.
@@ -388,12 +383,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         return self._score(r2_score, X, y, sample_weight)
 
     def _learn_head(
-        self, samples: GivenSamples, plan: Plan, earlier: NumberHead | None
+        self, given: GivenSamples, plan: Plan, earlier: NumberHead | None
     ) -> NumberHead:
         """Learn the shape of the target."""
-        return earlier or NumberHead.learn(samples.y, plan["loss"])
+        return earlier or NumberHead.learn(given.y, plan["loss"])
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

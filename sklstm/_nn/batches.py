@@ -1,6 +1,6 @@
 """Sequences to tensors: the steps go to the device once, batches are gathered there by index."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise, repeat
 from typing import Any
@@ -67,13 +67,13 @@ class SequenceDataset(Dataset):
         )
         self.values = scaling.to_tensor(sequences.values[first:behind], dtype).to(device)
         self.fill = scaling.fill(device, dtype)
-        self.target = self.weight = self._target_starts = None
+        self.target = self.weight = self._of_steps = None
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
         if isinstance(target, Sequences) and isinstance(weight, Sequences):
-            self._target_starts = shared_tensor(target.starts).to(device)
-            self.target, self.weight = (
-                to_tensor(np.append(x.values, np.zeros((1, x.n_features)), axis=0))
-                for x in (target, weight)
+            self._of_steps = (
+                shared_tensor(target.starts).to(device),
+                to_tensor(_padded(target.values)),
+                to_tensor(_padded(weight.values)),
             )
         elif target is not None:
             self.target = to_tensor(target)
@@ -111,12 +111,12 @@ class SequenceDataset(Dataset):
         lengths = None if self._all_full else self._lengths[rows]
         rows = rows.to(self.device, non_blocking=True)
         steps = self._gather(self.values, self._starts[rows], lengths)
-        if self._target_starts is None:
+        if self._of_steps is None:
             targets = self._targets(rows)
         else:
-            starts = self._target_starts[rows]
-            targets = tuple(self._gather(x, starts, lengths) for x in (self.target, self.weight))
-            targets = targets[0], targets[1][..., 0]
+            starts, target, weight = self._of_steps
+            target = self._gather(target, starts[rows], lengths)
+            targets = target, self._gather(weight, starts[rows], lengths)[..., 0]
         if lengths is not None and int(lengths.min()) == len(steps):
             lengths = None
         return (self._filled(steps), lengths), targets
@@ -151,7 +151,9 @@ class SequenceDataset(Dataset):
         inputs = self._filled(steps), torch.from_numpy(lengths), of_rows
         return inputs, self._targets(there)
 
-    def _gather(self, values, starts, lengths):
+    def _gather(
+        self, values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor | None
+    ) -> torch.Tensor:
         """Rows of values in time-major order; behind the end of a sequence their last one."""
         if lengths is None:
             index = starts + self._steps
@@ -165,10 +167,10 @@ class SequenceDataset(Dataset):
         rows = values.index_select(0, index.flatten())  # indexing by two axes takes far longer
         return rows.view(*index.shape, -1)
 
-    def _filled(self, steps):
+    def _filled(self, steps: torch.Tensor) -> torch.Tensor:
         return steps if self.fill is None else fill_missing(steps, self.fill)
 
-    def _targets(self, rows):
+    def _targets(self, rows: Any) -> tuple:
         if self.target is None:
             return None, None
         return self.target[rows], None if self.weight is None else self.weight[rows]
@@ -197,7 +199,7 @@ def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
     [(5, 3, 3), (5, 3, 3), (5, 2, 3)]
     """
 
-    def chunks(tensor, axis):
+    def chunks(tensor: torch.Tensor | None, axis: int) -> Iterable[torch.Tensor | None]:
         return repeat(None) if tensor is None else tensor.chunk(n_parts, axis)
 
     (steps, lengths), (target, weight) = batch
@@ -277,7 +279,7 @@ class BatchLoader:
         if not self.shuffle:
             return (self.dataset.batch(slice(i, i + size)) for i in range(0, n_rows, size))
         rows = self._permutation(n_rows)
-        batches = list(range(len(self)))
+        batches: Sequence[int] = range(len(self))
         if self._buckets:
             pool = np.arange(n_rows) // (BATCHES_IN_POOL * size)
             rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]
@@ -314,7 +316,12 @@ class BatchLoader:
             yield self.dataset.merged_batch(rows, columns)
 
 
-def _smaller(numbers):
+def _padded(values: np.ndarray) -> np.ndarray:
+    """With a row of zeros, the padding, at the end."""
+    return np.append(values, np.zeros((1, values.shape[1])), axis=0)
+
+
+def _smaller(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers in half the memory, if they fit."""
     fits = numbers.max(initial=0) <= np.iinfo(np.int32).max
     return numbers.astype(np.int32) if fits else numbers

@@ -63,7 +63,7 @@ class LabelHead(Head):
         self._refuse_unknown(np.unique(y))
         return np.searchsorted(self.classes, y)[:, None].astype(float)
 
-    def _refuse_unknown(self, labels):
+    def _refuse_unknown(self, labels: np.ndarray) -> None:
         unknown = np.setdiff1d(labels, self.classes)
         if len(unknown):
             raise ValueError(

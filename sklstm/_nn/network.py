@@ -1,6 +1,6 @@
 """The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 __all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-RUNS: dict[str, Any] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
+RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
 class SequenceNetwork(nn.Module):
@@ -40,7 +40,7 @@ class SequenceNetwork(nn.Module):
         How the outputs of all steps become one vector; None for an output at every step.
     n_tokens : int, default=None
         Number of tokens, if steps are tokens that go through an embedding.
-    embedding_dim : int, default=None
+    embedding_dim : int, default=1
         Length of the vector of a token.
     freeze_embedding : bool, default=False
         Whether these vectors are not trained.
@@ -80,7 +80,7 @@ class SequenceNetwork(nn.Module):
         dropout: float = 0.0,
         pooling: str | None = "last",
         n_tokens: int | None = None,
-        embedding_dim: int | None = None,
+        embedding_dim: int = 1,
         freeze_embedding: bool = False,
         mixed_precision: bool = False,
         dtype: torch.dtype = torch.float32,
@@ -88,7 +88,7 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.mixed_precision = mixed_precision
         self.embedding = None
-        if n_tokens is not None and embedding_dim is not None:
+        if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
@@ -132,7 +132,7 @@ class SequenceNetwork(nn.Module):
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
         return self.head(self.dropout(pooled))
 
-    def _read(self, steps, lengths):
+    def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Outputs of every step, (n_steps, n_sequences, width)."""
         if lengths is None or not self.recurrent.bidirectional:
             return self.recurrent(steps)[0]  # what stands behind the end cannot reach back
@@ -141,7 +141,7 @@ class SequenceNetwork(nn.Module):
         packed = pack_padded_sequence(steps, lengths.clamp(min=1), enforce_sorted=False)
         return pad_packed_sequence(self.recurrent(packed)[0], total_length=len(steps))[0]
 
-    def _read_both_ways(self, steps, lengths):
+    def _read_both_ways(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Outputs of a bidirectional network, each direction a run of its own.
 
         torch reads packed sequences without oneDNN, which takes up to eight times as long.
@@ -151,7 +151,7 @@ class SequenceNetwork(nn.Module):
         zeros = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
         state = (zeros, zeros) if layers.mode == "LSTM" else zeros
 
-        def read(steps, weights):
+        def read(steps: torch.Tensor, weights: list[torch.Tensor]) -> torch.Tensor:
             return run(steps, state, weights, True, 1, 0.0, layers.training, False, False)[0]
 
         for layer in range(layers.num_layers):

@@ -118,10 +118,15 @@ class Operations:
     'Tanh_1'
     """
 
-    def __init__(self):
-        self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
 
-    def __call__(self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any):
+    def __call__(
+        self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any
+    ) -> Any:
         """Append a node and give the name of its result, or the `names` if there are several."""
         names = names or [f"{kind}_{len(self.nodes)}"]
         sources = [x if isinstance(x, str) else self._constant(x) for x in inputs]
@@ -155,13 +160,15 @@ class Operations:
         )
         return names[len(start) :]
 
-    def _constant(self, array):
+    def _constant(self, array: Any) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
 
-def _network(op, weights, network, steps):
+def _network(
+    op: Operations, weights: dict[str, np.ndarray], network: SequenceNetwork, steps: str
+) -> str:
     """What `SequenceNetwork` does, its result first by sequence, then by step."""
     n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
     positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
@@ -179,7 +186,9 @@ def _network(op, weights, network, steps):
     return op("Add", op("MatMul", pooled, head[0]), head[1])
 
 
-def _recurrent(op, weights, layers, steps):
+def _recurrent(
+    op: Operations, weights: dict[str, np.ndarray], layers: nn.RNNBase, steps: str
+) -> tuple[str, str]:
     """Outputs of every step, and those that are the last ones in each direction."""
     cell = CELLS_IN_ONNX[type(layers)]
     directions = ["", "_reverse"] if layers.bidirectional else [""]
@@ -211,13 +220,20 @@ def _recurrent(op, weights, layers, steps):
     return steps, op("Reshape", last, np.array([0, width]))
 
 
-def _gates(weight, cell):
+def _gates(weight: np.ndarray, cell: str) -> np.ndarray:
     """Weights of a direction with the gates in the order of ONNX."""
     gates = np.split(weight, len(GATES[cell]))
     return np.concatenate([gates[place] for place in GATES[cell]])
 
 
-def _pooled(op, weights, pooling, outputs, last, inside):
+def _pooled(
+    op: Operations,
+    weights: dict[str, np.ndarray],
+    pooling: type,
+    outputs: str,
+    last: str,
+    inside: str,
+) -> str:
     """One vector for each sequence; anything for an empty one."""
     if pooling is LastPooling:
         return last
@@ -233,12 +249,12 @@ def _pooled(op, weights, pooling, outputs, last, inside):
     return op("ReduceSum", op("Mul", share, outputs), np.array([0]), keepdims=0)
 
 
-def _kind(kind):
+def _kind(kind: Any) -> int:
     """ONNX's number of a data type, given by NumPy or by name."""
     return helper.np_dtype_to_tensor_dtype(np.dtype(kind))
 
 
-def _write(content, path):
+def _write(content: bytes, path: Path) -> None:
     """Replace the file in one step: at any time it is a whole one, or none."""
     draft = path.with_name(f"{path.name}.draft")
     try:

@@ -225,7 +225,7 @@ class InputScaling:
         ]
         return op("Concat", *channels, axis=2)
 
-    def _scaled_in_onnx(self, op, steps):
+    def _scaled_in_onnx(self, op: Any, steps: str) -> str:
         centred = op("Sub", steps, np.asarray(self.mean))
         return op.cast(op("Div", centred, np.asarray(self.scale)), "float32")
 
@@ -342,7 +342,7 @@ def shared_tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
-def _refuse_missing_features(sequences):
+def _refuse_missing_features(sequences: Sequences) -> None:
     used = sequences.values[sequences.step_weights() > 0]
     gone = np.flatnonzero(np.isnan(used).all(axis=0))
     if len(gone):

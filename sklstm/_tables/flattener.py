@@ -1,8 +1,11 @@
 """SequenceFlattener: sequences become a table of lags."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
@@ -52,7 +55,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
     """
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the features and the length of the longest sequence.
 
         Parameters
@@ -73,7 +76,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Copy the sequences into a table.
 
         Parameters
@@ -91,7 +94,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         dense = as_sequences(self, X, reset=False).to_dense(self.n_steps_)
         return dense.reshape(len(dense), -1)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns: feature and lag, ``t`` being the last step of the sequence.
 
         Parameters
@@ -109,7 +112,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         lags = [f"[t-{lag}]" if lag else "[t]" for lag in range(self.n_steps_ - 1, -1, -1)]
         return np.array([f"{name}{lag}" for lag in lags for name in names], dtype=object)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True

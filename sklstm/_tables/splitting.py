@@ -1,8 +1,10 @@
 """Cross-validation of tables with the rows of many series: cut by time, not by row."""
 
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,9 @@ from sklstm._data.frames import NANOSECONDS, Rows, lay_out
 __all__ = ["TimestampSplit"]
 
 
-def last_stamps_of_targets(codes, stamps, n_ahead, times):
+def last_stamps_of_targets(
+    codes: np.ndarray, stamps: np.ndarray, n_ahead: int, times: pd.Index | None
+) -> np.ndarray:
     """Stamp of the last row that the target of each row is made of.
 
     Parameters
@@ -132,7 +136,16 @@ class TimestampSplit(BaseCrossValidator):
         "purge": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, n_splits=5, *, time=None, series=None, test_size=None, gap=0, purge=0):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        time: str | None = None,
+        series: str | list[str] | None = None,
+        test_size: int | timedelta | str | None = None,
+        gap: int | timedelta | str = 0,
+        purge: int = 0,
+    ):
         self.n_splits = n_splits
         self.time = time
         self.series = series
@@ -140,7 +153,9 @@ class TimestampSplit(BaseCrossValidator):
         self.gap = gap
         self.purge = purge
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: pd.DataFrame, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Give the training rows and the test rows of each split.
 
         Parameters
@@ -168,15 +183,15 @@ class TimestampSplit(BaseCrossValidator):
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), caller_name=type(self).__name__
         )
-        layout = self._read(X)
-        codes = np.zeros(len(X), dtype=int) if layout.keys is None else pd.factorize(layout.keys)[0]
-        reached = last_stamps_of_targets(codes, layout.stamps, self.purge, layout.times)
-        distinct = np.unique(layout.stamps)
-        starts = self._test_starts(distinct, layout.clock)
-        ends = self._training_ends(distinct, starts, layout.clock)
-        return self._rows(layout.stamps, reached, distinct[starts], ends)
+        keys, times, stamps, clock = self._read(X)
+        codes = np.zeros(len(X), dtype=int) if keys is None else pd.factorize(keys)[0]
+        reached = last_stamps_of_targets(codes, stamps, self.purge, times)
+        distinct = np.unique(stamps)
+        starts = self._test_starts(distinct, clock)
+        ends = self._training_ends(distinct, starts, clock)
+        return self._rows(stamps, reached, distinct[starts], ends)
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Give the number of splits.
 
         Parameters
@@ -195,8 +210,8 @@ class TimestampSplit(BaseCrossValidator):
         """
         return self.n_splits
 
-    def _read(self, X):
-        """Time and series of each row."""
+    def _read(self, X: Any) -> tuple[pd.Index | None, pd.Index | None, np.ndarray, str]:
+        """Series, time and stamp of each row, and the kind of the stamps."""
         name = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
@@ -204,27 +219,27 @@ class TimestampSplit(BaseCrossValidator):
                 "the table itself to the search or the score, with transformers in a Pipeline; "
                 "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
             )
-        layout = lay_out(X, self.series, self.time)
+        _, keys, times, stamps, clock = lay_out(X, self.series, self.time)
         dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
-        if layout.clock is None or (layout.clock == "counter" and dates):
+        if stamps is None or clock is None or (clock == "counter" and dates):
             raise ValueError(
                 f"{name}(time=None) reads the time from the index, which has the dtype "
                 f"{X.index.dtype}"
                 + (f", but there are dates in the columns {dates}" if dates else "")
                 + ". Name the column or index level with the time: time='date'."
             )
-        return layout
+        return keys, times, stamps, clock
 
-    def _test_starts(self, distinct, clock):
+    def _test_starts(self, distinct: np.ndarray, clock: str) -> np.ndarray:
         """Places of the first stamp of each test fold among the distinct stamps."""
         back = np.arange(self.n_splits, 0, -1)
         size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
-        if isinstance(size, Integral):
-            starts = len(distinct) - int(size) * back
-        else:
+        if isinstance(size, (timedelta, str)):
             length = _nanoseconds(size, "test_size", clock)
             latest = distinct.max(initial=0) - length * back
             starts = np.searchsorted(distinct, latest, side="right")
+        else:
+            starts = len(distinct) - size * back
         sizes = np.diff(starts, append=len(distinct))
         if starts[0] < 1 or not sizes.all():
             raise ValueError(
@@ -234,13 +249,15 @@ class TimestampSplit(BaseCrossValidator):
             )
         return starts
 
-    def _training_ends(self, distinct, starts, clock):
+    def _training_ends(self, distinct: np.ndarray, starts: np.ndarray, clock: str) -> np.ndarray:
         """Stamps that the training rows of each split lie before."""
-        if isinstance(self.gap, Integral):
-            return distinct[np.maximum(starts - self.gap, 0)]
-        return distinct[starts] - _nanoseconds(self.gap, "gap", clock)
+        if isinstance(self.gap, (timedelta, str)):
+            return distinct[starts] - _nanoseconds(self.gap, "gap", clock)
+        return distinct[np.maximum(starts - self.gap, 0)]
 
-    def _rows(self, stamps, reached, starts, ends):
+    def _rows(
+        self, stamps: np.ndarray, reached: np.ndarray, starts: np.ndarray, ends: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
             is_train = (stamps < end) & (reached < start)
             if not is_train.any():
@@ -255,7 +272,7 @@ class TimestampSplit(BaseCrossValidator):
             yield np.flatnonzero(is_train), np.flatnonzero(is_test)
 
 
-def _nanoseconds(duration, name, clock):
+def _nanoseconds(duration: timedelta | str, name: str, clock: str) -> int:
     """Turn a duration into the unit of the stamps."""
     try:
         length = pd.Timedelta(duration).as_unit("ns").value

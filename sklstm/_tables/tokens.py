@@ -1,15 +1,16 @@
 """Texts to sequences of tokens, and word vectors for these."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.utils import metadata_routing
+from sklearn.utils import Tags, metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,7 +27,7 @@ UNKNOWN = "<unknown>"
 class TokenSequencer(
     TransformerMixin,
     SequenceEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]  # scikit-learn's, which has no types
 ):
     r"""Turn each text into the sequence of its tokens: the numbers of its words.
 
@@ -124,17 +125,17 @@ class TokenSequencer(
     def __init__(
         self,
         *,
-        lowercase=True,
-        preprocessor=None,
-        tokenizer=None,
-        stop_words=None,
-        token_pattern=r"(?u)\b\w\w+\b",
-        analyzer="word",
-        max_features=None,
-        min_df=1,
-        max_df=1.0,
-        vocabulary=None,
-        max_length=None,
+        lowercase: bool = True,
+        preprocessor: Callable | None = None,
+        tokenizer: Callable | None = None,
+        stop_words: str | list[str] | None = None,
+        token_pattern: str | None = r"(?u)\b\w\w+\b",
+        analyzer: str | Callable = "word",
+        max_features: int | None = None,
+        min_df: float = 1,
+        max_df: float = 1.0,
+        vocabulary: Mapping[str, int] | Iterable[str] | None = None,
+        max_length: int | None = None,
     ):
         self.lowercase = lowercase
         self.preprocessor = preprocessor
@@ -149,7 +150,7 @@ class TokenSequencer(
         self.max_length = max_length
 
     @with_callbacks
-    def fit(self, raw_documents, y=None):
+    def fit(self, raw_documents: Iterable, y: Any = None) -> Self:
         """Learn the vocabulary.
 
         Parameters
@@ -173,7 +174,7 @@ class TokenSequencer(
         return self
 
     @with_callbacks
-    def fit_transform(self, raw_documents, y=None):
+    def fit_transform(self, raw_documents: Iterable, y: Any = None) -> Sequences:
         """Learn the vocabulary, and turn each text into its tokens.
 
         Parameters
@@ -195,7 +196,7 @@ class TokenSequencer(
         """
         return self._number(self._fit(raw_documents, y))
 
-    def transform(self, raw_documents):
+    def transform(self, raw_documents: Iterable) -> Sequences:
         """Turn each text into its tokens.
 
         Parameters
@@ -216,7 +217,7 @@ class TokenSequencer(
         check_is_fitted(self)
         return self._number(self._read(raw_documents))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> list[list[str]]:
         """Turn tokens back into words.
 
         Parameters
@@ -247,7 +248,7 @@ class TokenSequencer(
                 )
         return [[words[token] for token in tokens] for tokens in rows]
 
-    def embedding_weights(self, vectors):
+    def embedding_weights(self, vectors: Any) -> np.ndarray:
         """Line up pretrained word vectors with the vocabulary.
 
         Parameters
@@ -304,7 +305,7 @@ class TokenSequencer(
         weights[[self.vocabulary_[word] for word in found]] = rows
         return weights
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the one feature of a step; the words are in `vocabulary_`.
 
         Parameters
@@ -320,7 +321,7 @@ class TokenSequencer(
         check_is_fitted(self)
         return np.array(["token"], dtype=object)
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: sequences have one form only.
 
         Parameters
@@ -335,7 +336,7 @@ class TokenSequencer(
         """
         return self
 
-    def _fit(self, raw_documents, y):
+    def _fit(self, raw_documents: Iterable, y: Any) -> list[Any]:
         """Do what `fit` does, and hand on the texts."""
         self._validate_params()
         context = self._init_callback_context()
@@ -350,7 +351,7 @@ class TokenSequencer(
         context.call_on_fit_task_end(estimator=self, X=raw_documents, y=y)
         return texts
 
-    def _read(self, raw_documents):
+    def _read(self, raw_documents: Iterable) -> list[Any]:
         """Check the texts, and list them."""
         if isinstance(raw_documents, str):
             raise ValueError(
@@ -377,7 +378,7 @@ class TokenSequencer(
                 )
         return texts
 
-    def _number(self, texts):
+    def _number(self, texts: list[Any]) -> Sequences:
         """Number the words of each text, 0 for those that are not known."""
         split = self._vectorizer.build_analyzer()
         token_of = self.vocabulary_.get
@@ -385,7 +386,7 @@ class TokenSequencer(
             [token_of(word, 0) for word in islice(split(text), self.max_length)] for text in texts
         )
 
-    def _check_vectors(self, found):
+    def _check_vectors(self, found: dict[str, np.ndarray]) -> None:
         """Refuse vectors that are none, of different lengths, or not finite."""
         if not found:
             raise ValueError(
@@ -403,7 +404,7 @@ class TokenSequencer(
             if not np.isfinite(vector).all():
                 raise ValueError(f"The vector of {word!r} holds NaN or infinity: leave it out.")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
@@ -411,7 +412,7 @@ class TokenSequencer(
         return tags
 
 
-def _words_in_order(vocabulary):
+def _words_in_order(vocabulary: Any) -> Any:
     """The words of a mapping to tokens, in the order of these; anything else as it is."""
     if not isinstance(vocabulary, Mapping):
         return vocabulary

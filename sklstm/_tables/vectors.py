@@ -2,7 +2,8 @@
 
 import gzip
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 __all__ = ["find_vectors", "read_vectors"]
 
 
-def find_vectors(vectors, words):
+def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Look up the vectors of some words.
 
     Parameters
@@ -43,7 +44,7 @@ def find_vectors(vectors, words):
     return {word: np.asarray(vectors[word], dtype=np.float32) for word in words if word in vectors}
 
 
-def read_vectors(path, words):
+def read_vectors(path: str | os.PathLike, words: Container[str]) -> dict[str, np.ndarray]:
     """Read the vectors of some words from a text file of GloVe's or word2vec's format.
 
     Parameters

@@ -40,7 +40,8 @@ class KeepWeights(Callback):
         """Forget earlier runs."""
         self.n_epochs_ = len(net.history)
         self.last_ = _weights(net)
-        self.best_ = self.best_epoch_ = None
+        self.best_: dict[str, torch.Tensor] | None = None
+        self.best_epoch_ = 0
         self.best_loss_ = np.inf
         self.wants_best_ = False
 
@@ -327,5 +328,5 @@ def refuse_scorers(callbacks: list[Any]) -> None:
             )
 
 
-def _weights(net):
+def _weights(net: Any) -> dict[str, torch.Tensor]:
     return deepcopy(net.module_.state_dict())

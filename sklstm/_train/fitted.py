@@ -201,7 +201,7 @@ class FittedNetwork:
         starts[order] = np.cumsum(sizes[order]) - sizes[order]
         return outputs[ranges(starts, sizes)]
 
-    def _outputs(self, sequences):
+    def _outputs(self, sequences: Sequences) -> np.ndarray:
         batch_size = min(len(sequences), self.net.prediction_batch_size(sequences.max_length))
         with (
             suitable_threads(batch_size, self.net.module__hidden_size),

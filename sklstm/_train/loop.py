@@ -50,10 +50,10 @@ class SequenceNet(NeuralNet):
     """
 
     callbacks: Any
-    callbacks_: Any
+    callbacks_: list[tuple[str, Callback]]
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer())]
 
     def build(self, random: RandomStream) -> "SequenceNet":
@@ -84,11 +84,13 @@ class SequenceNet(NeuralNet):
         with self._run.random.as_global():
             return self.module_(*x)
 
-    def _draws(self):
+    def _draws(self) -> bool:
         """Whether the network may draw random numbers in training."""
         return self.module is not SequenceNetwork or self.module__dropout > 0
 
-    def get_loss(self, y_pred: torch.Tensor, y_true: tuple, *args: Any, **kwargs: Any):
+    def get_loss(
+        self, y_pred: torch.Tensor, y_true: tuple, *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
         """Loss of a batch: target and weight."""
         return self.criterion_(y_pred, *y_true)
 
@@ -150,7 +152,13 @@ class SequenceNet(NeuralNet):
             self.callbacks_ = of_net
             del self._run
 
-    def _run_epochs(self, dataset, validation, epochs, weights):
+    def _run_epochs(
+        self,
+        dataset: SequenceDataset,
+        validation: SequenceDataset | None,
+        epochs: int,
+        weights: KeepWeights,
+    ) -> None:
         try:
             self.fit_loop((dataset, validation), epochs=epochs)
         except Diverged as diverged:
@@ -240,7 +248,12 @@ class SequenceNet(NeuralNet):
             outputs.append(output.detach())
         return {"loss": sum(losses), "y_pred": torch.cat(outputs, dim=-2)}
 
-    def _n_parts(self, steps, lengths, columns=None):
+    def _n_parts(
+        self,
+        steps: torch.Tensor,
+        lengths: torch.Tensor | None,
+        columns: torch.Tensor | None = None,
+    ) -> int:
         """In how many parts to train a batch: those whose memory oneDNN's LSTM gets again.
 
         A larger part takes up to 1.6 times as long for each sequence: its blocks are larger than
@@ -259,11 +272,11 @@ class SequenceNet(NeuralNet):
         fitting = OUTPUTS_IN_PART // (n_steps * self._width() * self.module__num_layers)
         return -(-n_sequences // max(fitting, SMALLEST_PART))
 
-    def _width(self):
+    def _width(self) -> int:
         """Outputs of a step: those of both directions."""
         return self.module__hidden_size * (2 if self.module__bidirectional else 1)
 
-    def _set_training(self, training=True):
+    def _set_training(self, training: bool = True) -> None:
         if self.module_.training is not training:  # walking through the modules takes its time
             super()._set_training(training)
 
@@ -340,7 +353,7 @@ class SequenceNet(NeuralNet):
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
 
 
-def _by_sequence(outputs, lengths):
+def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another."""
     if outputs.ndim == 2:
         return outputs
@@ -351,12 +364,12 @@ def _by_sequence(outputs, lengths):
     return outputs[steps < lengths.to(outputs.device)[:, None]]
 
 
-def _total_weight(target, weight):
+def _total_weight(target: torch.Tensor, weight: torch.Tensor | None) -> Any:
     """Weight of a batch: the number of its sequences, if they have no weights."""
     return len(target) if weight is None else weight.sum(dtype=torch.float64)
 
 
-def _listens_to_batches(callback):
+def _listens_to_batches(callback: Callback) -> bool:
     return any(
         getattr(type(callback), name) is not getattr(Callback, name)
         for name in ("on_batch_begin", "on_batch_end")

@@ -33,7 +33,7 @@ OPTIMIZERS = {
 FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
 
 
-def _one_cycle(optimizer, n_epochs):
+def _one_cycle(optimizer: torch.optim.Optimizer, n_epochs: int) -> lr_scheduler.OneCycleLR:
     lr = optimizer.param_groups[0]["lr"]
     return lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=max(n_epochs, 4))
 
@@ -301,7 +301,7 @@ def _describe(setting: Any) -> Any:
 def _code(function: types.FunctionType) -> list[Any]:
     """What a function does: two lambdas are the same only if they do the same."""
 
-    def parts(code):
+    def parts(code: types.CodeType) -> list[Any]:
         constants = [parts(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
         return [code.co_code, code.co_names, constants]
 

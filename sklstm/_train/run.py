@@ -71,7 +71,15 @@ def run(
             fitted.best_epoch = weights.kept_epoch_
 
 
-def _callbacks(plan, done, weights, random, saved, train, valid) -> list[Callback]:
+def _callbacks(
+    plan: Plan,
+    done: int,
+    weights: KeepWeights,
+    random: RandomStream,
+    saved: dict | None,
+    train: Samples,
+    valid: Samples | None,
+) -> list[Callback]:
     """What a plan wants to happen after each epoch, in this order."""
     callbacks: list[Callback] = []
     if plan["lr_scheduler"] is not None:

@@ -17,13 +17,19 @@ _lock = RLock()
 
 
 def _renew_lock() -> None:
-    """A child of a fork has the lock of a thread that is not there."""
+    """A child of a fork begins with a lock of its own."""
     global _lock
     _lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_renew_lock)
+    # Nobody uses torch's generators during a fork: their locks would be locked for ever in the
+    # child, and their states those of a training that is not there.
+    os.register_at_fork(
+        before=lambda: _lock.acquire(),
+        after_in_parent=lambda: _lock.release(),
+        after_in_child=_renew_lock,
+    )
 
 
 class RandomStream:
