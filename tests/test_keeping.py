@@ -45,6 +45,7 @@ def quick(estimator=LSTMRegressor, **params):
 
 def on_table(*others, **params):
     """Fitted on the first rows; the others, which it predicts, carry on."""
+    params = {"max_gap": "any", "cold_start": "ignore"} | params
     windower = SequenceWindower(window_size=5, horizon=1, series="station", **params)
     model = make_pipeline(windower, *(others or [quick()])).fit(TABLE[:60], TABLE["wind"][:60])
     return model, TABLE[60:]
@@ -52,7 +53,7 @@ def on_table(*others, **params):
 
 def on_index_levels():
     table = TABLE.set_index("station", append=True)
-    windower = SequenceWindower(window_size=5, series="station", max_gap="5D")
+    windower = SequenceWindower(5, series="station", max_gap="5D", cold_start="ignore")
     model = make_pipeline(windower, quick()).fit(table[:60], table["wind"][:60])
     return model, table[60:]
 

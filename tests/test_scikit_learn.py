@@ -80,7 +80,7 @@ def classifier(**params):
 
 
 def windower(window_size=3):
-    return SequenceWindower(window_size, horizon=1)
+    return SequenceWindower(window_size, horizon=1, cold_start="ignore")
 
 
 def behind_windower(final):

@@ -1,15 +1,17 @@
 """The rows carried over: what a windower remembers of each series."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
+from sklstm._data.sequences import Sequences
+from sklstm._tables.histories import history_bounds, scatter
 from sklstm._tables.notices import write_stamp
 
-__all__ = ["Given", "Memory", "check_arrival"]
+__all__ = ["Given", "Memory", "Table", "check_arrival", "put_behind"]
 
 
 class Memory(NamedTuple):
@@ -33,21 +35,13 @@ class Memory(NamedTuple):
     cuts: np.ndarray
 
     @classmethod
-    def keep(
-        cls, rows: Rows, codes: np.ndarray, values: np.ndarray, cuts: np.ndarray, size: int
-    ) -> "Memory":
+    def keep(cls, table: "Table", size: int) -> "Memory":
         """Keep the last rows of each series.
 
         Parameters
         ----------
-        rows : Rows
-            The rows side by side.
-        codes : ndarray of int, shape (n_rows,)
-            Series of each row of the table.
-        values : ndarray of shape (n_rows, n_features)
-            Features of each row of the table.
-        cuts : ndarray of bool, shape (n_rows,)
-            Whether something is missing before the row at each place.
+        table : Table
+            All rows that are known.
         size : int
             Most rows of a series.
 
@@ -56,12 +50,14 @@ class Memory(NamedTuple):
         Memory
             A copy of those rows.
         """
+        rows = table.rows
         first = np.flatnonzero(rows.is_first)
-        behind = np.append(first[1:], len(codes))
+        behind = np.append(first[1:], len(rows.order))
         n_kept = np.minimum(behind - first, size)
         places = ranges(behind - n_kept, n_kept)
         last = rows.order[places]
-        return cls(codes[last], rows.stamps[places], values[last], cuts[places])
+        cuts = table.is_first[places]
+        return cls(table.codes[last], rows.stamps[places], table.values[last], cuts)
 
     def take(self, places: np.ndarray) -> "Memory":
         """Select rows.
@@ -164,6 +160,106 @@ class Given(NamedTuple):
     codes: np.ndarray
     names: pd.Index | None
     rows: Rows
+
+
+class Table(NamedTuple):
+    """Given rows behind those carried over.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_features)
+        Features of each row, the rows carried over first.
+    codes : ndarray of int, shape (n_rows,)
+        Series of each row.
+    rows : Rows
+        The rows side by side.
+    is_first : ndarray of bool, shape (n_rows,)
+        Whether a row is the first one of its series, or behind a hole, at each place.
+    n_carried : int
+        Number of rows carried over.
+    """
+
+    values: np.ndarray
+    codes: np.ndarray
+    rows: Rows
+    is_first: np.ndarray
+    n_carried: int
+
+    def histories(self, window_size: int, horizon: int, names: np.ndarray | None) -> Sequences:
+        """Cut the histories of the given rows out of all rows.
+
+        Parameters
+        ----------
+        window_size : int
+            Most rows a history may have.
+        horizon : int
+            Rows between the last row of a history and the row it belongs to.
+        names : ndarray of shape (n_features,), or None
+            Names of the features.
+
+        Returns
+        -------
+        Sequences
+            One for each given row, in the order of the table.
+        """
+        order, values = self.rows.order, self.values
+        starts, lengths = history_bounds(self.is_first, window_size, horizon)
+        if not np.array_equal(order, np.arange(len(order))):
+            starts, lengths = scatter(starts, order), scatter(lengths, order)
+            if values.flags.f_contiguous:  # take would copy the table first
+                values = values.T.take(order, axis=1).T
+            else:
+                values = values.take(order, axis=0)
+        given = slice(self.n_carried, None)
+        return Sequences(values, starts[given], lengths[given], self.codes[given], names)
+
+
+def put_behind(
+    carried: Memory | None, given: Given, cuts: np.ndarray, fronts: Any, median_step: float | None
+) -> Table:
+    """Put the given rows behind those carried over.
+
+    Parameters
+    ----------
+    carried : Memory or None
+        Earlier rows of the given series.
+    given : Given
+        The table.
+    cuts : ndarray of bool, shape (n_rows,)
+        Whether rows are missing before the given row at each place.
+    fronts : Fronts or None
+        Tells which series go on; needed if there are rows carried over.
+    median_step : float or None
+        Unit of the feature ``elapsed``, 0 if it is not known; None if there is no such feature.
+
+    Returns
+    -------
+    Table
+        All of them.
+    """
+    values, codes, rows = given.values, given.codes, given.rows
+    n_carried = 0 if carried is None else len(carried.codes)
+    if carried is not None and n_carried:
+        codes = np.concatenate([carried.codes, codes])
+        stamps = np.concatenate([carried.stamps, given.layout.stamps])
+        of_rows = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
+        of_rows[n_carried + fronts.rows[~fronts.goes_on]] = True
+        rows = Rows.arrange(codes, stamps)
+        cuts = of_rows[rows.order]
+    if median_step is not None:
+        values = _with_elapsed(values, rows, median_step, n_carried)
+    if carried is not None and n_carried:
+        values = np.concatenate([carried.values, values])
+    return Table(values, codes, rows, rows.is_first | cuts, n_carried)
+
+
+def _with_elapsed(values: np.ndarray, rows: Rows, median_step: float, n_carried: int) -> np.ndarray:
+    """Append the time since the previous row of the series to the given rows."""
+    elapsed = np.ones(len(rows.order), dtype=values.dtype)
+    if median_step:
+        steps = np.where(rows.is_first, median_step, rows.steps)
+        elapsed[rows.order] = steps / median_step
+    return np.column_stack([values, elapsed[n_carried:]])
 
 
 def check_arrival(memory: Memory, given: Given) -> None:

@@ -1,15 +1,18 @@
 """What is said of histories that are joined, cut, lost, or too far ahead."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import NANOSECONDS, Layout, Rows
+from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_stamps
 from sklstm._tables.histories import count_shortened
 from sklstm._tables.rhythm import Rhythm
 
 __all__ = [
     "FEW",
     "check_kind_of_time",
+    "check_what_is_asked",
     "check_within_horizon",
     "notice_of_holes",
     "notice_of_joins",
@@ -105,6 +108,42 @@ def notice_of_holes(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) ->
         "be missing, max_gap=... joins rows up to a longer step, max_gap='any' all of them, and "
         "elapsed=True tells the network of the steps."
     )
+
+
+def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
+    """Refuse parameters that ask for what the table has not.
+
+    Parameters
+    ----------
+    asked : dict
+        Parameters of the windower by name; None, False and ``max_gap="any"`` ask for nothing.
+    layout : Layout
+        What the table tells.
+    X : object
+        The table.
+
+    Raises
+    ------
+    ValueError
+        If there are no names, no time, or a gap in another unit than the time.
+    """
+    nothing = (None, False, "any")
+    names = [name for name, value in asked.items() if not any(value is no for no in nothing)]
+    names = [name for name in names if asked[name] != "any"]
+    if names and not isinstance(X, pd.DataFrame):
+        raise ValueError(
+            f"{names[0]}={asked[names[0]]!r} needs a DataFrame, got {type(X).__module__}."
+            f"{type(X).__name__}. If a scaler stands in front, it drops the index: move series "
+            "and time to index levels and use Pipeline.set_output(transform='pandas'), or leave "
+            "the scaler out: the LSTM estimators standardise by themselves."
+        )
+    if layout.clock is None and set(names) & {"max_gap", "elapsed"}:
+        raise ValueError(
+            f"{names[-1]}={asked[names[-1]]!r} needs the time of each row: name it "
+            "with time=, or make the index one of dates, periods or integers."
+        )
+    if "max_gap" in names:
+        gap_in_stamps(asked["max_gap"], layout.clock)
 
 
 def check_kind_of_time(clock: str | None, fitted: str | None) -> None:

@@ -26,12 +26,12 @@ from sklstm._data.frames import (
     numeric_columns,
 )
 from sklstm._data.inputs import FLOATS, from_torch
-from sklstm._data.sequences import Sequences
 from sklstm._tables.cold import Fronts, notice_of_cold_start, notice_of_no_index
-from sklstm._tables.histories import factorize, history_bounds, longer, scatter
-from sklstm._tables.memory import Given, Memory, check_arrival
+from sklstm._tables.histories import factorize, longer
+from sklstm._tables.memory import Given, Memory, check_arrival, put_behind
 from sklstm._tables.notices import (
     check_kind_of_time,
+    check_what_is_asked,
     check_within_horizon,
     notice_of_holes,
     notice_of_joins,
@@ -231,7 +231,7 @@ class SequenceWindower(
         ValueError
             If a parameter or the table is not valid.
         """
-        return self._cut(*self._fit(X, y))
+        return self._cut(self._fit(X, y))
 
     def transform(self, X):
         """Give each row its history.
@@ -257,13 +257,12 @@ class SequenceWindower(
         cuts = self._cuts(given, rhythm)
         fronts = self._fronts(given, rhythm)
         carried = None if fronts is None else self._memory.take(fronts.places)
-        if rhythm is not None:
+        if rhythm is not None and self.max_gap is None:
             self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
-        sequences = self._cut(*self._put_behind(carried, given, cuts, fronts))
+        sequences = self._cut(self._put_behind(carried, given, cuts, fronts))
         self._tell_of_cold_start(given, fronts, rhythm, sequences)
-        n_series = given.rows.is_first.sum()
-        ahead = np.ones(n_series, bool) if fronts is None else fronts.is_ahead()
-        check_within_horizon(given.values, given.rows, self.horizon, ahead)
+        if fronts is not None:
+            check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
         return sequences
 
     def partial_fit(self, X, y=None):
@@ -295,10 +294,9 @@ class SequenceWindower(
         check_arrival(self._memory, given)
         rhythm = self._known_rhythm(given)
         cuts, fronts = self._cuts(given, rhythm), self._fronts(given, rhythm)
-        values, codes, _, is_first, _ = cut = self._put_behind(self._memory, given, cuts, fronts)
-        self.series_ = given.names
-        self._rhythm = rhythm
-        self._memory = Memory.keep(cut[2], codes, values, is_first, self._n_remembered)
+        table = self._put_behind(self._memory, given, cuts, fronts)
+        self.series_, self._rhythm = given.names, rhythm
+        self._memory = Memory.keep(table, self._n_remembered)
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -355,13 +353,11 @@ class SequenceWindower(
                 notice_of_joins(rows, self._rhythm, layout)
                 or notice_of_holes(rows, cuts, self._reach, layout)
             )
-        cut = self._put_behind(None, given, cuts, None)
-        self._memory = None
-        if self.carry_over and rows.steps is not None and self._n_remembered:
-            values, codes, _, is_first, _ = cut
-            self._memory = Memory.keep(rows, codes, values, is_first, self._n_remembered)
+        table = self._put_behind(None, given, cuts, None)
+        remembers = self.carry_over and rows.steps is not None and self._n_remembered
+        self._memory = Memory.keep(table, self._n_remembered) if remembers else None
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return cut
+        return table
 
     @property
     def _reach(self):
@@ -411,21 +407,9 @@ class SequenceWindower(
         return Fronts.find(self._memory, given, rhythm, gap)
 
     def _put_behind(self, carried, given, cuts, fronts):
-        """The given rows behind those carried over; what `_cut` wants."""
-        values, codes, rows = given.values, given.codes, given.rows
-        n_carried = 0 if carried is None else len(carried.codes)
-        if n_carried:
-            codes = np.concatenate([carried.codes, codes])
-            stamps = np.concatenate([carried.stamps, given.layout.stamps])
-            cuts = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
-            cuts[n_carried + fronts.rows[~fronts.goes_on]] = True
-            rows = Rows.arrange(codes, stamps)
-            cuts = cuts[rows.order]
-        if self.elapsed:
-            values = self._append_elapsed(values, rows, n_carried)
-        if n_carried:
-            values = np.concatenate([carried.values, values])
-        return values, codes, rows, rows.is_first | cuts, n_carried
+        """The given rows behind those carried over."""
+        median_step = (self.median_step_ or 0) if self.elapsed else None
+        return put_behind(carried, given, cuts, fronts, median_step)
 
     def _tell_of_cold_start(self, given, fronts, rhythm, sequences):
         """Say that rows have no history that could have one."""
@@ -452,7 +436,8 @@ class SequenceWindower(
         layout = Layout(X)
         if isinstance(X, pd.DataFrame):
             layout = lay_out(X, self.series, self.time)
-        self._check_layout(layout, X)
+        asked = {name: getattr(self, name) for name in ("series", "time", "max_gap", "elapsed")}
+        check_what_is_asked(asked, layout, X)
         table = numeric_columns(layout.features)
         values = check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=self)
         validate_data(self, X, reset=reset, skip_check_array=True)
@@ -462,49 +447,10 @@ class SequenceWindower(
                 self._is_feature = X.columns.isin(layout.features.columns)
         return values, layout
 
-    def _check_layout(self, layout, X):
-        asked = [
-            name
-            for name in ("series", "time", "max_gap", "elapsed")
-            if getattr(self, name) not in (None, False, "any")
-        ]
-        if asked and not isinstance(X, pd.DataFrame):
-            raise ValueError(
-                f"{asked[0]}={getattr(self, asked[0])!r} needs a DataFrame, got "
-                f"{type(X).__name__}. If a scaler stands in front, it drops the index: move series "
-                "and time to index levels and use Pipeline.set_output(transform='pandas'), or "
-                "leave the scaler out: the LSTM estimators standardise by themselves."
-            )
-        if layout.clock is None and set(asked) & {"max_gap", "elapsed"}:
-            raise ValueError(
-                f"{asked[-1]}={getattr(self, asked[-1])!r} needs the time of each row: name it "
-                "with time=, or make the index one of dates, periods or integers."
-            )
-        if "max_gap" in asked:
-            gap_in_stamps(self.max_gap, layout.clock)
-
-    def _append_elapsed(self, values, rows, n_carried=0):
-        """Append the time since the previous row of the series to the given rows."""
-        elapsed = np.ones(len(rows.order), dtype=values.dtype)
-        if self.median_step_ is not None:
-            steps = np.where(rows.is_first, self.median_step_, rows.steps)
-            elapsed[rows.order] = steps / self.median_step_
-        return np.column_stack([values, elapsed[n_carried:]])
-
-    def _cut(self, values, codes, rows, is_first, n_carried):
+    def _cut(self, table):
         """Cut the histories of the given rows out of all rows."""
-        order = rows.order
-        starts, lengths = history_bounds(is_first, self.window_size, self.horizon)
-        if not np.array_equal(order, np.arange(len(order))):
-            starts = scatter(starts, order)
-            lengths = scatter(lengths, order)
-            if values.flags.f_contiguous:  # take would copy the table first
-                values = values.T.take(order, axis=1).T
-            else:
-                values = values.take(order, axis=0)
-        given = slice(n_carried, None)
         names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
-        return Sequences(values, starts[given], lengths[given], codes[given], names)
+        return table.histories(self.window_size, self.horizon, names)
 
     def _to_plain(self, state):
         if state.get("series_") is not None:
