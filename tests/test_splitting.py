@@ -153,7 +153,7 @@ def stations():
 
 def model():
     return make_pipeline(
-        SequenceWindower(3, horizon=1, series="station", time="date", cold_start="ignore"),
+        SequenceWindower(3, horizon=1, series="station", time="date", max_gap="any"),
         LSTMRegressor(hidden_size=4, max_epochs=1, random_state=0),
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,8 +46,8 @@ class Layout(NamedTuple):
 
     features: object
     keys: pd.Index | None = None
-    times: pd.Index | None = None
-    stamps: np.ndarray | None = None
+    times: Any = None
+    stamps: Any = None
     clock: str | None = None
 
     @property
@@ -56,7 +56,7 @@ class Layout(NamedTuple):
         return self.clock in DATES
 
     @property
-    def zone(self) -> object:
+    def zone(self) -> Any:
         """Time zone of the dates, a tzinfo, or None."""
         return getattr(self.times, "tz", None)
 
@@ -171,8 +171,8 @@ class Rows(NamedTuple):
 
     order: np.ndarray
     is_first: np.ndarray
-    steps: np.ndarray | None
-    stamps: np.ndarray | None
+    steps: Any
+    stamps: Any
 
     @classmethod
     def arrange(cls, codes, stamps):

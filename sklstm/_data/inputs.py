@@ -7,10 +7,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklstm._data.frames import numeric_columns
+from sklstm._data.frames import Layout, lay_out, numeric_columns
 from sklstm._data.sequences import Sequences
 
-__all__ = ["FLOATS", "as_sequences", "from_torch", "is_table"]
+__all__ = ["FLOATS", "as_sequences", "from_torch", "is_table", "lay_out_any"]
 
 FLOATS = [np.float64, np.float32]
 
@@ -87,6 +87,35 @@ def from_torch(X: Any) -> Any:
     """
     is_tensor = type(X).__module__.partition(".")[0] == "torch" and hasattr(X, "numpy")
     return X.numpy(force=True) if is_tensor else X
+
+
+def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tuple[Any, Layout]:
+    """Tell features, series and time of whatever a user may call a table apart.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas, Polars or pyarrow, tensor, or array-like
+        The table.
+    series, time : str, list of str or None
+        As in `lay_out`.
+
+    Returns
+    -------
+    X : DataFrame or array-like
+        The table as pandas has it, if it has names.
+    layout : Layout
+        Its parts. Only a table of pandas has an index.
+    """
+    X = from_torch(X)
+    if isinstance(X, pd.DataFrame):
+        return X, lay_out(X, series, time)
+    if not hasattr(X, "to_pandas"):
+        return X, Layout(X)
+    X = X.to_pandas()
+    layout = lay_out(X, series, time)
+    if time is None:
+        layout = layout._replace(times=None, stamps=None, clock=None)
+    return X, layout
 
 
 def is_table(X: Any) -> bool:

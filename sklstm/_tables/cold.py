@@ -1,18 +1,17 @@
 """Rows that could have had a history and have none."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from sklstm._data.frames import Layout
+from sklstm._data.frames import Layout, gap_in_stamps
 from sklstm._data.ranges import ranges
 from sklstm._tables.histories import longer
 from sklstm._tables.memory import Given, Memory
 from sklstm._tables.notices import write_stamp, write_step
 from sklstm._tables.rhythm import Rhythm
 
-__all__ = ["Fronts", "notice_of_cold_start"]
+__all__ = ["Fronts", "find_holes", "notice_of_cold_start"]
 
 
 class Fronts(NamedTuple):
@@ -34,8 +33,6 @@ class Fronts(NamedTuple):
         Whether no row is missing between the remembered rows and the given ones.
     places : ndarray of int, shape (n_carried,)
         Places in the memory of the rows that are earlier than the given ones.
-    starved : ndarray of bool, shape (n_series,), or None
-        Whether no row has a history, or there is but one row.
     """
 
     codes: np.ndarray
@@ -45,28 +42,31 @@ class Fronts(NamedTuple):
     is_known: np.ndarray
     goes_on: np.ndarray
     places: np.ndarray
-    starved: np.ndarray | None = None
 
     @classmethod
-    def find(cls, memory: Memory, given: Given, rhythm: Rhythm, gap: float | None) -> "Fronts":
+    def find(
+        cls, memory: Memory | None, given: Given, rhythm: Rhythm | None, max_gap: Any
+    ) -> "Fronts | None":
         """Compare the first given row of each series with the last one remembered before it.
 
         Parameters
         ----------
-        memory : Memory
+        memory : Memory or None
             What is remembered.
         given : Given
             The table.
-        rhythm : Rhythm
-            The usual steps.
-        gap : int or float or None
-            How far apart rows may be; None for what the rhythm says.
+        rhythm : Rhythm or None
+            The usual steps; None if the times of both tables cannot be compared.
+        max_gap : Timedelta, str, number or None
+            How far apart rows may be, as the user says; None for what the rhythm says.
 
         Returns
         -------
-        Fronts
+        Fronts or None
             Of all series that are given.
         """
+        if memory is None or rhythm is None:
+            return None
         rows = given.rows.order[given.rows.is_first]
         codes, first = given.codes[rows], given.layout.stamps[rows]
         starts, n_before = memory.before(codes, first)
@@ -74,7 +74,8 @@ class Fronts(NamedTuple):
         last = memory.stamps[
             np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.stamps)
         ]
-        if gap is not None:
+        if max_gap is not None:
+            gap = np.inf if max_gap == "any" else gap_in_stamps(max_gap, given.layout.clock)
             goes_on = ~longer(first - last, gap)
         elif rhythm.of_table:
             goes_on = np.full(len(codes), first.min() - memory.stamps.max() == 1)
@@ -88,58 +89,38 @@ class Fronts(NamedTuple):
         """Tell which series begin later than what is remembered of them, if anything is."""
         return ~self.is_known | (self.first > self.last)
 
-    def with_lengths(self, given: Given, lengths: np.ndarray, horizon: int) -> "Fronts":
-        """Tell which series have no history.
 
-        Parameters
-        ----------
-        given : Given
-            The table.
-        lengths : ndarray of int, shape (n_rows,)
-            Length of the history of each row.
-        horizon : int
-            Rows between the end of a history and the row it belongs to.
-
-        Returns
-        -------
-        Fronts
-            With `starved`.
-        """
-        places = np.flatnonzero(given.rows.is_first)
-        sizes = np.diff(places, append=len(lengths))
-        longest = np.maximum.reduceat(lengths[given.rows.order], places)
-        alone = 1 if horizon == 0 else 0  # a row itself is no history
-        return self._replace(starved=(longest <= alone) | (sizes == 1))
-
-
-def notice_of_no_index(layout: Layout) -> str:
-    """Say that nothing tells whether rows follow those of `fit`.
+def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
+    """Find where histories are to be cut within a table.
 
     Parameters
     ----------
-    layout : Layout
-        Of a table without time.
+    given : Given
+        The table.
+    rhythm : Rhythm or None
+        The usual steps, if they are known.
+    max_gap : Timedelta, str, number or None
+        How far apart rows may be, as the user says; None for what the rhythm says.
 
     Returns
     -------
-    str
-        Cause and cure.
+    ndarray of bool, shape (n_rows,)
+        Whether rows are missing before the row at each place; never at a first row.
     """
-    return (
-        f"Rows of X have no history before the first one: X, of the type "
-        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so that "
-        "nothing tells whether its rows follow those seen there. Give a DataFrame with the index "
-        "going on (a scaler in front drops it: Pipeline.set_output(transform='pandas')). "
-        "cold_start='ignore' is silent about it, cold_start='error' refuses such tables."
-    )
+    rows, layout = given.rows, given.layout
+    if rows.steps is None or max_gap == "any" or (rhythm is None and max_gap is None):
+        return np.zeros(len(rows.order), dtype=bool)
+    if max_gap is None and rhythm is not None:
+        return rhythm.cuts(rows, given.codes, layout)
+    return longer(rows.steps, gap_in_stamps(max_gap, layout.clock)) & ~rows.is_first
 
 
 def notice_of_cold_start(
-    fronts: Fronts,
-    rhythm: Rhythm,
-    layout: Layout,
+    fronts: Fronts | None,
+    given: Given,
+    lengths: np.ndarray,
+    rhythm: Rhythm | None,
     horizon: int,
-    names: pd.Index | None,
     *,
     has_max_gap: bool,
 ) -> str | None:
@@ -147,16 +128,16 @@ def notice_of_cold_start(
 
     Parameters
     ----------
-    fronts : Fronts
-        Where each series begins.
-    rhythm : Rhythm
+    fronts : Fronts or None
+        Where each series begins; None if the table has no time, while that of `fit` had one.
+    given : Given
+        The table.
+    lengths : ndarray of int, shape (n_rows,)
+        Length of the history of each row.
+    rhythm : Rhythm or None
         The usual steps, of all series that are given.
-    layout : Layout
-        Time and clock of the given table.
     horizon : int
         Rows between the end of a history and the row it belongs to: as many may be left out.
-    names : pandas.Index or None
-        Names of the given series, in the order of `fronts`.
     has_max_gap : bool
         Whether the user has said what is too far apart.
 
@@ -165,13 +146,18 @@ def notice_of_cold_start(
     str or None
         None if nothing is lost.
     """
+    layout = given.layout
+    if fronts is None or rhythm is None:
+        return _of_no_index(layout)
+    starved = _starved(given, lengths, horizon)
+    names = None if given.names is None else given.names.take(fronts.codes)
     later = fronts.is_known & ~fronts.goes_on & (fronts.first > fronts.last)
     missed = rhythm.missed(fronts.codes, fronts.last, fronts.first, layout.zone)
     tells = ~np.isnan(missed) | ~np.isnan(rhythm.limit[fronts.codes])
     off_grid = missed != np.floor(missed)
     too_late = later & tells & (np.isnan(missed) | (missed > horizon) | off_grid)
-    late = later & fronts.starved if has_max_gap else too_late | (later & tells & fronts.starved)
-    unseen = ~fronts.is_known & fronts.starved
+    late = later & starved if has_max_gap else too_late | (later & tells & starved)
+    unseen = ~fronts.is_known & starved
     cold = late | unseen
     if not cold.any():
         return None
@@ -231,3 +217,23 @@ def _next(rhythm: Rhythm, code: int, last: float, layout: Layout) -> float:
     later = np.flatnonzero(missed == 0)
     opened = np.flatnonzero(np.diff(missed, append=missed[-1]) > 0)
     return ahead[opened[0] if len(opened) else later[-1]]
+
+
+def _starved(given: Given, lengths: np.ndarray, horizon: int) -> np.ndarray:
+    """Whether no row of a series has a history, or there is but one row."""
+    places = np.flatnonzero(given.rows.is_first)
+    sizes = np.diff(places, append=len(lengths))
+    longest = np.maximum.reduceat(lengths[given.rows.order], places)
+    alone = 1 if horizon == 0 else 0  # a row itself is no history
+    return (longest <= alone) | (sizes == 1)
+
+
+def _of_no_index(layout: Layout) -> str:
+    """Nothing tells whether rows follow those of `fit`."""
+    return (
+        f"Rows of X have no history before the first one: X, of the type "
+        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so that "
+        "nothing tells whether its rows follow those seen there. Give a DataFrame with the index "
+        "going on (a scaler in front drops it: Pipeline.set_output(transform='pandas')). "
+        "cold_start='ignore' is silent about it, cold_start='error' refuses such tables."
+    )

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
@@ -158,7 +157,7 @@ class Given(NamedTuple):
     values: np.ndarray
     layout: Layout
     codes: np.ndarray
-    names: pd.Index | None
+    names: Any
     rows: Rows
 
 

@@ -1,6 +1,6 @@
 """The rhythm of a table: which row stands right behind which."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -84,8 +84,8 @@ class Rhythm(NamedTuple):
         cls, n_series: int, step: float, layout: Layout, *, of_table: bool = False
     ) -> "Rhythm":
         slack = _slack(step, layout)
-        numbers = [np.full(n_series, float(x)) for x in (step, slack, 5 * step)]
-        return cls(*numbers, np.full(n_series, -1), (), of_table)
+        steps, slacks, limits = (np.full(n_series, float(x)) for x in (step, slack, 5 * step))
+        return cls(steps, slacks, limits, np.full(n_series, -1), (), of_table)
 
     @classmethod
     def _of_each(
@@ -154,11 +154,12 @@ class Rhythm(NamedTuple):
     @classmethod
     def from_plain(cls, plain: tuple) -> "Rhythm":
         """Put it together again."""
-        *arrays, timetables, of_table = plain
-        return cls(*arrays, tuple(Timetable(*hours) for hours in timetables), of_table)
+        step, slack, limit, timetable, timetables, of_table = plain
+        hours = tuple(Timetable(*parts) for parts in timetables)
+        return cls(step, slack, limit, timetable, hours, of_table)
 
     def missed(
-        self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: object
+        self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
     ) -> np.ndarray:
         """Count the rows that are missing between two rows of a series.
 
@@ -192,7 +193,7 @@ class Rhythm(NamedTuple):
         return missed
 
     def follows(
-        self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: object
+        self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
     ) -> np.ndarray:
         """Tell whether a row stands right behind the last one remembered.
 

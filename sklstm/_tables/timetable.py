@@ -1,6 +1,6 @@
 """Open hours and days: business days, trading hours, and their holidays."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ __all__ = ["Timetable", "wall_clock"]
 DAY = 86_400 * 10**9
 
 
-def wall_clock(stamps: np.ndarray, zone: object) -> np.ndarray:
+def wall_clock(stamps: np.ndarray, zone: Any) -> np.ndarray:
     """Turn moments into what a clock on the wall says.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,17 +18,14 @@ from sklearn.utils.validation import (
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.frames import (
-    Layout,
     Rows,
-    gap_in_stamps,
     index_from_plain,
     index_to_plain,
-    lay_out,
     numeric_columns,
 )
-from sklstm._data.inputs import FLOATS, from_torch
-from sklstm._tables.cold import Fronts, notice_of_cold_start, notice_of_no_index
-from sklstm._tables.histories import factorize, longer
+from sklstm._data.inputs import FLOATS, lay_out_any
+from sklstm._tables.cold import Fronts, find_holes, notice_of_cold_start
+from sklstm._tables.histories import factorize
 from sklstm._tables.memory import Given, Memory, check_arrival, put_behind
 from sklstm._tables.notices import (
     check_kind_of_time,
@@ -155,6 +153,10 @@ class SequenceWindower(
     array([[2., 3.]])
     """
 
+    series_: Any
+    _memory: Memory | None
+    _rhythm: Rhythm | None
+
     _parameter_constraints: dict = {
         "window_size": [Interval(Integral, 1, None, closed="left")],
         "horizon": [Interval(Integral, 0, None, closed="left")],
@@ -252,17 +254,18 @@ class SequenceWindower(
             If the columns are not those seen in `fit`, or the time does not increase.
         """
         check_is_fitted(self)
-        given = self._arrange(*self._read(X, reset=False), self.series_)
+        given = self._arrange(X, self.series_)
         rhythm = self._known_rhythm(given)
-        cuts = self._cuts(given, rhythm)
-        fronts = self._fronts(given, rhythm)
-        carried = None if fronts is None else self._memory.take(fronts.places)
+        cuts = find_holes(given, rhythm, self.max_gap)
+        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
+        carried = None
+        if fronts is not None and self._memory is not None:
+            check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
+            carried = self._memory.take(fronts.places)
         if rhythm is not None and self.max_gap is None:
             self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
         sequences = self._cut(self._put_behind(carried, given, cuts, fronts))
-        self._tell_of_cold_start(given, fronts, rhythm, sequences)
-        if fronts is not None:
-            check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
+        self._tell_of_cold_start(given, fronts, rhythm, sequences.lengths)
         return sequences
 
     def partial_fit(self, X, y=None):
@@ -288,15 +291,17 @@ class SequenceWindower(
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
-        given = self._arrange(*self._read(X, reset=False), self.series_)
+        given = self._arrange(X, self.series_)
         if self._memory is None or given.layout.stamps is None:
             return self
         check_arrival(self._memory, given)
         rhythm = self._known_rhythm(given)
-        cuts, fronts = self._cuts(given, rhythm), self._fronts(given, rhythm)
-        table = self._put_behind(self._memory, given, cuts, fronts)
+        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
+        table = self._put_behind(
+            self._memory, given, find_holes(given, rhythm, self.max_gap), fronts
+        )
         self.series_, self._rhythm = given.names, rhythm
-        self._memory = Memory.keep(table, self._n_remembered)
+        self._memory = Memory.keep(table, max(self._reach, int(self.elapsed)))
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -337,7 +342,7 @@ class SequenceWindower(
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        given = self._arrange(*self._read(X, reset=True))
+        given = self._arrange(X, reset=True)
         rows, layout = given.rows, given.layout
         self.series_, self._clock = given.names, layout.clock
         self.longest_step_ = self.median_step_ = self._rhythm = None
@@ -347,15 +352,16 @@ class SequenceWindower(
             if len(steps):
                 self.longest_step_ = steps.max()
                 self.median_step_ = np.median(steps) if self.elapsed else None
-        cuts = self._cuts(given, self._rhythm)
+        cuts = find_holes(given, self._rhythm, self.max_gap)
         if self.max_gap is None and self._rhythm is not None:
             self._warn(
                 notice_of_joins(rows, self._rhythm, layout)
                 or notice_of_holes(rows, cuts, self._reach, layout)
             )
         table = self._put_behind(None, given, cuts, None)
-        remembers = self.carry_over and rows.steps is not None and self._n_remembered
-        self._memory = Memory.keep(table, self._n_remembered) if remembers else None
+        self._memory, n_kept = None, max(self._reach, int(self.elapsed))
+        if self.carry_over and rows.steps is not None and n_kept:
+            self._memory = Memory.keep(table, n_kept)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return table
 
@@ -364,16 +370,13 @@ class SequenceWindower(
         """How many rows behind a hole have a shorter history for it."""
         return self.window_size - 1 + self.horizon
 
-    @property
-    def _n_remembered(self):
-        return max(self._reach, int(self.elapsed))
-
     def _warn(self, notice):
         if notice is not None:
             warnings.warn(notice, UserWarning, stacklevel=4)
 
-    def _arrange(self, values, layout, known=None):
-        """Put rows of a series side by side."""
+    def _arrange(self, X, known=None, *, reset=False):
+        """Read a table, and put rows of a series side by side."""
+        values, layout = self._read(X, reset=reset)
         codes, names = factorize(layout.keys, len(values), known)
         rows = Rows.arrange(codes, layout.stamps)
         rows.check_time(layout.times)
@@ -388,54 +391,26 @@ class SequenceWindower(
             return None
         return self._rhythm.for_series(int(given.codes.max()) + 1)
 
-    def _cuts(self, given, rhythm):
-        """Whether rows are missing before the row at each place."""
-        rows, layout = given.rows, given.layout
-        if rows.steps is None or self.max_gap == "any" or (rhythm is None and not self.max_gap):
-            return np.zeros(len(rows.order), dtype=bool)
-        if self.max_gap is not None:
-            return longer(rows.steps, gap_in_stamps(self.max_gap, layout.clock)) & ~rows.is_first
-        return rhythm.cuts(rows, given.codes, layout)
-
-    def _fronts(self, given, rhythm):
-        """Where the given series begin, and what of them is remembered; None if nothing is."""
-        if self._memory is None or rhythm is None:
-            return None
-        gap = None
-        if self.max_gap is not None:
-            gap = np.inf if self.max_gap == "any" else gap_in_stamps(self.max_gap, self._clock)
-        return Fronts.find(self._memory, given, rhythm, gap)
-
     def _put_behind(self, carried, given, cuts, fronts):
         """The given rows behind those carried over."""
         median_step = (self.median_step_ or 0) if self.elapsed else None
         return put_behind(carried, given, cuts, fronts, median_step)
 
-    def _tell_of_cold_start(self, given, fronts, rhythm, sequences):
+    def _tell_of_cold_start(self, given, fronts, rhythm, lengths):
         """Say that rows have no history that could have one."""
         if self.cold_start == "ignore" or self._memory is None or not self._reach:
             return
-        if fronts is None:
-            notice = notice_of_no_index(given.layout)
-        else:
-            notice = notice_of_cold_start(
-                fronts.with_lengths(given, sequences.lengths, self.horizon),
-                rhythm,
-                given.layout,
-                self.horizon,
-                None if given.names is None else given.names.take(fronts.codes),
-                has_max_gap=self.max_gap is not None,
-            )
+        has_max_gap = self.max_gap is not None
+        notice = notice_of_cold_start(
+            fronts, given, lengths, rhythm, self.horizon, has_max_gap=has_max_gap
+        )
         if notice is not None and self.cold_start == "error":
             raise ValueError(notice)
         self._warn(notice)
 
     def _read(self, X, *, reset):
         """Feature values (n_rows, n_features), and what else the table tells."""
-        X = from_torch(X)
-        layout = Layout(X)
-        if isinstance(X, pd.DataFrame):
-            layout = lay_out(X, self.series, self.time)
+        X, layout = lay_out_any(X, self.series, self.time)
         asked = {name: getattr(self, name) for name in ("series", "time", "max_gap", "elapsed")}
         check_what_is_asked(asked, layout, X)
         table = numeric_columns(layout.features)
@@ -448,7 +423,6 @@ class SequenceWindower(
         return values, layout
 
     def _cut(self, table):
-        """Cut the histories of the given rows out of all rows."""
         names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
         return table.histories(self.window_size, self.horizon, names)
 
