@@ -59,7 +59,7 @@ y = X["temp_max"]
 
 def windows():
     """Make the histories, each of one station."""
-    return SequenceWindower(window_size=14, horizon=1, series="station", time="date")
+    return SequenceWindower(14, horizon=1, series="station", time="date", max_gap="any")
 
 
 models = {

@@ -32,7 +32,7 @@ def windows(draw):
         horizon=draw(st.integers(0, 2)),
         series="series",
         time="time",
-        max_gap=draw(st.sampled_from([None, 12])),
+        max_gap=draw(st.sampled_from(["any", 12])),
     )
     sequences = windower.fit_transform(table)
     return sequences[np.sort(rng.choice(n_rows, size=draw(st.integers(1, n_rows))))]

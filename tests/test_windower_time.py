@@ -70,7 +70,7 @@ class Oracle:
         return self.histories(self.seen, {})
 
     def transform(self, rows, kind):
-        before, self.kind_now = {}, kind
+        before, self.kind_now = {}, kind if kind == self.kind else None
         for series, line in by_series(rows).items():
             known = self.remembered.get(series, []) if kind == self.kind else []
             before[series] = [row for row in known if row.time < line[0].time]
