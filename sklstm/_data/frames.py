@@ -103,7 +103,8 @@ def lay_out(table, series=None, time=None, role="series"):
                 f"time={time!r} has the dtype {times.dtype}; time must be dates "
                 "(pandas.to_datetime makes them) or numbers."
             )
-    features = table.drop(columns=[name for name in [*names, time] if name in table.columns])
+    no_features = [name for name in [*names, time] if name in table.columns]
+    features = table.drop(columns=no_features) if no_features else table
     return Layout(features, keys, times, stamps, clock)
 
 

@@ -10,7 +10,15 @@ from sklearn.utils.validation import check_array, validate_data
 from sklstm._data.frames import Layout, lay_out, numeric_columns
 from sklstm._data.sequences import Sequences
 
-__all__ = ["FLOATS", "as_sequences", "from_torch", "is_table", "lay_out_any"]
+__all__ = [
+    "FLOATS",
+    "as_sequences",
+    "feature_values",
+    "from_torch",
+    "has_known_names",
+    "is_table",
+    "lay_out_any",
+]
 
 FLOATS = [np.float64, np.float32]
 
@@ -118,6 +126,54 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     return X, layout
 
 
+def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
+    """Check the features of a table and make one array of them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Named in messages.
+    table : DataFrame or array-like of shape (n_rows, n_features)
+        Numbers, NaN among them.
+
+    Returns
+    -------
+    ndarray of floating-point numbers, shape (n_rows, n_features)
+        Not copied, if it is one block of such numbers already.
+
+    Raises
+    ------
+    ValueError
+        If a column is not numeric, or there is none.
+    """
+    if isinstance(table, pd.DataFrame) and table.size:
+        kinds = set(table.dtypes.tolist())
+        if kinds <= set(map(np.dtype, FLOATS)):  # nothing to check: a row takes its time to
+            return table.to_numpy()
+    table = numeric_columns(table)
+    return check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=estimator)
+
+
+def has_known_names(estimator: Any, names: Any) -> bool:
+    """Tell whether features have the names they had in `fit`: scikit-learn need not compare them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    names : array-like of str, or None
+        Names of the features now.
+
+    Returns
+    -------
+    bool
+        False if there is anything to find out; asking scikit-learn takes as long as predicting a
+        row.
+    """
+    known = getattr(estimator, "feature_names_in_", None)
+    return known is not None and names is not None and list(known) == list(names)
+
+
 def is_table(X: Any) -> bool:
     """Tell whether X is 2-D data: one row, one sequence of a single step.
 
@@ -184,8 +240,10 @@ def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bo
             f"{estimator.n_features_in_} features as input. X has the shape {sequences.shape}: "
             "sequences, steps, features, in this order."
         )
-    no_rows = np.empty((0, sequences.n_features))
     names = sequences.feature_names
+    if not reset and has_known_names(estimator, names):
+        return
+    no_rows = np.empty((0, sequences.n_features))
     columns = no_rows if names is None else pd.DataFrame(no_rows, columns=names)
     validate_data(estimator, columns, reset=reset, skip_check_array=True)
 

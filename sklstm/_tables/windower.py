@@ -11,7 +11,6 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    check_array,
     check_is_fitted,
     validate_data,
 )
@@ -21,9 +20,8 @@ from sklstm._data.frames import (
     Rows,
     index_from_plain,
     index_to_plain,
-    numeric_columns,
 )
-from sklstm._data.inputs import FLOATS, lay_out_any
+from sklstm._data.inputs import feature_values, has_known_names, lay_out_any
 from sklstm._tables.cold import Fronts, find_holes, notice_of_cold_start
 from sklstm._tables.histories import factorize
 from sklstm._tables.memory import Given, Memory, check_arrival, put_behind
@@ -413,9 +411,9 @@ class SequenceWindower(
         X, layout = lay_out_any(X, self.series, self.time)
         asked = {name: getattr(self, name) for name in ("series", "time", "max_gap", "elapsed")}
         check_what_is_asked(asked, layout, X)
-        table = numeric_columns(layout.features)
-        values = check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=self)
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        values = feature_values(self, layout.features)
+        if reset or not has_known_names(self, getattr(X, "columns", None)):
+            validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
             if isinstance(layout.features, pd.DataFrame):
