@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step
 from sklstm._tables.flattener import SequenceFlattener
+from sklstm._tables.lags import LagSequencer
 from sklstm._tables.splitting import TimestampSplit
 from sklstm._tables.tokens import TokenSequencer
 from sklstm._tables.windower import SequenceWindower
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LSTMClassifier",
     "LSTMRegressor",
+    "LagSequencer",
     "SequenceFlattener",
     "SequenceWindower",
     "Sequences",

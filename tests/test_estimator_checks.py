@@ -5,7 +5,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
+from sklstm import (
+    LagSequencer,
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceFlattener,
+    Sequences,
+    SequenceWindower,
+)
 
 
 class RowsMixin:
@@ -69,6 +76,7 @@ OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
         *(RowsClassifier(**SHORT, **network) for network in OTHER_NETWORKS),
         SequenceWindower(),
         SequenceFlattener(),
+        LagSequencer(),
     ],
     expected_failed_checks=lambda estimator: (
         HISTORY_REASONS if isinstance(estimator, SequenceWindower) else {}

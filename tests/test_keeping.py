@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 import sklstm
 from sklstm import (
+    LagSequencer,
     LSTMClassifier,
     LSTMRegressor,
     SequenceFlattener,
@@ -212,6 +213,7 @@ def test_series_keep_their_names(names, way, tmp_path):
         quick(LSTMClassifier, class_weight={0: 1.0, 1: 2.5}),
         SequenceWindower(series=["a", "b"], max_gap="2h"),
         SequenceFlattener(),
+        LagSequencer(),
         TokenSequencer(vocabulary={"a": 1, "b": 2}, analyzer=list),
     ],
     ids=lambda model: type(model).__name__,

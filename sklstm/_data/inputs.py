@@ -50,6 +50,8 @@ def as_sequences(
         If X is empty, not numeric, or has other features than the X of `fit`.
     """
     X = from_torch(X)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        X = list(X)  # recordings of different lengths, as an array of arrays
     if tokens and not isinstance(X, Sequences):
         X = Sequences.from_tokens(X)
     elif is_table(X):

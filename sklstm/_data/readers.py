@@ -58,7 +58,12 @@ class SequenceReaders:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Any, *, padding: str | None = None, feature_names: Any = None
+        cls,
+        arrays: Any,
+        *,
+        padding: str | None = None,
+        channels_first: bool = False,
+        feature_names: Any = None,
     ) -> Self:
         """Make independent sequences of a 3-D array or a list of 2-D arrays.
 
@@ -71,6 +76,9 @@ class SequenceReaders:
             `None` keeps every step. ``"nan"`` drops the steps at either end of a sequence in
             which all features are NaN: the form in which aeon and tslearn store sequences of
             different lengths. Such steps between two others are kept.
+        channels_first : bool, default=False
+            Whether features come before steps, ``(n_sequences, n_features, n_steps)``, as aeon and
+            sktime store them.
         feature_names : array-like of str, shape (n_features,), default=None
             Names of the features.
 
@@ -94,6 +102,8 @@ class SequenceReaders:
         """
         if padding not in (None, "nan"):
             raise ValueError(f"padding must be None or 'nan', got {padding!r}.")
+        if channels_first:
+            arrays = [np.asarray(array).T for array in arrays]
         if getattr(arrays, "ndim", None) == 3:
             values, lengths = _flatten_block(np.asarray(arrays))
         else:

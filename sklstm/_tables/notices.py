@@ -132,7 +132,8 @@ def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
     names = [name for name in names if asked[name] != "any"]
     if names and not isinstance(X, pd.DataFrame):
         raise ValueError(
-            f"{names[0]}={asked[names[0]]!r} needs a DataFrame, got {type(X).__name__}. If a "
+            f"{names[0]}={asked[names[0]]!r} needs a DataFrame of pandas, Polars or pyarrow, "
+            f"got {type(X).__module__}.{type(X).__qualname__}. If a "
             "scaler stands in front, it drops the index: move series and time to index levels and "
             "use Pipeline.set_output(transform='pandas'), or leave the scaler out: the LSTM "
             "estimators standardise by themselves."

@@ -215,8 +215,9 @@ class TimestampSplit(BaseCrossValidator):
         name = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
-                f"{name} reads the time of each row from a DataFrame, got {type(X).__name__}. Give "
-                "the table itself to the search or the score, with transformers in a Pipeline; "
+                f"{name} reads the time of each row from a DataFrame of pandas, got "
+                f"{type(X).__module__}.{type(X).__qualname__}. Give the table itself "
+                "to the search or the score, with transformers in a Pipeline; "
                 "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
             )
         _, keys, times, stamps, clock = lay_out(X, self.series, self.time)
