@@ -1,0 +1,192 @@
+"""How good sklstm is as it comes, beside trivial rules and models of scikit-learn.
+
+    python benchmarks/skill.py                              # what libraries bring
+    python benchmarks/skill.py FOLDER                       # and the files of a folder
+    python benchmarks/skill.py FOLDER --half choose         # what defaults may be chosen on
+    python benchmarks/skill.py FOLDER --kinds recordings --models sklstm "random forest"
+
+A set whose files are not in the folder is left out. Defaults are chosen on one half of the sets,
+named in `skills/sets.py`, and reported on the other. No model sees a test row before it predicts.
+Writes a table, a picture and the figures of each seed.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from report import RESULTS, machine, markdown
+from skills import error
+from skills.models import MODELS
+from skills.sets import find_sets
+
+COLORS = {
+    "sklstm": "#0b3c6f",
+    "plain LSTM": "#9cc4e8",
+    "last value": "0.75",
+    "a season before": "0.55",
+    "most frequent": "0.75",
+    "ridge": "#f2b134",
+    "ridge from last value": "#e07b39",
+    "logistic regression": "#f2b134",
+    "boosting": "#b5483a",
+    "random forest": "#6a9a3b",
+    "bag of words": "#f2b134",
+    "bag of words and pairs": "#e07b39",
+}
+SQUARED = "mean squared error, in variances of the training rows"
+
+
+def main():
+    options = parse_options()
+    torch.set_num_threads(1)
+    stem = options.out or RESULTS / f"skill-{options.half}"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    chosen = [one for one in find_sets(options.folder) if is_chosen(one, options)]
+    models = [model for model in MODELS if model.name in (options.models or [model.name])]
+    if not chosen or not models:
+        raise SystemExit("No such set or model: see --help.")
+    rows = []
+    for one in chosen:
+        rows += measure(one, models, options.seeds)
+        figures = pd.DataFrame(rows)
+        figures.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.6g")
+        stem.with_suffix(".md").write_text(describe(figures, options))
+    draw(figures, stem.with_suffix(".png"), machine())
+    print(stem.with_suffix(".md").read_text())
+
+
+def parse_options():
+    names = [model.name for model in MODELS]
+    kinds = list(dict.fromkeys(kind for model in MODELS for kind in model.kinds))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="where the files are")
+    parser.add_argument("--half", default="all", choices=["choose", "report", "all"])
+    parser.add_argument("--kinds", nargs="+", choices=kinds, help="kinds of sets")
+    parser.add_argument("--sets", nargs="+", help="names of sets")
+    parser.add_argument("--models", nargs="+", choices=names, metavar="MODEL", help=str(names))
+    parser.add_argument("--seeds", type=int, default=3, help="of what is random")
+    parser.add_argument("--out", type=Path, help="path of the results, without suffix")
+    return parser.parse_args()
+
+
+def is_chosen(one, options):
+    return (
+        options.half in (one.half, "all")
+        and (options.kinds is None or one.kind in options.kinds)
+        and (options.sets is None or one.name in options.sets)
+    )
+
+
+def measure(one, models, n_seeds):
+    """A row for each model and seed: the error, and the seconds to fit and to predict."""
+    rows = []
+    for seed in range(n_seeds):
+        split = one.read(seed)
+        for model in [model for model in models if one.kind in model.kinds]:
+            if seed and not model.is_random and one.kind != "texts":
+                continue
+            begin = time.perf_counter()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of scikit-learn, that it did not converge
+                predictions = model.predict(split, seed)
+            seconds = time.perf_counter() - begin
+            names = {"kind": one.kind, "set": one.name, "half": one.half, "model": model.name}
+            wrong = error(one.kind, split.y_test, predictions)
+            rows.append(names | {"seed": seed, "error": wrong, "seconds": seconds})
+            print(
+                f"{one.name}: {model.name}, seed {seed}: {wrong:.4f}, {seconds:.1f} s", flush=True
+            )
+    return rows
+
+
+def describe(figures, options):
+    """Write the tables down: a table a kind, a line a set."""
+    lines = ["# Skill as it comes", "", f"{machine()}.", ""]
+    lines += [
+        f"Means over {options.seeds} seeds of what is random, one thread; in brackets the seconds "
+        "of a fit, with all that it chooses, and of predicting the test rows. `sklstm` has its "
+        "defaults, `plain LSTM` those of a tutorial. *Rank*: 1 is the best of a line. Sets are "
+        "marked by their half: c, to choose defaults on; r, to report."
+    ]
+    for kind, of_kind in figures.groupby("kind", sort=False):
+        what = SQUARED if kind == "forecasts" else "accuracy"
+        lines += ["", f"## {kind.capitalize()}: {what}", ""]
+        lines.append(markdown(lay_out(kind, of_kind)))
+    return "\n".join(lines) + "\n"
+
+
+def lay_out(kind, figures):
+    """Rows of the table of a kind, below them means and mean ranks."""
+    errors, seconds = (pivot(figures, what) for what in ("error", "seconds"))
+    halves = figures.groupby("set")["half"].first()
+    shown = errors if kind == "forecasts" else 1 - errors
+    rows = [
+        {"": f"{name} ({halves[name][0]})"}
+        | {
+            model: f"{shown.loc[name, model]:.3f} ({_short(seconds.loc[name, model])})"
+            for model in errors
+        }
+        for name in errors.index
+    ]
+    summaries = {"mean rank": errors.rank(axis=1).mean()}
+    if kind != "forecasts":
+        summaries = {"mean": shown.mean()} | summaries
+    for name, values in summaries.items():
+        rows.append({"": name} | {model: f"{values[model]:.3f}" for model in errors})
+    return rows
+
+
+def pivot(figures, what):
+    """Means over the seeds: a line a set, a column a model, in the order they were measured."""
+    means = figures.pivot_table(what, "set", "model")
+    return means.loc[figures["set"].unique(), figures["model"].unique()]
+
+
+def _short(seconds):
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def draw(figures, path, subtitle):
+    """Dots of errors: a panel a kind, a line a set, a colour a model."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    kinds = list(figures["kind"].unique())
+    tables = [pivot(figures[figures["kind"] == kind], "error") for kind in kinds]
+    heights = [len(table) + 1 for table in tables]
+    figure, axes = plt.subplots(
+        len(kinds),
+        figsize=(9, 1.5 + 0.4 * sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax, kind, table in zip(axes[:, 0], kinds, tables, strict=True):
+        lines = np.arange(len(table))
+        for model in reversed(list(table)):
+            is_ours = model == "sklstm"
+            size, order = (80, 3) if is_ours else (40, 2)
+            ax.scatter(table[model], lines, size, COLORS[model], zorder=order, label=model)
+        ax.set_yticks(lines, table.index)
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        what = SQUARED if kind == "forecasts" else "share of wrong labels"
+        ax.set(title=kind, xlabel=what)
+        ax.set_xscale("log" if kind == "forecasts" else "linear")
+        ax.grid(alpha=0.3)
+    labels = {}
+    for ax in axes[:, 0]:
+        labels |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    names = [name for name in COLORS if name in labels]
+    figure.legend([labels[name] for name in names], names, loc="outside right upper")
+    figure.suptitle(subtitle, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

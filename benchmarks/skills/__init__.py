@@ -1,0 +1,61 @@
+"""What `skill.py` measures: data sets, and models that learn them, each written down once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Split(NamedTuple):
+    """A data set, cut into what is learned and what is asked.
+
+    Attributes
+    ----------
+    X, X_test : Sequences, ndarray of shape (n, n_steps, n_features), or list of str
+        What the LSTM reads.
+    y, y_test : ndarray of shape (n,) or (n, n_steps)
+        Numbers in standard deviations of the training rows, or labels.
+    last, season : ndarray of shape (n_test,), default=None
+        Of a forecast: the last value known, and the one a season before.
+    target : int, default=None
+        Of a forecast: the feature that is forecast.
+    vectors : str, default=None
+        Of texts: the file of word vectors.
+    """
+
+    X: Any
+    y: np.ndarray
+    X_test: Any
+    y_test: np.ndarray
+    last: np.ndarray | None = None
+    season: np.ndarray | None = None
+    target: int | None = None
+    vectors: str | None = None
+
+
+class DataSet(NamedTuple):
+    """A data set: a line of the table.
+
+    Attributes
+    ----------
+    name : str
+        Of the set.
+    kind : {"forecasts", "recordings", "labels of rows", "labels of steps", "texts"}
+        What is to do: which models can.
+    half : {"choose", "report"}
+        Whether defaults may be chosen on it, or are reported on it.
+    read : callable
+        From a seed, which matters where the split is a random one, to a `Split`.
+    """
+
+    name: str
+    kind: str
+    half: str
+    read: Callable[[int], Split]
+
+
+def error(kind, y, predictions):
+    """Mean squared error of forecasts, share of wrong labels else."""
+    if kind == "forecasts":
+        return float(np.mean((y - predictions) ** 2))
+    return float(np.mean(np.ravel(y) != np.ravel(predictions)))

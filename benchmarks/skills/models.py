@@ -1,0 +1,206 @@
+"""The models: each reads a `Split` and a seed, and predicts the test rows.
+
+What scikit-learn's models choose, they choose on the last fifth of the training rows of a table,
+and then learn from all.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklstm import (
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceFlattener,
+    SequenceWindower,
+    TokenSequencer,
+)
+
+PLAIN = {
+    "hidden_size": 64,
+    "num_layers": 1,
+    "cell": "lstm",
+    "bidirectional": False,
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "weight_decay": 0.0,
+    "lr_scheduler": None,
+    "clip_grad_norm": 1.0,
+    "max_epochs": 100,
+    "batch_size": 64,
+    "early_stopping": False,
+}
+"""An LSTM as in a tutorial."""
+
+EMBEDDING_DIM = 100
+LAGS_OF_STEP = 14
+WORDS = r"\S+"
+
+PENALTIES = {"alpha": np.logspace(-1, 5, 13)}
+LEAVES = {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [7, 31]}
+
+
+class Model(NamedTuple):
+    """A model: a column of the tables.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    kinds : tuple of str
+        Kinds of data sets that it is for.
+    predict : callable
+        From a `Split` and a seed to the predictions of its test rows.
+    is_random : bool, default=False
+        Whether seeds matter.
+    """
+
+    name: str
+    kinds: tuple
+    predict: Callable
+    is_random: bool = False
+
+
+def as_it_comes(split, seed):
+    """Ours, with nothing but what the data demand."""
+    return _lstm(split, seed, {}, pooling={})
+
+
+def plain_lstm(split, seed):
+    """The same estimator without its defaults."""
+    return _lstm(split, seed, PLAIN, pooling={"pooling": "last"})
+
+
+def _lstm(split, seed, params, pooling):
+    X, X_test = split.X, split.X_test
+    params = {"random_state": seed} | params
+    if split.target is not None:
+        return LSTMRegressor(**params, **pooling).fit(X, split.y).predict(X_test)
+    if isinstance(X[0], str):
+        sequencer = TokenSequencer(token_pattern=WORDS)
+        X, X_test = sequencer.fit_transform(X), sequencer.transform(X_test)
+        params["embedding_dim"] = EMBEDDING_DIM
+        if split.vectors is not None:
+            vectors = sequencer.embedding_weights(split.vectors)
+            params |= {"embedding_dim": None, "embedding_weights": vectors}
+    if split.y.ndim == 2:
+        pooling = {"pooling": None}
+    return LSTMClassifier(**params, **pooling).fit(X, split.y).predict(X_test)
+
+
+def last_value(split, seed):
+    return split.last
+
+
+def season_before(split, seed):
+    return split.season
+
+
+def most_frequent(split, seed):
+    labels, counts = np.unique(split.y, return_counts=True)
+    return np.full(split.y_test.shape, labels[counts.argmax()])
+
+
+def ridge(split, seed):
+    return _search(Ridge(), PENALTIES, split, split.y).predict(_lags(split)[1])
+
+
+def relative_ridge(split, seed):
+    """What is added to the last value known."""
+    known = np.array([steps[-1, split.target] for steps in split.X])
+    rises = _search(Ridge(), PENALTIES, split, split.y - known)
+    return split.last + rises.predict(_lags(split)[1])
+
+
+def boosting(split, seed):
+    if split.target is None:
+        return _fit(HistGradientBoostingClassifier(early_stopping=False, random_state=0), split)
+    model = HistGradientBoostingRegressor(early_stopping=False, random_state=0)
+    return _search(model, LEAVES, split, split.y).predict(_lags(split)[1])
+
+
+def logistic_regression(split, seed):
+    parts = SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=1000)
+    return _fit(make_pipeline(*parts), split)
+
+
+def random_forest(split, seed):
+    return _fit(RandomForestClassifier(300, random_state=seed), split)
+
+
+def bag_of_words(split, seed):
+    return _bag(split, 1)
+
+
+def bag_of_pairs(split, seed):
+    return _bag(split, 2)
+
+
+def _bag(split, n):
+    counter = CountVectorizer(token_pattern=WORDS, ngram_range=(1, n))
+    model = make_pipeline(counter, LogisticRegression(max_iter=1000))
+    return model.fit(split.X, split.y).predict(split.X_test)
+
+
+def _search(model, grid, split, y):
+    """Choose by the last fifth of the rows, then learn from all."""
+    lags, _ = _lags(split)
+    rows = np.arange(len(y))
+    n_first = int(0.8 * len(y))
+    cv = [(rows[:n_first], rows[n_first:])]
+    return GridSearchCV(model, grid, cv=cv, scoring="neg_mean_squared_error").fit(lags, y)
+
+
+def _fit(model, split):
+    lags, lags_test = _lags(split)
+    return model.fit(lags, split.y.ravel()).predict(lags_test)
+
+
+def _lags(split):
+    """What the LSTM reads, as flat tables; of labels at steps, the steps up to each."""
+    X, X_test = split.X, split.X_test
+    if split.y.ndim == 2:
+        X, X_test = _histories(X), _histories(X_test)
+    flattener = SequenceFlattener()
+    return flattener.fit_transform(X), flattener.transform(X_test)
+
+
+def _histories(X):
+    n_sequences, n_steps, n_features = X.shape
+    table = pd.DataFrame(X.reshape(-1, n_features)).add_prefix("x")
+    table["sequence"] = np.repeat(np.arange(n_sequences), n_steps)
+    return SequenceWindower(LAGS_OF_STEP, series="sequence").fit_transform(table)
+
+
+ROWS, STEPS = "labels of rows", "labels of steps"
+LABELS = ("recordings", ROWS, STEPS)
+
+MODELS = [
+    Model("sklstm", ("forecasts", *LABELS, "texts"), as_it_comes, is_random=True),
+    Model("plain LSTM", ("forecasts", *LABELS, "texts"), plain_lstm, is_random=True),
+    Model("last value", ("forecasts",), last_value),
+    Model("a season before", ("forecasts",), season_before),
+    Model("most frequent", (*LABELS, "texts"), most_frequent),
+    Model("ridge", ("forecasts",), ridge),
+    Model("ridge from last value", ("forecasts",), relative_ridge),
+    Model("logistic regression", LABELS, logistic_regression),
+    Model("boosting", ("forecasts", ROWS, STEPS), boosting),
+    Model("random forest", LABELS, random_forest, is_random=True),
+    Model("bag of words", ("texts",), bag_of_words),
+    Model("bag of words and pairs", ("texts",), bag_of_pairs),
+]
+"""All models, ours first."""
