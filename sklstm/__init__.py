@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step
+from sklstm._tables.dummy import SequenceDummyRegressor
 from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.lags import LagSequencer
 from sklstm._tables.splitting import TimestampSplit
@@ -20,6 +21,7 @@ __all__ = [
     "LSTMClassifier",
     "LSTMRegressor",
     "LagSequencer",
+    "SequenceDummyRegressor",
     "SequenceFlattener",
     "SequenceWindower",
     "Sequences",

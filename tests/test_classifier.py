@@ -162,7 +162,7 @@ def test_class_weights_are_sample_weights(class_weight, weight):
 
 
 def test_class_weights_count_in_validation():
-    model = classifier(class_weight={"up": 5.0}, max_epochs=2)
+    model = classifier(class_weight={"up": 5.0}, max_epochs=2, early_stopping=False)
     model.fit(X[:60], LABELS[:60], X_val=X[60:], y_val=LABELS[60:])
     right = model.predict_proba(X[60:])[np.arange(20), UP[60:].astype(int)]
     expected = np.average(-np.log(right), weights=np.where(UP[60:], 5, 1))

@@ -249,7 +249,12 @@ def test_one_step_is_the_loop_that_everyone_writes(dtype):
     sequences = SequenceWindower(5).fit_transform(values)[4:]
     settings = {"hidden_size": 4, "batch_size": 16, "max_epochs": 3, "lr": 0.01, "dtype": dtype}
     model = LSTMRegressor(
-        **settings, supervised_steps=1, standardize=False, clip_grad_norm=None, random_state=3
+        **settings,
+        **{"reads": "levels", "init": None, "early_stopping": False},
+        supervised_steps=1,
+        standardize=False,
+        clip_grad_norm=None,
+        random_state=3,
     ).fit(sequences, y[4:])
 
     with torch.random.fork_rng([]):

@@ -128,13 +128,14 @@ def test_without_matplotlib(draw, monkeypatch):
 
 @pytest.mark.parametrize("wrap", ["bare", "pipeline", "search", "target", "inside"])
 def test_training_of_whatever_holds_the_network(wrap, table):
-    pipeline = make_pipeline(windows(), regressor())
+    lstm = regressor(early_stopping=False)
+    pipeline = make_pipeline(windows(), lstm)
     model = {
-        "bare": regressor(),
+        "bare": lstm,
         "pipeline": pipeline,
         "search": GridSearchCV(pipeline, {"lstmregressor__hidden_size": [4]}, cv=KFold(2)),
         "target": TransformedTargetRegressor(pipeline, func=np.exp, inverse_func=np.log),
-        "inside": make_pipeline(windows(), TransformedTargetRegressor(regressor())),
+        "inside": make_pipeline(windows(), TransformedTargetRegressor(lstm)),
     }[wrap]
     model.fit(table, table["temp"])
     display = TrainingCurveDisplay.from_estimator(model)

@@ -361,18 +361,16 @@ def routing():
 
 
 def weighted_pipeline():
-    return make_pipeline(
-        StandardScaler().set_fit_request(sample_weight=True),
-        windower(),
-        regressor().set_fit_request(sample_weight=True).set_score_request(sample_weight=True),
-    )
+    final = regressor(init=None).set_fit_request(sample_weight=True)
+    final.set_score_request(sample_weight=True)
+    return make_pipeline(StandardScaler().set_fit_request(sample_weight=True), windower(), final)
 
 
 def weighted_by_hand(rows):
     """Predictions for the table of a model fitted on some of its rows."""
     scaler = StandardScaler().fit(TABLE.iloc[rows], sample_weight=WEIGHT[rows])
     sequences = [windower().fit_transform(scaler.transform(X)) for X in (TABLE.iloc[rows], TABLE)]
-    model = regressor().fit(sequences[0], Y.iloc[rows], sample_weight=WEIGHT[rows])
+    model = regressor(init=None).fit(sequences[0], Y.iloc[rows], sample_weight=WEIGHT[rows])
     return model.predict(sequences[1])
 
 
@@ -406,7 +404,7 @@ def test_weights_reach_each_step_in_cross_validation():
 
 @pytest.mark.usefixtures("routing")
 def test_validation_table_goes_through_the_steps_in_front():
-    final = regressor(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+    final = regressor(early_stopping=True, init=None).set_fit_request(X_val=True, y_val=True)
     model = make_pipeline(StandardScaler(), windower(), final, transform_input=["X_val"])
     train, valid = TABLE[:60], TABLE[60:]
     model.fit(train, Y[:60], X_val=valid, y_val=Y[60:])
@@ -519,7 +517,7 @@ def epochs_of(monitor):
 )
 def test_scores_are_monitored_each_epoch(make, y, score):
     monitor = ScoringMonitor(scoring=score)
-    model = make(max_epochs=6).set_callbacks(monitor).fit(SEQUENCES, y)
+    model = make(max_epochs=6, early_stopping=False).set_callbacks(monitor).fit(SEQUENCES, y)
     scores = epochs_of(monitor)[score]
     assert len(scores) == 6
     assert scores.iloc[-1] == model.score(SEQUENCES, y)
@@ -534,7 +532,8 @@ def test_monitored_training_is_the_same_training():
 
 def test_scores_are_monitored_inside_a_pipeline():
     monitor = ScoringMonitor(scoring=["r2", "neg_mean_absolute_error"])
-    model = behind_windower(regressor(max_epochs=4).set_callbacks(monitor)).fit(TABLE, Y)
+    final = regressor(max_epochs=4, early_stopping=False).set_callbacks(monitor)
+    model = behind_windower(final).fit(TABLE, Y)
     scores = epochs_of(monitor)
     assert len(scores) == 4
     assert scores["r2"].iloc[-1] == model.score(TABLE, Y)
@@ -559,7 +558,7 @@ def test_scores_are_monitored_of_the_epochs_that_early_stopping_runs():
 def test_rows_that_are_history_only_are_not_monitored():
     monitor = ScoringMonitor(scoring="r2")
     weight = (np.arange(80) >= 5).astype(float)
-    model = regressor(max_epochs=2).set_callbacks(monitor)
+    model = regressor(max_epochs=2, early_stopping=False).set_callbacks(monitor)
     model.fit(SEQUENCES, Y.where(weight > 0), sample_weight=weight)
     assert epochs_of(monitor)["r2"].iloc[-1] == model.score(SEQUENCES[5:], Y[5:])
 

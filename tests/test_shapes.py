@@ -393,7 +393,8 @@ def test_texts_whose_order_matters(pooling, device):
 
 def test_the_network_reads_the_vectors_of_tokens():
     tokens = TokenSequencer().fit_transform(TEXTS)
-    model = classifier(embedding_dim=3).fit(tokens, PLEASED)
+    model = classifier(embedding_dim=3, pooling="last", bidirectional=False)
+    model.fit(tokens, PLEASED)
     vectors = model.net_.module_.embedding.weight.numpy(force=True)
     read = model.net_.module_
     plain = SequenceNetwork(3, 2, 8)

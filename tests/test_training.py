@@ -264,7 +264,8 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
 
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
-    model = regressor(max_epochs=1, callbacks=[Sizes()], **params)
+    plain = {"batch_size": 64, "pooling": "last", "bidirectional": False}
+    model = regressor(max_epochs=1, callbacks=[Sizes()], **plain | params)
     monkeypatch.setattr("sklstm._train.run.suitable_threads", lambda *sizes: nullcontext())
     try:
         model.fit(X, Y)

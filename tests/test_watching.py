@@ -152,4 +152,4 @@ def test_a_scheduler_of_a_function_goes_on_in_another_process(tmp_path):
     assert run("break")[0] == "2"
     n_epochs, lr = run("end")
     assert n_epochs == "5"
-    assert float(lr) == pytest.approx(1e-3 * 0.5**4)
+    assert float(lr) == pytest.approx(3e-3 * 0.5**4)

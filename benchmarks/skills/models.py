@@ -34,6 +34,8 @@ PLAIN = {
     "num_layers": 1,
     "cell": "lstm",
     "bidirectional": False,
+    "reads": "levels",
+    "init": None,
     "dropout": 0.0,
     "optimizer": "adam",
     "lr": 1e-3,

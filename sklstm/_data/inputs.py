@@ -17,6 +17,7 @@ __all__ = [
     "from_torch",
     "has_known_names",
     "is_table",
+    "kind_of_table",
     "lay_out_any",
 ]
 
@@ -126,6 +127,23 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     if time is None:
         layout = layout._replace(times=None, stamps=None, clock=None)
     return X, layout
+
+
+def kind_of_table(X: Any) -> str:
+    """Name the type of X, and its library where DataFrames of several are confused.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    str
+        Such as ``"ndarray"`` or ``"dask DataFrame"``.
+    """
+    name, library = type(X).__name__, type(X).__module__.partition(".")[0]
+    return f"{library} {name}" if name == "DataFrame" else name
 
 
 def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:

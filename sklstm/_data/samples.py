@@ -9,9 +9,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import flatten_steps, flatten_weights
+from sklstm._data.steps import flatten_steps, flatten_weights, histories_of_steps
 
-__all__ = ["GivenSamples", "Samples", "read_samples", "split_validation"]
+__all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
 SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
 """A share of the largest weight below which a row has no influence in any data type."""
@@ -65,6 +65,18 @@ class Samples(NamedTuple):
         weight = self.weight.flat()[:, 0]
         return target[weight > 0], weight[weight > 0]
 
+    def histories(self) -> Sequences:
+        """Select what each label of `labelled` is learned from.
+
+        Returns
+        -------
+        Sequences
+            One for each label: if steps have labels, all steps up to that step.
+        """
+        if isinstance(self.weight, np.ndarray):
+            return self.sequences
+        return histories_of_steps(self.sequences)[self.weight.flat()[:, 0] > 0]
+
     def sequence_weight(self) -> np.ndarray | None:
         """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
 
@@ -78,6 +90,24 @@ class Samples(NamedTuple):
         weight = self.weight.flat()[:, 0]
         row = np.repeat(np.arange(len(self.weight)), self.weight.lengths)
         return np.bincount(row, weight) / np.bincount(row, weight > 0)
+
+
+class TrainingData(NamedTuple):
+    """What a training learns from and validates on.
+
+    Attributes
+    ----------
+    train : Samples
+        To learn from.
+    valid : Samples or None
+        To validate.
+    everything : Samples or None
+        What both are parts of, if `valid` was set aside.
+    """
+
+    train: Samples
+    valid: Samples | None = None
+    everything: Samples | None = None
 
 
 class GivenSamples(NamedTuple):

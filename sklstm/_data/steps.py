@@ -15,6 +15,7 @@ __all__ = [
     "flatten_weights",
     "has_no_label",
     "has_no_number",
+    "histories_of_steps",
     "per_step",
     "score_steps",
     "unflatten_steps",
@@ -164,6 +165,30 @@ def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[
     if (lengths == lengths[0]).all():
         return flat.reshape(len(lengths), lengths[0], *flat.shape[1:])
     return np.split(flat, np.cumsum(lengths)[:-1])
+
+
+def histories_of_steps(sequences: Sequences) -> Sequences:
+    """Make a sequence of each step: all steps up to it.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Of any lengths.
+
+    Returns
+    -------
+    Sequences
+        One for each step, sequence by sequence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> histories_of_steps(Sequences(np.zeros((3, 1)), starts=[0, 1], lengths=[1, 2])).lengths
+    array([1, 1, 2], dtype=int32)
+    """
+    starts = np.repeat(sequences.starts, sequences.lengths)
+    lengths = ranges(np.ones(len(sequences), dtype=np.int64), sequences.lengths)
+    return Sequences(sequences.values, starts, lengths, feature_names=sequences.feature_names)
 
 
 def score_steps(

@@ -9,19 +9,21 @@ from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.utils import Tags, _safe_indexing
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences, from_torch, is_table
-from sklstm._data.samples import GivenSamples, Samples, read_samples, split_validation
+from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step, unflatten_steps
 from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
-from sklstm._nn.scaling import InputScaling, check_finite_steps
+from sklstm._nn.scaling import check_finite_steps
+from sklstm._train.beginning import begin
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.checkpoint import read_checkpoint
 from sklstm._train.fitted import FittedNetwork
@@ -33,6 +35,8 @@ __all__ = ["ONE_EPOCH", "BaseLSTM", "learned"]
 
 Given: TypeAlias = tuple[Any, Any, Any]
 """X, y and sample_weight."""
+
+AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
 
@@ -79,9 +83,11 @@ class BaseLSTM(SequenceEstimator):
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "num_layers": [Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions(set(CELLS))],
-        "bidirectional": ["boolean"],
+        "bidirectional": ["boolean", AUTO],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "pooling": [StrOptions(set(POOLINGS)), None],
+        "pooling": [StrOptions({*POOLINGS, "auto"}), None],
+        "reads": [StrOptions({"levels", "differences", "auto"}), list, tuple],
+        "init": [StrOptions({"auto", "linear"}), HasMethods(["fit", "predict"]), None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
         "embedding_weights": ["array-like", None],
         "freeze_embedding": ["boolean"],
@@ -93,12 +99,12 @@ class BaseLSTM(SequenceEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "lr_scheduler": [StrOptions(set(SCHEDULES)), callable, None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "supervised_steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), AUTO],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), AUTO],
+        "supervised_steps": [Interval(Integral, 1, None, closed="left"), AUTO],
         "callbacks": [list, None],
         "skorch_params": [dict, None],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", AUTO],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -117,6 +123,10 @@ class BaseLSTM(SequenceEstimator):
     device_ = learned("net.device", "Where the network is.")
     n_iter_ = learned("n_epochs", "Number of complete epochs.")
     best_epoch_ = learned("best_epoch", "Epoch whose weights the network has, from 1.")
+    chosen_ = learned("chosen", "What each parameter that was 'auto' stood for.")
+    init_ = learned("start", "The start, which the network corrects, or None.")
+    trust_ = learned("trust", "What its corrections are multiplied by, or None.")
+    comparison_ = learned("comparison", "Validation losses of simple rules and of the estimator.")
     supervised_steps_ = learned("supervised_steps", "How many histories a training run merged.")
     feature_mean_ = learned("scaling.mean", "What is subtracted from each feature.")
     feature_scale_ = learned("scaling.scale", "What each feature is divided by.")
@@ -132,24 +142,28 @@ class BaseLSTM(SequenceEstimator):
         With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
         callbacks do not hear.
         """
-        plan = self._plan(**changes)
+        plan, saved = _resumed(self._plan(**changes))
         earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
-        context = None if changes else self._init_callback_context(max_subtasks=self.max_epochs)
-        plan, saved = _resumed(plan)
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
+        plan = plan.settled(
+            samples.sequences,
+            earlier.chosen if earlier else {},
+            is_regressor=is_regressor(self),
+            has_validation=validation[0] is not None,
+        )
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        train, valid = self._split(reader, plan, head, samples, given[0], validation)
+        data = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
         else:
-            head, scaling = _scaled(plan, head, train)
-            fitted = FittedNetwork.build(plan, scaling, head, random, _is_table(plan, given[0]))
+            parts = begin(plan, head, data)
+            fitted = FittedNetwork.build(plan, *parts, random, _is_table(plan, given[0]))
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
-            with _telling_scikit_learn(self, context, plan, given, learned) as callbacks:
-                run(plan, fitted, train, valid, random, saved, callbacks)
+            with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:
+                run(plan, fitted, data, random, saved, callbacks)
         finally:
             if fitted.n_epochs > done:  # what is broken off is kept up to its last epoch
                 self._keep(learned)
@@ -203,7 +217,7 @@ class BaseLSTM(SequenceEstimator):
         samples: GivenSamples,
         X: Any,
         validation: Given,
-    ) -> tuple[Samples, Samples | None]:
+    ) -> TrainingData:
         """Training data, and those that validate: given, set aside, or none."""
         train = head.encoded(samples)
         X_val, y_val, weight_val = validation
@@ -215,13 +229,14 @@ class BaseLSTM(SequenceEstimator):
                     "a Pipeline, transform_input=['X_val'] does."
                 )
             given = self._read_samples(reader, plan, X_val, y_val, weight_val, reset=False)
-            return train, head.encoded(given)
+            return TrainingData(train, head.encoded(given))
         if y_val is not None or weight_val is not None:
             raise ValueError("y_val and sample_weight_val need X_val.")
         if not plan["early_stopping"]:
-            return train, None
+            return TrainingData(train)
         strata = head.strata(train.target) if isinstance(train.target, np.ndarray) else None
-        return split_validation(train, plan["validation_fraction"], plan.seed, strata)
+        parts = split_validation(train, plan["validation_fraction"], plan.seed, strata)
+        return TrainingData(*parts, everything=train)
 
     def _predict(self, X: Any, answer: str) -> np.ndarray | list[np.ndarray]:
         """Answer for each row of X, or each step: what a method of the head makes of outputs."""
@@ -318,7 +333,8 @@ class BaseLSTM(SequenceEstimator):
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {k: getattr(self, v).tolist() for k, v in names.items() if hasattr(self, v)}
-        export(fitted.net.module_, fitted.scaling, fitted.head, path, facts)
+        start = fitted.start, fitted.trust
+        export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         if "_fitted" in state:
@@ -350,23 +366,6 @@ def _resumed(plan: Plan) -> tuple[Plan, dict | None]:
     return plan, saved
 
 
-def _scaled(plan: Plan, head: Head, train: Samples) -> tuple[Head, InputScaling]:
-    """Learn the units of the training data."""
-    if plan["standardize"]:
-        head = head.scaled_to(*train.labelled())
-    sequences = train.sequences
-    if plan.reads_tokens:
-        return head, InputScaling.of_tokens(
-            sequences, plan["embedding_dim"], plan["embedding_weights"]
-        )
-    return head, InputScaling.learn(
-        sequences,
-        train.sequence_weight(),
-        standardize=plan["standardize"],
-        missing=plan["missing"],
-    )
-
-
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:
     """What scikit-learn noted of the features."""
     names = ("n_features_in_", "feature_names_in_")
@@ -375,12 +374,13 @@ def _features_of(reader: BaseLSTM) -> dict[str, Any]:
 
 @contextmanager
 def _telling_scikit_learn(
-    estimator: BaseLSTM, context: Any, plan: Plan, given: Given, learned: dict[str, Any]
+    estimator: BaseLSTM, changes: dict, plan: Plan, given: Given, learned: dict[str, Any]
 ) -> Iterator[list[ScikitLearnCallbacks]]:
     """Tell scikit-learn's callbacks where training begins and ends, and of each epoch."""
-    if context is None:
+    if changes:
         yield []
         return
+    context = estimator._init_callback_context(max_subtasks=plan["max_epochs"])
     fit_data = _rows_with_weight(*given, of_steps=plan.per_step)
     context.call_on_fit_task_begin(estimator=estimator, **fit_data)
     has_callbacks = hasattr(estimator, "_skl_callbacks")

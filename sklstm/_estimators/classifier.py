@@ -1,6 +1,6 @@
 """LSTMClassifier: a label, or several, for each sequence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -35,15 +35,26 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
         :class:`torch.nn.RNN` (tanh).
-    bidirectional : bool, default=False
-        Whether each layer reads the sequence backwards too.
+    bidirectional : bool or "auto", default="auto"
+        Whether each layer reads the sequence backwards too. ``"auto"``: independent sequences are
+        read both ways, histories of a table and whatever has `pooling=None` are not.
     dropout : float, default=0.0
         Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
         the layers and in front of the linear head.
-    pooling : {"last", "mean", "max", "attention"} or None, default="last"
+    pooling : {"last", "mean", "max", "attention", "auto"} or None, default="auto"
         How the outputs at all steps become one vector: that of the last step read, their mean,
-        their maximum, or a mean with learned weights (Zhou et al. 2016). `None`: no pooling, a
+        their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
+        for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
         label at every step.
+    reads : {"levels", "differences", "auto"} or list, default="auto"
+        What the network reads of the features at a step: their values; their changes since the
+        step before; in a list also ``"position"``, where in its sequence the step stands.
+        ``"auto"`` is all three for independent sequences, differences beside a start, else levels.
+    init : {"auto", "linear"}, estimator or None, default="auto"
+        A simple model of the flattened history, of which the network learns what it leaves, in
+        log-odds: ``"linear"`` is a linear discriminant analysis whose penalty is chosen on the
+        later rows; or any classifier of scikit-learn with ``predict_proba``. ``"auto"`` is `None`.
+        With validation data a factor in [0, 1] decides how much of the network is added.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
@@ -68,7 +79,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
     optimizer_params : dict, default=None
         More arguments of the optimizer, for example ``{"momentum": 0.9}``.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty, as the optimizer applies it.
@@ -80,10 +91,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
-    max_epochs : int, default=100
-        Number of passes over the training data, fewer with `early_stopping`.
-    batch_size : int, default=64
-        Number of sequences of a training step.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
+        with it, else what makes 1,500 updates of the weights, from 10 to 200.
+    batch_size : int or "auto", default="auto"
+        Number of sequences of a training step. ``"auto"`` is 64 for histories of a table, and a
+        fiftieth of independent sequences, from 16 to 64.
     supervised_steps : int or "auto", default="auto"
         How many neighbouring histories of a series training computes in one run: a run begins
         where the first of them begins, and each is read off at its own end. It costs a fraction,
@@ -97,11 +110,12 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         instance.
     skorch_params : dict, default=None
         More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences that keeps the shares of
         the classes.
+        ``"auto"`` stops histories of a table, if there are 50, and whatever has `X_val`.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10
@@ -140,6 +154,15 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Number of epochs that ran.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
+    chosen_ : dict
+        What each parameter that was "auto" stood for.
+    init_ : object or None
+        The start: of a linear one ``coef``, ``penalty`` and what it ``continues``.
+    trust_ : ndarray of shape (n_outputs_,) or None
+        What the network is multiplied by beside a start, if there is validation data.
+    comparison_ : DataFrame or None
+        Loss of simple rules, of the start, and of all together, on the validation data that chose
+        the epoch and `trust_`: as flattering as that. In the units of `history_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -206,9 +229,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         *,
         num_layers: int = 1,
         cell: str = "lstm",
-        bidirectional: bool = False,
+        bidirectional: bool | str = "auto",
         dropout: float = 0.0,
-        pooling: str | None = "last",
+        pooling: str | None = "auto",
+        reads: str | Sequence[str] = "auto",
+        init: Any = "auto",
         embedding_dim: int | None = None,
         embedding_weights: Any = None,
         freeze_embedding: bool = False,
@@ -217,16 +242,16 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         missing: str = "error",
         optimizer: str | type = "adam",
         optimizer_params: dict | None = None,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         weight_decay: float = 0.0,
         lr_scheduler: str | Callable | None = None,
         clip_grad_norm: float | None = 1.0,
-        max_epochs: int = 100,
-        batch_size: int = 64,
+        max_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         supervised_steps: int | str = "auto",
         callbacks: list | None = None,
         skorch_params: dict | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
@@ -243,6 +268,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.reads = reads
+        self.init = init
         self.embedding_dim = embedding_dim
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding

@@ -1,6 +1,7 @@
 """LSTMRegressor: a number, or several, from each sequence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
@@ -36,15 +37,30 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
         :class:`torch.nn.RNN` (tanh).
-    bidirectional : bool, default=False
-        Whether each layer reads the sequence backwards too.
+    bidirectional : bool or "auto", default="auto"
+        Whether each layer reads the sequence backwards too. ``"auto"``: independent sequences are
+        read both ways, histories of a table and whatever has `pooling=None` are not.
     dropout : float, default=0.0
         Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
         the layers and in front of the linear head.
-    pooling : {"last", "mean", "max", "attention"} or None, default="last"
+    pooling : {"last", "mean", "max", "attention", "auto"} or None, default="auto"
         How the outputs at all steps become one vector: that of the last step read, their mean,
-        their maximum, or a mean with learned weights (Zhou et al. 2016). `None`: no pooling, a
+        their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
+        for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
         prediction at every step.
+    reads : {"levels", "differences", "auto"} or list, default="auto"
+        What the network reads of the features at a step: their values; their changes since the
+        step before; in a list also ``"position"``, where in its sequence the step stands.
+        ``"auto"`` is all three for independent sequences, differences beside a start, else levels.
+    init : {"auto", "linear"}, estimator or None, default="auto"
+        A simple model of the flattened history, of which the network learns what it leaves:
+        ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any
+        regressor of scikit-learn. ``"auto"`` is ``"linear"`` for histories of a table and `None`
+        for independent sequences. With validation data a factor in [0, 1] decides for each output
+        how much of the network is added.
+    continues : {"auto"}, feature name, int or None, default="auto"
+        The feature that y continues: the linear start then foresees the change since its last
+        value. ``"auto"`` finds such a feature and step on the later rows, or none.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
@@ -68,7 +84,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
     optimizer_params : dict, default=None
         More arguments of the optimizer, for example ``{"momentum": 0.9}``.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty, as the optimizer applies it.
@@ -80,10 +96,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
-    max_epochs : int, default=100
-        Number of passes over the training data, fewer with `early_stopping`.
-    batch_size : int, default=64
-        Number of sequences of a training step.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
+        with it, else what makes 1,500 updates of the weights, from 10 to 200.
+    batch_size : int or "auto", default="auto"
+        Number of sequences of a training step. ``"auto"`` is 64 for histories of a table, and a
+        fiftieth of independent sequences, from 16 to 64.
     supervised_steps : int or "auto", default="auto"
         How many neighbouring histories of a series training computes in one run: a run begins
         where the first of them begins, and each is read off at its own end. It costs a fraction,
@@ -97,10 +115,11 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         instance.
     skorch_params : dict, default=None
         More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences.
+        ``"auto"`` stops histories of a table, if there are 50, and whatever has `X_val`.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10
@@ -139,6 +158,15 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Number of epochs that ran.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
+    chosen_ : dict
+        What each parameter that was "auto" stood for.
+    init_ : object or None
+        The start: of a linear one ``coef``, ``penalty`` and what it ``continues``.
+    trust_ : ndarray of shape (n_outputs_,) or None
+        What the network is multiplied by beside a start, if there is validation data.
+    comparison_ : DataFrame or None
+        Loss of simple rules, of the start, and of all together, on the validation data that chose
+        the epoch and `trust_`: as flattering as that. In the units of `history_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -195,6 +223,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
 
     _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "continues": [str, Interval(Integral, 0, None, closed="left"), None],
     }
 
     _has_no_target = staticmethod(has_no_number)
@@ -209,9 +238,12 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         *,
         num_layers: int = 1,
         cell: str = "lstm",
-        bidirectional: bool = False,
+        bidirectional: bool | str = "auto",
         dropout: float = 0.0,
-        pooling: str | None = "last",
+        pooling: str | None = "auto",
+        reads: str | Sequence[str] = "auto",
+        init: Any = "auto",
+        continues: str | int | None = "auto",
         embedding_dim: int | None = None,
         embedding_weights: Any = None,
         freeze_embedding: bool = False,
@@ -220,16 +252,16 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         missing: str = "error",
         optimizer: str | type = "adam",
         optimizer_params: dict | None = None,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         weight_decay: float = 0.0,
         lr_scheduler: str | Callable | None = None,
         clip_grad_norm: float | None = 1.0,
-        max_epochs: int = 100,
-        batch_size: int = 64,
+        max_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         supervised_steps: int | str = "auto",
         callbacks: list | None = None,
         skorch_params: dict | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
@@ -246,6 +278,9 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.reads = reads
+        self.init = init
+        self.continues = continues
         self.embedding_dim = embedding_dim
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
-from sklstm._nn.scaling import InputScaling, fill_missing, shared_tensor
+from sklstm._nn.scaling import InputScaling, shared_tensor
 
 __all__ = ["BatchLoader", "SequenceDataset", "differ_in_length", "split_batch"]
 
@@ -27,8 +27,8 @@ class SequenceDataset(Dataset):
     sequences : Sequences
         The sequences.
     scaling : InputScaling
-        What is learned of the features: scaled steps go to the device. If values may be missing, a
-        batch has three channels for each feature, see `fill_missing`.
+        What is learned of the features: scaled steps go to the device, and a batch has the
+        inputs that its reader makes of them.
     device : torch.device
         Where everything that batches are made of is kept.
     dtype : torch.dtype
@@ -66,7 +66,7 @@ class SequenceDataset(Dataset):
             and bool((starts[1:] - starts[:-1] == 1).all())
         )
         self.values = scaling.to_tensor(sequences.values[first:behind], dtype).to(device)
-        self.fill = scaling.fill(device, dtype)
+        self._read = scaling.reader(device, dtype)
         self.target = self.weight = self._of_steps = None
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
         if isinstance(target, Sequences) and isinstance(weight, Sequences):
@@ -105,7 +105,7 @@ class SequenceDataset(Dataset):
             if self._slides:  # a copy in large blocks takes half as long as picking the steps
                 windows = self.values[:-1].unfold(0, len(self._steps), 1)[rows]
                 steps = windows.permute(2, 0, 1).contiguous()
-                return (self._filled(steps), None), self._targets(rows)
+                return (self._read(steps, None), None), self._targets(rows)
             rows = np.arange(len(self))[rows]
         rows = torch.as_tensor(rows)
         lengths = None if self._all_full else self._lengths[rows]
@@ -119,7 +119,7 @@ class SequenceDataset(Dataset):
             targets = target, self._gather(weight, starts[rows], lengths)[..., 0]
         if lengths is not None and int(lengths.min()) == len(steps):
             lengths = None
-        return (self._filled(steps), lengths), targets
+        return (self._read(steps, lengths), lengths), targets
 
     def merged_batch(self, rows: np.ndarray, columns: np.ndarray) -> tuple:
         """Gather overlapping sequences together: those of a column are read in one run.
@@ -148,7 +148,7 @@ class SequenceDataset(Dataset):
         first = torch.from_numpy(rows[is_first]).to(self.device, non_blocking=True)
         steps = self._gather(self.values, self._starts[first], torch.from_numpy(lengths[is_last]))
         of_rows = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        inputs = self._filled(steps), torch.from_numpy(lengths), of_rows
+        inputs = self._read(steps, None), torch.from_numpy(lengths), of_rows
         return inputs, self._targets(there)
 
     def _gather(
@@ -166,9 +166,6 @@ class SequenceDataset(Dataset):
                 index = torch.where(inside, index, len(values) - 1)
         rows = values.index_select(0, index.flatten())  # indexing by two axes takes far longer
         return rows.view(*index.shape, -1)
-
-    def _filled(self, steps: torch.Tensor) -> torch.Tensor:
-        return steps if self.fill is None else fill_missing(steps, self.fill)
 
     def _targets(self, rows: Any) -> tuple:
         if self.target is None:

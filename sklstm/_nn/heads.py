@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
 from sklearn.utils.validation import check_array
 
 from sklstm._data.samples import GivenSamples, Samples
 from sklstm._data.statistics import weighted_moments
-from sklstm._nn.losses import REGRESSION_LOSSES
+from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 
 __all__ = ["Head", "NumberHead"]
 
@@ -100,9 +102,90 @@ class Head(ABC):
         """Learn the units of the training targets, if a kind has any."""
         return self
 
-    def to_network(self, target: np.ndarray) -> np.ndarray:
-        """Turn targets into the units that the network learns."""
-        return target
+    @abstractmethod
+    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Turn targets into what the network learns.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n, n_targets)
+            Targets.
+        start : ndarray of shape (n, n_outputs), or None
+            What is said of each before the network corrects it.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns)
+            For the loss.
+        """
+
+    @abstractmethod
+    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Add what the network says to what was said before it."""
+
+    @abstractmethod
+    def start_in_onnx(self, op: Any, start: str) -> str:
+        """Append the nodes that bring a start into the units of the outputs."""
+
+    def trust(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Say how much of what the network says beside a start is right.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n, n_outputs)
+            Of the network, for validation samples.
+        target : ndarray of shape (n, n_columns)
+            Their targets, from `to_network`.
+        weight : ndarray of shape (n,)
+            Their weights.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            Factors in [0, 1] with which the loss is least.
+        """
+        result = np.ones(outputs.shape[1])
+        for columns in self._columns_of_trust():
+            said, wanted = outputs[:, columns], target[:, columns]
+
+            def cost(factor: float, said: np.ndarray = said, wanted: np.ndarray = wanted) -> float:
+                return self.mean_loss(factor * said, wanted, weight)
+
+            best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
+            result[columns] = min((0.0, float(best), 1.0), key=cost)
+        return result
+
+    def mean_loss(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
+        """Compute the loss of outputs, as training does.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n, n_outputs)
+            Of the network.
+        target : ndarray of shape (n, n_columns)
+            From `to_network`.
+        weight : ndarray of shape (n,)
+            Weights.
+
+        Returns
+        -------
+        float
+            The weighted mean.
+        """
+        tensors = (torch.tensor(np.asarray(x, np.float64)) for x in (outputs, target, weight))
+        return float(WeightedLoss(self.loss)(*tensors))
+
+    @abstractmethod
+    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Answer without looking at X, from the training targets: (n_outputs,)."""
+
+    @abstractmethod
+    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Say what outputs beside a start amount to an answer."""
+
+    @abstractmethod
+    def _columns_of_trust(self) -> list[slice]:
+        """Outputs that share a factor."""
 
     def to_plain(self) -> dict[str, Any]:
         """Take the head apart: arrays, numbers and texts."""
@@ -182,9 +265,29 @@ class NumberHead(Head):
         mean, scale = np.array([weighted_moments(column, weight) for column in target.T]).T
         return replace(self, mean=mean, scale=scale)
 
-    def to_network(self, target: np.ndarray) -> np.ndarray:
+    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Scale what the start leaves."""
+        return (target - self.mean if start is None else target - start - self.mean) / self.scale
+
+    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Add up in the units of the network."""
+        return start / self.scale + outputs
+
+    def start_in_onnx(self, op: Any, start: str) -> str:
         """Scale."""
-        return (target - self.mean) / self.scale
+        return op("Div", start, np.asarray(self.scale))
+
+    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Take the mean."""
+        return np.average(target, axis=0, weights=weight)
+
+    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Treat it as a target."""
+        return self.to_network(answer, start)
+
+    def _columns_of_trust(self) -> list[slice]:
+        """Trust each column by itself."""
+        return [slice(k, k + 1) for k in range(self.n_outputs)]
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Scale back."""

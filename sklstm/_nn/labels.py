@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
@@ -19,6 +19,9 @@ from sklstm._nn.losses import cross_entropy, label_cross_entropy
 __all__ = ["LabelHead", "LabelsHead", "learn_labels"]
 
 SEVERAL = "multilabel-indicator"
+
+SMALLEST_SHARE = 1e-6
+"""Of a label that training data do not hold."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,31 @@ class LabelHead(Head):
         """Keep the shares of the labels."""
         return target[:, 0]
 
+    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Put the log-odds of the start behind the targets, where the loss finds them."""
+        return target if start is None else np.hstack([target, start])
+
+    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Add log-odds."""
+        return start + outputs
+
+    def start_in_onnx(self, op: Any, start: str) -> str:
+        """Keep log-odds as they are."""
+        return start
+
+    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Take the logarithm of the shares."""
+        counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
+        return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
+
+    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Take the difference of log-odds."""
+        return answer if start is None else answer - start
+
+    def _columns_of_trust(self) -> list[slice]:
+        """Trust log-odds all alike: only their differences count."""
+        return [slice(None)]
+
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Choose the label with the largest output."""
         return self.classes[outputs.argmax(axis=1)]
@@ -187,6 +215,11 @@ class LabelsHead(LabelHead):
                 "sample_weight."
             )
         return self
+
+    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Take the log-odds of the share of each label."""
+        shares = np.average(target, axis=0, weights=weight)
+        return logit(np.clip(shares, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
 
     def strata(self, target: np.ndarray) -> None:
         """Keep no shares: there are too many sets of labels."""

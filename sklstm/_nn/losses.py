@@ -22,8 +22,8 @@ def cross_entropy(prediction: torch.Tensor, target: torch.Tensor, reduction: str
     ----------
     prediction : Tensor of shape (n_sequences, n_classes)
         Logits.
-    target : Tensor of shape (n_sequences, 1)
-        Position of the class.
+    target : Tensor of shape (n_sequences, 1) or (n_sequences, 1 + n_classes)
+        Position of the class, and logits to which the prediction is added.
     reduction : {"none", "mean"}
         One number for each, or their mean.
 
@@ -32,12 +32,35 @@ def cross_entropy(prediction: torch.Tensor, target: torch.Tensor, reduction: str
     Tensor of shape (n_sequences, 1) or ()
         ``-log softmax(prediction)[target]``.
     """
+    if target.shape[1] > 1:
+        prediction = prediction + target[:, 1:]
     losses = F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)
     return losses[:, None] if reduction == "none" else losses
 
 
-label_cross_entropy = F.binary_cross_entropy_with_logits
-"""Cross-entropy of each label of a sample that may have several."""
+def label_cross_entropy(
+    prediction: torch.Tensor, target: torch.Tensor, reduction: str
+) -> torch.Tensor:
+    """Cross-entropy of each label of a sample that may have several.
+
+    Parameters
+    ----------
+    prediction : Tensor of shape (n_sequences, n_labels)
+        Logits.
+    target : Tensor of shape (n_sequences, n_labels) or (n_sequences, 2 * n_labels)
+        1 for a label that the sample has, and logits to which the prediction is added.
+    reduction : {"none", "mean"}
+        One number for each, or their mean.
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, n_labels) or ()
+        ``-log sigmoid(prediction)``, of 1 minus that where the sample has not the label.
+    """
+    n_labels = prediction.shape[1]
+    if target.shape[1] > n_labels:
+        prediction, target = prediction + target[:, n_labels:], target[:, :n_labels]
+    return F.binary_cross_entropy_with_logits(prediction, target, reduction=reduction)
 
 
 class WeightedLoss(nn.Module):
@@ -54,7 +77,8 @@ class WeightedLoss(nn.Module):
     Shape
     -----
     - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
-    - target: likewise, or with 1 in place of ``n_outputs`` for classes
+    - target: likewise, or with 1 in place of ``n_outputs`` for classes; of labels the logits of a
+      start may follow
     - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each
     - output: a scalar
 
@@ -82,8 +106,11 @@ class WeightedLoss(nn.Module):
         if prediction.ndim == 3:
             prediction, target = prediction.flatten(0, 1), target.flatten(0, 1)
             weight = None if weight is None else weight.flatten(0, 1)
-        n_targets = 1 if self.elementwise is cross_entropy else prediction.shape[1]
-        if target.shape != (len(prediction), n_targets):
+        n_outputs = prediction.shape[1]
+        n_targets = 1 if self.elementwise is cross_entropy else n_outputs
+        starts = n_outputs if self.elementwise in (cross_entropy, label_cross_entropy) else 0
+        right_width = target.shape[1] in (n_targets, n_targets + starts)
+        if len(target) != len(prediction) or not right_width:
             raise ValueError(
                 f"The network gives outputs of the shape {tuple(prediction.shape)}, and the "
                 f"targets have the shape {tuple(target.shape)}: each output needs a target."

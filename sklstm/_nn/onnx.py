@@ -11,6 +11,7 @@ from torch import nn
 from sklstm._nn.heads import Head
 from sklstm._nn.network import LastPooling, MaxPooling, MeanPooling, SequenceNetwork
 from sklstm._nn.scaling import InputScaling
+from sklstm._nn.starts import Start
 
 try:
     import onnx
@@ -27,7 +28,13 @@ GATES = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
 
 
 def export(
-    network: SequenceNetwork, scaling: InputScaling, head: Head, path: Any, facts: dict[str, Any]
+    network: SequenceNetwork,
+    scaling: InputScaling,
+    head: Head,
+    start: Start | None,
+    trust: np.ndarray | None,
+    path: Any,
+    facts: dict[str, Any],
 ) -> None:
     """Write a fitted network as an ONNX model.
 
@@ -39,6 +46,10 @@ def export(
         What stands in front of it.
     head : Head
         What its outputs mean.
+    start : Start or None
+        What it corrects.
+    trust : ndarray of shape (n_outputs,), or None
+        What its corrections are multiplied by.
     path : str or path-like
         The file, which is replaced in one step if there is one.
     facts : dict of str to list
@@ -47,11 +58,11 @@ def export(
     Raises
     ------
     ValueError
-        If the labels are neither texts nor numbers.
+        If the labels are neither texts nor numbers, or the start is an estimator of scikit-learn.
     OSError
         If the file cannot be written.
     """
-    model = make_model(network, scaling, head)
+    model = make_model(network, scaling, head, start, trust)
     helper.set_model_props(
         model, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts.items()}
     )
@@ -59,7 +70,13 @@ def export(
     _write(model.SerializeToString(), Path(path))
 
 
-def make_model(network: SequenceNetwork, scaling: InputScaling, head: Head) -> onnx.ModelProto:
+def make_model(
+    network: SequenceNetwork,
+    scaling: InputScaling,
+    head: Head,
+    start: Start | None,
+    trust: np.ndarray | None,
+) -> onnx.ModelProto:
     """Make the ONNX model of a fitted network.
 
     Parameters
@@ -70,23 +87,34 @@ def make_model(network: SequenceNetwork, scaling: InputScaling, head: Head) -> o
         What stands in front of it.
     head : Head
         What its outputs mean.
+    start : Start or None
+        What it corrects.
+    trust : ndarray of shape (n_outputs,), or None
+        What its corrections are multiplied by.
 
     Returns
     -------
     onnx.ModelProto
-        Scaling, network, and the way back to units or labels.
+        Scaling, start, network, and the way back to units or labels.
     """
     weights = {
         name.removeprefix("_orig_mod."): w.numpy(force=True).astype(np.float32)
         for name, w in network.state_dict().items()  # the prefix comes from torch.compile
     }
     op = Operations()
-    steps = scaling.to_onnx(op)
+    steps, known = scaling.to_onnx(op)
     op.input("lengths", "int64", ["batch"], "Number of steps of each sequence.")
     if "embedding.weight" in weights:
         steps = op("Gather", weights["embedding.weight"], steps)
     outputs = _network(op, weights, network, steps)
-    head.to_onnx(op, outputs, ["batch", "n_steps"] if network.pooling is None else ["batch"])
+    per_step = network.pooling is None
+    if start is not None:
+        said = head.start_in_onnx(op, start.to_onnx(op, known, per_step))
+        outputs = op.cast(outputs, "double")
+        if trust is not None:
+            outputs = op("Mul", outputs, trust)
+        outputs = op("Add", said, outputs)
+    head.to_onnx(op, outputs, ["batch", "n_steps"] if per_step else ["batch"])
     graph = helper.make_graph(op.nodes, "sklstm", op.inputs, op.outputs, op.constants)
     return helper.make_model(
         graph,

@@ -1,5 +1,6 @@
 """From the steps as users have them to what the network reads: units, missing values, tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 
 __all__ = [
+    "READS",
+    "InputReader",
     "InputScaling",
     "check_finite_steps",
     "fill_missing",
@@ -18,7 +21,11 @@ __all__ = [
 ]
 
 BLOCK = 2**14
-N_MISSING_CHANNELS = 3
+READS = ("levels", "differences", "position")
+"""What a network may read of the features at a step, in the order of its inputs."""
+
+SPREAD = 3**0.5
+"""Standard deviations from the middle to the end of a uniform distribution."""
 
 LAST_SEEN = """
     last_seen (double[batch, n_features] seen_before, double[batch, n_features] age_before,
@@ -52,16 +59,29 @@ class InputScaling:
         if not.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
+    reads : tuple of str
+        Some of `READS`: values; their changes since the step before, 0 at the first step; where
+        in its sequence a step stands, from ``-sqrt(3)`` to ``sqrt(3)``, of variance 1.
+    difference_scale : ndarray of float64, shape (n_features,), or None
+        Standard deviation of the changes, by which they are divided, if they are read.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     median: np.ndarray | None = None
     n_tokens: int | None = None
+    reads: tuple[str, ...] = ("levels",)
+    difference_scale: np.ndarray | None = None
 
     @classmethod
     def learn(
-        cls, sequences: Sequences, weight: np.ndarray | None, *, standardize: bool, missing: str
+        cls,
+        sequences: Sequences,
+        weight: np.ndarray | None,
+        *,
+        standardize: bool,
+        missing: str,
+        reads: Sequence[str] = ("levels",),
     ) -> "InputScaling":
         """Learn the usual values of each feature from the steps that the sequences use.
 
@@ -75,6 +95,8 @@ class InputScaling:
             Whether to scale to mean 0 and standard deviation 1.
         missing : {"error", "mask"}
             Whether NaN is an error, or something to tell the network.
+        reads : sequence of str
+            Some of `READS`.
 
         Returns
         -------
@@ -93,7 +115,13 @@ class InputScaling:
             median = medians(sequences, weight)
         if standardize:
             mean, scale = standardization(sequences, weight)
-        return cls(mean, scale, median)
+        in_order = tuple(name for name in READS if name in reads)
+        changes = None
+        if "differences" in in_order:
+            changes = np.ones(sequences.n_features)
+            if standardize:
+                changes = standardization(_differences(sequences), weight)[1]
+        return cls(mean, scale, median, reads=in_order, difference_scale=changes)
 
     @classmethod
     def of_tokens(
@@ -137,7 +165,9 @@ class InputScaling:
     @property
     def n_inputs(self) -> int:
         """Number of inputs of the network at a step."""
-        return len(self.mean) * (1 if self.median is None else N_MISSING_CHANNELS)
+        of_feature = len({"levels", "differences"} & set(self.reads))
+        of_feature += 0 if self.median is None else 2
+        return len(self.mean) * of_feature + ("position" in self.reads)
 
     def to_tensor(self, values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
         """Scale steps, missing values still among them.
@@ -166,8 +196,8 @@ class InputScaling:
             padded[start : start + len(block)] = block.sub_(mean).div_(scale)
         return padded
 
-    def fill(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor | None:
-        """Tell what stands for values not seen yet.
+    def reader(self, device: torch.device, dtype: torch.dtype) -> "InputReader":
+        """Make what turns scaled steps into inputs of the network.
 
         Parameters
         ----------
@@ -178,14 +208,20 @@ class InputScaling:
 
         Returns
         -------
-        Tensor of shape (n_features,) or None
-            In scaled units, for `fill_missing`; None if nothing may be missing.
+        InputReader
+            For batches of steps.
         """
-        if self.median is None:
-            return None
-        return torch.tensor((self.median - self.mean) / self.scale, device=device, dtype=dtype)
 
-    def to_onnx(self, op: Any) -> str:
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.tensor(array, device=device, dtype=dtype)
+
+        return InputReader(
+            None if self.median is None else tensor((self.median - self.mean) / self.scale),
+            self.reads,
+            None if self.difference_scale is None else tensor(self.scale / self.difference_scale),
+        )
+
+    def to_onnx(self, op: Any) -> tuple[str, str]:
         """Declare the input of an ONNX model, and append the nodes that scale it.
 
         Parameters
@@ -195,8 +231,10 @@ class InputScaling:
 
         Returns
         -------
-        str
-            Name of the scaled steps, float, or of the tokens, int64.
+        inputs : str
+            Name of the inputs of the network, float, or of the tokens, int64.
+        steps : str
+            Name of the steps in the units of the user, none of them missing, or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -205,7 +243,8 @@ class InputScaling:
                 op("GreaterOrEqual", tokens, np.int64(0)),
                 op("Less", tokens, np.int64(self.n_tokens)),
             )
-            return op("Where", known, tokens, np.int64(0))
+            known = op("Where", known, tokens, np.int64(0))
+            return known, known
         n_features = len(self.mean)
         steps = op.input(
             "steps",
@@ -213,21 +252,102 @@ class InputScaling:
             ["batch", "n_steps", n_features],
             "Features of each step of each sequence, in their own units.",
         )
-        if self.median is None:
-            return self._scaled_in_onnx(op, steps)
-        shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
-        start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
-        filled, since = op.scan(LAST_SEEN, start, steps, names=["seen", "age", "filled", "since"])
-        channels = [
-            self._scaled_in_onnx(op, filled),
-            op.cast(op("IsNaN", steps), "float32"),
-            op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
-        ]
-        return op("Concat", *channels, axis=2)
+        told = []
+        if self.median is not None:
+            shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
+            start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
+            names = ["seen", "age", "filled", "since"]
+            filled, since = op.scan(LAST_SEEN, start, steps, names=names)
+            told = [
+                op.cast(op("IsNaN", steps), "float32"),
+                op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
+            ]
+            steps = filled
+        inputs = []
+        if "levels" in self.reads:
+            centred = op("Sub", steps, np.asarray(self.mean))
+            inputs.append(op.cast(op("Div", centred, np.asarray(self.scale)), "float32"))
+        if self.difference_scale is not None:
+            inputs.append(self._differences_in_onnx(op, steps))
+        if "position" in self.reads:
+            inputs.append(_position_in_onnx(op, steps))
+        return op("Concat", *inputs, *told, axis=2), steps
 
-    def _scaled_in_onnx(self, op: Any, steps: str) -> str:
-        centred = op("Sub", steps, np.asarray(self.mean))
-        return op.cast(op("Div", centred, np.asarray(self.scale)), "float32")
+    def _differences_in_onnx(self, op: Any, steps: str) -> str:
+        first = op("Slice", steps, np.array([0]), np.array([1]), np.array([1]))
+        before = op("Slice", steps, np.array([0]), np.array([-1]), np.array([1]))
+        before = op("Concat", first, before, axis=1)
+        changes = op("Div", op("Sub", steps, before), np.asarray(self.difference_scale))
+        return op.cast(changes, "float32")
+
+
+@dataclass(frozen=True)
+class InputReader:
+    """Turns batches of scaled steps into inputs of the network.
+
+    Attributes
+    ----------
+    fill : Tensor of shape (n_features,) or None
+        What stands for a value not seen yet; None if no value may be missing.
+    reads : tuple of str
+        Some of `READS`.
+    per_difference : Tensor of shape (n_features,) or None
+        What differences of scaled steps are multiplied by.
+    """
+
+    fill: torch.Tensor | None
+    reads: tuple[str, ...]
+    per_difference: torch.Tensor | None
+
+    def __call__(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+        """Make the inputs.
+
+        Parameters
+        ----------
+        steps : Tensor of shape (n_steps, n_sequences, n_features)
+            Scaled steps, or tokens.
+        lengths : Tensor of shape (n_sequences,) or None
+            Number of steps of each sequence; None for ``n_steps``.
+
+        Returns
+        -------
+        Tensor of shape (n_steps, n_sequences, n_inputs)
+            Levels, differences, position, and two channels of what is missing.
+        """
+        told = []
+        if self.fill is not None:
+            n_features = steps.shape[2]
+            steps, *told = fill_missing(steps, self.fill).split([n_features, 2 * n_features], 2)
+        if self.reads == ("levels",) and not told:
+            return steps
+        inputs = [steps] if "levels" in self.reads else []
+        if self.per_difference is not None:
+            changes = torch.zeros_like(steps)
+            torch.sub(steps[1:], steps[:-1], out=changes[1:])
+            inputs.append(changes.mul_(self.per_difference))
+        if "position" in self.reads:
+            inputs.append(_position(steps, lengths))
+        return torch.cat(inputs + told, dim=2)
+
+
+def _position(steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Where in its sequence a step stands, (n_steps, n_sequences, 1)."""
+    place = torch.arange(len(steps), device=steps.device, dtype=steps.dtype)[:, None]
+    if lengths is None:
+        last: Any = max(len(steps) - 1, 1)
+    else:
+        last = (lengths - 1).clamp(min=1).to(steps.device, non_blocking=True)
+    place = (2 * place / last - 1) * SPREAD
+    return place.expand(steps.shape[:2])[..., None]
+
+
+def _position_in_onnx(op: Any, steps: str) -> str:
+    n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
+    place = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([0]))
+    last = op("Unsqueeze", op("Max", op("Sub", "lengths", np.int64(1)), np.int64(1)), np.array([1]))
+    share = op("Div", op.cast(place, "float32"), op.cast(last, "float32"))
+    centred = op("Mul", op("Sub", share, np.float32(0.5)), np.float32(2 * SPREAD))
+    return op("Unsqueeze", centred, np.array([2]))
 
 
 def check_finite_steps(
@@ -340,6 +460,13 @@ def shared_tensor(array: np.ndarray) -> torch.Tensor:
         On the CPU.
     """
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _differences(sequences: Sequences) -> Sequences:
+    """Changes from each step to the next one, of the same sequences."""
+    changes = np.diff(sequences.values, axis=0)
+    starts = np.minimum(sequences.starts, len(changes))
+    return Sequences(changes, starts, np.maximum(sequences.lengths - 1, 0))
 
 
 def _refuse_missing_features(sequences: Sequences) -> None:

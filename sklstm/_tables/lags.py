@@ -51,7 +51,7 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
     >>> from sklstm import LagSequencer, LSTMRegressor
     >>> lags = [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0], [3.0, 4.0, 5.0]]
     >>> LagSequencer().fit_transform(lags)
-    Sequences: 3 independent sequences of 3 steps, 1 feature, float64
+    Sequences: 3 independent sequences of 3 steps, 1 features, float64
     >>> model = make_pipeline(LagSequencer(newest="first"), LSTMRegressor(max_epochs=1))
     """
 

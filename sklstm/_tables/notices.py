@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_stamps
+from sklstm._data.inputs import kind_of_table
 from sklstm._tables.histories import count_shortened
 from sklstm._tables.rhythm import Rhythm
 
@@ -132,8 +133,7 @@ def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
     names = [name for name in names if asked[name] != "any"]
     if names and not isinstance(X, pd.DataFrame):
         raise ValueError(
-            f"{names[0]}={asked[names[0]]!r} needs a DataFrame of pandas, Polars or pyarrow, "
-            f"got {type(X).__module__}.{type(X).__qualname__}. If a "
+            f"{names[0]}={asked[names[0]]!r} needs a DataFrame, got {kind_of_table(X)}. If a "
             "scaler stands in front, it drops the index: move series and time to index levels and "
             "use Pipeline.set_output(transform='pandas'), or leave the scaler out: the LSTM "
             "estimators standardise by themselves."

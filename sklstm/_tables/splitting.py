@@ -12,6 +12,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from sklstm._data.frames import NANOSECONDS, Rows, lay_out
+from sklstm._data.inputs import kind_of_table
 
 __all__ = ["TimestampSplit"]
 
@@ -215,9 +216,8 @@ class TimestampSplit(BaseCrossValidator):
         name = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
-                f"{name} reads the time of each row from a DataFrame of pandas, got "
-                f"{type(X).__module__}.{type(X).__qualname__}. Give the table itself "
-                "to the search or the score, with transformers in a Pipeline; "
+                f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Give "
+                "the table itself to the search or the score, with transformers in a Pipeline; "
                 "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
             )
         _, keys, times, stamps, clock = lay_out(X, self.series, self.time)

@@ -10,12 +10,14 @@ from skorch.history import History
 
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._data.steps import histories_of_steps
 from sklstm._nn.batches import SequenceDataset, differ_in_length
 from sklstm._nn.heads import Head, NumberHead
 from sklstm._nn.labels import LabelHead, LabelsHead
 from sklstm._nn.losses import WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
+from sklstm._nn.starts import Start, start_from_plain
 from sklstm._train.callbacks import ClipGradients, refuse_scorers
 from sklstm._train.devices import device_here, explain_out_of_memory, suitable_threads
 from sklstm._train.loop import SequenceNet
@@ -50,6 +52,14 @@ class FittedNetwork:
         The epoch whose weights the network has, counted from 1.
     supervised_steps : int
         How many neighbouring histories a training run merged.
+    chosen : dict
+        What parameters that were "auto" stood for.
+    start : Start or None
+        What the network corrects.
+    trust : ndarray of shape (n_outputs,), or None
+        What its corrections are multiplied by, if validation data have told.
+    comparison : DataFrame or None
+        Validation losses without and with it.
     """
 
     net: SequenceNet
@@ -60,10 +70,20 @@ class FittedNetwork:
     skorch_params: dict[str, Any] | None = field(default=None, repr=False)
     best_epoch: int = 0
     supervised_steps: int = 1
+    chosen: dict[str, Any] = field(default_factory=dict)
+    start: Start | None = None
+    trust: np.ndarray | None = None
+    comparison: pd.DataFrame | None = None
 
     @classmethod
     def build(
-        cls, plan: Plan, scaling: InputScaling, head: Head, random: RandomStream, reads_table: bool
+        cls,
+        plan: Plan,
+        scaling: InputScaling,
+        head: Head,
+        start: Start | None,
+        random: RandomStream,
+        reads_table: bool,
     ) -> "FittedNetwork":
         """Make a network that has still to be trained.
 
@@ -75,6 +95,8 @@ class FittedNetwork:
             What stands in front of it.
         head : Head
             What stands behind it.
+        start : Start or None
+            What stands beside it.
         random : RandomStream
             Gives the initial weights.
         reads_table : bool
@@ -91,7 +113,16 @@ class FittedNetwork:
             with torch.no_grad():
                 weights = torch.tensor(np.asarray(plan["embedding_weights"]))
                 net.module_.embedding.weight.copy_(weights)
-        return cls(net, scaling, head, plan.describe(), reads_table, plan["skorch_params"])
+        return cls(
+            net,
+            scaling,
+            head,
+            plan.describe(),
+            reads_table,
+            plan["skorch_params"],
+            chosen=dict(plan.chosen),
+            start=start,
+        )
 
     def going_on(self, plan: Plan, head: Head) -> "FittedNetwork":
         """Copy the network, to train the copy by another plan.
@@ -115,7 +146,8 @@ class FittedNetwork:
         """
         plan.refuse_changes(self.settings)
         random = RandomStream(plan.seed, plan.device)
-        copy = FittedNetwork.build(plan, self.scaling, head, random, self.reads_table)
+        copy = FittedNetwork.build(plan, self.scaling, head, self.start, random, self.reads_table)
+        copy.trust = self.trust
         copy.net.module_.load_state_dict(self.net.module_.state_dict())
         copy.net.history_ = History(self.net.rows())
         same_optimizer = copy.settings["optimizer"] == self.settings["optimizer"]
@@ -165,11 +197,8 @@ class FittedNetwork:
         SequenceDataset
             For the net.
         """
-        if isinstance(target, Sequences):
-            scaled = self.head.to_network(target.values)
-            target = Sequences(scaled, target.starts, target.lengths)
-        elif target is not None:
-            target = self.head.to_network(target)
+        if target is not None:
+            target = self.targets(sequences, target)
         return SequenceDataset(
             sequences,
             self.scaling,
@@ -179,8 +208,22 @@ class FittedNetwork:
             weight=weight,
         )
 
+    def targets(
+        self, sequences: Sequences, target: np.ndarray | Sequences
+    ) -> np.ndarray | Sequences:
+        """Turn targets into what the network learns beside the start."""
+        if not isinstance(target, Sequences):
+            return self.head.to_network(target, self._start_says(sequences))
+        flat = self.head.to_network(target.flat(), self._start_says(sequences))
+        return Sequences(flat, np.cumsum(target.lengths) - target.lengths, target.lengths)
+
+    def _start_says(self, sequences: Sequences) -> np.ndarray | None:
+        if self.start is None:
+            return None
+        return self.start.answer(histories_of_steps(sequences) if self.per_step else sequences)
+
     def outputs(self, sequences: Sequences) -> np.ndarray:
-        """Compute what the network says of sequences.
+        """Compute what start and network say of sequences.
 
         Parameters
         ----------
@@ -191,6 +234,25 @@ class FittedNetwork:
         -------
         ndarray of float64, shape (n_sequences, n_outputs) or (sum of lengths, n_outputs)
             In the order of the sequences; one row a step if there is an answer at every step.
+        """
+        outputs = self.corrections(sequences)
+        start = self._start_says(sequences)
+        if start is None:
+            return outputs
+        return self.head.corrected(start, outputs if self.trust is None else self.trust * outputs)
+
+    def corrections(self, sequences: Sequences) -> np.ndarray:
+        """Compute what the network alone says of sequences.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_sequences, n_outputs) or (sum of lengths, n_outputs)
+            As `outputs`.
         """
         if not differ_in_length(sequences):
             return self._outputs(sequences)
@@ -230,6 +292,10 @@ class FittedNetwork:
             "skorch_params": self.skorch_params,
             "best_epoch": self.best_epoch,
             "supervised_steps": self.supervised_steps,
+            "chosen": self.chosen,
+            "start": None if self.start is None else self.start.to_plain(),
+            "trust": self.trust,
+            "comparison": None if self.comparison is None else self.comparison.to_dict("list"),
         }
 
     @classmethod
@@ -266,6 +332,10 @@ class FittedNetwork:
             skorch_params,
             plain["best_epoch"],
             plain["supervised_steps"],
+            plain["chosen"],
+            None if plain["start"] is None else start_from_plain(plain["start"]),
+            plain["trust"],
+            None if plain["comparison"] is None else pd.DataFrame(plain["comparison"]),
         )
 
 

@@ -3,7 +3,7 @@
 import functools
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
@@ -12,6 +12,8 @@ import torch
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
+from sklstm._nn.scaling import READS
+from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.seeds import draw_seed
 
@@ -51,7 +53,7 @@ SCHEDULES = {
 LASTING = [
     *("hidden_size", "num_layers", "cell", "bidirectional", "dropout", "pooling"),
     *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
-    *("loss", "standardize", "missing"),
+    *("loss", "standardize", "missing", "reads", "init"),
 ]
 """What a network is, and what its inputs and outputs are: settings that training does not change.
 
@@ -79,12 +81,15 @@ class Plan:
         Decides everything random.
     title : str
         What a progress bar is called.
+    chosen : mapping of str to object
+        The settings that were "auto".
     """
 
     settings: Mapping[str, Any]
     device: torch.device
     seed: int
     title: str = "fit"
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def make(cls, settings: Mapping[str, Any], title: str = "fit") -> "Plan":
@@ -110,12 +115,51 @@ class Plan:
         if settings["checkpoint"] is not None and settings["warm_start"]:
             raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
-        plan = cls(types.MappingProxyType(dict(settings)), device, seed, title)
+        settings = {**settings, "reads": _read(settings["reads"])}
+        plan = cls(types.MappingProxyType(settings), device, seed, title)
         plan._try_optimizer()
         return plan
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
+
+    def settled(
+        self,
+        sequences: Sequences,
+        earlier: Mapping[str, Any],
+        *,
+        is_regressor: bool,
+        has_validation: bool,
+    ) -> "Plan":
+        """Choose what is still "auto".
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training sequences.
+        earlier : mapping of str to object
+            What was chosen for a network that is to go on: what lasts is not chosen again.
+        is_regressor : bool
+            Whether targets are numbers.
+        has_validation : bool
+            Whether validation data are given.
+
+        Returns
+        -------
+        Plan
+            With a value for each setting.
+        """
+        lasting = {
+            name: value
+            for name, value in earlier.items()
+            if name in LASTING_CHOICES and isinstance(self[name], str) and self[name] == "auto"
+        }
+        settings = {**self.settings, **lasting}
+        chosen = settle(
+            settings, sequences, is_regressor=is_regressor, has_validation=has_validation
+        )
+        settled = types.MappingProxyType(settings | chosen)
+        return replace(self, settings=settled, chosen={**lasting, **chosen})
 
     def with_seed(self, seed: int) -> "Plan":
         """Take the seed of a training that goes on."""
@@ -221,7 +265,8 @@ class Plan:
         """Make the scheduler of an optimizer."""
         if callable(self["lr_scheduler"]):
             return self["lr_scheduler"](optimizer)
-        return SCHEDULES[self["lr_scheduler"]](optimizer, self["max_epochs"])
+        n_epochs = self["max_epochs"]
+        return SCHEDULES[self["lr_scheduler"]](optimizer, 1 if n_epochs == "auto" else n_epochs)
 
     def supervised_steps(self, sequences: Sequences) -> int:
         """Decide how many neighbours a training run merges.
@@ -243,12 +288,13 @@ class Plan:
         """
         asked = self["supervised_steps"]
         can_merge = self["pooling"] == "last" and not self["bidirectional"]
+        can_merge &= "position" not in self["reads"]  # in a run it is not that in a history
         if asked != "auto":
             if asked > 1 and not can_merge:
                 raise ValueError(
                     f"supervised_steps={asked} reads several histories off one "
-                    "run, which needs pooling='last' and bidirectional=False. Use "
-                    "supervised_steps='auto' or 1."
+                    "run, which needs pooling='last', bidirectional=False and no position among "
+                    "reads. Use supervised_steps='auto' or 1."
                 )
             return asked
         longest = sequences.max_length
@@ -274,6 +320,15 @@ class Plan:
                 f"optimizer_params={self['optimizer_params']} and "
                 f"lr_scheduler={self['lr_scheduler']!r}: {error}"
             ) from error
+
+
+def _read(reads: Any) -> Any:
+    """What the network reads, as a tuple; "auto" stays."""
+    if isinstance(reads, str):
+        return reads if reads == "auto" else (reads,)
+    if not reads or not set(reads) <= set(READS) or set(reads) == {"position"}:
+        raise ValueError(f"reads={reads!r} must hold some of {list(READS)}, not the last alone.")
+    return tuple(reads)
 
 
 def _describe(setting: Any) -> Any:

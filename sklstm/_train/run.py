@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from skorch.callbacks import Callback
 
-from sklstm._data.samples import Samples
+from sklstm._data.samples import Samples, TrainingData
 from sklstm._nn.batches import differ_in_length
+from sklstm._train.beginning import finish
 from sklstm._train.callbacks import EarlyStopping, KeepWeights, Progress, Schedule
 from sklstm._train.checkpoint import Checkpoint, describe_run, refuse_another_run
 from sklstm._train.devices import explain_out_of_memory, suitable_threads
@@ -20,8 +21,7 @@ __all__ = ["run"]
 def run(
     plan: Plan,
     fitted: FittedNetwork,
-    train: Samples,
-    valid: Samples | None,
+    data: TrainingData,
     random: RandomStream,
     saved: dict | None = None,
     callbacks: Iterable[Callback] = (),
@@ -34,10 +34,8 @@ def run(
         The settings.
     fitted : FittedNetwork
         The network, which is changed; whatever ends the training, to that of a complete epoch.
-    train : Samples
-        Training data.
-    valid : Samples or None
-        Validation data.
+    data : TrainingData
+        To learn from, and to validate on.
     random : RandomStream
         Random numbers.
     saved : dict or None
@@ -45,7 +43,8 @@ def run(
     callbacks : iterable of skorch.callbacks.Callback
         More callbacks, which hear last.
     """
-    weights = KeepWeights()
+    train, valid = data.train, data.valid
+    is_new, weights = not fitted.n_epochs, KeepWeights()
     if plan["early_stopping"]:
         weights = EarlyStopping(plan["n_iter_no_change"], plan["tol"])
     told = _callbacks(plan, fitted.n_epochs, weights, random, saved, train, valid)
@@ -69,6 +68,8 @@ def run(
             )
         finally:
             fitted.best_epoch = weights.kept_epoch_
+    if valid is not None:
+        finish(fitted, train, valid, data.everything if is_new else None)
 
 
 def _callbacks(

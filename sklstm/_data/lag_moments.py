@@ -1,0 +1,379 @@
+"""Sums of products of lagged histories, without a table of lags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TypeAlias
+
+import numpy as np
+
+from sklstm._data.sequences import Sequences
+
+__all__ = ["LagMoments", "LagTable"]
+
+Sums: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of columns, of their products, and of their products with the targets; or the ends of runs."""
+
+BLOCK = 16384
+"""Rows of values, or elements of 64 times as many, that are copied at a time."""
+GROUP = 16
+"""Neighbouring rows that one matrix product takes together."""
+SHORTEST_RUN = 4
+"""A run costs what its two ends cost, as much as two rows on their own."""
+
+
+@dataclass(frozen=True)
+class LagMoments:
+    """Weighted sums over histories, from which every linear model of the lags follows.
+
+    Those of two sets of rows added are those of all of them.
+
+    Parameters
+    ----------
+    weight : float
+        Sum of the weights.
+    x : ndarray of shape (n_columns,)
+        Sums of the columns of the table of lags: all features of the first step, then of the
+        second.
+    xx : ndarray of shape (n_columns, n_columns)
+        Sums of their products.
+    y : ndarray of shape (n_outputs,)
+        Sums of the targets.
+    yy : ndarray of shape (n_outputs,)
+        Sums of their squares.
+    xy : ndarray of shape (n_columns, n_outputs)
+        Sums of the products of columns and targets.
+    """
+
+    weight: float
+    x: np.ndarray
+    xx: np.ndarray
+    y: np.ndarray
+    yy: np.ndarray
+    xy: np.ndarray
+
+    def __add__(self, other: LagMoments) -> LagMoments:
+        sums = zip(vars(self).values(), vars(other).values(), strict=True)
+        return LagMoments(*(one + another for one, another in sums))
+
+    def of_columns(self, basis: np.ndarray) -> LagMoments:
+        """Sums of other columns, each a mixture of the present ones.
+
+        Parameters
+        ----------
+        basis : ndarray of shape (n_columns, n_mixtures)
+            What each new column is made of.
+
+        Returns
+        -------
+        LagMoments
+            As if the table of lags had been multiplied by `basis`.
+        """
+        xx = basis.T @ self.xx @ basis
+        return LagMoments(self.weight, basis.T @ self.x, xx, self.y, self.yy, basis.T @ self.xy)
+
+    def of_remainder(self, coef: np.ndarray) -> LagMoments:
+        """Sums of the targets less a mixture of the columns.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_columns, n_outputs)
+            What is taken from the targets: ``y - x @ coef``.
+
+        Returns
+        -------
+        LagMoments
+            As if that had been the targets.
+        """
+        explained = self.xx @ coef
+        y = self.y - self.x @ coef
+        yy = self.yy - 2 * (coef * self.xy).sum(axis=0) + (coef * explained).sum(axis=0)
+        return LagMoments(self.weight, self.x, self.xx, y, yy, self.xy - explained)
+
+    def squared_error(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Sum of the squared errors of a linear model.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_columns, n_outputs)
+            Coefficients.
+        intercept : ndarray of shape (n_outputs,)
+            What is predicted where all columns are 0.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            Weighted sums, of no more digits than the sums of squares leave.
+        """
+        rest = self.of_remainder(coef)
+        return rest.yy - 2 * intercept * rest.y + self.weight * intercept**2
+
+
+@dataclass(frozen=True)
+class LagTable:
+    """Sequences as a table with one column for each step and feature, of which no copy is made.
+
+    Columns are standardised. A missing value is the one before it in the history, at its
+    beginning `fill`. In front of a shorter history its first step is repeated, as if nothing had
+    changed before: no jump is made up. An empty history is at the mean of each feature.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The histories; of longer ones the last `n_steps` steps.
+    mean, scale : ndarray of float64, shape (n_features,)
+        What standardises the features; scales are positive.
+    n_steps : int
+        Number of steps, and so of columns by feature.
+    fill : ndarray of float64, shape (n_features,), or None
+        What stands for a value that was not seen yet, in standardised units; None if no value is
+        missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> windows = Sequences(np.array([[1.0], [2.0], [4.0]]), starts=[0, 1, 0], lengths=[2, 2, 1])
+    >>> table = LagTable(windows, mean=np.zeros(1), scale=np.ones(1), n_steps=2)
+    >>> table.rows(slice(None))
+    array([[1., 2.],
+           [2., 4.],
+           [1., 1.]])
+    >>> table.moments(np.array([[1.0], [2.0], [3.0]]), weight=np.ones(3)).xx
+    array([[ 6., 11.],
+           [11., 21.]])
+    """
+
+    sequences: Sequences
+    mean: np.ndarray
+    scale: np.ndarray
+    n_steps: int
+    fill: np.ndarray | None = None
+
+    def rows(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Copy some rows of the table.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_rows,), or slice
+            Which.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_steps * n_features)
+            All features of the first step, then of the second.
+        """
+        return self._lags(self.sequences[rows], self.n_steps)
+
+    def blocks(self) -> list[slice]:
+        """Divide the rows into parts that can be copied.
+
+        Returns
+        -------
+        list of slice
+            All rows in order.
+        """
+        n_rows = max(1, 64 * BLOCK // max(1, self.n_steps * self.sequences.n_features))
+        return [slice(at, at + n_rows) for at in range(0, len(self.sequences), n_rows)]
+
+    def moments(self, target: np.ndarray, weight: np.ndarray) -> LagMoments:
+        """Sum the products of the columns and the targets.
+
+        Where whole histories of equal weight begin in one row of values after another, they share
+        all but one step with the next: sums of products of the values with themselves, a lag
+        apart, are enough. Other rows are copied in blocks.
+
+        Parameters
+        ----------
+        target : ndarray of float64, shape (n_rows, n_outputs)
+            Targets.
+        weight : ndarray of float64, shape (n_rows,)
+            Weights, all positive.
+
+        Returns
+        -------
+        LagMoments
+            The sums.
+        """
+        weighed = weight[:, None] * target
+        whole = self._whole()
+        parts = [self._of_rows(np.flatnonzero(~whole), weight, weighed)]
+        if whole.any():
+            starts = self.sequences.ends[whole] - self.n_steps
+            parts += self._of_starts(starts, weight[whole], weighed[whole])
+        x, xx, xy = (reduce(np.add, sums) for sums in zip(*parts, strict=True))
+        yy = np.einsum("ij,ij->j", weighed, target)
+        return LagMoments(float(weight.sum()), x, xx, weighed.sum(axis=0), yy, xy)
+
+    def _whole(self) -> np.ndarray:
+        """Whether a history has all steps, and all values of them."""
+        sequences = self.sequences
+        whole = sequences.lengths >= self.n_steps
+        if sequences.dtype.kind == "f":
+            missing = np.isnan(sequences.values).any(axis=1)
+            if missing.any():
+                before = np.concatenate([[0], np.cumsum(missing)])
+                first = np.maximum(sequences.ends - self.n_steps, sequences.starts)
+                whole &= before[sequences.ends] == before[first]
+        return whole
+
+    def _of_rows(self, rows: np.ndarray, weight: np.ndarray, weighed: np.ndarray) -> Sums:
+        """Sums over rows on their own."""
+        part = replace(self, sequences=self.sequences[rows])
+        x, xx, xy = self._zeros(weighed.shape[1])
+        for block in part.blocks():
+            lags = part.rows(block)
+            x += weight[rows[block]] @ lags
+            xy += lags.T @ weighed[rows[block]]
+            lags *= np.sqrt(weight[rows[block]])[:, None]
+            xx += lags.T @ lags
+        return x, xx, xy
+
+    def _of_starts(
+        self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray
+    ) -> Iterator[Sums]:
+        """Sums over whole histories: of those in runs, and of those that stand alone."""
+        starts, row = np.unique(starts, return_inverse=True)
+        weight = np.bincount(row, weight)
+        weighed = np.stack([np.bincount(row, column) for column in weighed.T], axis=1)
+        joined = (np.diff(starts) == 1) & (np.diff(weight) == 0)
+        first = np.flatnonzero(np.concatenate([[True], ~joined]))
+        sizes = np.diff(first, append=len(starts))
+        in_run = np.repeat(sizes >= SHORTEST_RUN, sizes)
+        windows = Sequences(
+            self.sequences.values, starts, np.full(len(starts), self.n_steps, dtype=np.int32)
+        )
+        table = replace(self, sequences=windows)
+        yield table._of_rows(np.flatnonzero(~in_run), weight, weighed)
+        if in_run.any():
+            long = sizes >= SHORTEST_RUN
+            first, last = first[long], (first + sizes)[long] - 1
+            ends = starts[first], starts[last] + 1, weight[first]
+            yield self._of_runs(starts[in_run], weight[in_run], weighed[in_run], ends)
+
+    def _of_runs(
+        self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray, ends: Sums
+    ) -> Sums:
+        """Sums over whole histories of equal weight that begin in one row after another."""
+        n_features, n_steps = self.sequences.n_features, self.n_steps
+        products = np.zeros((n_features + 1 + weighed.shape[1], n_steps, n_features))
+        for chunk in np.split(np.arange(len(starts)), _chunk_bounds(starts)):
+            products += self._lag_products(starts[chunk], weight[chunk], weighed[chunk])
+        edges = self._edges(*ends)
+        xx = np.zeros((n_steps, n_features, n_steps, n_features))
+        xx[0] = products[:n_features]
+        for step in range(1, n_steps):  # from the steps i, j to i + 1, j + 1
+            xx[step, :, step:] = xx[step - 1, :, step - 1 : -1] + edges[step - 1, :, step - 1 :]
+        xx = np.triu(xx.reshape(2 * (n_steps * n_features,)))
+        xx += np.triu(xx, 1).T
+        x, *xy = products[n_features:].reshape(-1, n_steps * n_features)
+        return x, xx, np.stack(xy, axis=1)
+
+    def _lag_products(
+        self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray
+    ) -> np.ndarray:
+        """Products of the first steps, the weights and the targets with the steps ahead."""
+        begin, end = starts[0], starts[-1] + 1
+        ahead = self._standardised(self.sequences.values[begin : end + self.n_steps - 1])
+        ahead[~np.isfinite(ahead)] = 0  # in no history: those without a value are no run
+        first = np.zeros((end - begin, self.sequences.n_features + 1 + weighed.shape[1]))
+        at = starts - begin
+        first[at, : self.sequences.n_features] = weight[:, None] * ahead[at]
+        first[at, self.sequences.n_features] = weight
+        first[at, self.sequences.n_features + 1 :] = weighed
+        return lag_products(first, ahead, self.n_steps)
+
+    def _edges(self, starts: np.ndarray, ends: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """What products gain at the last, and lose at the first row of runs, a step later."""
+        shorter = self.n_steps - 1, self.sequences.n_features
+        edges = np.zeros(2 * shorter)
+        if self.n_steps == 1:
+            return edges
+        for sign, begins in ((1, ends), (-1, starts)):
+            lengths = np.full(len(begins), self.n_steps - 1, dtype=np.int32)
+            windows = Sequences(self.sequences.values, begins, lengths)
+            table = replace(self, sequences=windows, n_steps=self.n_steps - 1)
+            nothing = np.empty((len(begins), 0))
+            _, xx, _ = table._of_rows(np.arange(len(begins)), weight, nothing)
+            edges += sign * xx.reshape(edges.shape)
+        return edges
+
+    def _lags(self, sequences: Sequences, n_steps: int) -> np.ndarray:
+        """Standardised values of the last steps, none of them missing."""
+        steps = sequences.ends[:, None] + np.arange(-n_steps, 0)
+        steps = np.maximum(steps, sequences.starts[:, None])
+        np.minimum(steps, len(sequences.values) - 1, out=steps)
+        lags = self._standardised(sequences.values[steps])
+        lags[sequences.lengths == 0] = 0
+        if self.fill is not None and np.isnan(lags).any():
+            lags = _filled(lags, self.fill)
+        return lags.reshape(len(lags), -1)
+
+    def _standardised(self, values: np.ndarray) -> np.ndarray:
+        values = values - self.mean
+        values /= self.scale
+        return values
+
+    def _zeros(self, n_outputs: int) -> list[np.ndarray]:
+        n_columns = self.n_steps * self.sequences.n_features
+        shapes = (n_columns,), (n_columns, n_columns), (n_columns, n_outputs)
+        return [np.zeros(shape) for shape in shapes]
+
+
+def lag_products(first: np.ndarray, ahead: np.ndarray, n_lags: int) -> np.ndarray:
+    """Sum the products of rows with the rows 0, 1, ... behind them.
+
+    Rows are taken in groups of `GROUP`, so that a few large matrix products do it: that of a
+    group with one `d` groups ahead holds lags around ``d * GROUP``.
+
+    Parameters
+    ----------
+    first : ndarray of shape (n_rows, n_left)
+        Left factors.
+    ahead : ndarray of shape (n_rows + n_lags - 1, n_right)
+        Right factors; that of lag `j` of row `i` is row ``i + j``.
+    n_lags : int
+        Number of lags.
+
+    Returns
+    -------
+    ndarray of shape (n_left, n_lags, n_right)
+        Sums over the rows.
+
+    Examples
+    --------
+    >>> lag_products(np.array([[1.0], [2.0]]), np.array([[1.0], [10.0], [100.0]]), n_lags=2)
+    array([[[ 21.],
+            [210.]]])
+    """
+    n_groups = -(-len(first) // GROUP)
+    n_ahead = -(-(n_lags + GROUP - 1) // GROUP)
+    left = _in_groups(first, n_groups)
+    right = _in_groups(ahead, n_groups + n_ahead - 1)
+    products = np.stack([left.T @ right[d : d + n_groups] for d in range(n_ahead)])
+    products = products.reshape(n_ahead, GROUP, first.shape[1], GROUP, ahead.shape[1])
+    products = products.transpose(1, 2, 0, 3, 4)
+    products = products.reshape(GROUP, first.shape[1], -1, ahead.shape[1])
+    return reduce(np.add, (products[row, :, row : row + n_lags] for row in range(GROUP)))
+
+
+def _in_groups(rows: np.ndarray, n_groups: int) -> np.ndarray:
+    """Neighbouring rows side by side, the last group filled with zeros."""
+    padded = np.zeros((n_groups * GROUP, rows.shape[1]))
+    padded[: len(rows)] = rows
+    return padded.reshape(n_groups, -1)
+
+
+def _chunk_bounds(starts: np.ndarray) -> np.ndarray:
+    """Where to divide sorted starts so that no part spans more than a block of rows."""
+    return np.flatnonzero(np.diff(starts // BLOCK)) + 1
+
+
+def _filled(lags: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Fill what is missing from the step before, at the beginning by what stands for it."""
+    known = ~np.isnan(lags)
+    steps = np.arange(lags.shape[1])[:, None]
+    seen = np.maximum.accumulate(np.where(known, steps, -1), axis=1)
+    filled = np.take_along_axis(lags, np.maximum(seen, 0), axis=1)
+    return np.where(seen < 0, fill, filled)

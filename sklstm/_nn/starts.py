@@ -1,0 +1,379 @@
+"""Starts: what simple models say of sequences, before the network corrects it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import add
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import has_fit_parameter
+
+from sklstm._data.lag_moments import LagMoments, LagTable
+from sklstm._data.sequences import Sequences
+
+__all__ = ["EstimatorStart", "LinearStart", "Start", "start_from_plain"]
+
+MOST_COLUMNS = 1024
+"""Lags that a linear start reads at most: their products are a matrix of this size."""
+
+PENALTIES = np.logspace(-6, 4, 21)
+"""Of a sample, in units of standardised lags; the last ones leave next to nothing but the lag that
+is continued, or the mean."""
+
+FIRST_PARTS = 2
+"""Of the parts of the training rows, the first ones to learn from when choosing."""
+
+RAREST = 0.5
+"""What a label counts as, if no sample has it."""
+
+
+@dataclass(frozen=True)
+class Start(ABC):
+    """A simple model of the lags. Frozen: learned once, from training samples.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (n_features,)
+        What standardises the features.
+    fill : ndarray of float64, shape (n_features,), or None
+        What stands for values not seen yet, in standardised units.
+    n_steps : int
+        How many steps it reads: of longer sequences the last ones.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    fill: np.ndarray | None
+    n_steps: int
+
+    @abstractmethod
+    def _says(self, lags: np.ndarray) -> np.ndarray:
+        """Answers to rows of lags, shape (n_rows, n_outputs)."""
+
+    def answer(self, sequences: Sequences) -> np.ndarray:
+        """Answer by the simple model alone.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Of the features seen in training.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_sequences, n_outputs)
+            Numbers in the units of the user; of labels the logarithm of probabilities, but for a
+            constant a row.
+        """
+        table = self._table(sequences)
+        return np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
+
+    @abstractmethod
+    def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
+        """Append the nodes that answer.
+
+        Parameters
+        ----------
+        op : sklstm._nn.onnx.Operations
+            Gets the nodes.
+        steps : str
+            Name of the steps, none of them missing, in the units of the user.
+        per_step : bool
+            Whether there is an answer at every step.
+
+        Returns
+        -------
+        str
+            Name of the answers, double.
+        """
+
+    def to_plain(self) -> dict[str, Any]:
+        """Take the start apart: arrays, numbers and texts, and the estimator if there is one."""
+        return {"kind": type(self).__name__} | vars(self)
+
+    def _table(self, sequences: Sequences) -> LagTable:
+        return LagTable(sequences, self.mean, self.scale, self.n_steps, self.fill)
+
+
+@dataclass(frozen=True)
+class LinearStart(Start):
+    """A linear model of the lags.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_steps * n_features, n_outputs)
+        Of standardised lags: all features of the first step, then of the second.
+    intercept : ndarray of float64, shape (n_outputs,)
+        What it says where all features have their mean.
+    penalty : ndarray of float64, shape (n_outputs,)
+        Penalty of a sample on squared coefficients.
+    continues : ndarray of int, shape (n_outputs,)
+        Column of the lag that an output is told relative to: that coefficient is drawn to a slope
+        of 1 and all others to 0. -1: all are drawn to 0.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    penalty: np.ndarray
+    continues: np.ndarray
+
+    def _says(self, lags: np.ndarray) -> np.ndarray:
+        return lags @ self.coef + self.intercept
+
+    def moments(self, sequences: Sequences, target: np.ndarray, weight: np.ndarray) -> LagMoments:
+        """Sum up samples: all that a linear model needs to know of them."""
+        return self._table(sequences).moments(target, weight)
+
+    @classmethod
+    def blank(
+        cls, mean: np.ndarray, scale: np.ndarray, fill: np.ndarray | None, n_steps: int
+    ) -> "LinearStart":
+        """Make one that says nothing yet, of as many steps as it can read."""
+        n_steps = max(min(n_steps, MOST_COLUMNS // len(mean)), 1)
+        nothing = np.zeros(0)
+        return cls(mean, scale, fill, n_steps, np.zeros((n_steps * len(mean), 0)), *[nothing] * 3)
+
+    def fitted_to_numbers(
+        self, moments: LagMoments, penalty: np.ndarray, continues: np.ndarray
+    ) -> "LinearStart":
+        """Solve the least squares of each output.
+
+        Parameters
+        ----------
+        moments : LagMoments
+            Sums over the training samples.
+        penalty : ndarray of shape (n_outputs,)
+            Penalty of each output.
+        continues : ndarray of int, shape (n_outputs,)
+            Lag that each output continues, or -1.
+
+        Returns
+        -------
+        LinearStart
+            With coefficients.
+        """
+        around = self._priors(continues)
+        coef = around + _Ridge(moments).coef(moments.of_remainder(around), penalty)
+        intercept = (moments.y - moments.x @ coef) / moments.weight
+        return replace(self, coef=coef, intercept=intercept, penalty=penalty, continues=continues)
+
+    def chosen_for_numbers(
+        self, parts: list[LagMoments], continued: np.ndarray | None
+    ) -> "LinearStart":
+        """Choose for each output the penalty and the lag it continues.
+
+        By forward chaining: a model of the first parts is judged on the one that follows, so that
+        what does not last is not chosen.
+
+        Parameters
+        ----------
+        parts : list of LagMoments
+            Sums over training samples, in time order.
+        continued : ndarray of int or None
+            Features that an output may continue: None for any, empty for none. One of them alone
+            is what all outputs continue.
+
+        Returns
+        -------
+        LinearStart
+            Learned from all parts.
+        """
+        sums = list(accumulate(parts, add))
+        candidates = self._candidates(sums[-1], continued)
+        n_outputs = len(parts[0].y)
+        errors = np.zeros((len(candidates), len(PENALTIES), n_outputs))
+        for train, valid in zip(sums[FIRST_PARTS - 1 :], parts[FIRST_PARTS:], strict=False):
+            ridge = _Ridge(train)
+            for i, lags in enumerate(candidates):
+                around = self._priors(lags)
+                rest = train.of_remainder(around)
+                for j, penalty in enumerate(PENALTIES):
+                    coef = around + ridge.coef(rest, np.full(n_outputs, penalty))
+                    intercept = (train.y - train.x @ coef) / train.weight
+                    errors[i, j] += valid.squared_error(coef, intercept)
+        best = errors.reshape(-1, n_outputs).argmin(axis=0)
+        which, penalty = best // len(PENALTIES), PENALTIES[best % len(PENALTIES)]
+        continues = np.stack(candidates)[which, np.arange(n_outputs)]
+        return self.fitted_to_numbers(sums[-1], penalty, continues)
+
+    def _candidates(self, moments: LagMoments, continued: np.ndarray | None) -> list[np.ndarray]:
+        """Lags that outputs may continue: the last step of a feature, or any lag that fits best."""
+        n_outputs, n_features = len(moments.y), len(self.mean)
+        last = (self.n_steps - 1) * n_features
+        nothing = np.full(n_outputs, -1)
+        if continued is not None and not len(continued):
+            return [nothing]
+        if continued is not None and len(continued) == 1:
+            return [nothing + 1 + last + continued[0]]
+        errors = np.stack(
+            [self._error_of_continuing(moments, lag) for lag in range(len(moments.x))]
+        )
+        of_last = last + errors[last:].argmin(axis=0)
+        return [nothing, of_last, errors.argmin(axis=0)]
+
+    def _error_of_continuing(self, moments: LagMoments, lag: int) -> np.ndarray:
+        """Variance of each output around a lag of its own units."""
+        scale = self.scale[lag % len(self.mean)]
+        y = moments.y - scale * moments.x[lag]
+        yy = moments.yy - 2 * scale * moments.xy[lag] + scale**2 * moments.xx[lag, lag]
+        return yy - y**2 / moments.weight
+
+    def _priors(self, continues: np.ndarray) -> np.ndarray:
+        """Coefficients that the penalty draws to."""
+        around = np.zeros((self.n_steps * len(self.mean), len(continues)))
+        outputs = np.flatnonzero(continues >= 0)
+        lags = continues[outputs]
+        around[lags, outputs] = self.scale[lags % len(self.mean)]
+        return around
+
+    def fitted_to_labels(self, moments: LagMoments, penalty: float) -> "LinearStart":
+        """Make a linear discriminant analysis of standardised lags.
+
+        The log-odds of normal distributions of one covariance (Hastie, Tibshirani and Friedman,
+        "The Elements of Statistical Learning", 2009, eq. 4.10), to whose diagonal the penalty is
+        added (ibid., eq. 4.14, with the identity in place of the covariance).
+
+        Parameters
+        ----------
+        moments : LagMoments
+            Sums over the training samples, whose target is 1 for the label of a sample, else 0.
+        penalty : float
+            Added to the variances.
+
+        Returns
+        -------
+        LinearStart
+            With coefficients for each label.
+        """
+        counts = np.maximum(moments.y, RAREST)
+        means = moments.xy / counts
+        within = moments.xx / moments.weight - (means * counts / moments.weight) @ means.T
+        within[np.diag_indices_from(within)] += penalty
+        coef = np.linalg.solve(within, means)
+        intercept = np.log(counts / counts.sum()) - (means * coef).sum(axis=0) / 2
+        n_labels = len(counts)
+        return replace(
+            self,
+            coef=coef,
+            intercept=intercept,
+            penalty=np.full(n_labels, penalty),
+            continues=np.full(n_labels, -1),
+        )
+
+    def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
+        """Pick the lags and multiply them."""
+        back = np.arange(-self.n_steps, 0)
+        if per_step:
+            n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
+            ends = op("Range", np.int64(1), op("Add", n_steps, np.int64(1)), np.int64(1))
+            places = op("Add", op("Unsqueeze", ends, np.array([1])), back)
+            lags = op("Gather", steps, op("Max", places, np.int64(0)), axis=1)
+        else:
+            places = op("Add", op("Unsqueeze", "lengths", np.array([1])), back)
+            places = op("Unsqueeze", op("Max", places, np.int64(0)), np.array([2]))
+            lags = op("GatherND", steps, places, batch_dims=1)
+        lags = op("Div", op("Sub", lags, np.asarray(self.mean)), np.asarray(self.scale))
+        leading = [0, 0] if per_step else [0]
+        lags = op("Reshape", lags, np.array([*leading, len(self.coef)]))
+        if not per_step:
+            some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
+            lags = op("Where", some, lags, np.float64(0))
+        return op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
+
+
+@dataclass(frozen=True)
+class EstimatorStart(Start):
+    """Any scikit-learn estimator, which reads lags in the units of the user.
+
+    Attributes
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    classes : ndarray or None
+        Labels in the order of the outputs; None for numbers.
+    """
+
+    estimator: BaseEstimator
+    classes: np.ndarray | None
+
+    def fitted_to(
+        self, sequences: Sequences, target: np.ndarray, weight: np.ndarray
+    ) -> "EstimatorStart":
+        """Fit a clone.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training samples.
+        target : ndarray of shape (n_sequences, n_targets)
+            Numbers, or positions of labels.
+        weight : ndarray of shape (n_sequences,)
+            Their weights, given to the estimator if they differ and it takes them.
+
+        Returns
+        -------
+        EstimatorStart
+            Fitted.
+        """
+        table = self._table(sequences)
+        lags = np.concatenate([table.rows(block) for block in table.blocks()])
+        y = target[:, 0] if target.shape[1] == 1 else target
+        y = y if self.classes is None else self.classes[y.astype(int)]
+        weighs = (weight != weight[0]).any() and has_fit_parameter(self.estimator, "sample_weight")
+        estimator = clone(self.estimator)
+        estimator.fit(lags, y, **({"sample_weight": weight} if weighs else {}))
+        return replace(self, estimator=estimator)
+
+    def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
+        """Refuse."""
+        raise ValueError(
+            f"to_onnx cannot write {type(self.estimator).__name__}, from which the network starts: "
+            "init='linear' or None can be written."
+        )
+
+    def _says(self, lags: np.ndarray) -> np.ndarray:
+        if self.classes is None:
+            return np.asarray(self.estimator.predict(lags), dtype=np.float64).reshape(len(lags), -1)
+        answers = np.full((len(lags), len(self.classes)), np.log(SMALLEST_SHARE))
+        known = np.searchsorted(self.classes, self.estimator.classes_)
+        shares = np.maximum(self.estimator.predict_proba(lags), SMALLEST_SHARE)
+        answers[:, known] = np.log(shares)
+        return answers
+
+
+SMALLEST_SHARE = 1e-3
+"""Probability that a start cannot go below: the network has to be able to contradict it."""
+
+
+def start_from_plain(plain: dict[str, Any]) -> Start:
+    """Put a start together again.
+
+    Parameters
+    ----------
+    plain : dict
+        From `Start.to_plain`.
+
+    Returns
+    -------
+    Start
+        Says the same.
+    """
+    parts = dict(plain)
+    kinds = {kind.__name__: kind for kind in (LinearStart, EstimatorStart)}
+    return kinds[parts.pop("kind")](**parts)
+
+
+class _Ridge:
+    """Penalised least squares with an intercept, for many penalties."""
+
+    def __init__(self, moments: LagMoments):
+        centred = moments.xx - np.outer(moments.x, moments.x) / moments.weight
+        values, self.vectors = np.linalg.eigh(centred / moments.weight)
+        self.values = np.maximum(values, 0)[:, None]
+
+    def coef(self, moments: LagMoments, penalty: np.ndarray) -> np.ndarray:
+        """Coefficients of each output, of the same samples, with its penalty."""
+        xy = moments.xy - np.outer(moments.x, moments.y) / moments.weight
+        turned = self.vectors.T @ xy / moments.weight
+        return self.vectors @ (turned / (self.values + penalty))

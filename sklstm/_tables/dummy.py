@@ -1,0 +1,189 @@
+"""SequenceDummyRegressor: the rules that any forecast has to beat."""
+
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.inputs import as_sequences
+from sklstm._data.samples import GivenSamples, read_samples
+from sklstm._data.sequences import Sequences
+
+__all__ = ["SequenceDummyRegressor"]
+
+
+class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
+    """Predict the last value, that of a season before, or the mean: what has to be beaten.
+
+    It stands in a Pipeline where the LSTM stands, behind the same
+    :class:`SequenceWindower`. Of labels scikit-learn's :class:`~sklearn.dummy.DummyClassifier`
+    takes `Sequences` as they are.
+
+    Parameters
+    ----------
+    strategy : {"last", "seasonal", "mean"}, default="last"
+        The last value of the history; the value `period` steps before the row that is predicted;
+        or the weighted mean of the training targets.
+    period : int, default=1
+        Steps of a season, for ``"seasonal"``.
+    horizon : int, default=1
+        Rows between the end of a history and its row, as the windower has it, for ``"seasonal"``.
+    feature : str, int or None, default=None
+        The feature whose value is predicted. `None`: for each target the one whose values, read
+        by the strategy, are nearest to it in training.
+
+    Attributes
+    ----------
+    features_ : ndarray of int, shape (n_outputs,)
+        Feature of each target; only if the strategy reads one.
+    mean_ : ndarray of float64, shape (n_outputs,)
+        Mean of the targets, which is predicted where a history does not reach back so far, or
+        the value is NaN.
+    n_features_in_ : int
+        Number of features of a step.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names.
+
+    See Also
+    --------
+    sklearn.dummy.DummyRegressor : Rules that do not look at X.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import SequenceDummyRegressor, SequenceWindower
+    >>> table = pd.DataFrame({"rain": [9.0, 0.0, 9.0, 0.0], "temp": [1.0, 2.0, 4.0, 7.0]})
+    >>> rule = make_pipeline(SequenceWindower(2, horizon=1), SequenceDummyRegressor())
+    >>> rule.fit(table, table["temp"]).predict(table)
+    array([3.5, 1. , 2. , 4. ])
+    """
+
+    _parameter_constraints: dict = {
+        "strategy": [StrOptions({"last", "seasonal", "mean"})],
+        "period": [Interval(Integral, 1, None, closed="left")],
+        "horizon": [Interval(Integral, 0, None, closed="left")],
+        "feature": [str, Interval(Integral, 0, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        strategy: str = "last",
+        *,
+        period: int = 1,
+        horizon: int = 1,
+        feature: str | int | None = None,
+    ):
+        self.strategy = strategy
+        self.period = period
+        self.horizon = horizon
+        self.feature = feature
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Find the features, and the mean.
+
+        Parameters
+        ----------
+        X : Sequences, 3-D array, list of 2-D arrays, or table
+            Training sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
+            Targets. NaN where the weight is 0.
+        sample_weight : array-like of shape (n_sequences,), default=None
+            Weights.
+
+        Returns
+        -------
+        SequenceDummyRegressor
+            The fitted rule.
+
+        Raises
+        ------
+        ValueError
+            If there is no such feature, or a season is not as long as the horizon.
+        """
+        self._validate_params()
+        if self.strategy == "seasonal" and self.period < self.horizon:
+            raise ValueError(
+                f"period={self.period} is shorter than horizon={self.horizon}: the value of that "
+                "season is not known yet. Take a multiple of the period."
+            )
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        sequences = as_sequences(self, X, reset=True)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        samples = read_samples(sequences, y, sample_weight)
+        y = check_array(samples.y, ensure_2d=False, dtype=np.float64, input_name="y")
+        targets = y.reshape(len(y), -1)
+        self.mean_ = np.average(targets, axis=0, weights=samples.weight)
+        self._n_dimensions = y.ndim
+        if self.strategy != "mean":
+            self.features_ = self._find_features(samples, targets)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Apply the rule.
+
+        Parameters
+        ----------
+        X : Sequences, 3-D array, list of 2-D arrays, or table
+            Sequences of the features seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
+            Predictions.
+        """
+        check_is_fitted(self)
+        sequences = as_sequences(self, X, reset=False)
+        answers = np.tile(self.mean_, (len(sequences), 1))
+        if self.strategy != "mean":
+            values = self._values(sequences)[:, self.features_]
+            np.copyto(answers, values, where=np.isfinite(values))
+        return answers[:, 0] if self._n_dimensions == 1 else answers
+
+    def _values(self, sequences: Sequences) -> np.ndarray:
+        """What the strategy reads of each sequence, NaN before its start."""
+        back = 1 if self.strategy == "last" else self.period - self.horizon + 1
+        values = np.full((len(sequences), sequences.n_features), np.nan)
+        reaching = sequences.lengths >= back
+        values[reaching] = sequences.values[sequences.ends[reaching] - back]
+        return values
+
+    def _find_features(self, samples: GivenSamples, targets: np.ndarray) -> np.ndarray:
+        sequences = samples.sequences
+        names = sequences.feature_names
+        if self.feature is None:
+            errors = (self._values(sequences)[:, :, None] - targets[:, None]) ** 2
+            known = np.isfinite(errors)
+            weights = samples.weight[:, None, None] * known
+            sums = (weights * np.where(known, errors, 0)).sum(axis=0)
+            with np.errstate(invalid="ignore"):
+                means = sums / weights.sum(axis=0)
+            return np.where(np.isnan(means), np.inf, means).argmin(axis=0)
+        known_names = list(range(sequences.n_features) if names is None else names)
+        if self.feature in known_names:
+            feature = known_names.index(self.feature)
+        elif isinstance(self.feature, Integral) and self.feature < sequences.n_features:
+            feature = self.feature
+        else:
+            raise ValueError(f"feature={self.feature!r} is no feature of X: {known_names}.")
+        return np.full(targets.shape[1], feature)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags

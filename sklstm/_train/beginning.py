@@ -1,0 +1,200 @@
+"""Where a training begins, units and a simple model, and what is settled at its end."""
+
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+
+from sklstm._data.lag_moments import LagMoments
+from sklstm._data.ranges import ranges
+from sklstm._data.samples import Samples, TrainingData
+from sklstm._data.sequences import Sequences
+from sklstm._data.statistics import standardization
+from sklstm._nn.heads import Head, NumberHead
+from sklstm._nn.labels import LabelHead, LabelsHead
+from sklstm._nn.scaling import InputScaling
+from sklstm._nn.starts import PENALTIES, EstimatorStart, LinearStart, Start
+from sklstm._train.fitted import FittedNetwork
+from sklstm._train.plan import Plan
+
+__all__ = ["begin", "finish"]
+
+N_PARTS = 5
+
+
+def begin(plan: Plan, head: Head, data: TrainingData) -> tuple[InputScaling, Head, Start | None]:
+    """Learn what stands around the network.
+
+    Parameters
+    ----------
+    plan : Plan
+        The settings.
+    head : Head
+        What targets are.
+    data : TrainingData
+        To learn from.
+
+    Returns
+    -------
+    scaling : InputScaling
+        Of the training steps.
+    head : Head
+        In the units of the training targets, or of what the start leaves of them.
+    start : Start or None
+        Learned from the training data alone.
+    """
+    train, sequences = data.train, data.train.sequences
+    if plan.reads_tokens:
+        _refuse_start(plan, head)
+        vectors = plan["embedding_dim"], plan["embedding_weights"]
+        scaling = InputScaling.of_tokens(sequences, *vectors)
+    else:
+        scaling = InputScaling.learn(
+            sequences,
+            train.sequence_weight(),
+            standardize=plan["standardize"],
+            missing=plan["missing"],
+            reads=plan["reads"],
+        )
+    start = None if plan["init"] is None else _start(plan, head, scaling, data)
+    if plan["standardize"]:
+        target, weight = train.labelled()
+        if start is not None and isinstance(head, NumberHead):
+            target = target - start.answer(train.histories())
+        head = head.scaled_to(target, weight)
+    return scaling, head, start
+
+
+def finish(
+    fitted: FittedNetwork, train: Samples, valid: Samples, everything: Samples | None
+) -> None:
+    """Say how far to trust the network, and learn the start again from all that there is.
+
+    Parameters
+    ----------
+    fitted : FittedNetwork
+        A trained network, which is changed.
+    train, valid : Samples
+        Training and validation data.
+    everything : Samples or None
+        What both were parts of, if they were and the start is new.
+    """
+    head, start = fitted.head, fitted.start
+    learned, weight = valid.labelled()
+    said = None if start is None else start.answer(valid.histories())
+    wanted = head.to_network(learned, said)
+    outputs = fitted.corrections(valid.sequences)
+    if not isinstance(valid.weight, np.ndarray):
+        outputs = outputs[valid.weight.flat()[:, 0] > 0]
+    usual = head.as_outputs(head.usual(*train.labelled()), said)
+    rules = {
+        "the mean" if isinstance(head, NumberHead) else "shares of labels": np.broadcast_to(
+            usual, outputs.shape
+        )
+    }
+    if start is not None:
+        fitted.trust = head.trust(outputs, wanted, weight)
+        rules["start"] = np.zeros(outputs.shape)
+        outputs = fitted.trust * outputs
+    rules["network" if start is None else "start and network"] = outputs
+    losses = {name: head.mean_loss(rule, wanted, weight) for name, rule in rules.items()}
+    fitted.comparison = pd.DataFrame({"rule": list(losses), "valid_loss": list(losses.values())})
+    if start is not None and everything is not None:
+        fitted.start = _learned(start, head, everything)
+
+
+def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> Start:
+    """Learn a start from the training samples; what it leaves open is chosen on later ones."""
+    _refuse_start(plan, head)
+    train, sequences = data.train, data.train.sequences
+    mean, scale, fill = scaling.mean, scaling.scale, None
+    if not plan["standardize"]:
+        mean, scale = standardization(sequences, train.sequence_weight())
+    if scaling.median is not None:
+        fill = (scaling.median - mean) / scale
+    if plan["init"] != "linear":
+        classes = head.classes if isinstance(head, LabelHead) else None
+        units = np.zeros_like(mean), np.ones_like(scale), scaling.median
+        start = EstimatorStart(*units, sequences.max_length, plan["init"], classes)
+        return _learned(start, head, train)
+    blank = LinearStart.blank(mean, scale, fill, sequences.max_length)
+    samples = data.everything or train
+    parts = _parts(samples.sequences)
+    if isinstance(head, LabelHead):
+        first, last = np.concatenate(parts[:-1]), parts[-1]
+        chosen = _chosen_for_labels(blank, head, samples.take(first), samples.take(last))
+    else:
+        moments = [_moments(blank, head, samples.take(rows)) for rows in parts]
+        names = sequences.feature_names
+        chosen = blank.chosen_for_numbers(moments, _continued(plan, names, len(mean)))
+    return _learned(chosen, head, train)
+
+
+def _chosen_for_labels(
+    blank: LinearStart, head: LabelHead, train: Samples, valid: Samples
+) -> LinearStart:
+    """The discriminant analysis whose probabilities are best on validation samples."""
+    moments = _moments(blank, head, train)
+    starts = [blank.fitted_to_labels(moments, penalty) for penalty in PENALTIES]
+    histories, (target, weight) = valid.histories(), valid.labelled()
+
+    def loss(start: LinearStart) -> float:
+        said = start.answer(histories)
+        return head.mean_loss(np.zeros(said.shape), head.to_network(target, said), weight)
+
+    return min(starts, key=loss)
+
+
+def _learned(start: Start, head: Head, samples: Samples) -> Start:
+    """The same kind of start, learned from these samples."""
+    if isinstance(start, EstimatorStart):
+        return start.fitted_to(samples.histories(), *samples.labelled())
+    assert isinstance(start, LinearStart)
+    moments = _moments(start, head, samples)
+    if isinstance(head, LabelHead):
+        return start.fitted_to_labels(moments, start.penalty[0])
+    return start.fitted_to_numbers(moments, start.penalty, start.continues)
+
+
+def _parts(sequences: Sequences) -> list[np.ndarray]:
+    """Rows of each fifth of every series, in time order."""
+    order = np.lexsort((sequences.ends, sequences.series))
+    sizes = np.unique(sequences.series[order], return_counts=True)[1]
+    place = ranges(np.zeros(len(sizes), dtype=np.int64), sizes)
+    part = place * N_PARTS // np.repeat(sizes, sizes)
+    return [order[part == k] for k in range(N_PARTS) if (part == k).any()]
+
+
+def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:
+    target, weight = samples.labelled()
+    if isinstance(head, LabelHead):
+        target = (target == np.arange(head.n_outputs)).astype(np.float64)
+    return start.moments(samples.histories(), target, np.asarray(weight))
+
+
+def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
+    """Features that a target may continue: None for any of them."""
+    wanted = plan["continues"]
+    if wanted is None:
+        return np.zeros(0, dtype=int)
+    if isinstance(wanted, str) and wanted == "auto" and (names is None or "auto" not in names):
+        return None
+    if names is not None and wanted in list(names):
+        return np.array([list(names).index(wanted)])
+    if isinstance(wanted, Integral) and 0 <= int(wanted) < n_features:
+        return np.array([int(wanted)])
+    known = f"0 to {n_features - 1}" if names is None else list(names)
+    raise ValueError(f"continues={wanted!r} is no feature of X; there are {known}.")
+
+
+def _refuse_start(plan: Plan, head: Head) -> None:
+    """Refuse a start where there can be none."""
+    if plan["init"] is None:
+        return
+    if plan.reads_tokens:
+        raise ValueError(f"init={plan['init']!r} reads numbers, and X holds tokens: use init=None.")
+    if isinstance(head, LabelsHead):
+        raise ValueError(
+            f"init={plan['init']!r} is for one label a sample, and y is a table of several: use "
+            "init=None."
+        )

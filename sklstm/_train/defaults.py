@@ -1,0 +1,83 @@
+"""What "auto" stands for: a matter of the training data, chosen on `benchmarks/skill.py`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sklstm._data.sequences import Sequences
+
+__all__ = ["LASTING_CHOICES", "settle"]
+
+LASTING_CHOICES = ("pooling", "bidirectional", "reads", "init")
+"""What cannot be chosen again for a network that is there."""
+
+BATCH_SIZES = 16, 64
+BATCHES_IN_EPOCH = 50
+EPOCHS = 10, 200
+UPDATES = 1500
+MOST_EPOCHS = 100
+FEWEST_TO_STOP = 50
+
+
+def settle(
+    settings: Mapping[str, Any], sequences: Sequences, *, is_regressor: bool, has_validation: bool
+) -> dict[str, Any]:
+    """Say what parameters that are "auto" stand for.
+
+    Histories of a table are read forwards up to the row that is asked for, so that they can be
+    merged; a linear start foresees most, and its last rows say when to stop. Independent
+    sequences, such as recordings, are read whole and both ways, in small batches: the number of
+    updates counts, not that of epochs.
+
+    Parameters
+    ----------
+    settings : mapping of str to object
+        Parameters of an estimator.
+    sequences : Sequences
+        Training sequences.
+    is_regressor : bool
+        Whether targets are numbers.
+    has_validation : bool
+        Whether validation data are given.
+
+    Returns
+    -------
+    dict
+        Values of the parameters that are "auto".
+    """
+    n_sequences = len(sequences)
+    of_table = bool((sequences.series >= 0).all())
+    per_step = settings["pooling"] is None
+    has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
+    whole = not of_table and not per_step and sequences.max_length > 1
+    starts = of_table and is_regressor and not per_step and not has_tokens
+    stops = has_validation or (of_table and n_sequences >= FEWEST_TO_STOP)
+    chosen: dict[str, Any] = {
+        "pooling": "max" if whole else "last",
+        "bidirectional": whole,
+        "init": "linear" if starts else None,
+        "batch_size": int(np.clip(n_sequences // BATCHES_IN_EPOCH, *BATCH_SIZES)),
+        "early_stopping": stops,
+    }
+    if of_table:
+        chosen["batch_size"] = BATCH_SIZES[1]
+    settled = {
+        name: chosen.get(name, value) if _is_auto(value) else value
+        for name, value in settings.items()
+    }
+    chosen["reads"] = ("levels",)
+    if whole and not has_tokens:
+        chosen["reads"] = ("levels", "differences", "position")
+    elif settled.get("init") is not None:
+        chosen["reads"] = ("differences",)
+    n_updates = -(-n_sequences // settled["batch_size"])
+    epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
+    chosen["max_epochs"] = MOST_EPOCHS if settled["early_stopping"] else epochs
+    return {
+        name: chosen[name] for name, value in settings.items() if _is_auto(value) and name in chosen
+    }
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"

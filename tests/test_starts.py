@@ -1,0 +1,310 @@
+"""A simple model as the start, and what the network reads beside it."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeRegressor
+
+from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
+from sklstm._nn.starts import LinearStart
+
+RNG = np.random.default_rng(0)
+TABLE = pd.DataFrame(RNG.normal(size=(300, 3)).cumsum(axis=0), columns=["a", "b", "c"])
+WINDOWS = SequenceWindower(5, horizon=2).fit_transform(TABLE)[7:]
+RISES = (TABLE["b"].shift(-1) > TABLE["b"]).to_numpy().astype(int)
+
+
+def regressor(**params):
+    settings = {"hidden_size": 4, "max_epochs": 3, "batch_size": 32, "random_state": 0}
+    return LSTMRegressor(**settings | params)
+
+
+def classifier(**params):
+    settings = {"hidden_size": 4, "max_epochs": 3, "batch_size": 32, "random_state": 0}
+    return LSTMClassifier(**settings | params)
+
+
+def targets(n_columns=1):
+    y = TABLE[["b", "a"]].to_numpy()[7:] + RNG.normal(size=(293, 2))
+    return y[:, 0] if n_columns == 1 else y
+
+
+# What a start says
+
+
+def test_the_linear_start_is_a_ridge_of_standardised_lags():
+    y = targets()
+    model = regressor(init="linear", continues=None, early_stopping=False).fit(WINDOWS, y)
+    lags = SequenceFlattener().fit_transform(WINDOWS)
+    mean, scale = np.tile(model.feature_mean_, 5), np.tile(model.feature_scale_, 5)
+    penalty = model.init_.penalty[0] * len(y)
+    ridge = Ridge(penalty).fit((lags - mean) / scale, y)
+    start = model.init_.answer(WINDOWS)[:, 0]
+    np.testing.assert_allclose(start, ridge.predict((lags - mean) / scale), rtol=1e-6)
+
+
+def test_a_feature_that_y_continues_is_found():
+    walk = RNG.normal(size=2000).cumsum()
+    table = pd.DataFrame({"noise": RNG.normal(size=2000), "walk": walk})
+    windower = SequenceWindower(4, horizon=3)
+    model = regressor().fit(windower.fit_transform(table)[3:], walk[3:])
+    assert model.init_.continues.tolist() == [7]  # the second feature of the last of four steps
+    said = model.init_.answer(windower.transform(table)[100:])[:, 0]
+    assert np.mean((said - walk[100:]) ** 2) < 1.05 * np.mean((walk[97:-3] - walk[100:]) ** 2)
+
+
+@pytest.mark.parametrize("named", ["b", 1])
+def test_a_feature_is_named_that_y_continues(named):
+    model = regressor(continues=named).fit(WINDOWS, targets())
+    assert model.init_.continues.tolist() == [13]
+
+
+def test_an_unknown_feature_is_named():
+    with pytest.raises(ValueError, match=r"continues='d' is no feature of X; there are \['a', 'b'"):
+        regressor(continues="d").fit(WINDOWS, targets())
+
+
+def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
+    start = LinearStart.blank(np.zeros(3), np.ones(3), None, 5)
+    y = targets()[:, None]
+    moments = start.moments(WINDOWS, y, np.ones(len(y)))
+    start = start.fitted_to_numbers(moments, np.array([1e12]), np.array([13]))
+    last = np.array([history[-1, 1] for history in WINDOWS])
+    expected = last + (y[:, 0] - last).mean()
+    np.testing.assert_allclose(start.answer(WINDOWS)[:, 0], expected, rtol=1e-6)
+
+
+def test_labels_start_from_a_discriminant_analysis():
+    lags = SequenceFlattener().fit_transform(WINDOWS)
+    start = LinearStart.blank(np.zeros(3), np.ones(3), None, 5)
+    labels = RISES[7:]
+    moments = start.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
+    odds = np.diff(start.fitted_to_labels(moments, 0.0).answer(WINDOWS))[:, 0]
+    reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
+    np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
+
+
+def test_any_estimator_may_be_the_start():
+    y = targets()
+    model = regressor(init=DecisionTreeRegressor(max_depth=3), early_stopping=False)
+    said = model.fit(WINDOWS, y).init_.answer(WINDOWS)[:, 0]
+    lags = SequenceFlattener().fit_transform(WINDOWS)
+    expected = DecisionTreeRegressor(max_depth=3).fit(lags, y).predict(lags)
+    np.testing.assert_allclose(said, expected)
+    assert model.score(WINDOWS, y) > 0.5
+    forest = RandomForestClassifier(5, random_state=0)
+    labels = np.where(RISES, "up", "down")[7:]
+    assert classifier(init=forest).fit(WINDOWS, labels).score(WINDOWS, labels) > 0.8
+
+
+def test_a_label_that_no_row_has_is_possible():
+    model = classifier(init="linear").partial_fit(WINDOWS, RISES[7:], classes=[0, 1, 2])
+    assert (model.predict_proba(WINDOWS)[:, 2] > 0).all()
+
+
+@pytest.mark.parametrize("params", [{"init": "linear"}, {"init": LinearRegression()}])
+def test_tokens_and_several_labels_have_no_start(params):
+    with pytest.raises(ValueError, match="X holds tokens: use init=None"):
+        classifier(embedding_dim=2, **params).fit([[1, 2], [2]] * 10, [0, 1] * 10)
+    with pytest.raises(ValueError, match="y is a table of several"):
+        classifier(**params).fit(WINDOWS, np.stack([RISES, 1 - RISES], axis=1)[7:])
+
+
+# What becomes of it
+
+
+def test_the_start_learns_from_all_rows_at_the_end():
+    y = targets()
+    model = regressor().fit(WINDOWS, y)
+    start = model.init_
+    moments = start.moments(WINDOWS, y[:, None], np.ones(len(y)))
+    expected = start.fitted_to_numbers(moments, start.penalty, start.continues)
+    np.testing.assert_allclose(start.coef, expected.coef)
+
+
+def test_validation_data_of_the_user_are_not_learned():
+    y = targets()
+    with_all = regressor(init="linear").fit(
+        WINDOWS[:250], y[:250], X_val=WINDOWS[250:], y_val=y[250:]
+    )
+    alone = regressor(init="linear", early_stopping=False).fit(WINDOWS[:250], y[:250])
+    np.testing.assert_allclose(with_all.init_.coef, alone.init_.coef)
+
+
+def test_a_network_that_is_wrong_is_not_trusted():
+    y = targets(2)
+    train, valid = WINDOWS[:250], WINDOWS[250:]
+    wrong = y[250:].copy()
+    said = regressor(init="linear").fit(train, y[:250]).predict(valid)
+    start = regressor(init="linear").fit(train, y[:250]).init_.answer(valid)
+    wrong[:, 0] = start[:, 0] - 5 * (said - start)[:, 0]  # the contrary of what the network says
+    model = regressor(init="linear", max_epochs=3, n_iter_no_change=100)
+    model.fit(train, y[:250], X_val=valid, y_val=wrong)
+    assert ((model.trust_ >= 0) & (model.trust_ <= 1)).all()
+    assert model.trust_[0] == 0
+    np.testing.assert_allclose(model.predict(valid)[:, 0], model.init_.answer(valid)[:, 0])
+
+
+def test_simple_rules_stand_beside_the_network():
+    y = targets()
+    model = regressor().fit(WINDOWS, y)
+    losses = model.comparison_.set_index("rule")["valid_loss"]
+    assert losses.index.tolist() == ["the mean", "start", "start and network"]
+    assert losses["start and network"] <= losses["start"] + 1e-12
+    labels = classifier(early_stopping=True).fit(WINDOWS, RISES[7:]).comparison_
+    assert labels["rule"].tolist() == ["shares of labels", "network"]
+
+
+def test_the_start_stays_when_training_goes_on():
+    y = targets()
+    model = regressor(warm_start=True).fit(WINDOWS[:200], y[:200])
+    coef = model.init_.coef
+    model.fit(WINDOWS, y).partial_fit(WINDOWS, y)
+    assert model.init_.coef is coef
+    assert model.n_iter_ > 3
+
+
+CASES = {
+    "numbers": (regressor(), WINDOWS, targets()),
+    "several numbers": (regressor(), WINDOWS, targets(2)),
+    "absolute error": (regressor(loss="absolute_error"), WINDOWS, targets()),
+    "labels": (classifier(init="linear"), WINDOWS, RISES[7:]),
+    "both ways": (regressor(init="linear", pooling="max", bidirectional=True), WINDOWS, targets()),
+    "unscaled": (regressor(standardize=False), WINDOWS, targets()),
+    "merged": (regressor(supervised_steps=3), WINDOWS, targets()),
+}
+
+
+def missing_values():
+    values = TABLE.to_numpy().copy()
+    values[RNG.random(values.shape) < 0.2] = np.nan
+    return SequenceWindower(5, horizon=2).fit_transform(values)[3:]
+
+
+CASES["short and missing"] = (regressor(missing="mask"), missing_values(), TABLE["a"][3:])
+
+
+def per_step_case(make, y):
+    X = Sequences.from_arrays(list(TABLE.to_numpy()[:280].reshape(14, 20, 3)))
+    return make(init="linear", pooling=None), X, y[:280].reshape(14, 20)
+
+
+CASES["numbers at each step"] = per_step_case(regressor, TABLE["a"].to_numpy())
+CASES["labels at each step"] = per_step_case(classifier, RISES)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_kind_is_saved_and_written(case, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, X, y = clone(case[0]), *case[1:]
+    model.fit(X, y)
+    method = "predict" if isinstance(model, LSTMRegressor) else "predict_proba"
+    expected = np.asarray(getattr(model, method)(X))
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(np.asarray(getattr(loaded, method)(X)), expected)
+    model.to_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    lengths = X.lengths.astype(np.int64)
+    steps = np.zeros(X.shape)
+    for row, history in enumerate(X):
+        steps[row, : len(history)] = history
+    name = "prediction" if method == "predict" else "probabilities"
+    (said,) = session.run([name], {"steps": steps, "lengths": lengths})
+    np.testing.assert_allclose(said, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_estimator_cannot_be_written(tmp_path):
+    model = regressor(init=LinearRegression()).fit(WINDOWS, targets())
+    with pytest.raises(ValueError, match="to_onnx cannot write LinearRegression"):
+        model.to_onnx(tmp_path / "model.onnx")
+
+
+# What the network reads
+
+
+def steps_read(model, arrays):
+    fitted = model._fitted
+    return fitted.dataset(Sequences.from_arrays(arrays)).batch(slice(None))[0][0].numpy()
+
+
+def test_levels_differences_and_position():
+    arrays = [np.array([[1.0], [3.0], [6.0]]), np.array([[5.0], [4.0]])]
+    reads = ["position", "differences", "levels"]
+    model = regressor(reads=reads, max_epochs=1).fit(arrays, [0.0, 1.0])
+    inputs = steps_read(model, arrays)
+    values = np.concatenate(arrays)[:, 0]
+    levels = [(array[:, 0] - values.mean()) / values.std() for array in arrays]
+    changes = [2.0, 3.0, -1.0]
+    spread = np.std(changes)
+    np.testing.assert_allclose(inputs[:, 0, 0], levels[0], rtol=1e-5)
+    np.testing.assert_allclose(inputs[:2, 1, 0], levels[1], rtol=1e-5)
+    np.testing.assert_allclose(inputs[:, 0, 1], [0, 2 / spread, 3 / spread], rtol=1e-5)
+    np.testing.assert_allclose(inputs[:2, 1, 1], [0, -1 / spread], rtol=1e-5)
+    np.testing.assert_allclose(inputs[:, 0, 2], [-(3**0.5), 0, 3**0.5], atol=1e-6)
+    np.testing.assert_allclose(inputs[:2, 1, 2], [-(3**0.5), 3**0.5], atol=1e-6)
+
+
+def test_differences_do_not_see_the_level():
+    model = regressor(reads="differences", init=None, max_epochs=2).fit(WINDOWS, targets())
+    higher = Sequences(WINDOWS.values + 1000, WINDOWS.starts, WINDOWS.lengths, None, list("abc"))
+    np.testing.assert_allclose(model.predict(higher), model.predict(WINDOWS), rtol=1e-4, atol=1e-4)
+
+
+def test_what_cannot_be_read_is_named():
+    with pytest.raises(ValueError, match="reads=.*'slopes'"):
+        regressor(reads=["levels", "slopes"]).fit(WINDOWS, targets())
+    with pytest.raises(ValueError, match="no position among reads"):
+        regressor(reads=["levels", "position"], supervised_steps=3).fit(WINDOWS, targets())
+
+
+# What "auto" stands for
+
+
+def test_histories_and_recordings_have_other_defaults():
+    table = LSTMRegressor(max_epochs=1).fit(WINDOWS, targets())
+    assert table.chosen_ == {
+        "pooling": "last",
+        "bidirectional": False,
+        "reads": ("differences",),
+        "init": "linear",
+        "batch_size": 64,
+        "early_stopping": True,
+    }
+    recordings = RNG.normal(size=(40, 12, 2))
+    whole = LSTMClassifier(hidden_size=4).fit(recordings, [0, 1] * 20)
+    assert whole.chosen_ == {
+        "pooling": "max",
+        "bidirectional": True,
+        "reads": ("levels", "differences", "position"),
+        "init": None,
+        "batch_size": 16,
+        "early_stopping": False,
+        "max_epochs": 200,
+    }
+    assert whole.n_iter_ == 200
+
+
+def test_defaults_of_an_earlier_fit_are_kept():
+    model = LSTMClassifier(hidden_size=4, max_epochs=2, warm_start=True)
+    model.fit(RNG.normal(size=(40, 12, 2)), [0, 1] * 20)
+    model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
+    assert model.chosen_["pooling"] == "max"
+    assert model.n_iter_ == 4
+
+
+def test_a_forecast_in_a_pipeline_is_no_worse_than_its_start():
+    season = np.sin(np.arange(600) / 4) + RNG.normal(scale=0.1, size=600)
+    table = pd.DataFrame({"x": season}, index=pd.date_range("2024", periods=600, freq="h"))
+    model = make_pipeline(SequenceWindower(12, horizon=1), LSTMRegressor(16, random_state=0))
+    model.fit(table[:500], season[:500])
+    test = table[500:]
+    error = np.mean((model.predict(test) - season[500:]) ** 2)
+    start = model[-1].init_.answer(model[0].transform(test))[:, 0]
+    assert error < 1.05 * np.mean((start - season[500:]) ** 2) < 0.05
