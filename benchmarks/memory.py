@@ -20,7 +20,9 @@ def peak_mb():
 
 
 def main(n_rows):
-    model = LSTMRegressor(hidden_size=8, cell="rnn", max_epochs=1, batch_size=1024, device="cpu")
+    plain = {"reads": "levels", "init": None, "early_stopping": False}
+    small = {"hidden_size": 8, "cell": "rnn", "max_epochs": 1, "batch_size": 1024}
+    model = LSTMRegressor(**small, **plain, device="cpu")
     tiny = np.random.default_rng(0).normal(size=(2000, N_FEATURES)).astype(np.float32)
     windows = SequenceWindower(WINDOW_SIZE).fit_transform(tiny)
     model.fit(windows, tiny[:, 0]).predict(windows)  # torch sets up its own buffers

@@ -62,15 +62,15 @@ SPLIT_REASONS = {
 }
 
 
-EXACT = {"dtype": "float64", "lr": 0.005, "batch_size": 64, "max_epochs": 100}
-SHORT = EXACT | {"hidden_size": 32, "max_epochs": 60}
+EXACT = {"dtype": "float64", "lr": 0.01, "batch_size": 64, "max_epochs": 50}
+SHORT = EXACT | {"hidden_size": 32}
 OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
 
 
 @parametrize_with_checks(
     [
-        LSTMRegressor(dtype="float64", batch_size=64, max_epochs=100),
-        LSTMClassifier(dtype="float64", batch_size=64, max_epochs=100),
+        LSTMRegressor(dtype="float64", batch_size=64, max_epochs=60),
+        LSTMClassifier(dtype="float64", batch_size=64, max_epochs=60),
         RowsRegressor(**EXACT),
         RowsClassifier(**EXACT),
         *(RowsRegressor(**SHORT, **network) for network in OTHER_NETWORKS),
@@ -86,7 +86,7 @@ OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
     xfail_strict=True,
 )
 def test_contract(estimator, check):
-    if "sample_weight_equivalence" in str(check) and estimator.get_params().get("max_epochs") == 60:
+    if "sample_weight_equivalence" in str(check) and "max_epochs" in estimator.get_params():
         # It compares at 1e-7, and training amplifies rounding epoch by epoch; scikit-learn runs
         # its own networks with other settings for this check too.
         estimator = clone(estimator).set_params(max_epochs=20)

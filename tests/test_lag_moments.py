@@ -54,6 +54,8 @@ def test_sums_are_those_of_the_table(case):
     table = LagTable(sequences, mean, scale, n_steps, fill)
     lags = reference(sequences, mean, scale, n_steps, fill)
     np.testing.assert_allclose(table.rows(slice(None)), lags, atol=1e-12)
+    coef = rng.normal(size=(lags.shape[1], 2))
+    np.testing.assert_allclose(table.product(coef), lags @ coef, atol=1e-9)
     sums = table.moments(target, weight)
     weighed = weight[:, None] * lags
     np.testing.assert_allclose(sums.x, weighed.sum(axis=0), atol=1e-9)

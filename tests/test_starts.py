@@ -86,9 +86,14 @@ def test_labels_start_from_a_discriminant_analysis():
     start = LinearStart.blank(np.zeros(3), np.ones(3), None, 5)
     labels = RISES[7:]
     moments = start.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(start.fitted_to_labels(moments, 0.0).answer(WINDOWS))[:, 0]
+    odds = np.diff(start.fitted_to_labels(moments, 0.0, several=False).answer(WINDOWS))[:, 0]
     reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
     np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
+    table = np.stack([1 - labels, labels], axis=1)
+    several = start.fitted_to_labels(moments, 0.0, several=True).answer(WINDOWS)
+    np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
+    model = classifier(init="linear").fit(WINDOWS, table)
+    assert model.predict_proba(WINDOWS).shape == table.shape
 
 
 def test_any_estimator_may_be_the_start():
@@ -109,12 +114,12 @@ def test_a_label_that_no_row_has_is_possible():
     assert (model.predict_proba(WINDOWS)[:, 2] > 0).all()
 
 
-@pytest.mark.parametrize("params", [{"init": "linear"}, {"init": LinearRegression()}])
-def test_tokens_and_several_labels_have_no_start(params):
+def test_tokens_and_several_labels_have_no_such_start():
     with pytest.raises(ValueError, match="X holds tokens: use init=None"):
-        classifier(embedding_dim=2, **params).fit([[1, 2], [2]] * 10, [0, 1] * 10)
+        classifier(embedding_dim=2, init="linear").fit([[1, 2], [2]] * 10, [0, 1] * 10)
+    several = np.stack([RISES, 1 - RISES], axis=1)[7:]
     with pytest.raises(ValueError, match="y is a table of several"):
-        classifier(**params).fit(WINDOWS, np.stack([RISES, 1 - RISES], axis=1)[7:])
+        classifier(init=RandomForestClassifier()).fit(WINDOWS, several)
 
 
 # What becomes of it

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from sklstm._data.sequences import Sequences
 
@@ -165,6 +166,44 @@ class LagTable:
             All features of the first step, then of the second.
         """
         return self._lags(self.sequences[rows], self.n_steps)
+
+    def product(self, coef: np.ndarray) -> np.ndarray:
+        """Multiply the table with coefficients.
+
+        Where whole histories begin in one row of values after another, each value is multiplied
+        with the coefficients of all lags at once, and the sums run along diagonals: no lag is
+        copied.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_steps * n_features, n_outputs)
+            Coefficients of each column.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_outputs)
+            The products.
+        """
+        products = np.empty((len(self.sequences), coef.shape[1]))
+        for block in self.blocks():
+            ends = self.sequences.ends[block]
+            whole = self.sequences.lengths[block].min() >= self.n_steps
+            in_a_row = whole and len(ends) > self.n_steps and bool((np.diff(ends) == 1).all())
+            if in_a_row:
+                values = self.sequences.values[ends[0] - self.n_steps : ends[-1]]
+                products[block] = self._along_diagonals(self._standardised(values), coef)
+            if not in_a_row or not np.isfinite(products[block]).all():
+                products[block] = self.rows(block) @ coef
+        return products
+
+    def _along_diagonals(self, values: np.ndarray, coef: np.ndarray) -> np.ndarray:
+        n_steps, n_outputs = self.n_steps, coef.shape[1]
+        by_feature = coef.reshape(n_steps, -1, n_outputs).transpose(1, 0, 2)
+        products = values @ by_feature.reshape(values.shape[1], -1)
+        products = products.reshape(len(values), n_steps, n_outputs)
+        row, step, output = products.strides
+        shape = len(values) - n_steps + 1, n_steps, n_outputs
+        return as_strided(products, shape, (row, row + step, output), writeable=False).sum(axis=1)
 
     def blocks(self) -> list[slice]:
         """Divide the rows into parts that can be copied.

@@ -43,7 +43,7 @@ def standardization(
     mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
     for j, column in enumerate(sequences.values.T):  # column by column: no copy of the table
         seen = used & ~np.isnan(column)
-        if seen.all():
+        if len(seen) and seen.all():
             mean[j], scale[j] = weighted_moments(column, step_weights)
         elif seen.any():
             mean[j], scale[j] = weighted_moments(column[seen], step_weights[seen])

@@ -119,7 +119,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences.
-        ``"auto"`` stops histories of a table, if there are 50, and whatever has `X_val`.
+        ``"auto"`` stops histories of a table and sequences with ``pooling=None``, if there are 50,
+        and whatever has `X_val`.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10

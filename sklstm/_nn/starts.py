@@ -49,9 +49,6 @@ class Start(ABC):
     n_steps: int
 
     @abstractmethod
-    def _says(self, lags: np.ndarray) -> np.ndarray:
-        """Answers to rows of lags, shape (n_rows, n_outputs)."""
-
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Answer by the simple model alone.
 
@@ -66,8 +63,6 @@ class Start(ABC):
             Numbers in the units of the user; of labels the logarithm of probabilities, but for a
             constant a row.
         """
-        table = self._table(sequences)
-        return np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
 
     @abstractmethod
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
@@ -118,8 +113,9 @@ class LinearStart(Start):
     penalty: np.ndarray
     continues: np.ndarray
 
-    def _says(self, lags: np.ndarray) -> np.ndarray:
-        return lags @ self.coef + self.intercept
+    def answer(self, sequences: Sequences) -> np.ndarray:
+        """Answer by the linear model alone."""
+        return self._table(sequences).product(self.coef) + self.intercept
 
     def moments(self, sequences: Sequences, target: np.ndarray, weight: np.ndarray) -> LagMoments:
         """Sum up samples: all that a linear model needs to know of them."""
@@ -227,7 +223,9 @@ class LinearStart(Start):
         around[lags, outputs] = self.scale[lags % len(self.mean)]
         return around
 
-    def fitted_to_labels(self, moments: LagMoments, penalty: float) -> "LinearStart":
+    def fitted_to_labels(
+        self, moments: LagMoments, penalty: float, *, several: bool
+    ) -> "LinearStart":
         """Make a linear discriminant analysis of standardised lags.
 
         The log-odds of normal distributions of one covariance (Hastie, Tibshirani and Friedman,
@@ -240,19 +238,23 @@ class LinearStart(Start):
             Sums over the training samples, whose target is 1 for the label of a sample, else 0.
         penalty : float
             Added to the variances.
+        several : bool
+            Whether a sample may have several labels, so that each is told from its absence.
 
         Returns
         -------
         LinearStart
             With coefficients for each label.
         """
-        counts = np.maximum(moments.y, RAREST)
-        means = moments.xy / counts
-        within = moments.xx / moments.weight - (means * counts / moments.weight) @ means.T
-        within[np.diag_indices_from(within)] += penalty
-        coef = np.linalg.solve(within, means)
-        intercept = np.log(counts / counts.sum()) - (means * coef).sum(axis=0) / 2
-        n_labels = len(counts)
+        n_labels = len(moments.y)
+        if several:
+            parts = [
+                _discriminants(moments, moments.xy[:, [k]], moments.y[[k]], penalty)
+                for k in range(n_labels)
+            ]
+            coef, intercept = (np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+        else:
+            coef, intercept = _discriminants(moments, moments.xy, moments.y, penalty)
         return replace(
             self,
             coef=coef,
@@ -332,6 +334,11 @@ class EstimatorStart(Start):
             "init='linear' or None can be written."
         )
 
+    def answer(self, sequences: Sequences) -> np.ndarray:
+        """Ask the estimator."""
+        table = self._table(sequences)
+        return np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
+
     def _says(self, lags: np.ndarray) -> np.ndarray:
         if self.classes is None:
             return np.asarray(self.estimator.predict(lags), dtype=np.float64).reshape(len(lags), -1)
@@ -344,6 +351,28 @@ class EstimatorStart(Start):
 
 SMALLEST_SHARE = 1e-3
 """Probability that a start cannot go below: the network has to be able to contradict it."""
+
+
+def _discriminants(
+    moments: LagMoments, sums: np.ndarray, counts: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and intercepts of the groups of samples whose columns have these sums.
+
+    Of one group: of its difference from all other samples.
+    """
+    against_rest = len(counts) == 1
+    if against_rest:
+        sums = np.column_stack([sums, moments.x - sums[:, 0]])
+        counts = np.append(counts, moments.weight - counts)
+    counts = np.maximum(counts, RAREST)
+    means = sums / counts
+    within = moments.xx / moments.weight - (means * counts / moments.weight) @ means.T
+    within[np.diag_indices_from(within)] += penalty
+    coef = np.linalg.solve(within, means)
+    intercept = np.log(counts / counts.sum()) - (means * coef).sum(axis=0) / 2
+    if against_rest:
+        return coef[:, :1] - coef[:, 1:], intercept[:1] - intercept[1:]
+    return coef, intercept
 
 
 def start_from_plain(plain: dict[str, Any]) -> Start:

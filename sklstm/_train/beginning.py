@@ -135,7 +135,8 @@ def _chosen_for_labels(
 ) -> LinearStart:
     """The discriminant analysis whose probabilities are best on validation samples."""
     moments = _moments(blank, head, train)
-    starts = [blank.fitted_to_labels(moments, penalty) for penalty in PENALTIES]
+    several = isinstance(head, LabelsHead)
+    starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
 
     def loss(start: LinearStart) -> float:
@@ -152,7 +153,8 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
     assert isinstance(start, LinearStart)
     moments = _moments(start, head, samples)
     if isinstance(head, LabelHead):
-        return start.fitted_to_labels(moments, start.penalty[0])
+        several = isinstance(head, LabelsHead)
+        return start.fitted_to_labels(moments, start.penalty[0], several=several)
     return start.fitted_to_numbers(moments, start.penalty, start.continues)
 
 
@@ -167,7 +169,7 @@ def _parts(sequences: Sequences) -> list[np.ndarray]:
 
 def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:
     target, weight = samples.labelled()
-    if isinstance(head, LabelHead):
+    if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
     return start.moments(samples.histories(), target, np.asarray(weight))
 
@@ -193,8 +195,8 @@ def _refuse_start(plan: Plan, head: Head) -> None:
         return
     if plan.reads_tokens:
         raise ValueError(f"init={plan['init']!r} reads numbers, and X holds tokens: use init=None.")
-    if isinstance(head, LabelsHead):
+    if isinstance(head, LabelsHead) and plan["init"] != "linear":
         raise ValueError(
             f"init={plan['init']!r} is for one label a sample, and y is a table of several: use "
-            "init=None."
+            "init='linear' or None."
         )

@@ -26,9 +26,9 @@ def settle(
     """Say what parameters that are "auto" stand for.
 
     Histories of a table are read forwards up to the row that is asked for, so that they can be
-    merged; a linear start foresees most, and its last rows say when to stop. Independent
-    sequences, such as recordings, are read whole and both ways, in small batches: the number of
-    updates counts, not that of epochs.
+    merged; a linear start foresees most, and its last rows say when to stop, as a part of the
+    sequences does where there is a target at every step. Other sequences, such as recordings, are
+    read whole and both ways, in small batches: the number of updates counts, not that of epochs.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def settle(
     has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
     starts = of_table and is_regressor and not per_step and not has_tokens
-    stops = has_validation or (of_table and n_sequences >= FEWEST_TO_STOP)
+    stops = has_validation or ((of_table or per_step) and n_sequences >= FEWEST_TO_STOP)
     chosen: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
