@@ -281,6 +281,7 @@ def test_histories_and_recordings_have_other_defaults():
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
+        "lr_scheduler": None,
     }
     recordings = RNG.normal(size=(40, 12, 2))
     whole = LSTMClassifier(hidden_size=4).fit(recordings, [0, 1] * 20)
@@ -291,6 +292,7 @@ def test_histories_and_recordings_have_other_defaults():
         "init": None,
         "batch_size": 16,
         "early_stopping": False,
+        "lr_scheduler": "onecycle",
         "max_epochs": 200,
     }
     assert whole.n_iter_ == 200

@@ -95,7 +95,7 @@ def _lstm(split, seed, params, pooling):
     if isinstance(X[0], str):
         sequencer = TokenSequencer(token_pattern=WORDS)
         X, X_test = sequencer.fit_transform(X), sequencer.transform(X_test)
-        params["embedding_dim"] = EMBEDDING_DIM
+        params = {"dropout": 0.5} | params | {"embedding_dim": EMBEDDING_DIM}
         if split.vectors is not None:
             vectors = sequencer.embedding_weights(split.vectors)
             params |= {"embedding_dim": None, "embedding_weights": vectors}

@@ -97,7 +97,7 @@ class BaseLSTM(SequenceEstimator):
         "optimizer_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "lr_scheduler": [StrOptions(set(SCHEDULES)), callable, None],
+        "lr_scheduler": [StrOptions({*SCHEDULES, "auto"}), callable, None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), AUTO],
         "batch_size": [Interval(Integral, 1, None, closed="left"), AUTO],

@@ -88,12 +88,14 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty, as the optimizer applies it.
-    lr_scheduler : {"plateau", "cosine", "onecycle", "step"} or callable, default=None
+    lr_scheduler : {"plateau", "cosine", "onecycle", "step", "auto"}, callable or None, \
+            default="auto"
         How the learning rate changes after each epoch: halved when the loss (the validation
         loss, if there is one) has not fallen for 5 epochs; along half a cosine down to 0; up from
         lr / 25 and down again (Smith and Topin 2018); to a tenth after each third of
         `max_epochs`. Or what makes a scheduler of an optimizer, such as
-        ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``.
+        ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``. ``"auto"`` is
+        ``"onecycle"`` where `max_epochs` is ``"auto"`` too and nothing stops early, else `None`.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int or "auto", default="auto"
@@ -255,7 +257,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         optimizer_params: dict | None = None,
         lr: float = 3e-3,
         weight_decay: float = 0.0,
-        lr_scheduler: str | Callable | None = None,
+        lr_scheduler: str | Callable | None = "auto",
         clip_grad_norm: float | None = 1.0,
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",

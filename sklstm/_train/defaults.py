@@ -71,12 +71,12 @@ def settle(
         chosen["reads"] = ("levels", "differences", "position")
     elif settled.get("init") is not None:
         chosen["reads"] = ("differences",)
+    stops, length_is_ours = settled["early_stopping"], _is_auto(settings["max_epochs"])
+    chosen["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
     n_updates = -(-n_sequences // settled["batch_size"])
     epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
-    chosen["max_epochs"] = MOST_EPOCHS if settled["early_stopping"] else epochs
-    return {
-        name: chosen[name] for name, value in settings.items() if _is_auto(value) and name in chosen
-    }
+    chosen["max_epochs"] = MOST_EPOCHS if stops else epochs
+    return {name: chosen[name] for name in chosen if _is_auto(settings.get(name))}
 
 
 def _is_auto(value: Any) -> bool:

@@ -312,7 +312,7 @@ class Plan:
         optimizer, settings = self.optimizer()
         try:
             made = optimizer([torch.zeros(1, requires_grad=True)], lr=self["lr"], **settings)
-            if self["lr_scheduler"] is not None:
+            if self["lr_scheduler"] not in (None, "auto"):
                 self.scheduler(made)
         except Exception as error:
             raise ValueError(

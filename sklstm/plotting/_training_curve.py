@@ -1,4 +1,4 @@
-"""TrainingCurveDisplay: the losses by epoch."""
+"""TrainingCurveDisplay: the losses by epoch, beside those of simple rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FITTED_PARTS = ("best_estimator_", "regressor_", "estimator_")
 
 
 class TrainingCurveDisplay:
-    """Training and validation loss by epoch, and the epoch whose weights are kept.
+    """Losses by epoch, the epoch whose weights are kept, and what simple rules would lose.
 
     :meth:`from_estimator` makes it from a fitted model.
 
@@ -37,6 +37,8 @@ class TrainingCurveDisplay:
         Epoch to mark. `None`: none.
     loss_name : str, default="loss"
         Name of the loss, with its unit.
+    comparison : DataFrame of shape (n_rules, 2), default=None
+        ``rule`` and ``valid_loss`` of each: those without training are drawn.
 
     Attributes
     ----------
@@ -50,6 +52,8 @@ class TrainingCurveDisplay:
         Validation loss, if there is.
     best_line_ : matplotlib Line2D or None
         Mark of the best epoch, if there is.
+    rule_lines_ : list of matplotlib Line2D
+        Validation losses of simple rules and of the start, if there are.
 
     See Also
     --------
@@ -76,13 +80,20 @@ class TrainingCurveDisplay:
     train_line_: Line2D
     valid_line_: Line2D | None
     best_line_: Line2D | None
+    rule_lines_: list[Line2D]
 
     def __init__(
-        self, history: pd.DataFrame, *, best_epoch: int | None = None, loss_name: str = "loss"
+        self,
+        history: pd.DataFrame,
+        *,
+        best_epoch: int | None = None,
+        loss_name: str = "loss",
+        comparison: pd.DataFrame | None = None,
     ) -> None:
         self.history = history
         self.best_epoch = best_epoch
         self.loss_name = loss_name
+        self.comparison = comparison
 
     def plot(
         self,
@@ -118,6 +129,14 @@ class TrainingCurveDisplay:
         if self.best_epoch is not None:
             label = f"best epoch: {self.best_epoch}"
             self.best_line_ = ax.axvline(self.best_epoch, color="0.6", ls="--", label=label)
+        self.rule_lines_ = []
+        if self.comparison is not None:
+            rules = self.comparison[:-1]  # the last one is the network
+            for color, (rule, loss) in enumerate(
+                zip(rules["rule"], rules["valid_loss"], strict=True)
+            ):
+                style = {"color": f"C{color + 2}", "ls": ":", "label": f"{rule}, validation"}
+                self.rule_lines_.append(ax.axhline(loss, **style))
         ax.set(xlabel="epoch", ylabel=self.loss_name, yscale="log" if log_scale else "linear")
         ax.locator_params(axis="x", integer=True)
         ax.legend()
@@ -134,7 +153,8 @@ class TrainingCurveDisplay:
     ) -> Self:
         """Draw the losses of a fitted model.
 
-        The best epoch is marked if the model was fitted with `early_stopping`.
+        With validation data the losses of simple rules are drawn, too; with `early_stopping` the
+        best epoch is marked.
 
         Parameters
         ----------
@@ -162,8 +182,13 @@ class TrainingCurveDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         network = _network_of(model)
-        best_epoch = network.best_epoch_ if network.early_stopping else None
-        display = cls(network.history_, best_epoch=best_epoch, loss_name=_loss_name(network))
+        stops = network.chosen_.get("early_stopping", network.early_stopping)
+        display = cls(
+            network.history_,
+            best_epoch=network.best_epoch_ if stops else None,
+            loss_name=_loss_name(network),
+            comparison=network.comparison_,
+        )
         return display.plot(ax, log_scale=log_scale, line_kwargs=line_kwargs)
 
 
