@@ -1,7 +1,7 @@
 """LSTMs that behave like every other scikit-learn estimator."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step
@@ -14,7 +14,9 @@ from sklstm._tables.windower import SequenceWindower
 from sklstm._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from sklstm._estimators.backtesting import backtest, backtest_scores
     from sklstm._estimators.classifier import LSTMClassifier
+    from sklstm._estimators.forecaster import SequenceForecaster
     from sklstm._estimators.regressor import LSTMRegressor
 
 __all__ = [
@@ -23,20 +25,26 @@ __all__ = [
     "LagSequencer",
     "SequenceDummyRegressor",
     "SequenceFlattener",
+    "SequenceForecaster",
     "SequenceWindower",
     "Sequences",
     "TimestampSplit",
     "TokenSequencer",
+    "backtest",
+    "backtest_scores",
     "per_step",
 ]
 
 _NETWORKS = {
     "LSTMClassifier": "sklstm._estimators.classifier",
     "LSTMRegressor": "sklstm._estimators.regressor",
+    "SequenceForecaster": "sklstm._estimators.forecaster",
+    "backtest": "sklstm._estimators.backtesting",
+    "backtest_scores": "sklstm._estimators.backtesting",
 }
 
 
-def __getattr__(name: str) -> type:
+def __getattr__(name: str) -> Any:
     """Import the networks when they are asked for: tables and windows do not wait for torch."""
     if name not in _NETWORKS:
         raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
