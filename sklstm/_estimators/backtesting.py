@@ -168,6 +168,6 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
             keys = key if isinstance(key, tuple) else (key,)
             rows.append((*keys, rule, scores))
     names = [*([] if by is None else [by] if isinstance(by, str) else by), "rule"]
-    index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
+    index: pd.Index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
     index = index.get_level_values(0) if by is None else index
     return pd.DataFrame([row[-1] for row in rows], index=index)

@@ -269,7 +269,7 @@ class SequenceForecaster(SequenceEstimator):
             windows = self._windows(longer.only(counts))
             newest = windows.usable() & windows.among_last(counts)
             if newest.any():
-                self._keep_residuals(self.estimator_, windows.take(newest), replace=True)
+                self._keep_residuals(self.estimator_, windows.take(newest))
         self._memory = longer.tail(self.window_size + self.steps)
         return self
 
@@ -289,13 +289,14 @@ class SequenceForecaster(SequenceEstimator):
         said = said.reshape(len(windows.ahead), self.steps, -1)
         return said * windows.scale[:, None] + windows.mean[:, None]
 
-    def _keep_residuals(self, estimator: Any, windows: Windows, *, replace: bool = False) -> None:
+    def _keep_residuals(self, estimator: Any, windows: Windows) -> None:
         truth = windows.ahead * windows.scale[:, None] + windows.mean[:, None]
         missed = truth - self._answers(estimator, windows)
         for code, name in enumerate(windows.names):
             new = missed[windows.code == code]
             old = self.residuals_[name]
-            self.residuals_[name] = np.concatenate([old[len(new) if replace else 0 :], new])
+            kept = len(old) or len(new)  # as many as before: the newest
+            self.residuals_[name] = np.concatenate([old, new])[-kept:]
 
     def _band(self, name: Hashable, coverage: float) -> np.ndarray:
         """Half the width of the band, (steps, n_targets)."""
@@ -315,10 +316,10 @@ class SequenceForecaster(SequenceEstimator):
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
-        if not isinstance(steps, Integral) or steps < 1:
+        if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
         unknown = [name for name in self._covariates if name not in self.known]
-        if steps > self.steps and unknown:
+        if int(steps) > self.steps and unknown:
             raise ValueError(
                 f"steps={steps} needs the columns {unknown} of rows that are still to come: fit "
                 f"with steps={steps}, or name them in known."
@@ -352,7 +353,7 @@ class SequenceForecaster(SequenceEstimator):
             ahead = pd.concat([table[-self.window_size :], block]).astype(float)
             windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
             newest = windows.take(windows.place == self.window_size - 1)
-            if not np.isfinite(newest.sequences.values[-self.window_size :]).all():
+            if not newest.whole().all():
                 raise ValueError(
                     f"The newest {self.window_size} rows of {_told(name)} hold NaN: fill them "
                     "before update or fit."
@@ -381,23 +382,23 @@ class SequenceForecaster(SequenceEstimator):
             parts.append(
                 (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
             )
-        values, place, ahead, code = zip(*parts, strict=True)
+        values, place, ahead, codes = zip(*parts, strict=True)
         offset = np.cumsum([0, *map(len, values[:-1])])
         starts = np.concatenate(
             [o + p - self.window_size + 1 for o, p in zip(offset, place, strict=True)]
         )
-        code = np.concatenate(code)
+        of_series = np.concatenate(codes)
         lengths = np.full(len(starts), self.window_size)
         units = [self._units[name] for name in panel.tables]
         return Windows(
-            Sequences(np.concatenate(values), starts, lengths, code),
+            Sequences(np.concatenate(values), starts, lengths, of_series),
             np.concatenate(ahead),
-            code,
+            of_series,
             np.concatenate(place),
             np.array([len(table) for table in panel.tables.values()]),
             list(panel.tables),
-            np.array([mean for mean, _ in units])[code],
-            np.array([scale for _, scale in units])[code],
+            np.array([mean for mean, _ in units])[of_series],
+            np.array([scale for _, scale in units])[of_series],
         )
 
 
@@ -415,9 +416,14 @@ class Windows(NamedTuple):
 
     def take(self, rows: np.ndarray) -> Windows:
         rows = np.flatnonzero(rows)
-        fixed = {"sizes": self.sizes, "names": self.names}
-        parts = {n: x[rows] for n, x in self._asdict().items() if n not in fixed}
-        return Windows(**parts, **fixed)
+        return self._replace(
+            sequences=self.sequences[rows],
+            ahead=self.ahead[rows],
+            code=self.code[rows],
+            place=self.place[rows],
+            mean=self.mean[rows],
+            scale=self.scale[rows],
+        )
 
     def usable(self) -> np.ndarray:
         """Windows without NaN, of which all steps are known."""

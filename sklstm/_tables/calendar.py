@@ -172,7 +172,7 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
     Index(['30 Apr', '31 May'], dtype='str')
     """
     if isinstance(index, pd.PeriodIndex):
-        expected = pd.period_range(index[0], periods=len(index), freq=index.freq)
+        expected: pd.Index = pd.period_range(index[0], periods=len(index), freq=index.freq)
         _refuse_holes(index, expected)
         return pd.period_range(index[-1] + 1, periods=steps, freq=index.freq)
     if isinstance(index, pd.DatetimeIndex):
@@ -201,7 +201,7 @@ def _frequency(index: pd.DatetimeIndex) -> Any:
     """The frequency of all rows, or of the first that have one."""
     for n_rows in (len(index), 50, 10, 3):
         if 3 <= n_rows <= len(index):
-            freq = pd.infer_freq(index[:n_rows])
+            freq = pd.DatetimeIndex(index[:n_rows], freq="infer").freq
             if freq is not None:
                 return freq
     if len(index) < 3:

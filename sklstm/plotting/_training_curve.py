@@ -135,8 +135,9 @@ class TrainingCurveDisplay:
             for color, (rule, loss) in enumerate(
                 zip(rules["rule"], rules["valid_loss"], strict=True)
             ):
-                style = {"color": f"C{color + 2}", "ls": ":", "label": f"{rule}, validation"}
-                self.rule_lines_.append(ax.axhline(loss, **style))
+                label = f"{rule}, validation"
+                line = ax.axhline(loss, color=f"C{color + 2}", ls=":", label=label)
+                self.rule_lines_.append(line)
         ax.set(xlabel="epoch", ylabel=self.loss_name, yscale="log" if log_scale else "linear")
         ax.locator_params(axis="x", integer=True)
         ax.legend()

@@ -1,0 +1,204 @@
+"""Forecasts of the next steps, on their stamps, and backtests."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+
+from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
+
+RNG = np.random.default_rng(0)
+HOURS = pd.date_range("2024-03-01", periods=300, freq="h", tz="Europe/Berlin")
+WAVE = np.sin(np.arange(300) * 2 * np.pi / 24)
+TIDE = pd.Series(WAVE + 0.05 * RNG.normal(size=300), HOURS, name="tide")
+
+
+def lstm(**params):
+    settings = {"hidden_size": 4, "max_epochs": 3, "random_state": 0}
+    return LSTMRegressor(**settings | params)
+
+
+def forecaster(estimator=None, **params):
+    settings = {"window_size": 24, "steps": 6}
+    return SequenceForecaster(estimator or LinearRegression(), **settings | params)
+
+
+def panel(n_rows=120):
+    parts = []
+    for name, level in (("a", 0.0), ("b", 1000.0)):
+        days = pd.date_range("2024-01-01", periods=n_rows, freq="D")
+        y = level + 10 * np.sin(np.arange(n_rows) / 3) + RNG.normal(size=n_rows)
+        parts.append(pd.DataFrame({"shop": name, "day": days, "sales": y}))
+    return pd.concat(parts, ignore_index=True)
+
+
+# What is foretold
+
+
+def test_a_linear_model_is_that_of_lags():
+    model = forecaster(calibration=0).fit(TIDE)
+    y = TIDE.to_numpy()
+    lags = np.lib.stride_tricks.sliding_window_view(y, 24)
+    ahead = np.lib.stride_tricks.sliding_window_view(y[24:], 6)
+    by_hand = LinearRegression().fit(lags[: len(ahead)], ahead).predict(lags[-1:])[0]
+    np.testing.assert_allclose(model.predict()["tide"], by_hand, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [None, lstm(), HistGradientBoostingRegressor(max_iter=20)])
+def test_any_regressor_beats_the_last_value(estimator):
+    model = SequenceForecaster(estimator, window_size=24, steps=6)
+    scores = backtest_scores(backtest(model, TIDE, start=0.7, season=24))
+    assert scores.loc["forecaster", "RMSE"] < 0.5 * scores.loc["last value", "RMSE"]
+
+
+def test_more_steps_feed_forecasts_back():
+    model = forecaster().fit(TIDE)
+    said = model.predict(48)
+    assert len(said) == 48
+    again = model.update(said["tide"][:6]).predict(6)
+    np.testing.assert_allclose(again["tide"], said["tide"][6:12], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2020-01-31", periods=100, freq="ME"),
+        pd.date_range("2020-01-01", periods=100, freq="B"),
+        pd.period_range("2020-01", periods=100, freq="M"),
+        pd.date_range("2024-10-25", periods=100, freq="h", tz="Europe/Berlin"),
+        pd.RangeIndex(10, 210, 2),
+    ],
+)
+def test_stamps_go_on(index):
+    whole = index.append(index[:0])
+    model = forecaster(steps=3).fit(pd.Series(np.arange(90.0), whole[:90]))
+    said = model.predict(10)
+    assert said.index.equals(pd.Index(whole[90:]))
+    assert said.columns.tolist() == ["y"]
+    np.testing.assert_allclose(said["y"], np.arange(90.0, 100), rtol=1e-6)
+
+
+def test_each_series_has_its_level():
+    model = SequenceForecaster(lstm(), 14, 7, series="shop", time="day").fit(panel())
+    said = model.predict()
+    assert said.index.names == ["shop", "day"]
+    assert abs(said.loc["a", "sales"].mean()) < 30
+    assert abs(said.loc["b", "sales"].mean() - 1000) < 30
+    assert said.loc["b"].index[0] == pd.Timestamp("2024-04-30")
+
+
+def test_known_columns_are_the_only_future_it_sees():
+    promotion = pd.DataFrame(
+        {"promo": RNG.integers(0, 2, 300), "noise": RNG.normal(size=300)}, HOURS
+    )
+    y = pd.Series(5.0 * promotion["promo"], HOURS, name="sales")
+    model = forecaster(known=["promo"]).fit(y[:290], promotion[:290])
+    future = promotion[290:296]
+    np.testing.assert_allclose(model.predict(X=future)["sales"], y[290:296], atol=1e-6)
+    changed = future.assign(noise=1e6)
+    pd.testing.assert_frame_equal(model.predict(X=changed), model.predict(X=future))
+    with pytest.raises(ValueError, match=r"X lacks the row 2024-03-13 04:00:00\+01:00 of y"):
+        model.predict(X=future[:2])
+    with pytest.raises(ValueError, match="columns .'promo'. of the next 6 rows is missing"):
+        model.predict()
+    with pytest.raises(ValueError, match="needs the columns .'noise'. of rows that are still to"):
+        model.predict(7, X=promotion[290:])
+
+
+def test_update_is_a_longer_memory():
+    model = forecaster().fit(TIDE[:200])
+    for row in range(200, 260):
+        model.update(TIDE[row : row + 1])
+    later = forecaster().fit(TIDE[:200]).update(TIDE[200:260])
+    pd.testing.assert_frame_equal(model.predict(), later.predict())
+    for name, missed in model.residuals_.items():
+        np.testing.assert_allclose(np.sort(missed, axis=0), np.sort(later.residuals_[name], axis=0))
+
+
+def test_backtests_are_forecasts_from_every_origin():
+    table = backtest(forecaster(), TIDE, start=200, stride=10, coverage=0.9)
+    model = forecaster().fit(TIDE[:200])
+    said = model.predict()["tide"]
+    first = table[table["origin"] == HOURS[199]]
+    np.testing.assert_allclose(first["forecast"], said)
+    np.testing.assert_allclose(first["actual"], TIDE[200:206])
+    assert (first["last"] == TIDE.iloc[199]).all()
+    second = model.update(TIDE[200:210]).predict()["tide"]
+    np.testing.assert_allclose(table[table["origin"] == HOURS[209]]["forecast"], second)
+    by_step = backtest_scores(table, by="step")
+    assert by_step.index.names == ["step", "rule"]
+    assert len(by_step) == 12
+
+
+# Bands
+
+
+def test_bands_hold_what_they_promise():
+    noise = pd.Series(RNG.normal(size=2000), pd.RangeIndex(2000))
+    model = forecaster(window_size=3, steps=2, calibration=0.3)
+    scores = backtest_scores(backtest(model, noise, start=0.7, coverage=0.8))
+    assert scores.loc["forecaster", "coverage"] == pytest.approx(0.8, abs=0.05)
+    band = model.fit(noise).predict_interval(0.8)
+    assert band.columns.tolist() == ["lower", "forecast", "upper"]
+    assert (band["lower"] < band["forecast"]).all()
+    assert (band["forecast"] < band["upper"]).all()
+
+
+def test_several_targets_have_a_band_each():
+    y = pd.DataFrame({"a": TIDE, "b": 10 * TIDE})
+    band = forecaster().fit(y).predict_interval(0.9, steps=2)
+    assert band.columns.tolist() == [
+        (target, side) for target in "ab" for side in ("lower", "forecast", "upper")
+    ]
+    widths = band.xs("upper", axis=1, level=1) - band.xs("lower", axis=1, level=1)
+    np.testing.assert_allclose(widths["b"], 10 * widths["a"], rtol=1e-6)
+
+
+# What is refused
+
+
+def holes():
+    return TIDE.drop(HOURS[50])
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        (lambda: forecaster().fit(holes()), r"2024-03-03 02:00:00\+01:00 is missing"),
+        (lambda: forecaster().fit(TIDE[:20]), "y has 20 rows, and a window of 24 .* needs 30"),
+        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs stamps"),
+        (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
+        (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
+        (lambda: forecaster(known=["x"]).fit(TIDE), "known=.'x'. are no columns of X"),
+        (lambda: forecaster().fit(TIDE, TIDE[1:].to_frame("x")), "X must have the rows of y"),
+        (
+            lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
+            "row expected next is 2024-03-09",
+        ),
+        (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
+        (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
+        (lambda: forecaster(calibration=0).fit(TIDE).predict_interval(), "no residuals"),
+        (
+            lambda: (
+                forecaster(series="shop")
+                .fit(panel().set_index("day"))
+                .update(panel().assign(shop="c").set_index("day"))
+            ),
+            "The series 'c' was not there in fit",
+        ),
+    ],
+)
+def test_bad_input_is_named(fit, message):
+    with pytest.raises(ValueError, match=message):
+        fit()
+
+
+def test_missing_values_are_left_out_and_said():
+    y = TIDE.copy()
+    y.iloc[100] = np.nan
+    with pytest.warns(UserWarning, match="30 of 277 windows hold NaN"):
+        model = forecaster().fit(y)
+    assert np.isfinite(model.predict()).all(axis=None)
+    with pytest.raises(ValueError, match="newest 24 rows of y hold NaN"):
+        model.update(pd.Series([np.nan], HOURS[-1:] + pd.Timedelta("1h"))).predict()
