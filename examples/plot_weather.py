@@ -41,9 +41,7 @@ def windows():
 
 
 models = {
-    "LSTM": make_pipeline(
-        windows(), LSTMRegressor(hidden_size=32, early_stopping=True, random_state=0)
-    ),
+    "LSTM": make_pipeline(windows(), LSTMRegressor(random_state=0)),
     "gradient boosting on lags": make_pipeline(
         windows(), SequenceFlattener(), HistGradientBoostingRegressor(random_state=0)
     ),

@@ -68,7 +68,8 @@ class Forecast(NamedTuple):
         learned = self.frame.iloc[self.train]
         scaled = (self.frame - learned.mean()) / learned.std(ddof=0).replace(0, 1)
         y = scaled[self.target].to_numpy(copy=True)
-        X = SequenceWindower(self.window, horizon=self.horizon).fit_transform(scaled)
+        windower = SequenceWindower(self.window, horizon=self.horizon, max_gap="any")
+        X = windower.fit_transform(scaled)
         rows = np.arange(len(y))
         known = np.full(len(y), True) if self.known is None else self.known
         train, test = (part[known[part]] for part in (rows[self.train], rows[self.test]))

@@ -150,7 +150,13 @@ class LinearStart(Start):
             With coefficients.
         """
         around = self._priors(continues)
-        coef = around + _Ridge(moments).coef(moments.of_remainder(around), penalty)
+        products, sums = _centred(moments, moments.of_remainder(around))
+        coef = around
+        for one in np.unique(penalty):
+            products[np.diag_indices_from(products)] += one
+            same = penalty == one
+            coef[:, same] += np.linalg.solve(products, sums[:, same])
+            products[np.diag_indices_from(products)] -= one
         intercept = (moments.y - moments.x @ coef) / moments.weight
         return replace(self, coef=coef, intercept=intercept, penalty=penalty, continues=continues)
 
@@ -173,7 +179,7 @@ class LinearStart(Start):
         Returns
         -------
         LinearStart
-            Learned from all parts.
+            What was chosen, without coefficients.
         """
         sums = list(accumulate(parts, add))
         candidates = self._candidates(sums[-1], continued)
@@ -183,15 +189,15 @@ class LinearStart(Start):
             ridge = _Ridge(train)
             for i, lags in enumerate(candidates):
                 around = self._priors(lags)
-                rest = train.of_remainder(around)
-                for j, penalty in enumerate(PENALTIES):
-                    coef = around + ridge.coef(rest, np.full(n_outputs, penalty))
+                turned = ridge.turned(train.of_remainder(around))
+                for j, one in enumerate(PENALTIES):
+                    coef = around + ridge.coef(turned, one)
                     intercept = (train.y - train.x @ coef) / train.weight
                     errors[i, j] += valid.squared_error(coef, intercept)
         best = errors.reshape(-1, n_outputs).argmin(axis=0)
         which, penalty = best // len(PENALTIES), PENALTIES[best % len(PENALTIES)]
         continues = np.stack(candidates)[which, np.arange(n_outputs)]
-        return self.fitted_to_numbers(sums[-1], penalty, continues)
+        return replace(self, penalty=penalty, continues=continues)
 
     def _candidates(self, moments: LagMoments, continued: np.ndarray | None) -> list[np.ndarray]:
         """Lags that outputs may continue: the last step of a feature, or any lag that fits best."""
@@ -393,16 +399,25 @@ def start_from_plain(plain: dict[str, Any]) -> Start:
     return kinds[parts.pop("kind")](**parts)
 
 
+def _centred(moments: LagMoments, rest: LagMoments) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances of the columns, and with the targets of `rest`, of a sample."""
+    products = moments.xx - np.outer(moments.x, moments.x) / moments.weight
+    sums = rest.xy - np.outer(moments.x, rest.y) / moments.weight
+    return products / moments.weight, sums / moments.weight
+
+
 class _Ridge:
-    """Penalised least squares with an intercept, for many penalties."""
+    """Penalised least squares with an intercept, of many penalties for one decomposition."""
 
     def __init__(self, moments: LagMoments):
-        centred = moments.xx - np.outer(moments.x, moments.x) / moments.weight
-        values, self.vectors = np.linalg.eigh(centred / moments.weight)
+        self.moments = moments
+        values, self.vectors = np.linalg.eigh(_centred(moments, moments)[0])
         self.values = np.maximum(values, 0)[:, None]
 
-    def coef(self, moments: LagMoments, penalty: np.ndarray) -> np.ndarray:
-        """Coefficients of each output, of the same samples, with its penalty."""
-        xy = moments.xy - np.outer(moments.x, moments.y) / moments.weight
-        turned = self.vectors.T @ xy / moments.weight
+    def turned(self, rest: LagMoments) -> np.ndarray:
+        """Targets along the main axes of the columns."""
+        return self.vectors.T @ _centred(self.moments, rest)[1]
+
+    def coef(self, turned: np.ndarray, penalty: float) -> np.ndarray:
+        """Coefficients with a penalty."""
         return self.vectors @ (turned / (self.values + penalty))
