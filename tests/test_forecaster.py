@@ -155,6 +155,21 @@ def test_several_targets_have_a_band_each():
     np.testing.assert_allclose(widths["b"], 10 * widths["a"], rtol=1e-6)
 
 
+@pytest.mark.parametrize("shop", [None, "b"])
+def test_a_forecast_is_drawn_on_its_dates(shop):
+    display_of = pytest.importorskip("sklstm.plotting").ForecastDisplay
+    model = forecaster(window_size=14, steps=7, series="shop").fit(panel().set_index("day"))
+    display = display_of.from_estimator(model, coverage=0.8, series=shop)
+    said = model.predict_interval(0.8).loc[shop or "a"]
+    np.testing.assert_allclose(display.forecast_line_.get_ydata(), said["forecast"])
+    assert display.forecast_line_.get_xdata()[0] == said.index[0]
+    assert display.band_.get_label() == "80% of truths"
+    assert display.ax_.get_ylabel() == "sales"
+    assert display_of.from_estimator(model, steps=20).band_ is None
+    with pytest.raises(ValueError, match="'wind' is not among .'sales'."):
+        display_of.from_estimator(model, target="wind")
+
+
 # What is refused
 
 

@@ -1,7 +1,13 @@
 """Displays: pictures of training, predictions, and what the histories contribute."""
 
+from sklstm.plotting._forecast import ForecastDisplay
 from sklstm.plotting._history_importance import HistoryImportanceDisplay
 from sklstm.plotting._prediction import PredictionDisplay
 from sklstm.plotting._training_curve import TrainingCurveDisplay
 
-__all__ = ["HistoryImportanceDisplay", "PredictionDisplay", "TrainingCurveDisplay"]
+__all__ = [
+    "ForecastDisplay",
+    "HistoryImportanceDisplay",
+    "PredictionDisplay",
+    "TrainingCurveDisplay",
+]
