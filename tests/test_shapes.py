@@ -23,7 +23,8 @@ from sklstm._data.statistics import medians
 from sklstm._nn.batches import BatchLoader, SequenceDataset
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
-from sklstm._nn.scaling import InputScaling, fill_missing
+from sklstm._nn.reading import fill_missing
+from sklstm._nn.scaling import InputScaling
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 7, 1, 5, 4, 7, 2, 6] * 5

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
-from sklstm._nn.labels import LabelHead, LabelsHead, learn_labels
+from sklstm._nn.labels import LabelHead, learn_labels
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
@@ -31,10 +31,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     hidden_size : int, default=64
         Units of each recurrent layer.
     num_layers : int, default=1
-        Number of recurrent layers, each reading the outputs of the one below.
+        Number of layers, each reading the outputs of the one below.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
-        :class:`torch.nn.RNN` (tanh).
+        Kind of recurrent layer, as in :mod:`torch.nn`; ``"rnn"`` is the simple one with tanh.
     bidirectional : bool or "auto", default="auto"
         Whether each layer reads the sequence backwards too. ``"auto"``: independent sequences are
         read both ways, histories of a table and whatever has `pooling=None` are not.
@@ -65,8 +64,7 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Whether to leave the vectors of tokens as they are.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, ``{label: weight}``, which multiply `sample_weight`; classes that
-        are not named weigh 1. ``"balanced"`` makes all classes weigh the same. Not for several
-        labels a sample.
+        are not named weigh 1. ``"balanced"``: all weigh the same. Not for several labels a sample.
     standardize : bool, default=True
         Whether features are brought to mean 0 and standard deviation 1, learned from the steps of
         the training sequences.
@@ -141,8 +139,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
         knows, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
-        Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
-        rest in float32, about twice as fast on processors that have it. Probabilities are float64.
+        Data type of the network; ``"bfloat16"`` is that of the recurrent layers alone, about twice
+        as fast on processors that have it. Probabilities are float64.
 
     Attributes
     ----------
@@ -160,12 +158,11 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     chosen_ : dict
         What each parameter that was "auto" stood for.
     init_ : object or None
-        The start: of a linear one ``coef``, ``penalty`` and what it ``continues``.
+        The start: of a linear one ``coef`` and ``penalty``.
     trust_ : ndarray of shape (n_outputs_,) or None
         What the network is multiplied by beside a start, if there is validation data.
     comparison_ : DataFrame or None
-        Loss of simple rules, of the start, and of all together, on the validation data that chose
-        the epoch and `trust_`: as flattering as that. In the units of `history_`.
+        Loss of simple rules, of the start, and of all, on the data that chose epoch and `trust_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -186,26 +183,13 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     See Also
     --------
     SequenceWindower : Give each row of a table its history.
-    sklearn.neural_network.MLPClassifier : A network for rows that have no order.
-
-    Notes
-    -----
-    A saved estimator holds the network as plain arrays: one trained on a GPU loads on a machine
-    without, and skops needs to trust no type but the estimator. `to_onnx` writes a model that
-    predicts without sklstm.
-
-    References
-    ----------
-    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
-    .. [2] Gers, Schmidhuber and Cummins, "Learning to Forget: Continual Prediction with LSTM",
-       Neural Computation 12(10), 2000.
+    LSTMRegressor : Numbers instead of labels; its notes and references hold here too.
 
     Examples
     --------
     Tell rising from falling sequences:
 
     >>> import numpy as np
-    >>> from sklstm import LSTMClassifier
     >>> rng = np.random.default_rng(0)
     >>> slope = rng.choice([-0.3, 0.3], size=200)
     >>> X = (slope[:, None] * np.arange(10) + rng.normal(size=(200, 10)))[..., None]
@@ -402,11 +386,6 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             Labels as `y` had them, one for each row of X, in the same order. With
             ``pooling=None`` one for each step: an array if all sequences are of one length, else
             a list of arrays.
-
-        Raises
-        ------
-        ValueError
-            If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
         return self._predict(X, "predict")
 
@@ -462,12 +441,8 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     def _learn_head(self, given: GivenSamples, plan: Plan, earlier: LabelHead | None) -> LabelHead:
         """Learn the labels, and their weights in this training."""
-        head = earlier or learn_labels(given.y, given.rows, plan.settings.get("classes"))
-        if plan.per_step and isinstance(head, LabelsHead):
-            raise ValueError(
-                "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
-                "is a list of arrays of shape (n_steps_i,)."
-            )
+        classes, of_steps = plan.settings.get("classes"), plan.per_step
+        head = earlier or learn_labels(given.y, given.rows, classes, of_steps=of_steps)
         return head.weighted_by(plan["class_weight"], given)
 
     def __sklearn_tags__(self) -> Tags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._estimators.regressor import LSTMRegressor
 from sklstm._tables.calendar import Panel, future_index, read_panel, with_series
 from sklstm._tables.flattener import SequenceFlattener
+from sklstm._tables.windows import Windows, rows_ahead
 
 __all__ = ["SequenceForecaster"]
 
@@ -376,8 +377,8 @@ class SequenceForecaster(SequenceEstimator):
             mean, scale = self._units[name]
             y = (table[self.targets_].to_numpy(float) - mean) / scale
             others = table.reindex(columns=self._covariates).to_numpy(float)
-            ahead = _ahead(y, self.steps)
-            coming = _ahead(table[known].to_numpy(float), self.steps).reshape(len(table), -1)
+            ahead = rows_ahead(y, self.steps)
+            coming = rows_ahead(table[known].to_numpy(float), self.steps).reshape(len(table), -1)
             place = np.arange(self.window_size - 1, len(table))
             parts.append(
                 (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
@@ -400,61 +401,6 @@ class SequenceForecaster(SequenceEstimator):
             np.array([mean for mean, _ in units])[of_series],
             np.array([scale for _, scale in units])[of_series],
         )
-
-
-class Windows(NamedTuple):
-    """Windows of several series, and the steps behind each."""
-
-    sequences: Sequences
-    ahead: np.ndarray
-    code: np.ndarray
-    place: np.ndarray
-    sizes: np.ndarray
-    names: list
-    mean: np.ndarray
-    scale: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Windows:
-        rows = np.flatnonzero(rows)
-        return self._replace(
-            sequences=self.sequences[rows],
-            ahead=self.ahead[rows],
-            code=self.code[rows],
-            place=self.place[rows],
-            mean=self.mean[rows],
-            scale=self.scale[rows],
-        )
-
-    def usable(self) -> np.ndarray:
-        """Windows without NaN, of which all steps are known."""
-        return self.whole() & np.isfinite(self.ahead).all(axis=(1, 2))
-
-    def complete(self) -> np.ndarray:
-        """Windows behind which the series has all steps, NaN or not."""
-        return self.place + self.ahead.shape[1] < self.sizes[self.code]
-
-    def whole(self) -> np.ndarray:
-        """Windows without NaN."""
-        gaps = np.append(0, np.cumsum(~np.isfinite(self.sequences.values).all(axis=1)))
-        return gaps[self.sequences.ends] == gaps[self.sequences.starts]
-
-    def halves(self, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Windows whose steps lie in the first part of their series, and those of the rest."""
-        first = np.round(self.sizes[self.code] * share)
-        return self.place + self.ahead.shape[1] < first, self.place >= first - 1
-
-    def among_last(self, counts: dict) -> np.ndarray:
-        """Windows whose last step has come with the last rows of a series."""
-        n_new = np.array([counts[name] for name in self.names])[self.code]
-        steps = self.ahead.shape[1]
-        return self.place + steps >= self.sizes[self.code] - n_new
-
-
-def _ahead(values: np.ndarray, steps: int) -> np.ndarray:
-    """The next rows of each row, NaN behind the last: (n_rows, steps, n_columns)."""
-    padded = np.concatenate([values, np.full((steps, values.shape[1]), np.nan)])
-    rows = np.arange(len(values))[:, None] + np.arange(1, steps + 1)
-    return padded[rows]
 
 
 def _told(name: Hashable) -> str:

@@ -246,7 +246,9 @@ class LabelsHead(LabelHead):
             op.output(name, kind, [*axes, len(self.classes)])
 
 
-def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
+def learn_labels(
+    y: Any, rows: np.ndarray, classes: Any = None, *, of_steps: bool = False
+) -> LabelHead:
     """Learn the labels of a target.
 
     Parameters
@@ -257,6 +259,8 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
         Row of X of each, for messages.
     classes : array-like of shape (n_classes,), default=None
         All labels that will ever come. `None`: those of `y`.
+    of_steps : bool, default=False
+        Whether the labels are those of steps, each of which has one.
 
     Returns
     -------
@@ -270,6 +274,11 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
     """
     y = _labels(y, rows)
     if type_of_target(y, input_name="y") == SEVERAL:
+        if of_steps:
+            raise ValueError(
+                "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
+                "is a list of arrays of shape (n_steps_i,)."
+            )
         table = check_array(y, dtype=np.float64, input_name="y")
         return LabelsHead(np.arange(table.shape[1]) if classes is None else np.unique(classes))
     labels = np.unique(column_or_1d(y, warn=True) if classes is None else classes)

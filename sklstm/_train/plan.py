@@ -12,7 +12,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.scaling import READS
+from sklstm._nn.reading import READS
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.seeds import draw_seed
