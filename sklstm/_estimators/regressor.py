@@ -109,9 +109,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         where the first of them begins, and each is read off at its own end. It costs a fraction,
         and the later ones of a run see up to ``supervised_steps - 1`` steps more than their own.
         1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
-        longest history, where it saves time: histories overlap, the network allows it and a batch
-        has enough to compute; else 1. Needs ``pooling="last"`` and one direction. Validation and
-        predictions use exact histories.
+        longest history, where histories overlap and a batch has enough to compute; else 1. Needs
+        ``pooling="last"`` and one direction. Validation and predictions use exact histories.
     callbacks : list, default=None
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
