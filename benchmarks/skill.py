@@ -128,6 +128,8 @@ def lay_out(kind, figures):
         {"": f"{name} ({halves[name][0]})"}
         | {
             model: f"{shown.loc[name, model]:.3f} ({_short(seconds.loc[name, model])})"
+            if np.isfinite(shown.loc[name, model])
+            else "-"
             for model in errors
         }
         for name in errors.index
