@@ -102,7 +102,7 @@ def reasons_of_part_of_the_rows(estimator):
         estimator(dtype="float64", **params)
         for estimator in (LSTMRegressor, LSTMClassifier)
         for params in (
-            {"early_stopping": True},
+            {"early_stopping": True, "max_epochs": 40},
             {"max_epochs": 40},
             {"init": "linear", "max_epochs": 40},
         )
@@ -129,7 +129,10 @@ def test_weights_are_repeats_where_a_batch_holds_all_rows(rows, batch_size):
 
 
 @parametrize_with_checks(
-    [LSTMRegressor(), RowsRegressor(lr=0.005), LSTMClassifier(), RowsClassifier(lr=0.005)],
+    [
+        estimator(lr=0.01, batch_size=64, max_epochs=40)
+        for estimator in (LSTMRegressor, RowsRegressor, LSTMClassifier, RowsClassifier)
+    ],
     expected_failed_checks=lambda estimator: FLOAT32_REASONS,
     xfail_strict=False,  # whether float32 happens to agree to 1e-7 depends on the processor
 )
