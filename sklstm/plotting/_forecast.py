@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
-    from sklstm import SequenceForecaster
-
 __all__ = ["ForecastDisplay"]
 
 
@@ -115,7 +113,7 @@ class ForecastDisplay:
     @classmethod
     def from_estimator(
         cls,
-        forecaster: SequenceForecaster,
+        forecaster: Any,
         *,
         steps: int | None = None,
         X: Any = None,
