@@ -27,8 +27,9 @@ def regressor(**params):
 
 def test_minus_one_is_a_number_to_predict():
     y = RNG.integers(-2, 2, size=(60, 4))
-    whole = regressor(pooling=None).fit(X, y)
-    expected = regressor(pooling=None).fit(X, y.astype(float))
+    params = {"pooling": None, "early_stopping": False}
+    whole = regressor(**params).fit(X, y)
+    expected = regressor(**params).fit(X, y.astype(float))
     np.testing.assert_array_equal(whole.predict(X), expected.predict(X))
     assert whole.score(X, y) == expected.score(X, y.astype(float))
     assert whole.target_mean_ == pytest.approx(y.mean())

@@ -215,7 +215,7 @@ LABELLED_STEPS = np.where(np.arange(4) % 3, X[:, :, 0], np.nan)
         ((X, Y, np.arange(1.0, 51)), {"num_layers": 2}),
         (([x[: i % 5] for i, x in enumerate(X)], Y), {"bidirectional": True}),
         (([x[: i % 5] for i, x in enumerate(X)], Y, np.arange(1.0, 51)), {"pooling": "attention"}),
-        ((X, LABELLED_STEPS), {"pooling": None}),
+        ((X, LABELLED_STEPS), {"pooling": None, "early_stopping": False}),
         ((X, np.stack([Y, -Y], axis=1)), {"dtype": "bfloat16"}),
     ],
 )
