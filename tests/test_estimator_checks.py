@@ -72,6 +72,7 @@ OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
         LSTMRegressor(dtype="float64", batch_size=64, max_epochs=60),
         LSTMClassifier(dtype="float64", batch_size=64, max_epochs=60),
         RowsRegressor(**EXACT),
+        RowsRegressor(**SHORT, loss="gaussian"),
         RowsClassifier(**EXACT),
         *(RowsRegressor(**SHORT, **network) for network in OTHER_NETWORKS),
         *(RowsClassifier(**SHORT, **network) for network in OTHER_NETWORKS),

@@ -238,8 +238,8 @@ class BaseLSTM(SequenceEstimator):
         parts = split_validation(train, plan["validation_fraction"], plan.seed, strata)
         return TrainingData(*parts, everything=train)
 
-    def _predict(self, X: Any, answer: str) -> np.ndarray | list[np.ndarray]:
-        """Answer for each row of X, or each step: what a method of the head makes of outputs."""
+    def _predict(self, X: Any, *answers: str) -> Any:
+        """Answer for each row of X, or each step: what methods of the head make of outputs."""
         check_is_fitted(self)
         fitted, name = self._fitted, type(self).__name__
         tokens = fitted.scaling.n_tokens is not None
@@ -252,8 +252,11 @@ class BaseLSTM(SequenceEstimator):
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
-        answers = getattr(fitted.head, answer)(fitted.outputs(sequences))
-        return unflatten_steps(answers, sequences.lengths) if fitted.per_step else answers
+        outputs = fitted.outputs(sequences)
+        said = tuple(getattr(fitted.head, answer)(outputs) for answer in answers)
+        if fitted.per_step:
+            said = tuple(unflatten_steps(answer, sequences.lengths) for answer in said)
+        return said if len(said) > 1 else said[0]
 
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score what is predicted by a metric of flat arrays."""

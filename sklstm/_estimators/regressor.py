@@ -15,14 +15,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
+from sklstm._estimators.spread import SpreadMixin
 from sklstm._nn.heads import NumberHead
 from sklstm._nn.losses import REGRESSION_LOSSES
+from sklstm._nn.spread import SPREAD_HEADS, learn_numbers
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMRegressor"]
 
 
-class LSTMRegressor(RegressorMixin, BaseLSTM):
+class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
     """Predict a number, or several, from each sequence with an LSTM, a GRU or a simple RNN.
 
     Behind a :class:`SequenceWindower` each row of a table is predicted from the rows before it.
@@ -51,7 +53,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     reads : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
-        ``"auto"`` is all three for independent sequences, differences beside a start, else levels.
+        ``"auto"`` is all three for independent sequences, differences beside a start (with levels,
+        if the loss learns a spread), else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves:
         ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any
@@ -69,9 +72,16 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         Vectors to start with, such as :meth:`TokenSequencer.embedding_weights` makes them.
     freeze_embedding : bool, default=False
         Whether to leave the vectors of tokens as they are.
-    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
+            default="squared_error"
         What training minimises, in standardised units if `standardize`. Huber's loss is
-        quadratic below an error of 1 and linear above.
+        quadratic below an error of 1 and linear above; ``"gaussian"`` learns a mean and a standard
+        deviation, ``"quantile"`` the `quantiles`. ``loss(prediction, target)`` of your own gets
+        tensors of shape ``(n, n_outputs)`` and gives the loss of each element, or of each row:
+        without a mean, so that weights can be applied.
+    quantiles : sequence of float, default=(0.1, 0.5, 0.9)
+        Increasing levels between 0 and 1, that ``loss="quantile"`` learns and `predict_quantiles`
+        gives. They never cross. `predict` gives the one nearest to 0.5.
     standardize : bool, default=True
         Whether features and targets are brought to mean 0 and standard deviation 1, learned from
         the steps of the training sequences. Predictions are in the original units.
@@ -224,13 +234,14 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
     """
 
     _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions({*REGRESSION_LOSSES, *SPREAD_HEADS}), callable],
+        "quantiles": ["array-like"],
         "continues": [str, Interval(Integral, 0, None, closed="left"), None],
     }
 
     _has_no_target = staticmethod(has_no_number)
 
-    n_outputs_ = learned("head.n_outputs", "Number of columns of y.")
+    n_outputs_ = learned("head.n_targets", "Number of columns of y.")
     target_mean_ = learned("head.mean", "What is subtracted from each column of y.")
     target_scale_ = learned("head.scale", "What each column of y is divided by.")
 
@@ -249,7 +260,8 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         embedding_dim: int | None = None,
         embedding_weights: Any = None,
         freeze_embedding: bool = False,
-        loss: str = "squared_error",
+        loss: str | Callable = "squared_error",
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         standardize: bool = True,
         missing: str = "error",
         optimizer: str | type = "adam",
@@ -287,6 +299,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding
         self.loss = loss
+        self.quantiles = quantiles
         self.standardize = standardize
         self.missing = missing
         self.optimizer = optimizer
@@ -378,27 +391,33 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         """
         return self._fit((X, y, sample_weight), **ONE_EPOCH)
 
-    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
+    def predict(
+        self, X: Any, return_std: bool = False
+    ) -> np.ndarray | list[np.ndarray] | tuple[Any, Any]:
         """Predict the targets.
 
         Parameters
         ----------
         X : same kinds as in `fit`
             Sequences. A sequence without a step is predicted too: from nothing.
+        return_std : bool, default=False
+            Whether to give the standard deviation of truths too. Needs ``loss="gaussian"``.
 
         Returns
         -------
-        ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
+        prediction : ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the units of `y`, one for each row of X, in the same order. With
             ``pooling=None`` one for each step: an array if all sequences are of one length, else
             a list of arrays.
+        std : ndarray, as `prediction`
+            Only with `return_std`.
 
         Raises
         ------
         ValueError
             If a step that a sequence uses is not finite, or the features are not those of `fit`.
         """
-        return self._predict(X, "predict")
+        return self._predict_with_std(X) if return_std else self._predict(X, "predict")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the coefficient of determination R².
@@ -423,7 +442,7 @@ class LSTMRegressor(RegressorMixin, BaseLSTM):
         self, given: GivenSamples, plan: Plan, earlier: NumberHead | None
     ) -> NumberHead:
         """Learn the shape of the target."""
-        return earlier or NumberHead.learn(given.y, plan["loss"])
+        return earlier or learn_numbers(given.y, plan["loss"], plan["quantiles"])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

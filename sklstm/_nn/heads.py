@@ -1,9 +1,8 @@
 """Heads: what a target is, how it is learned from labels or numbers, and told in them again."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from sklearn.utils.validation import check_array
 
 from sklstm._data.samples import GivenSamples, Samples
 from sklstm._data.statistics import weighted_moments
-from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
+from sklstm._nn.losses import REGRESSION_LOSSES, ElementwiseLoss, UserLoss, WeightedLoss
 
 __all__ = ["Head", "NumberHead"]
 
@@ -31,8 +30,8 @@ class Head(ABC):
 
     @property
     @abstractmethod
-    def loss(self) -> Callable:
-        """Loss of each output, ``loss(prediction, target, reduction)``."""
+    def loss(self) -> ElementwiseLoss:
+        """Loss of each target, ``loss(prediction, target, reduction)``."""
 
     @abstractmethod
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
@@ -145,11 +144,16 @@ class Head(ABC):
             Factors in [0, 1] with which the loss is least.
         """
         result = np.ones(outputs.shape[1])
-        for columns in self._columns_of_trust():
-            said, wanted = outputs[:, columns], target[:, columns]
+        for columns, others, targets in self._trusted():
+            corrections, rest, wanted = outputs[:, columns], outputs[:, others], target[:, targets]
 
-            def cost(factor: float, said: np.ndarray = said, wanted: np.ndarray = wanted) -> float:
-                return self.mean_loss(factor * said, wanted, weight)
+            def cost(
+                factor: float,
+                corrections: np.ndarray = corrections,
+                rest: np.ndarray = rest,
+                wanted: np.ndarray = wanted,
+            ) -> float:
+                return self.mean_loss(np.hstack([factor * corrections, rest]), wanted, weight)
 
             best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
             result[columns] = min((0.0, float(best), 1.0), key=cost)
@@ -184,8 +188,8 @@ class Head(ABC):
         """Say what outputs beside a start amount to an answer."""
 
     @abstractmethod
-    def _columns_of_trust(self) -> list[slice]:
-        """Outputs that share a factor."""
+    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+        """Outputs that share a factor, others of the same loss, and columns of its target."""
 
     def to_plain(self) -> dict[str, Any]:
         """Take the head apart: arrays, numbers and texts."""
@@ -199,29 +203,31 @@ class NumberHead(Head):
 
     Attributes
     ----------
-    loss_name : str
-        Name in `REGRESSION_LOSSES`.
+    loss_of : str or callable
+        Name in `REGRESSION_LOSSES`, or a loss of the user's.
     n_dimensions : int
         1 if `y` was ``(n,)``, 2 if it was ``(n, n_columns)``.
     mean, scale : ndarray of shape (n_columns,)
         The network learns ``(y - mean) / scale``.
     """
 
-    loss_name: str
+    loss_of: Any
     n_dimensions: int
     mean: np.ndarray
     scale: np.ndarray
 
     @classmethod
-    def learn(cls, y: Any, loss_name: str) -> "NumberHead":
+    def learn(cls, y: Any, loss: Any, **more: Any) -> Self:
         """Learn the shape of the targets.
 
         Parameters
         ----------
         y : array-like of shape (n,) or (n, n_columns)
             Training targets.
-        loss_name : str
-            Name in `REGRESSION_LOSSES`.
+        loss : str or callable
+            Name in `REGRESSION_LOSSES`, or a loss of the user's.
+        **more : object
+            What a subclass needs.
 
         Returns
         -------
@@ -230,17 +236,24 @@ class NumberHead(Head):
         """
         y = _numbers(y)
         n_columns = y.reshape(len(y), -1).shape[1]
-        return cls(loss_name, y.ndim, np.zeros(n_columns), np.ones(n_columns))
+        return cls(loss, y.ndim, np.zeros(n_columns), np.ones(n_columns), **more)
 
     @property
-    def n_outputs(self) -> int:
+    def n_targets(self) -> int:
         """Number of columns of `y`."""
         return len(self.mean)
 
     @property
-    def loss(self) -> Callable:
+    def n_outputs(self) -> int:
+        """One for each column of `y`."""
+        return self.n_targets
+
+    @property
+    def loss(self) -> ElementwiseLoss:
         """Loss of each output."""
-        return REGRESSION_LOSSES[self.loss_name]
+        if callable(self.loss_of):
+            return UserLoss(self.loss_of)
+        return REGRESSION_LOSSES[self.loss_of]
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Check the numbers and put them in columns."""
@@ -254,13 +267,13 @@ class NumberHead(Head):
                 f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
                 "are history only."
             )
-        if target.shape[1] != self.n_outputs:
+        if target.shape[1] != self.n_targets:
             raise ValueError(
-                f"y has {target.shape[1]} columns here and had {self.n_outputs} at first."
+                f"y has {target.shape[1]} columns here and had {self.n_targets} at first."
             )
         return target
 
-    def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> "NumberHead":
+    def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> Self:
         """Learn mean and standard deviation of each column."""
         mean, scale = np.array([weighted_moments(column, weight) for column in target.T]).T
         return replace(self, mean=mean, scale=scale)
@@ -285,9 +298,12 @@ class NumberHead(Head):
         """Treat it as a target."""
         return self.to_network(answer, start)
 
-    def _columns_of_trust(self) -> list[slice]:
-        """Trust each column by itself."""
-        return [slice(k, k + 1) for k in range(self.n_outputs)]
+    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+        """Trust each column by itself, if its loss is one."""
+        if callable(self.loss_of):
+            columns = list(range(self.n_targets))
+            return [(columns, [], columns)]
+        return [([k], [], [k]) for k in range(self.n_targets)]
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Scale back."""
@@ -296,7 +312,7 @@ class NumberHead(Head):
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
         """Scale back."""
-        columns = [self.n_outputs] if self.n_dimensions > 1 else []
+        columns = [self.n_targets] if self.n_dimensions > 1 else []
         scaled = op("Mul", op.cast(outputs, "double"), np.asarray(self.scale))
         scaled = op("Add", scaled, np.asarray(self.mean))
         op("Reshape", scaled, np.array([0] * len(axes) + columns), names=["prediction"])

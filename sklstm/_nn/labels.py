@@ -150,9 +150,9 @@ class LabelHead(Head):
         """Take the difference of log-odds."""
         return answer if start is None else answer - start
 
-    def _columns_of_trust(self) -> list[slice]:
+    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
         """Trust log-odds all alike: only their differences count."""
-        return [slice(None)]
+        return [(list(range(self.n_outputs)), [], slice(None))]
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Choose the label with the largest output."""

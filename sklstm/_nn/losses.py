@@ -6,9 +6,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["REGRESSION_LOSSES", "WeightedLoss", "cross_entropy", "label_cross_entropy"]
+__all__ = [
+    "REGRESSION_LOSSES",
+    "ElementwiseLoss",
+    "UserLoss",
+    "WeightedLoss",
+    "cross_entropy",
+    "label_cross_entropy",
+]
 
-REGRESSION_LOSSES: dict[str, Callable] = {
+ElementwiseLoss = Callable[..., torch.Tensor]
+"""``loss(prediction, target, reduction)``; it may say how many `outputs_a_target` it reads."""
+
+REGRESSION_LOSSES: dict[str, ElementwiseLoss] = {
     "squared_error": F.mse_loss,
     "absolute_error": F.l1_loss,
     "huber": F.huber_loss,
@@ -63,6 +73,41 @@ def label_cross_entropy(
     return F.binary_cross_entropy_with_logits(prediction, target, reduction=reduction)
 
 
+class UserLoss(nn.Module):
+    """A loss of the user's, which has to leave the mean to `WeightedLoss`.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(prediction, target)`` of tensors of shape ``(n, n_outputs)`` gives the loss of
+        each element, or of each row.
+
+    Raises
+    ------
+    ValueError
+        If it gives anything else, such as a mean.
+    """
+
+    def __init__(self, function: Callable):
+        super().__init__()
+        self.function = function
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the losses."""
+        losses = self.function(prediction, target)
+        shape = tuple(getattr(losses, "shape", ()))
+        if shape not in (tuple(target.shape), tuple(target.shape[:1])):
+            raise ValueError(
+                f"loss gave a result of the shape {shape} for {tuple(target.shape)} targets. It "
+                "has to give the loss of each element or each row, without a mean: torch's own do "
+                "with reduction='none'."
+            )
+        losses = losses.reshape(len(target), -1)
+        return losses.mean() if reduction == "mean" else losses
+
+
 class WeightedLoss(nn.Module):
     """Weighted mean of an element-wise loss.
 
@@ -72,7 +117,8 @@ class WeightedLoss(nn.Module):
     Parameters
     ----------
     elementwise : callable
-        ``elementwise(prediction, target, reduction)``, as in :mod:`torch.nn.functional`.
+        ``elementwise(prediction, target, reduction)``, as in :mod:`torch.nn.functional`. It may
+        read several outputs a target: `outputs_a_target`.
 
     Shape
     -----
@@ -95,7 +141,7 @@ class WeightedLoss(nn.Module):
     tensor(3.)
     """
 
-    def __init__(self, elementwise: Callable):
+    def __init__(self, elementwise: ElementwiseLoss):
         super().__init__()
         self.elementwise = elementwise
 
@@ -107,7 +153,9 @@ class WeightedLoss(nn.Module):
             prediction, target = prediction.flatten(0, 1), target.flatten(0, 1)
             weight = None if weight is None else weight.flatten(0, 1)
         n_outputs = prediction.shape[1]
-        n_targets = 1 if self.elementwise is cross_entropy else n_outputs
+        n_targets = n_outputs // getattr(self.elementwise, "outputs_a_target", 1)
+        if self.elementwise is cross_entropy:
+            n_targets = 1
         starts = n_outputs if self.elementwise in (cross_entropy, label_cross_entropy) else 0
         right_width = target.shape[1] in (n_targets, n_targets + starts)
         if len(target) != len(prediction) or not right_width:

@@ -17,6 +17,7 @@ from sklstm._nn.labels import LabelHead, LabelsHead
 from sklstm._nn.losses import WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
+from sklstm._nn.spread import GaussianHead, QuantileHead
 from sklstm._nn.starts import Start, start_from_plain
 from sklstm._train.callbacks import ClipGradients, refuse_scorers
 from sklstm._train.devices import device_here, explain_out_of_memory, suitable_threads
@@ -26,7 +27,8 @@ from sklstm._train.seeds import RandomStream
 
 __all__ = ["FittedNetwork"]
 
-HEADS = {head.__name__: head for head in (NumberHead, LabelHead, LabelsHead)}
+KINDS = NumberHead, GaussianHead, QuantileHead, LabelHead, LabelsHead
+HEADS = {head.__name__: head for head in KINDS}
 """Kinds of targets that can be saved."""
 
 

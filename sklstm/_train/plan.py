@@ -53,7 +53,7 @@ SCHEDULES = {
 LASTING = [
     *("hidden_size", "num_layers", "cell", "bidirectional", "dropout", "pooling"),
     *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
-    *("loss", "standardize", "missing", "reads", "init"),
+    *("loss", "quantiles", "standardize", "missing", "reads", "init"),
 ]
 """What a network is, and what its inputs and outputs are: settings that training does not change.
 

@@ -1,0 +1,297 @@
+"""Heads that say how far truths spread: a mean with a standard deviation, or quantiles."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import norm
+from torch import nn
+from torch.nn import functional as F
+
+from sklstm._nn.heads import NumberHead
+from sklstm._nn.losses import ElementwiseLoss
+
+__all__ = [
+    "SPREAD_HEADS",
+    "GaussianHead",
+    "GaussianLoss",
+    "PinballLoss",
+    "QuantileHead",
+    "SpreadHead",
+    "learn_numbers",
+]
+
+UNIT = float(np.log(2))
+"""What softplus makes of 0."""
+
+LEAST = 1e-4
+"""Of a spread, in the units of the network: the loss of its logarithm has no floor."""
+
+
+class GaussianLoss(nn.Module):
+    """Negative log-likelihood of a normal distribution, but for a constant.
+
+    ``log(scale) + ((target - location) / scale)**2 / 2`` (Nix and Weigend, "Estimating the mean
+    and variance of the target probability distribution", ICNN 1994), with the scale
+    ``softplus(spread) / log(2)``.
+
+    Shape
+    -----
+    - prediction: ``(n, 2 * n_targets)``: locations, then spreads
+    - target: ``(n, n_targets)``
+    - output: as `target`, or a scalar with ``reduction="mean"``
+    """
+
+    outputs_a_target = 2
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the loss of each target."""
+        location, spread = prediction.chunk(2, dim=1)
+        scale = F.softplus(spread).clamp_min(LEAST) / UNIT
+        losses = scale.log() + ((target - location) / scale).square() / 2
+        return losses.mean() if reduction == "mean" else losses
+
+
+class PinballLoss(nn.Module):
+    """Mean pinball loss of quantiles that cannot cross.
+
+    ``max(q * e, (q - 1) * e)`` of the error ``e = target - quantile`` (Koenker and Bassett,
+    "Regression Quantiles", Econometrica 46(1), 1978), averaged over the levels ``q``.
+
+    Parameters
+    ----------
+    levels : ndarray of float64, shape (n_levels,)
+        Increasing, between 0 and 1.
+
+    Shape
+    -----
+    - prediction: ``(n, n_levels * n_targets)``: locations, then the spreads of each target
+    - target: ``(n, n_targets)``
+    - output: as `target`, or a scalar with ``reduction="mean"``
+    """
+
+    levels: torch.Tensor
+    steps: torch.Tensor
+
+    def __init__(self, levels: np.ndarray):
+        super().__init__()
+        self.outputs_a_target = len(levels)
+        self.middle, steps = quantile_steps(levels)
+        self.register_buffer("levels", torch.tensor(levels))
+        self.register_buffer("steps", torch.tensor(steps))
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the loss of each target."""
+        n_targets = target.shape[1]
+        location, spread = prediction[:, :n_targets, None], prediction[:, n_targets:]
+        spread = spread.reshape(*target.shape, self.outputs_a_target - 1)
+        spread = F.softplus(spread).clamp_min(LEAST)
+        error = target[..., None] - (location + self.middle + spread @ self.steps.to(spread))
+        levels = self.levels.to(error)
+        losses = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)
+        return losses.mean() if reduction == "mean" else losses
+
+
+def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Tell how quantiles are made of a location and of positive numbers, one between each two.
+
+    The level nearest to 0.5 stands at the location, the others at sums of steps from it, so that
+    none can cross another. Spreads of 0 are steps of the normal distribution.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (n_levels,)
+        Increasing.
+
+    Returns
+    -------
+    middle : float
+        What is added to the location for the level nearest to 0.5.
+    steps : ndarray of shape (n_levels - 1, n_levels)
+        ``location + middle + softplus(spreads) @ steps`` are the quantiles.
+    """
+    normal = norm.ppf(levels)
+    middle = int(np.abs(levels - 0.5).argmin())
+    between, level = np.mgrid[: len(levels) - 1, : len(levels)]
+    above, below = (between >= middle) & (level > between), (between < middle) & (level <= between)
+    return float(normal[middle]), (above * 1.0 - below) * np.diff(normal)[:, None] / UNIT
+
+
+@dataclass(frozen=True)
+class SpreadHead(NumberHead):
+    """A number, or several, each with outputs that say how far truths spread around it.
+
+    The first outputs of the network are locations, which a start and the trust beside it are about;
+    the spreads of each target follow. Where all outputs are 0, they mean the normal distribution
+    of the training targets, or of what the start leaves of them.
+
+    Attributes
+    ----------
+    quantiles : ndarray of shape (n_levels,)
+        Levels that `predict_quantiles` gives.
+    """
+
+    quantiles: np.ndarray
+
+    @property
+    @abstractmethod
+    def loss(self) -> ElementwiseLoss:
+        """Loss of each target."""
+
+    @property
+    @abstractmethod
+    def steps(self) -> tuple[float, np.ndarray]:
+        """What quantiles are made of, as `quantile_steps` tells it."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Locations and spreads."""
+        return self.n_targets * (1 + len(self.steps[1]))
+
+    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Move the locations."""
+        moved = super().corrected(start, outputs[:, : self.n_targets])
+        return np.hstack([moved, outputs[:, self.n_targets :]])
+
+    def start_in_onnx(self, op: Any, start: str) -> str:
+        """Scale, with zeros for the spreads."""
+        return op("MatMul", start, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
+
+    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Take mean and standard deviation."""
+        learned = self.scaled_to(target, weight)
+        return np.concatenate([learned.mean, learned.scale])
+
+    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Treat it as a target, with spreads that amount to the standard deviation."""
+        mean, deviation = np.split(answer, 2)
+        location = np.atleast_2d(super().as_outputs(mean, start))
+        wanted = np.maximum(deviation / self.scale * UNIT, LEAST)
+        spread = np.repeat(wanted + np.log(-np.expm1(-wanted)), len(self.steps[1]))
+        return np.hstack([location, np.tile(spread, (len(location), 1))])
+
+    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+        """Trust each location by itself; a spread is no correction of anything."""
+        spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
+        return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Scale the locations back."""
+        return super().predict(outputs[:, : self.n_targets] + self.steps[0])
+
+    def predict_quantiles(self, outputs: np.ndarray) -> np.ndarray:
+        """Say below which value a truth is with the probability of each level.
+
+        Parameters
+        ----------
+        outputs : ndarray of float64, shape (n, n_outputs)
+            Of the network.
+
+        Returns
+        -------
+        ndarray of shape (n, n_levels) or (n, n_columns, n_levels)
+            In the units of the user, increasing along the last axis.
+        """
+        middle, steps = self.steps
+        quantiles = outputs[:, : self.n_targets, None] + middle + self._spread(outputs) @ steps
+        quantiles = quantiles * self.scale[:, None] + self.mean[:, None]
+        return quantiles[:, 0] if self.n_dimensions == 1 else quantiles
+
+    def _spread(self, outputs: np.ndarray) -> np.ndarray:
+        """Spreads of each target, (n, n_targets, n_spreads)."""
+        spread = outputs[:, self.n_targets :].reshape(len(outputs), self.n_targets, -1)
+        return np.maximum(np.logaddexp(0, spread), LEAST)
+
+    def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
+        """Scale the locations back, and give the quantiles."""
+        middle, steps = self.steps
+        outputs, last = op.cast(outputs, "double"), np.array([-1])
+        parts = np.array([self.n_targets, self.n_outputs - self.n_targets])
+        location, spread = op("Split", outputs, parts, axis=-1, names=["location", "spread"])
+        location = op("Add", location, np.float64(middle))
+        super().to_onnx(op, location, axes)
+        shape = np.array([0] * len(axes) + [self.n_targets, len(steps)])
+        spread = op("Softplus", op.cast(op("Reshape", spread, shape), "float32"))
+        spread = op("Max", op.cast(spread, "double"), np.float64(LEAST))
+        spread = op("MatMul", spread, steps)
+        quantiles = op("Add", op("Unsqueeze", location, last), spread)
+        quantiles = op("Mul", quantiles, self.scale[:, None])
+        quantiles = op("Add", quantiles, self.mean[:, None])
+        columns = [self.n_targets] * (self.n_dimensions > 1) + [len(self.quantiles)]
+        op("Reshape", quantiles, np.array([0] * len(axes) + columns), names=["quantiles"])
+        op.output("quantiles", "double", axes + columns)
+
+
+@dataclass(frozen=True)
+class GaussianHead(SpreadHead):
+    """A mean and a standard deviation."""
+
+    @property
+    def loss(self) -> ElementwiseLoss:
+        """Negative log-likelihood."""
+        return GaussianLoss()
+
+    @property
+    def steps(self) -> tuple[float, np.ndarray]:
+        """Those of the normal distribution."""
+        return 0.0, norm.ppf(self.quantiles)[None] / UNIT
+
+    def predict_std(self, outputs: np.ndarray) -> np.ndarray:
+        """Give the standard deviation of truths around the mean, in the units of the user."""
+        deviation = self._spread(outputs)[..., 0] / UNIT * self.scale
+        return deviation[:, 0] if self.n_dimensions == 1 else deviation
+
+
+@dataclass(frozen=True)
+class QuantileHead(SpreadHead):
+    """Quantiles."""
+
+    @property
+    def loss(self) -> ElementwiseLoss:
+        """Pinball loss."""
+        return PinballLoss(self.quantiles)
+
+    @property
+    def steps(self) -> tuple[float, np.ndarray]:
+        """Positive numbers between two levels each."""
+        return quantile_steps(self.quantiles)
+
+
+SPREAD_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
+"""Kinds of targets by the name of their loss."""
+
+
+def learn_numbers(y: Any, loss: Any, quantiles: Any) -> NumberHead:
+    """Learn the shape of the targets of a regression.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, n_columns)
+        Training targets.
+    loss : str or callable
+        Name of a loss, or one of the user's.
+    quantiles : array-like of shape (n_levels,)
+        Levels, if the loss tells quantiles.
+
+    Returns
+    -------
+    NumberHead
+        In the units of `y`.
+
+    Raises
+    ------
+    ValueError
+        If the levels are none.
+    """
+    if not isinstance(loss, str) or loss not in SPREAD_HEADS:
+        return NumberHead.learn(y, loss)
+    levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
+    if not len(levels) or not (levels[0] > 0 and levels[-1] < 1 and (np.diff(levels) > 0).all()):
+        raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
+    return SPREAD_HEADS[loss].learn(y, loss, quantiles=levels)
