@@ -30,7 +30,7 @@ train, test = weather.index < "2015", weather.index >= "2015"
 # Three models of the same histories; an imputer gives DataFrames, so that the dates stay.
 
 windower = SequenceWindower(window_size=14, horizon=1)
-lstm = LSTMRegressor(hidden_size=32, max_epochs=40, random_state=0)
+lstm = LSTMRegressor(hidden_size=32, random_state=0)
 imputer = SimpleImputer().set_output(transform="pandas")
 boosting = HistGradientBoostingRegressor(random_state=0)
 models = {

@@ -28,7 +28,7 @@ weather.tail()
 
 model = make_pipeline(
     SequenceWindower(window_size=7, horizon=1),
-    LSTMRegressor(hidden_size=16, early_stopping=True, random_state=0),
+    LSTMRegressor(hidden_size=16, random_state=0),
 )
 model.fit(past, past["wind"])
 

@@ -76,14 +76,14 @@ def both(y, network, model, scoring):
 temperature = frame["temp_max"]
 regression, temperatures = both(
     temperature,
-    LSTMRegressor(lr=3e-3, max_epochs=20, random_state=0),
+    LSTMRegressor(max_epochs=20, random_state=0),
     HistGradientBoostingRegressor(random_state=0),
     "neg_mean_absolute_error",
 )
 label = frame["weather"]
 classification, labels = both(
     label,
-    LSTMClassifier(lr=3e-3, max_epochs=20, class_weight="balanced", random_state=0),
+    LSTMClassifier(max_epochs=20, class_weight="balanced", random_state=0),
     HistGradientBoostingClassifier(class_weight="balanced", random_state=0),
     "balanced_accuracy",
 )
