@@ -36,9 +36,7 @@ def windows():
 
 
 models = {
-    "LSTM": make_pipeline(
-        windows(), LSTMRegressor(hidden_size=32, random_state=0)
-    ),
+    "LSTM": make_pipeline(windows(), LSTMRegressor(hidden_size=32, random_state=0)),
     "gradient boosting": make_pipeline(
         windows(), SequenceFlattener(), HistGradientBoostingRegressor(random_state=0)
     ),

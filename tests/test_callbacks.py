@@ -24,8 +24,11 @@ X = np.random.default_rng(0).normal(size=(60, 4, 2))
 Y = X[:, -1, 0]
 
 
+PLAIN = {"init": None, "early_stopping": False}
+
+
 def quick(**params):
-    return LSTMRegressor(**{"hidden_size": 4, "max_epochs": 6, "random_state": 0} | params)
+    return LSTMRegressor(**PLAIN | {"hidden_size": 4, "max_epochs": 6, "random_state": 0} | params)
 
 
 class At(Callback):

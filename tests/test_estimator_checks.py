@@ -62,14 +62,15 @@ SPLIT_REASONS = {
 }
 
 
-EXACT = {"dtype": "float64", "lr": 0.01, "batch_size": 64, "max_epochs": 50}
+PLAIN = {"init": None, "early_stopping": False}  # neither makes parts of the rows
+EXACT = PLAIN | {"dtype": "float64", "lr": 0.01, "batch_size": 64, "max_epochs": 50}
 SHORT = EXACT | {"hidden_size": 32}
 OTHER_NETWORKS = [{"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}]
 
 
 @parametrize_with_checks(
     [
-        LSTMRegressor(dtype="float64", batch_size=64, max_epochs=60),
+        LSTMRegressor(dtype="float64", batch_size=64, max_epochs=60, **PLAIN),
         LSTMClassifier(dtype="float64", batch_size=64, max_epochs=60),
         RowsRegressor(**EXACT),
         RowsRegressor(**SHORT, loss="gaussian"),
@@ -123,7 +124,7 @@ def test_weights_are_repeats_where_a_batch_holds_all_rows(rows, batch_size):
     X, weight = rng.normal(size=(min(batch_size // 3, 200), 5)), rng.integers(0, 4, size=200)
     weight = weight[: len(X)]
     y = X.sum(axis=1) if rows is RowsRegressor else (X.sum(axis=1) > 0).astype(int)
-    model = rows(8, max_epochs=10, batch_size=batch_size, dtype="float64", random_state=0)
+    model = rows(8, max_epochs=10, batch_size=batch_size, dtype="float64", **PLAIN, random_state=0)
     weighted = clone(model).fit(X, y, sample_weight=weight)
     repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-6)

@@ -68,7 +68,7 @@ def test_a_memory_mapped_model_predicts_without_a_warning(params, tmp_path):
 def test_steps_of_any_size_are_scaled(dtype, factor):
     values = np.clip(X / np.abs(X).max(), -1, 1) * factor
     narrow = values.astype(dtype)
-    model = regressor().fit(narrow, Y)
+    model = regressor(early_stopping=False).fit(narrow, Y)
     flat = narrow.reshape(-1, 2).astype(np.float64)
     np.testing.assert_allclose(model.feature_mean_, flat.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(model.feature_scale_, flat.std(axis=0), rtol=1e-6)

@@ -16,8 +16,11 @@ Y = X[:, -1, 0]
 LABELS = np.where(Y > 0, "up", "down")
 
 
+PLAIN = {"init": None, "early_stopping": False}
+
+
 def regressor(**params):
-    return LSTMRegressor(**{"hidden_size": 4, "max_epochs": 3, "random_state": 0} | params)
+    return LSTMRegressor(**PLAIN | {"hidden_size": 4, "max_epochs": 3, "random_state": 0} | params)
 
 
 def classifier(**params):

@@ -23,8 +23,11 @@ Y = X3[:, :, 0].sum(axis=1) + 3
 RAGGED = [RNG.normal(size=(length, 2)) for length in RNG.integers(1, 9, size=30)]
 
 
+PLAIN = {"init": None, "early_stopping": False}
+
+
 def quick(**params):
-    return LSTMRegressor(**{"hidden_size": 8, "max_epochs": 3, "random_state": 0} | params)
+    return LSTMRegressor(**PLAIN | {"hidden_size": 8, "max_epochs": 3, "random_state": 0} | params)
 
 
 def forecaster(**params):

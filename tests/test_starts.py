@@ -71,8 +71,14 @@ def test_an_unknown_feature_is_named():
         regressor(continues="d").fit(WINDOWS, targets())
 
 
+def blank(n_outputs):
+    return LinearStart.blank(
+        np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs)
+    )
+
+
 def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
-    start = LinearStart.blank(np.zeros(3), np.ones(3), None, 5)
+    start = blank(1)
     y = targets()[:, None]
     moments = start.moments(WINDOWS, y, np.ones(len(y)))
     start = start.fitted_to_numbers(moments, np.array([1e12]), np.array([13]))
@@ -83,7 +89,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
 
 def test_labels_start_from_a_discriminant_analysis():
     lags = SequenceFlattener().fit_transform(WINDOWS)
-    start = LinearStart.blank(np.zeros(3), np.ones(3), None, 5)
+    start = blank(2)
     labels = RISES[7:]
     moments = start.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
     odds = np.diff(start.fitted_to_labels(moments, 0.0, several=False).answer(WINDOWS))[:, 0]
@@ -315,3 +321,37 @@ def test_a_forecast_in_a_pipeline_is_no_worse_than_its_start():
     error = np.mean((model.predict(test) - season[500:]) ** 2)
     start = model[-1].init_.answer(model[0].transform(test))[:, 0]
     assert error < 1.05 * np.mean((start - season[500:]) ** 2) < 0.05
+
+
+# Independent sequences
+
+
+def test_rows_in_any_order_start_alike():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(200, 6, 2))
+    y = X[:, -1, 0] - X[:, 2, 1] + 0.1 * rng.normal(size=200)
+    model = LSTMRegressor(max_epochs=2, random_state=0)
+    for order in (np.arange(200), np.argsort(y)):
+        start = model.fit(X[order], y[order]).init_
+        assert model.chosen_["init"] == "linear"
+        assert np.mean((start.answer(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_targets_far_from_zero_start_as_others(offset):
+    y = targets()
+    expected = regressor().fit(WINDOWS, y).init_.answer(WINDOWS)
+    found = regressor().fit(WINDOWS, y + offset).init_.answer(WINDOWS)
+    np.testing.assert_allclose(found - offset, expected, atol=offset * 1e-9)
+
+
+def test_features_of_quite_other_units_are_not_continued():
+    X = [1e200 * x for x in np.random.default_rng(0).normal(size=(20, 3, 1))]
+    start = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(20.0)).init_
+    assert start.continues.tolist() == [-1]
+
+
+def test_nothing_to_read_starts_from_the_mean():
+    X = [np.empty((0, 2))] * 10
+    model = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(10.0))
+    np.testing.assert_allclose(model.init_.answer(Sequences.from_arrays(X)), 4.5)

@@ -31,8 +31,11 @@ def samples_of(series, window_size=3):
     return Samples(sequences, np.arange(len(series)), np.ones(len(series)))
 
 
+PLAIN = {"init": None, "early_stopping": False}
+
+
 def regressor(**params):
-    return LSTMRegressor(**{"hidden_size": 4, "max_epochs": 3, "random_state": 0} | params)
+    return LSTMRegressor(**PLAIN | {"hidden_size": 4, "max_epochs": 3, "random_state": 0} | params)
 
 
 # The validation part

@@ -340,6 +340,8 @@ class LagTable:
 
     def _lags(self, sequences: Sequences, n_steps: int) -> np.ndarray:
         """Standardised values of the last steps, none of them missing."""
+        if not len(sequences.values):
+            return np.zeros((len(sequences), n_steps * sequences.n_features))
         steps = sequences.ends[:, None] + np.arange(-n_steps, 0)
         steps = np.maximum(steps, sequences.starts[:, None])
         np.minimum(steps, len(sequences.values) - 1, out=steps)

@@ -58,8 +58,8 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves:
         ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any
-        regressor of scikit-learn. ``"auto"`` is ``"linear"`` for histories of a table and `None`
-        for independent sequences. With validation data a factor in [0, 1] decides for each output
+        regressor of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens and with
+        ``pooling=None``. With validation data a factor in [0, 1] decides for each output
         how much of the network is added.
     continues : {"auto"}, feature name, int or None, default="auto"
         The feature that y continues: the linear start then foresees the change since its last
@@ -130,8 +130,7 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences.
-        ``"auto"`` stops histories of a table and sequences with ``pooling=None``, if there are 50,
-        and whatever has `X_val`.
+        ``"auto"`` is `True` with `X_val` or from 50 sequences on.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10

@@ -2,8 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,12 @@ __all__ = ["EstimatorStart", "LinearStart", "Start", "start_from_plain"]
 MOST_COLUMNS = 1024
 """Lags that a linear start reads at most: their products are a matrix of this size."""
 
-PENALTIES = np.logspace(-6, 4, 21)
-"""Of a sample, in units of standardised lags; the last ones leave next to nothing but the lag that
+PENALTIES = np.logspace(4, -6, 21)
+"""Of a sample, in units of standardised lags; the first ones leave next to nothing but the lag that
 is continued, or the mean."""
 
-FIRST_PARTS = 2
-"""Of the parts of the training rows, the first ones to learn from when choosing."""
+FARTHEST = 4
+"""Times the variance of a target: no lag from which it is further is continued."""
 
 RAREST = 0.5
 """What a label counts as, if no sample has it."""
@@ -97,10 +95,13 @@ class LinearStart(Start):
 
     Attributes
     ----------
+    target_mean, target_scale : ndarray of float64, shape (n_outputs,)
+        What standardises numbers; 0 and 1 for labels.
     coef : ndarray of float64, shape (n_steps * n_features, n_outputs)
-        Of standardised lags: all features of the first step, then of the second.
+        Of standardised lags on standardised targets: all features of the first step, then of the
+        second.
     intercept : ndarray of float64, shape (n_outputs,)
-        What it says where all features have their mean.
+        What it says where all features have their mean, in standardised units.
     penalty : ndarray of float64, shape (n_outputs,)
         Penalty of a sample on squared coefficients.
     continues : ndarray of int, shape (n_outputs,)
@@ -108,6 +109,8 @@ class LinearStart(Start):
         of 1 and all others to 0. -1: all are drawn to 0.
     """
 
+    target_mean: np.ndarray
+    target_scale: np.ndarray
     coef: np.ndarray
     intercept: np.ndarray
     penalty: np.ndarray
@@ -115,20 +118,30 @@ class LinearStart(Start):
 
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Answer by the linear model alone."""
-        return self._table(sequences).product(self.coef) + self.intercept
+        said = self._table(sequences).product(self.coef) + self.intercept
+        return said * self.target_scale + self.target_mean
 
     def moments(self, sequences: Sequences, target: np.ndarray, weight: np.ndarray) -> LagMoments:
         """Sum up samples: all that a linear model needs to know of them."""
+        target = (target - self.target_mean) / self.target_scale
         return self._table(sequences).moments(target, weight)
 
     @classmethod
     def blank(
-        cls, mean: np.ndarray, scale: np.ndarray, fill: np.ndarray | None, n_steps: int
+        cls,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        fill: np.ndarray | None,
+        n_steps: int,
+        target_mean: np.ndarray,
+        target_scale: np.ndarray,
     ) -> "LinearStart":
         """Make one that says nothing yet, of as many steps as it can read."""
         n_steps = max(min(n_steps, MOST_COLUMNS // len(mean)), 1)
-        nothing = np.zeros(0)
-        return cls(mean, scale, fill, n_steps, np.zeros((n_steps * len(mean), 0)), *[nothing] * 3)
+        nothing = np.zeros(len(target_mean))
+        coef = np.zeros((n_steps * len(mean), len(target_mean)))
+        units = mean, scale, fill, n_steps, target_mean, target_scale
+        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1))
 
     def fitted_to_numbers(
         self, moments: LagMoments, penalty: np.ndarray, continues: np.ndarray
@@ -161,17 +174,19 @@ class LinearStart(Start):
         return replace(self, coef=coef, intercept=intercept, penalty=penalty, continues=continues)
 
     def chosen_for_numbers(
-        self, parts: list[LagMoments], continued: np.ndarray | None
+        self,
+        everything: LagMoments,
+        folds: list[tuple[LagMoments, LagMoments]],
+        continued: np.ndarray | None,
     ) -> "LinearStart":
         """Choose for each output the penalty and the lag it continues.
 
-        By forward chaining: a model of the first parts is judged on the one that follows, so that
-        what does not last is not chosen.
-
         Parameters
         ----------
-        parts : list of LagMoments
-            Sums over training samples, in time order.
+        everything : LagMoments
+            Sums over all training samples.
+        folds : list of pairs of LagMoments
+            Sums over those to learn from, and over those to judge by.
         continued : ndarray of int or None
             Features that an output may continue: None for any, empty for none. One of them alone
             is what all outputs continue.
@@ -181,11 +196,10 @@ class LinearStart(Start):
         LinearStart
             What was chosen, without coefficients.
         """
-        sums = list(accumulate(parts, add))
-        candidates = self._candidates(sums[-1], continued)
-        n_outputs = len(parts[0].y)
+        candidates = self._candidates(everything, continued)
+        n_outputs = len(everything.y)
         errors = np.zeros((len(candidates), len(PENALTIES), n_outputs))
-        for train, valid in zip(sums[FIRST_PARTS - 1 :], parts[FIRST_PARTS:], strict=False):
+        for train, valid in folds:
             ridge = _Ridge(train)
             for i, lags in enumerate(candidates):
                 around = self._priors(lags)
@@ -208,17 +222,22 @@ class LinearStart(Start):
             return [nothing]
         if continued is not None and len(continued) == 1:
             return [nothing + 1 + last + continued[0]]
-        errors = np.stack(
-            [self._error_of_continuing(moments, lag) for lag in range(len(moments.x))]
-        )
-        of_last = last + errors[last:].argmin(axis=0)
-        return [nothing, of_last, errors.argmin(axis=0)]
+        with np.errstate(over="ignore", invalid="ignore"):  # features of quite other units
+            lags = range(len(moments.x))
+            errors = np.stack([self._error_of_continuing(moments, lag) for lag in lags])
+        errors = np.where(errors <= FARTHEST * moments.weight, errors, np.inf)
+
+        def nearest(first: int) -> np.ndarray:
+            found = first + errors[first:].argmin(axis=0)
+            return np.where(np.isfinite(errors[first:]).any(axis=0), found, -1)
+
+        return [nothing, nearest(last), nearest(0)]
 
     def _error_of_continuing(self, moments: LagMoments, lag: int) -> np.ndarray:
-        """Variance of each output around a lag of its own units."""
-        scale = self.scale[lag % len(self.mean)]
-        y = moments.y - scale * moments.x[lag]
-        yy = moments.yy - 2 * scale * moments.xy[lag] + scale**2 * moments.xx[lag, lag]
+        """Squared differences of each output from a lag of its own units, around their mean."""
+        slope = self.scale[lag % len(self.mean)] / self.target_scale
+        y = moments.y - slope * moments.x[lag]
+        yy = moments.yy - 2 * slope * moments.xy[lag] + slope**2 * moments.xx[lag, lag]
         return yy - y**2 / moments.weight
 
     def _priors(self, continues: np.ndarray) -> np.ndarray:
@@ -226,7 +245,8 @@ class LinearStart(Start):
         around = np.zeros((self.n_steps * len(self.mean), len(continues)))
         outputs = np.flatnonzero(continues >= 0)
         lags = continues[outputs]
-        around[lags, outputs] = self.scale[lags % len(self.mean)]
+        slopes = self.scale[lags % len(self.mean)] / self.target_scale[outputs]
+        around[lags, outputs] = slopes
         return around
 
     def fitted_to_labels(
@@ -287,7 +307,8 @@ class LinearStart(Start):
         if not per_step:
             some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
             lags = op("Where", some, lags, np.float64(0))
-        return op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
+        said = op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
+        return op("Add", op("Mul", said, self.target_scale), self.target_mean)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Where a training begins, units and a simple model, and what is settled at its end."""
 
+from functools import reduce
+from itertools import accumulate
 from numbers import Integral
+from operator import add
 
 import numpy as np
 import pandas as pd
@@ -114,10 +117,14 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
         fill = (scaling.median - mean) / scale
     if plan["init"] != "linear":
         classes = head.classes if isinstance(head, LabelHead) else None
-        units = np.zeros_like(mean), np.ones_like(scale), scaling.median
-        start = EstimatorStart(*units, sequences.max_length, plan["init"], classes)
+        as_given = np.zeros_like(mean), np.ones_like(scale), scaling.median
+        start = EstimatorStart(*as_given, sequences.max_length, plan["init"], classes)
         return _learned(start, head, train)
-    blank = LinearStart.blank(mean, scale, fill, sequences.max_length)
+    of_target = np.zeros(head.n_outputs), np.ones(head.n_outputs)
+    if isinstance(head, NumberHead):
+        scaled = head.scaled_to(*train.labelled())
+        of_target = scaled.mean, scaled.scale
+    blank = LinearStart.blank(mean, scale, fill, sequences.max_length, *of_target)
     samples = data.everything or train
     parts = _parts(samples.sequences)
     if isinstance(head, LabelHead):
@@ -125,8 +132,9 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
         chosen = _chosen_for_labels(blank, head, samples.take(first), samples.take(last))
     else:
         moments = [_moments(blank, head, samples.take(rows)) for rows in parts]
-        names = sequences.feature_names
-        chosen = blank.chosen_for_numbers(moments, _continued(plan, names, len(mean)))
+        everything, folds = _folds(moments, in_time=bool((sequences.series >= 0).all()))
+        continued = _continued(plan, sequences.feature_names, len(mean))
+        chosen = blank.chosen_for_numbers(everything, folds, continued)
     return _learned(chosen, head, train)
 
 
@@ -159,12 +167,29 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
-    """Rows of each fifth of every series, in time order."""
+    """Rows of fifths: of every series in time order, of independent sequences each fifth one."""
     order = np.lexsort((sequences.ends, sequences.series))
     sizes = np.unique(sequences.series[order], return_counts=True)[1]
     place = ranges(np.zeros(len(sizes), dtype=np.int64), sizes)
     part = place * N_PARTS // np.repeat(sizes, sizes)
+    part = np.where(sequences.series[order] < 0, place % N_PARTS, part)
     return [order[part == k] for k in range(N_PARTS) if (part == k).any()]
+
+
+def _folds(
+    parts: list[LagMoments], *, in_time: bool
+) -> tuple[LagMoments, list[tuple[LagMoments, LagMoments]]]:
+    """All parts, and what to learn from beside what to judge by.
+
+    In time order by forward chaining, so that what does not last is not chosen: the first parts
+    and the one that follows. Else all others and each.
+    """
+    sums = list(accumulate(parts, add))
+    if in_time:
+        return sums[-1], list(zip(sums[1:], parts[2:], strict=False))
+    others = [parts[:k] + parts[k + 1 :] for k in range(len(parts))]
+    folds = [(reduce(add, rest), part) for rest, part in zip(others, parts, strict=True) if rest]
+    return sums[-1], folds
 
 
 def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:

@@ -26,9 +26,9 @@ def settle(
     """Say what parameters that are "auto" stand for.
 
     Histories of a table are read forwards up to the row that is asked for, so that they can be
-    merged; a linear start foresees most, and its last rows say when to stop, as a part of the
-    sequences does where there is a target at every step. Other sequences, such as recordings, are
-    read whole and both ways, in small batches: the number of updates counts, not that of epochs.
+    merged. Other sequences, such as recordings, are read whole and both ways, in small batches: the
+    number of updates counts, not that of epochs. Numbers start from a linear model, and whatever
+    is no label of a whole recording stops by a validation part.
 
     Parameters
     ----------
@@ -51,8 +51,9 @@ def settle(
     per_step = settings["pooling"] is None
     has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
-    starts = of_table and is_regressor and not per_step and not has_tokens
-    stops = has_validation or ((of_table or per_step) and n_sequences >= FEWEST_TO_STOP)
+    starts = is_regressor and not per_step and not has_tokens
+    stops = of_table or per_step or is_regressor
+    stops = has_validation or (stops and n_sequences >= FEWEST_TO_STOP)
     chosen: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
