@@ -286,10 +286,38 @@ def test_rows_as_they_come_have_the_histories_of_the_whole_table(case, size):
     assume(of_series(windower) and len(by_series(rows[:middle])) == len(by_series(rows)))
     whole = oracle.histories(oracle.with_elapsed(rows, {}), {})
     for start in range(middle, len(rows), size):
-        assert_histories(
-            windower.transform(table[start : start + size]), whole[start : start + size]
-        )
-        windower.partial_fit(table[start : start + size])
+        arrived = table[start : start + size]
+        assert_histories(windower.transform(arrived), whole[start : start + size])
+        windower.partial_fit(arrived if start % 2 else arrived.copy())
+
+
+def test_rows_that_change_after_they_were_predicted_are_read_again():
+    table = pd.DataFrame({"a": np.arange(8.0)}, index=hours(range(8)))
+    windower = SequenceWindower(3, cold_start="ignore").fit(table[:4])
+    changes = {
+        "a value": lambda now: now.isetitem(0, [50.0]),
+        "a value in place": lambda now: now.__setitem__("a", 50.0),
+        "the index": lambda now: setattr(now, "index", hours([4])),
+        "a column": lambda now: setattr(now, "columns", ["b"]),
+        "a parameter": lambda now: one.set_params(max_gap="any"),
+    }
+    for what, change in changes.items():
+        one, other, now = clone_fitted(windower), clone_fitted(windower), table[5:6].copy()
+        one.transform(now)  # a row is missing before it
+        change(now)
+        if what == "a column":
+            with pytest.raises(ValueError, match="feature names"):
+                one.partial_fit(now)
+            continue
+        other.set_params(**one.get_params())
+        one.partial_fit(now)
+        other.partial_fit(now.copy())
+        following = table[6:7].set_axis(now.index + pd.Timedelta("1h"))
+        assert one.transform(following) == other.transform(following), what
+
+
+def clone_fitted(windower):
+    return pickle.loads(pickle.dumps(windower))
 
 
 @examples

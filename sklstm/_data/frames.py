@@ -103,7 +103,8 @@ def lay_out(table, series=None, time=None, role="series"):
                 f"time={time!r} has the dtype {times.dtype}; time must be dates "
                 "(pandas.to_datetime makes them) or numbers."
             )
-    no_features = [name for name in [*names, time] if name in table.columns]
+    names = names if time is None else [*names, time]
+    no_features = [name for name in names if name in table.columns]
     features = table.drop(columns=no_features) if no_features else table
     return Layout(features, keys, times, stamps, clock)
 
@@ -377,8 +378,9 @@ def _read_index(index, series_names):
     times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # such as the values of a column; nobody counts in fractions
         return None, None, None
-    _refuse_disguised_dates(times)
     stamps, clock = _read_stamps(times, "the index")
+    if clock is None:
+        _refuse_disguised_dates(times)
     return times, stamps, "counter" if clock == "number" else clock
 
 
@@ -393,7 +395,7 @@ def _without_arrow(times: pd.Index) -> pd.Index:
 
 def _refuse_disguised_dates(index):
     """Refuse an index of dates that are stored as texts or objects: it would be no time."""
-    if not len(index) or pd.api.types.is_numeric_dtype(index.dtype):
+    if not len(index):
         return
     value = index[0]
     is_text = isinstance(value, str) and DATE_AS_TEXT.fullmatch(value)

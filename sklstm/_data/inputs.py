@@ -167,9 +167,11 @@ def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
         If a column is not numeric, or there is none.
     """
     if isinstance(table, pd.DataFrame) and table.size:
-        kinds = set(table.dtypes.tolist())
-        if kinds <= set(map(np.dtype, FLOATS)):  # nothing to check: a row takes its time to
-            return table.to_numpy()
+        first = table if len(table) == 1 else table[:1]
+        if first.to_numpy().dtype in FLOATS:  # asking each column for its dtype takes a row's time
+            values = table.to_numpy()
+            if values.dtype in FLOATS:
+                return values
     table = numeric_columns(table)
     return check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=estimator)
 

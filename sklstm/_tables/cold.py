@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklstm._data.frames import Layout, gap_in_stamps
 from sklstm._data.ranges import ranges
@@ -11,7 +12,10 @@ from sklstm._tables.memory import Given, Memory
 from sklstm._tables.notices import write_stamp, write_step
 from sklstm._tables.rhythm import Rhythm
 
-__all__ = ["Fronts", "find_holes", "notice_of_cold_start"]
+__all__ = ["Fronts", "Mark", "Reading", "find_holes", "notice_of_cold_start"]
+
+FEW = 2**16
+"""Values of a table that is marked, so that it need not be read twice."""
 
 
 class Fronts(NamedTuple):
@@ -69,8 +73,9 @@ class Fronts(NamedTuple):
             return None
         rows = given.rows.order[given.rows.is_first]
         codes, first = given.codes[rows], given.layout.stamps[rows]
-        starts, n_before = memory.before(codes, first)
-        is_known = memory.is_known(codes)
+        starts, ends = memory.bounds(codes)
+        n_before = memory.count_before(starts, ends, first)
+        is_known = starts < ends
         last = memory.stamps[
             np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.stamps)
         ]
@@ -88,6 +93,79 @@ class Fronts(NamedTuple):
     def is_ahead(self) -> np.ndarray:
         """Tell which series begin later than what is remembered of them, if anything is."""
         return ~self.is_known | (self.first > self.last)
+
+
+class Reading(NamedTuple):
+    """A table, read and compared with what is remembered.
+
+    Attributes
+    ----------
+    given : Given
+        The table.
+    rhythm : Rhythm or None
+        The usual steps; None if the times of both tables cannot be compared.
+    cuts : ndarray of bool, shape (n_rows,)
+        Whether rows are missing before the row at each place.
+    fronts : Fronts or None
+        Where each series begins, if that can be compared.
+    mark : Mark or None
+        Tells the table again.
+    """
+
+    given: Given
+    rhythm: Rhythm | None
+    cuts: np.ndarray
+    fronts: Fronts | None
+    mark: "Mark | None"
+
+
+class Mark(NamedTuple):
+    """What tells a small table again: a row that is predicted is remembered next.
+
+    Attributes
+    ----------
+    index, columns : pandas.Index
+        Those of the table, which never change.
+    values : bytes
+        A copy of its values, which may.
+    settings : tuple
+        What else decides how it is read.
+    """
+
+    index: pd.Index
+    columns: pd.Index
+    values: bytes
+    settings: tuple
+
+    @classmethod
+    def of(cls, X: Any, settings: tuple) -> "Mark | None":
+        """Mark a table.
+
+        Parameters
+        ----------
+        X : object
+            The table.
+        settings : tuple
+            Parameters of the windower.
+
+        Returns
+        -------
+        Mark or None
+            None for what has no index, is large, or is not made of floating-point numbers alone.
+        """
+        if not isinstance(X, pd.DataFrame) or len(X) * len(X.columns) > FEW:
+            return None
+        values = X.to_numpy()
+        if values.dtype.kind != "f":
+            return None
+        return cls(X.index, X.columns, values.tobytes(), settings)
+
+    def is_that_of(self, reading: Reading | None) -> bool:
+        """Tell whether a table that was read is this one."""
+        if reading is None or reading.mark is None:
+            return False
+        index, columns, *others = reading.mark
+        return self.index is index and self.columns is columns and others == [*self[2:]]
 
 
 def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
@@ -116,26 +194,16 @@ def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
 
 
 def notice_of_cold_start(
-    fronts: Fronts | None,
-    given: Given,
-    lengths: np.ndarray,
-    rhythm: Rhythm | None,
-    horizon: int,
-    *,
-    has_max_gap: bool,
+    reading: Reading, lengths: np.ndarray, horizon: int, *, has_max_gap: bool
 ) -> str | None:
     """Say that rows have no history that could have one, and why.
 
     Parameters
     ----------
-    fronts : Fronts or None
-        Where each series begins; None if the table has no time, while that of `fit` had one.
-    given : Given
-        The table.
+    reading : Reading
+        The table. It has no fronts if it has no time, while that of `fit` had one.
     lengths : ndarray of int, shape (n_rows,)
         Length of the history of each row.
-    rhythm : Rhythm or None
-        The usual steps, of all series that are given.
     horizon : int
         Rows between the end of a history and the row it belongs to: as many may be left out.
     has_max_gap : bool
@@ -146,9 +214,12 @@ def notice_of_cold_start(
     str or None
         None if nothing is lost.
     """
+    given, rhythm, _, fronts, _ = reading
     layout = given.layout
     if fronts is None or rhythm is None:
         return _of_no_index(layout)
+    if fronts.goes_on.all():
+        return None
     starved = _starved(given, lengths, horizon)
     names = None if given.names is None else given.names.take(fronts.codes)
     later = fronts.is_known & ~fronts.goes_on & (fronts.first > fronts.last)

@@ -73,47 +73,8 @@ class Memory(NamedTuple):
         """
         return Memory(*(x[places] for x in self))
 
-    def before(self, codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the rows that are earlier than the first given row of their series.
-
-        Parameters
-        ----------
-        codes : ndarray of int, shape (n_series,)
-            The series that are given.
-        first : ndarray of shape (n_series,)
-            Stamp of the first given row of each.
-
-        Returns
-        -------
-        starts : ndarray of int, shape (n_series,)
-            Place of the first remembered row of each series.
-        lengths : ndarray of int, shape (n_series,)
-            Number of earlier rows, which may be 0.
-        """
-        starts = self.codes.searchsorted(codes)
-        n_rows = self.codes.searchsorted(codes, side="right") - starts
-        places = ranges(starts, n_rows)
-        owner = np.repeat(np.arange(len(codes)), n_rows)
-        earlier = self.stamps[places] < first[owner]
-        return starts, np.bincount(owner, earlier, len(codes)).astype(np.int64)
-
-    def last_stamps(self, codes: np.ndarray) -> np.ndarray:
-        """Give the last stamp of each series that is remembered.
-
-        Parameters
-        ----------
-        codes : ndarray of int, shape (n_series,)
-            Series that are remembered.
-
-        Returns
-        -------
-        ndarray of shape (n_series,)
-            The stamps.
-        """
-        return self.stamps[self.codes.searchsorted(codes, side="right") - 1]
-
-    def is_known(self, codes: np.ndarray) -> np.ndarray:
-        """Tell which series are remembered.
+    def bounds(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the rows of some series.
 
         Parameters
         ----------
@@ -122,10 +83,33 @@ class Memory(NamedTuple):
 
         Returns
         -------
-        ndarray of bool, shape (n_series,)
-            Whether there are rows of it.
+        starts, ends : ndarray of int, shape (n_series,)
+            Place of the first row of each series, and behind its last one: the same, if nothing
+            of it is remembered.
         """
-        return self.codes.searchsorted(codes) < self.codes.searchsorted(codes, side="right")
+        return self.codes.searchsorted(codes), self.codes.searchsorted(codes, side="right")
+
+    def count_before(self, starts: np.ndarray, ends: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """Count the rows that are earlier than the first given row of their series.
+
+        Parameters
+        ----------
+        starts, ends : ndarray of int, shape (n_series,)
+            Where the remembered rows of each series are.
+        first : ndarray of shape (n_series,)
+            Stamp of the first given row of each.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_series,)
+            Number of earlier rows.
+        """
+        n_rows = ends - starts
+        if (self.stamps[ends - 1] < first).all():  # of each series, or of the one before it
+            return n_rows
+        owner = np.repeat(np.arange(len(starts)), n_rows)
+        earlier = self.stamps[ranges(starts, n_rows)] < first[owner]
+        return np.bincount(owner, earlier, len(starts)).astype(np.int64)
 
     def to_plain(self) -> tuple:
         """Take the memory apart: arrays."""
@@ -278,9 +262,9 @@ def check_arrival(memory: Memory, given: Given) -> None:
     """
     rows = given.rows.order[given.rows.is_first]
     codes = given.codes[rows]
-    known = memory.is_known(codes)
-    last = memory.last_stamps(codes)
-    late = known & (given.layout.stamps[rows] <= last)
+    starts, ends = memory.bounds(codes)
+    last = memory.stamps[ends - 1]  # of another series, if there is nothing of this one
+    late = (starts < ends) & (given.layout.stamps[rows] <= last)
     if not late.any():
         return
     place = int(late.argmax())

@@ -9,20 +9,12 @@ import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.frames import (
-    Rows,
-    index_from_plain,
-    index_to_plain,
-)
+from sklstm._data.frames import Rows, index_from_plain, index_to_plain
 from sklstm._data.inputs import feature_values, has_known_names, lay_out_any
-from sklstm._tables.cold import Fronts, find_holes, notice_of_cold_start
+from sklstm._tables.cold import Fronts, Mark, Reading, find_holes, notice_of_cold_start
 from sklstm._tables.histories import factorize
 from sklstm._tables.memory import Given, Memory, check_arrival, put_behind
 from sklstm._tables.notices import (
@@ -154,6 +146,7 @@ class SequenceWindower(
     series_: Any
     _memory: Memory | None
     _rhythm: Rhythm | None
+    _latest: Reading | None = None
 
     _parameter_constraints: dict = {
         "window_size": [Interval(Integral, 1, None, closed="left")],
@@ -252,10 +245,7 @@ class SequenceWindower(
             If the columns are not those seen in `fit`, or the time does not increase.
         """
         check_is_fitted(self)
-        given = self._arrange(X, self.series_)
-        rhythm = self._known_rhythm(given)
-        cuts = find_holes(given, rhythm, self.max_gap)
-        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
+        given, rhythm, cuts, fronts, _ = reading = self._compare(X)
         carried = None
         if fronts is not None and self._memory is not None:
             check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
@@ -263,7 +253,7 @@ class SequenceWindower(
         if rhythm is not None and self.max_gap is None:
             self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
         sequences = self._cut(self._put_behind(carried, given, cuts, fronts))
-        self._tell_of_cold_start(given, fronts, rhythm, sequences.lengths)
+        self._tell_of_cold_start(reading, sequences.lengths)
         return sequences
 
     def partial_fit(self, X, y=None):
@@ -289,16 +279,12 @@ class SequenceWindower(
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
-        given = self._arrange(X, self.series_)
+        given, rhythm, cuts, fronts, _ = self._compare(X)
         if self._memory is None or given.layout.stamps is None:
             return self
         check_arrival(self._memory, given)
-        rhythm = self._known_rhythm(given)
-        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
-        table = self._put_behind(
-            self._memory, given, find_holes(given, rhythm, self.max_gap), fronts
-        )
-        self.series_, self._rhythm = given.names, rhythm
+        table = self._put_behind(self._memory, given, cuts, fronts)
+        self.series_, self._rhythm, self._latest = given.names, rhythm, None
         self._memory = Memory.keep(table, max(self._reach, int(self.elapsed)))
         return self
 
@@ -316,9 +302,7 @@ class SequenceWindower(
             The columns without series and time, and ``elapsed`` if there is that feature.
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
-        names = names[self._is_feature]
-        return np.append(names, "elapsed").astype(object) if self.elapsed else names
+        return self._names_of_steps(_check_feature_names_in(self, input_features))
 
     def set_output(self, *, transform=None):
         """Do nothing: sequences have one form only.
@@ -343,7 +327,7 @@ class SequenceWindower(
         given = self._arrange(X, reset=True)
         rows, layout = given.rows, given.layout
         self.series_, self._clock = given.names, layout.clock
-        self.longest_step_ = self.median_step_ = self._rhythm = None
+        self.longest_step_ = self.median_step_ = self._rhythm = self._latest = None
         if rows.steps is not None:
             self._rhythm = Rhythm.learn(rows, layout)
             steps = rows.steps[~rows.is_first]
@@ -380,6 +364,20 @@ class SequenceWindower(
         rows.check_time(layout.times)
         return Given(values, layout, codes, names, rows)
 
+    def _compare(self, X):
+        """Read a table and compare it with what is remembered, unless it is the latest one."""
+        settings = self.series, self.time, self.max_gap, self.elapsed, self.carry_over
+        mark, latest = Mark.of(X, settings), self._latest
+        if mark is not None and mark.is_that_of(latest):
+            return latest
+        given = self._arrange(X, self.series_)
+        rhythm = self._known_rhythm(given)
+        cuts = find_holes(given, rhythm, self.max_gap)
+        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
+        reading = Reading(given, rhythm, cuts, fronts, mark)
+        self._latest = None if mark is None else reading
+        return reading
+
     def _known_rhythm(self, given):
         """The rhythm of the given series, if both tables have a time."""
         clock = given.layout.clock
@@ -394,14 +392,12 @@ class SequenceWindower(
         median_step = (self.median_step_ or 0) if self.elapsed else None
         return put_behind(carried, given, cuts, fronts, median_step)
 
-    def _tell_of_cold_start(self, given, fronts, rhythm, lengths):
+    def _tell_of_cold_start(self, reading, lengths):
         """Say that rows have no history that could have one."""
         if self.cold_start == "ignore" or self._memory is None or not self._reach:
             return
         has_max_gap = self.max_gap is not None
-        notice = notice_of_cold_start(
-            fronts, given, lengths, rhythm, self.horizon, has_max_gap=has_max_gap
-        )
+        notice = notice_of_cold_start(reading, lengths, self.horizon, has_max_gap=has_max_gap)
         if notice is not None and self.cold_start == "error":
             raise ValueError(notice)
         self._warn(notice)
@@ -420,8 +416,14 @@ class SequenceWindower(
                 self._is_feature = X.columns.isin(layout.features.columns)
         return values, layout
 
+    def _names_of_steps(self, names):
+        """Names of the features of a step, of the names of the columns."""
+        names = names[self._is_feature]
+        return np.append(names, "elapsed").astype(object) if self.elapsed else names
+
     def _cut(self, table):
-        names = self.get_feature_names_out() if hasattr(self, "feature_names_in_") else None
+        names = getattr(self, "feature_names_in_", None)
+        names = None if names is None else self._names_of_steps(names)
         return table.histories(self.window_size, self.horizon, names)
 
     def _to_plain(self, state):
@@ -430,6 +432,7 @@ class SequenceWindower(
         for name in ("_memory", "_rhythm"):
             if state.get(name) is not None:
                 state[name] = state[name].to_plain()
+        state.pop("_latest", None)
         return state
 
     def __setstate__(self, state):
