@@ -258,3 +258,23 @@ def test_dropout_with_one_layer_raises_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_network(num_layers=1, dropout=0.5)
+
+
+def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output():
+    tokens = torch.full((50, 40, 1), 3)
+    lengths = torch.full((40,), 50)
+    for pooling, in_training, share in [("max", True, 0.3), ("max", False, 0), (None, True, 0)]:
+        network = SequenceNetwork(
+            1, 1, 4, n_tokens=5, embedding_dim=2, dropout=0.3, pooling=pooling
+        ).train(in_training)
+        read = []
+        network.embedding.register_forward_pre_hook(lambda _, given, read=read: read.append(given))
+        network(tokens, lengths)
+        hidden = (read[0][0] == 0).double().mean().item()
+        assert abs(hidden - share) < 0.05
+        assert set(read[0][0].unique().tolist()) <= {0, 3}
+
+
+def test_vectors_of_tokens_begin_small():
+    network = SequenceNetwork(1, 1, 4, n_tokens=1000, embedding_dim=20)
+    assert abs(network.embedding.weight.std().item() - 0.1) < 0.005

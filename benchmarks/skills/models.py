@@ -48,7 +48,7 @@ PLAIN = {
 }
 """An LSTM as in a tutorial."""
 
-EMBEDDING_DIM = 100
+EMBEDDING_DIM = 32
 LAGS_OF_STEP = 14
 WORDS = r"\S+"
 

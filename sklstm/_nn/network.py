@@ -12,13 +12,20 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
+SMALL = 0.1
+"""Standard deviation of the vectors of tokens at the beginning."""
+
+
 class SequenceNetwork(nn.Module):
     """Recurrent layers that read a sequence, a pooling over its steps, a linear head.
 
     The recurrent layers are those of :class:`torch.nn.LSTM` (Hochreiter and Schmidhuber 1997, with
     the forget gate of Gers et al. 2000), :class:`torch.nn.GRU` (Cho et al. 2014) or
     :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts behind the embedding, between the
-    layers and in front of the head.
+    layers and in front of the head; with a pooling it also makes
+    whole tokens unknown, token 0 (Iyyer et al., "Deep Unordered Composition Rivals Syntactic
+    Methods for Text Classification", ACL 2015). Vectors of tokens begin small, so that a token
+    which was rarely seen says little.
 
     Parameters
     ----------
@@ -90,6 +97,7 @@ class SequenceNetwork(nn.Module):
         self.embedding = None
         if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
+            nn.init.normal_(self.embedding.weight, std=SMALL)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
             n_features if n_tokens is None else embedding_dim,
@@ -112,7 +120,7 @@ class SequenceNetwork(nn.Module):
     ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
-            steps = self.dropout(self.embedding(steps[..., 0]))
+            steps = self.dropout(self.embedding(self._with_unknown(steps[..., 0])))
         if self.mixed_precision:
             with torch.autocast(steps.device.type, torch.bfloat16):
                 outputs = self._read(steps, lengths).float()
@@ -131,6 +139,12 @@ class SequenceNetwork(nn.Module):
                 pooled = _outputs_at(outputs, some, columns)
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
         return self.head(self.dropout(pooled))
+
+    def _with_unknown(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The tokens, in training some of them unknown, unless each has an output of its own."""
+        if not self.training or not self.dropout.p or self.pooling is None:
+            return tokens
+        return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout.p)
 
     def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Outputs of every step, (n_steps, n_sequences, width)."""
