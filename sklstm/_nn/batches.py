@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise, repeat
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from torch.utils.data import Dataset
 
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
-from sklstm._nn.scaling import InputScaling, shared_tensor
+from sklstm._nn.scaling import InputScaling, shared_tensor, to_device
 
 __all__ = ["BatchLoader", "SequenceDataset", "differ_in_length", "split_batch"]
+
+BATCHES_AT_ONCE = 256
+"""Batches whose rows go to the device together: each by itself would be a copy at every step."""
 
 BATCHES_IN_POOL = 32
 MIN_FILLED = 0.95
@@ -53,19 +56,22 @@ class SequenceDataset(Dataset):
         behind = int(sequences.ends.max(initial=first))
         self.sequences = sequences
         self.device = device
-        starts, self._lengths = sequences.starts, shared_tensor(sequences.lengths)
+        starts = sequences.starts
+        self._first = first
         self._starts = shared_tensor(starts - first if first else starts).to(device)
         longest = max(sequences.max_length, 1)
         self._steps = torch.arange(longest, device=device)[:, None]
-        self._all_full = sequences.lengths.min(initial=longest) == longest
+        self._lengths = None
+        if sequences.lengths.min(initial=longest) < longest:
+            self._lengths = shared_tensor(sequences.lengths).to(device)
         # Each sequence begins and ends a step behind the one before: batches in this order, those
         # of predictions, are views of the table, which `batch` copies in large blocks.
         self._slides = (
-            self._all_full
+            self._lengths is None
             and not isinstance(target, Sequences)
             and bool((starts[1:] - starts[:-1] == 1).all())
         )
-        self.values = scaling.to_tensor(sequences.values[first:behind], dtype).to(device)
+        self.values = scaling.to_tensor(sequences.values[first:behind], dtype, device)
         self._read = scaling.reader(device, dtype)
         self.target = self.weight = self._of_steps = None
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
@@ -88,14 +94,14 @@ class SequenceDataset(Dataset):
 
         Parameters
         ----------
-        rows : ndarray or Tensor of int, shape (n_rows,), or slice
-            Which sequences.
+        rows : ndarray of int, shape (n_rows,), or slice
+            Which sequences. A slice takes nothing to the device.
 
         Returns
         -------
         inputs : tuple of Tensor
             Steps ``(n_steps, n_rows, n_features)``, short sequences at the front with zeros
-            behind; lengths ``(n_rows,)`` on the CPU, or None if all sequences fill ``n_steps``.
+            behind; lengths ``(n_rows,)``, or None if all sequences fill ``n_steps``.
         targets : tuple of Tensor
             Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None for what there is not.
             With a target for every step ``(n_steps, n_rows, n_outputs)`` and
@@ -106,64 +112,111 @@ class SequenceDataset(Dataset):
                 windows = self.values[:-1].unfold(0, len(self._steps), 1)[rows]
                 steps = windows.permute(2, 0, 1).contiguous()
                 return (self._read(steps, None), None), self._targets(rows)
-            rows = np.arange(len(self))[rows]
-        rows = torch.as_tensor(rows)
-        lengths = None if self._all_full else self._lengths[rows]
-        rows = rows.to(self.device, non_blocking=True)
-        steps = self._gather(self.values, self._starts[rows], lengths)
-        if self._of_steps is None:
-            targets = self._targets(rows)
-        else:
-            starts, target, weight = self._of_steps
-            target = self._gather(target, starts[rows], lengths)
-            targets = target, self._gather(weight, starts[rows], lengths)[..., 0]
-        if lengths is not None and int(lengths.min()) == len(steps):
-            lengths = None
-        return (self._read(steps, lengths), lengths), targets
+            return next(self._gathered(rows, [len(range(len(self))[rows])]))
+        return next(self.batches([torch.as_tensor(rows)]))
 
-    def merged_batch(self, rows: np.ndarray, columns: np.ndarray) -> tuple:
-        """Gather overlapping sequences together: those of a column are read in one run.
+    def batches(self, parts: Sequence[torch.Tensor]) -> Iterator[tuple]:
+        """Gather batch after batch; where they are goes to the device at once.
+
+        Parameters
+        ----------
+        parts : sequence of Tensor of int
+            Rows of each batch, on the CPU.
+
+        Yields
+        ------
+        tuple
+            As from `batch`.
+        """
+        return self._gathered(torch.cat(list(parts)).numpy(), [len(part) for part in parts])
+
+    def _gathered(self, rows: Any, sizes: list[int]) -> Iterator[tuple]:
+        """Batches of so many rows each: what the device has of them, cut to pieces."""
+        spans: Iterable = repeat((len(self._steps), len(self._steps)))
+        if self._lengths is not None:
+            spans = _spans(self.sequences.lengths[rows], sizes)
+        if not isinstance(rows, slice):
+            rows = to_device(torch.from_numpy(rows), self.device)
+        lengths = repeat(None) if self._lengths is None else self._lengths[rows].split(sizes)
+        targets = self._cut_targets(rows, sizes)
+        of_targets: Iterable = repeat(None)
+        if self._of_steps is not None:
+            of_targets = self._of_steps[0][rows].split(sizes)
+        for starts, own, span, of_target, target in zip(
+            self._starts[rows].split(sizes), lengths, spans, of_targets, targets, strict=False
+        ):
+            if span[0] == span[1]:
+                own = None
+            steps = self._gather(self.values, starts, own, span)
+            if of_target is not None:
+                target = self._targets_of_steps(of_target, own, span)
+            yield (self._read(steps, own), own), target
+
+    def merged_batches(
+        self, rows: np.ndarray, sizes: np.ndarray, counts: np.ndarray
+    ) -> Iterator[tuple]:
+        """Gather overlapping sequences together: those of a run are read as one column.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
-            Which sequences; those of a column one after another, each a neighbour of the next.
-        columns : ndarray of int, shape (n_rows,)
-            Column of each, counted from 0 without a gap.
+            Sequences of run after run, each a neighbour of the next.
+        sizes : ndarray of int, shape (n_runs,)
+            How many of them each run has.
+        counts : ndarray of int, shape (n_batches,)
+            How many runs each batch has.
 
-        Returns
-        -------
+        Yields
+        ------
         inputs : tuple of Tensor
             Steps ``(n_steps, n_columns, n_features)`` from the start of the first sequence of a
-            column to the end of the last; lengths ``(n_rows,)`` on the CPU, from the start of the
-            column to the end of the sequence; columns ``(n_rows,)``.
+            column to the end of the last; lengths ``(n_rows,)``, from the start of the column to
+            the end of the sequence; columns ``(n_rows,)``.
         targets : tuple of Tensor
             As in `batch`.
         """
-        there = torch.from_numpy(rows).to(self.device, non_blocking=True)
-        starts, lengths = self.sequences.starts[rows], self.sequences.lengths[rows]
-        is_first = np.diff(columns, prepend=-1) > 0
-        is_last = np.append(is_first[1:], True)
-        lengths = starts + lengths - starts[is_first][columns]
-        first = torch.from_numpy(rows[is_first]).to(self.device, non_blocking=True)
-        steps = self._gather(self.values, self._starts[first], torch.from_numpy(lengths[is_last]))
-        of_rows = torch.from_numpy(columns).to(self.device, non_blocking=True)
-        inputs = self._read(steps, None), torch.from_numpy(lengths), of_rows
-        return inputs, self._targets(there)
+        last = np.cumsum(sizes) - 1
+        begin = self.sequences.starts[rows[last - sizes + 1]]
+        lengths = self.sequences.starts[rows] + self.sequences.lengths[rows]
+        lengths -= np.repeat(begin, sizes)
+        run = np.cumsum(counts) - counts  # the first of each batch
+        columns = np.repeat(np.arange(len(sizes)) - np.repeat(run, counts), sizes)
+        n_rows, n_columns = np.add.reduceat(sizes, run).tolist(), counts.tolist()
+        there = [
+            to_device(torch.from_numpy(of_all), self.device).split(cuts)
+            for of_all, cuts in (
+                (begin - self._first, n_columns),
+                (lengths[last], n_columns),
+                (lengths, n_rows),
+                (columns, n_rows),
+            )
+        ]
+        targets = self._cut_targets(to_device(torch.from_numpy(rows), self.device), n_rows)
+        spans = _spans(lengths[last], n_columns)
+        for starts, of_column, of_row, column, span, target in zip(
+            *there, spans, targets, strict=False
+        ):
+            steps = self._gather(self.values, starts, of_column, span)
+            yield (self._read(steps, None), of_row, column), target
 
     def _gather(
-        self, values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor | None
+        self,
+        values: torch.Tensor,
+        starts: torch.Tensor,
+        lengths: torch.Tensor | None,
+        span: tuple[int, int],
     ) -> torch.Tensor:
-        """Rows of values in time-major order; behind the end of a sequence their last one."""
-        if lengths is None:
-            index = starts + self._steps
-        else:
-            longest = max(int(lengths.max()), 1)
-            steps = torch.arange(longest, device=self.device)[:, None]
-            index = starts + steps
-            if int(lengths.min()) < longest:
-                inside = steps < lengths.to(self.device, non_blocking=True)
-                index = torch.where(inside, index, len(values) - 1)
+        """Rows of values in time-major order; behind the end of a sequence their last one.
+
+        `span` has the shortest and the longest of the lengths: asking the device takes waiting.
+        """
+        shortest, longest = span
+        if longest > len(self._steps):
+            self._steps = torch.arange(longest, device=self.device)[:, None]
+        steps = self._steps if longest == len(self._steps) else self._steps[:longest]
+        index = starts + steps
+        if lengths is not None and shortest < longest:
+            index = torch.where(steps < lengths, index, len(values) - 1)
         rows = values.index_select(0, index.flatten())  # indexing by two axes takes far longer
         return rows.view(*index.shape, -1)
 
@@ -171,6 +224,30 @@ class SequenceDataset(Dataset):
         if self.target is None:
             return None, None
         return self.target[rows], None if self.weight is None else self.weight[rows]
+
+    def _cut_targets(self, rows: Any, sizes: list[int]) -> Iterable[tuple]:
+        """Targets and weights of each of the batches."""
+        cut = (
+            repeat(None) if tensor is None else tensor.split(sizes)
+            for tensor in self._targets(rows)
+        )
+        return zip(*cut, strict=False)
+
+    def _targets_of_steps(
+        self, starts: torch.Tensor, lengths: torch.Tensor | None, span: tuple[int, int]
+    ) -> tuple:
+        assert self._of_steps is not None
+        target, weight = (
+            self._gather(values, starts, lengths, span) for values in self._of_steps[1:]
+        )
+        return target, weight[..., 0]
+
+
+def _spans(lengths: np.ndarray, sizes: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """The shortest and the longest of each batch, at least one step."""
+    first = np.cumsum([0, *sizes[:-1]])
+    longest = np.maximum(np.maximum.reduceat(lengths, first), 1)
+    return zip(np.minimum.reduceat(lengths, first).tolist(), longest.tolist(), strict=True)
 
 
 def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
@@ -276,13 +353,16 @@ class BatchLoader:
         if not self.shuffle:
             return (self.dataset.batch(slice(i, i + size)) for i in range(0, n_rows, size))
         rows = self._permutation(n_rows)
-        batches: Sequence[int] = range(len(self))
+        parts = rows.split(size)
         if self._buckets:
             pool = np.arange(n_rows) // (BATCHES_IN_POOL * size)
             rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]
-            batches = self._permutation(len(self)).tolist()
-        parts = rows.split(size)
-        return (self.dataset.batch(parts[i]) for i in batches)
+            parts = rows.split(size)
+            parts = [parts[i] for i in self._permutation(len(self)).tolist()]
+        some = range(0, len(parts), BATCHES_AT_ONCE)
+        return chain.from_iterable(
+            self.dataset.batches(parts[i : i + BATCHES_AT_ONCE]) for i in some
+        )
 
     def _permutation(self, n: int) -> torch.Tensor:
         return torch.randperm(n, generator=self.generator)
@@ -305,12 +385,13 @@ class BatchLoader:
             runs = self._permutation(len(first)).numpy()
             first, sizes = first[runs], sizes[runs]
         batches = (np.cumsum(sizes) - 1) // self.batch_size
-        cuts = np.flatnonzero(np.diff(batches)) + 1
-        for start, stop in pairwise([0, *cuts, len(first)]):
-            batch = slice(start, stop)
-            rows = self._order[ranges(first[batch], sizes[batch])]
-            columns = np.repeat(np.arange(stop - start), sizes[batch])
-            yield self.dataset.merged_batch(rows, columns)
+        cuts = np.append(np.flatnonzero(np.diff(batches, prepend=-1)), len(first))
+        some = [*range(0, len(cuts) - 1, BATCHES_AT_ONCE), len(cuts) - 1]
+        for begin, end in pairwise(some):
+            of_runs = slice(cuts[begin], cuts[end])
+            rows = self._order[ranges(first[of_runs], sizes[of_runs])]
+            counts = np.diff(cuts[begin : end + 1])
+            yield from self.dataset.merged_batches(rows, sizes[of_runs], counts)
 
 
 def _padded(values: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 __all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
 
@@ -60,7 +60,7 @@ class SequenceNetwork(nn.Module):
     -----
     - steps: ``(n_steps, n_sequences, n_features)``, zero behind the end of a sequence; tokens
       ``(n_steps, n_sequences, 1)``
-    - lengths: ``(n_sequences,)`` on the CPU, or None if every sequence has ``n_steps`` steps
+    - lengths: ``(n_sequences,)``, or None if every sequence has ``n_steps`` steps
     - output: ``(n_sequences, n_outputs)``; ``(n_steps, n_sequences, n_outputs)`` if `pooling` is
       None, with anything behind the end of a sequence
 
@@ -121,17 +121,12 @@ class SequenceNetwork(nn.Module):
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
             steps = self.dropout(self.embedding(self._with_unknown(steps[..., 0])))
-        if self.mixed_precision:
-            with torch.autocast(steps.device.type, torch.bfloat16):
-                outputs = self._read(steps, lengths).float()
-        else:
-            outputs = self._read(steps, lengths)
+        outputs = self._read(steps, lengths)
         if self.pooling is None:
             pooled = outputs
         elif lengths is None:
             pooled = self.pooling(outputs)
         else:
-            lengths = lengths.to(outputs.device, non_blocking=True)
             some = lengths.clamp(min=1)
             if columns is None:
                 pooled = self.pooling(outputs, some)
@@ -147,34 +142,53 @@ class SequenceNetwork(nn.Module):
         return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout.p)
 
     def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-        """Outputs of every step, (n_steps, n_sequences, width)."""
-        if lengths is None or not self.recurrent.bidirectional:
-            return self.recurrent(steps)[0]  # what stands behind the end cannot reach back
-        if steps.device.type == "cpu":
-            return self._read_both_ways(steps, lengths)
-        packed = pack_padded_sequence(steps, lengths.clamp(min=1), enforce_sorted=False)
-        return pad_packed_sequence(self.recurrent(packed)[0], total_length=len(steps))[0]
+        """Outputs of every step, (n_steps, n_sequences, width).
 
-    def _read_both_ways(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Outputs of a bidirectional network, each direction a run of its own.
-
-        torch reads packed sequences without oneDNN, which takes up to eight times as long.
+        Sequences of different lengths are not packed: backwards each is reversed by itself. Packed
+        ones take torch to its slow algorithms, and wait for the device at every batch.
         """
-        layers = self.recurrent
-        run = RUNS[layers.mode]
-        zeros = steps.new_zeros(1, steps.shape[1], layers.hidden_size)
-        state = (zeros, zeros) if layers.mode == "LSTM" else zeros
-
-        def read(steps: torch.Tensor, weights: list[torch.Tensor]) -> torch.Tensor:
-            return run(steps, state, weights, True, 1, 0.0, layers.training, False, False)[0]
-
+        layers, weights = self.recurrent, self.recurrent.all_weights
+        n_directions = 2 if layers.bidirectional else 1
+        dtype, drops = steps.dtype, layers.training and layers.dropout > 0
+        if self.mixed_precision:  # not by autocast: on CUDA it would compute them in float16
+            steps = steps.bfloat16()
+        backwards = None
+        if lengths is not None and layers.bidirectional:
+            backwards = _reversal(len(steps), lengths)
+        if backwards is None and not drops:
+            return self._run(steps, weights, n_directions).to(dtype)
         for layer in range(layers.num_layers):
-            if layer > 0:
-                steps = nn.functional.dropout(steps, layers.dropout, layers.training)
-            forth, back = layers.all_weights[2 * layer : 2 * layer + 2]
-            backwards = _reversed(read(_reversed(steps, lengths), back), lengths)
-            steps = torch.cat([read(steps, forth), backwards], dim=2)
-        return steps
+            if layer > 0 and drops:  # cuDNN's own dropout has a state that cannot be kept
+                steps = nn.functional.dropout(steps, layers.dropout)
+            of_layer = weights[layer * n_directions : (layer + 1) * n_directions]
+            if backwards is None:
+                steps = self._run(steps, of_layer, n_directions)
+            else:
+                forth = self._run(steps, of_layer[:1])
+                back = self._run(_picked(steps, backwards), of_layer[1:])
+                steps = torch.cat([forth, _picked(back, backwards)], dim=2)
+        return steps.to(dtype)
+
+    def _run(
+        self, steps: torch.Tensor, weights: Sequence[Sequence[torch.Tensor]], n_directions: int = 1
+    ) -> torch.Tensor:
+        """Outputs of some of the layers; `weights` has those of each layer and direction."""
+        layers = self.recurrent
+        some = len(weights) < layers.num_layers * (2 if layers.bidirectional else 1)
+        if self.mixed_precision or (some and steps.device.type != "cpu"):
+            weights = _in_one_block(weights, steps.dtype)
+        zeros = steps.new_zeros(len(weights), steps.shape[1], layers.hidden_size)
+        return RUNS[layers.mode](
+            steps,
+            (zeros, zeros) if layers.mode == "LSTM" else zeros,
+            list(chain.from_iterable(weights)),
+            True,
+            len(weights) // n_directions,
+            0.0,
+            layers.training,
+            n_directions == 2,
+            False,
+        )[0]
 
 
 class LastPooling(nn.Module):
@@ -270,12 +284,31 @@ def _outputs_at(
     return outputs.flatten(0, 1).index_select(0, (lengths - 1) * outputs.shape[1] + columns)
 
 
-def _reversed(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Each sequence from its end to its start, and so what stands behind the end."""
-    n_steps, n_sequences = outputs.shape[:2]
-    places = (lengths - 1 - torch.arange(n_steps)[:, None]) % n_steps
-    rows = (places * n_sequences + torch.arange(n_sequences)).flatten()
+def _reversal(n_steps: int, lengths: torch.Tensor) -> torch.Tensor:
+    """Where each step goes if each sequence is read from its end, and what is behind it too."""
+    steps = torch.arange(n_steps, device=lengths.device)[:, None]
+    columns = torch.arange(len(lengths), device=lengths.device)
+    return ((lengths - 1 - steps) % n_steps * len(lengths) + columns).flatten()
+
+
+def _picked(outputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Steps in another order; `rows` count the steps of all sequences."""
     return outputs.flatten(0, 1).index_select(0, rows).view_as(outputs)
+
+
+def _in_one_block(
+    weights: Sequence[Sequence[torch.Tensor]], dtype: torch.dtype
+) -> list[list[torch.Tensor]]:
+    """The weights as views of one tensor, as cuDNN has them: all matrices, then all biases.
+
+    Weights in other places are copied there by torch at every call, with a warning.
+    """
+    in_order = [w for one in weights for w in one[:2]] + [w for one in weights for w in one[2:]]
+    block = torch.cat([weight.flatten() for weight in in_order]).to(dtype)
+    parts = block.split([weight.numel() for weight in in_order])
+    views = [part.view_as(weight) for part, weight in zip(parts, in_order, strict=True)]
+    n = 2 * len(weights)
+    return [[*views[i : i + 2], *views[n + i : n + i + 2]] for i in range(0, n, 2)]
 
 
 def _inside(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

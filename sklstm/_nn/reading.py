@@ -69,7 +69,7 @@ def _position(steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor
     if lengths is None:
         last: Any = max(len(steps) - 1, 1)
     else:
-        last = (lengths - 1).clamp(min=1).to(steps.device, non_blocking=True)
+        last = (lengths - 1).clamp(min=1)
     place = (2 * place / last - 1) * SPREAD
     return place.expand(steps.shape[:2])[..., None]
 

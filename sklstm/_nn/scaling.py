@@ -12,9 +12,13 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.reading import READS, SPREAD, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "shared_tensor"]
+__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
+VALUES_IN_BLOCK = 2**21
+NO_FLOAT64 = {"mps", "xpu"}
+"""Kinds of devices of which some, or all, have no such numbers."""
+
 LAST_SEEN = """
     last_seen (double[batch, n_features] seen_before, double[batch, n_features] age_before,
                double[batch, n_features] value)
@@ -157,7 +161,9 @@ class InputScaling:
         of_feature += 0 if self.median is None else 2
         return len(self.mean) * of_feature + ("position" in self.reads)
 
-    def to_tensor(self, values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    def to_tensor(
+        self, values: np.ndarray, dtype: torch.dtype, device: torch.device
+    ) -> torch.Tensor:
         """Scale steps, missing values still among them.
 
         Parameters
@@ -166,21 +172,30 @@ class InputScaling:
             Steps.
         dtype : torch.dtype
             Data type of the network.
+        device : torch.device
+            Where they go: what can be, is computed there.
 
         Returns
         -------
         Tensor of shape (n_steps + 1, n_features)
-            On the CPU, with a row of zeros, the padding, at the end; tokens as int32.
+            On the device, with a row of zeros, the padding, at the end; tokens as int32.
         """
         if self.n_tokens is not None:
             known = (values >= 0) & (values < self.n_tokens)
             tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
             tokens[:-1] = np.where(known, values, 0)
-            return torch.from_numpy(tokens)
-        mean, scale = shared_tensor(self.mean), shared_tensor(self.scale)
-        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype)
-        for start in range(0, len(values), BLOCK):  # in float64, without such a copy of the table
-            block = torch.from_numpy(values[start : start + BLOCK].astype(np.float64))
+            return to_device(torch.from_numpy(tokens), device)
+        scaled_there = device.type not in {"cpu", *NO_FLOAT64}
+        there = device if scaled_there else torch.device("cpu")
+        mean, scale = shared_tensor(self.mean).to(there), shared_tensor(self.scale).to(there)
+        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype, device=device)
+        size = max(VALUES_IN_BLOCK // values.shape[1], 1) if scaled_there else BLOCK
+        for start in range(0, len(values), size):  # in float64, without such a copy of the table
+            part = values[start : start + size]
+            if scaled_there and part.dtype == np.float32:  # half as much to carry
+                block = to_device(shared_tensor(part), device).double()
+            else:
+                block = to_device(torch.from_numpy(part.astype(np.float64)), there)
             padded[start : start + len(block)] = block.sub_(mean).div_(scale)
         return padded
 
@@ -352,6 +367,26 @@ def shared_tensor(array: np.ndarray) -> torch.Tensor:
         On the CPU.
     """
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor to a device, without waiting until it is there.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        On the CPU.
+    device : torch.device
+        A CUDA one copies in the background from pinned memory only.
+
+    Returns
+    -------
+    Tensor
+        The same one, if the device is the CPU.
+    """
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def _differences(sequences: Sequences) -> Sequences:
