@@ -346,6 +346,11 @@ class BatchLoader:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
+    def n_steps(self) -> list[int]:
+        """Number of steps of the sequences of each batch, if they are not shuffled."""
+        lengths = self.dataset.sequences.lengths
+        return np.add.reduceat(lengths, np.arange(0, len(lengths), self.batch_size)).tolist()
+
     def __iter__(self) -> Iterator[tuple]:
         if self.supervised_steps > 1:
             return self._merged_batches()

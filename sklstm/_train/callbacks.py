@@ -160,8 +160,7 @@ class ClipGradients(Callback):
         gradients = [p.grad for p in self.parameters_ if p.grad is not None]
         norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
         scale = (self.max_norm / (norm + CLIP_EPSILON)).clamp(max=1)
-        for gradient in gradients:
-            gradient.mul_(scale)
+        torch._foreach_mul_(gradients, scale)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Let go of them."""

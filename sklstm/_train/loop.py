@@ -18,15 +18,18 @@ from sklstm._train.seeds import RandomStream
 
 __all__ = ["SequenceNet"]
 
-OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "cuda": 2**26}
-"""Numbers that a recurrent layer puts out for a batch to predict: measured, and estimated."""
+OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "gpu": 2**26}
+"""Numbers that a recurrent layer puts out for a batch to predict: measured, and, for any other
+device, reasoned: 256 MB of them, and some times that for what the layer computes with.
+"""
 
 OUTPUTS_IN_PART = 2**19
 """Numbers that the recurrent layers put out for a part of a batch to train: measured."""
 
-LARGEST_BATCH = {"cpu": 2**10, "cuda": 2**13}
+LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
 SMALLEST_BATCH = 32
 SMALLEST_PART = 4
+LOSSES_AT_ONCE = 2**10
 
 
 class _Run(NamedTuple):
@@ -195,9 +198,13 @@ class SequenceNet(NeuralNet):
             On the CPU; one row a step, sequence by sequence, if the network has no pooling.
         """
         self._set_training(False)
+        loader = self.get_iterator(dataset)
         with torch.inference_mode():
-            batches = [_by_sequence(self.infer(x), x[1]) for x, _ in self.get_iterator(dataset)]
-            return torch.cat(batches).cpu()
+            outputs = [
+                _by_sequence(self.infer(inputs), inputs[1], n_steps)
+                for (inputs, _), n_steps in zip(loader, loader.n_steps(), strict=True)
+            ]
+            return torch.cat(outputs).cpu()
 
     def get_iterator(self, dataset: SequenceDataset, training: bool = False) -> BatchLoader:
         """Batches to train on; or larger ones to predict."""
@@ -229,7 +236,7 @@ class SequenceNet(NeuralNet):
         """
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
-        kind = "cpu" if self.device == "cpu" else "cuda"
+        kind = "cpu" if self._on_cpu() else "gpu"
         fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width())
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
@@ -262,7 +269,7 @@ class SequenceNet(NeuralNet):
         than two threads want large parts.
         """
         by_onednn = (
-            self.device == "cpu"
+            self._on_cpu()
             and self.module__cell == "lstm"
             and self.module__dtype is torch.float32
         )
@@ -271,6 +278,9 @@ class SequenceNet(NeuralNet):
         n_steps, n_sequences = steps.shape[:2]
         fitting = OUTPUTS_IN_PART // (n_steps * self._width() * self.module__num_layers)
         return -(-n_sequences // max(fitting, SMALLEST_PART))
+
+    def _on_cpu(self) -> bool:
+        return torch.device(self.device).type == "cpu"
 
     def _width(self) -> int:
         """Outputs of a step: those of both directions."""
@@ -305,21 +315,17 @@ class SequenceNet(NeuralNet):
         if iterator is None:
             return
         per_batch = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
-        total_weight = 0
+        mean = _MeanLoss()
         for batch in iterator:
             if per_batch:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            target, weight = batch[1]
-            weight = _total_weight(target, weight)
-            total += step["loss"].detach() * weight
-            total_weight += weight
+            mean.add(step["loss"].detach(), _total_weight(*batch[1]))
             if per_batch:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
-        loss = (total / total_weight).item()
-        finite = np.isfinite(loss) and all(w.isfinite().all() for w in self.module_.parameters())
-        if not finite:
+        loss = mean.result()
+        finite = torch.stack([w.isfinite().all() for w in self.module_.parameters()])
+        if not (np.isfinite(loss) and finite.all()):
             raise Diverged(
                 f"The training diverged in epoch {len(self.history)}, with a {prefix} loss of "
                 f"{loss:.4g}. Lower lr (it is {self.lr}) or clip_grad_norm, or set "
@@ -353,20 +359,61 @@ class SequenceNet(NeuralNet):
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
 
 
-def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another."""
+class _MeanLoss:
+    """Weighted mean of the losses of batches, which stay on the device until there are many."""
+
+    def __init__(self) -> None:
+        self.total = self.total_weight = 0.0
+        self.losses: list[torch.Tensor] = []
+        self.weights: list[Any] = []
+
+    def add(self, loss: torch.Tensor, weight: Any) -> None:
+        """Take a batch into account."""
+        self.losses.append(loss)
+        self.weights.append(weight)
+        if len(self.losses) == LOSSES_AT_ONCE:
+            self._read()
+
+    def result(self) -> float:
+        """The mean."""
+        self._read()
+        return self.total / self.total_weight
+
+    def _read(self) -> None:
+        """Add up on the CPU: some devices have no float64."""
+        if not self.losses:
+            return
+        losses, weights = torch.stack(self.losses), self.weights
+        if isinstance(weights[0], torch.Tensor):
+            losses, weight = torch.stack([losses, torch.stack(weights)]).cpu().double()
+        else:
+            losses, weight = losses.cpu().double(), torch.tensor(weights, dtype=torch.float64)
+        self.total += float(losses @ weight)
+        self.total_weight += float(weight.sum())
+        self.losses, self.weights = [], []
+
+
+def _by_sequence(
+    outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int
+) -> torch.Tensor:
+    """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another.
+
+    `n_steps` is the sum of the lengths: to ask the device would be to wait for it.
+    """
     if outputs.ndim == 2:
         return outputs
     outputs = outputs.transpose(0, 1)
     if lengths is None:
         return outputs.flatten(0, 1)
-    steps = torch.arange(outputs.shape[1], device=outputs.device)
-    return outputs[steps < lengths.to(outputs.device)[:, None]]
+    sequences = torch.arange(len(lengths), device=lengths.device)
+    sequence = sequences.repeat_interleave(lengths, output_size=n_steps)
+    steps = torch.arange(n_steps, device=lengths.device) - (lengths.cumsum(0) - lengths)[sequence]
+    return outputs[sequence, steps]
 
 
 def _total_weight(target: torch.Tensor, weight: torch.Tensor | None) -> Any:
     """Weight of a batch: the number of its sequences, if they have no weights."""
-    return len(target) if weight is None else weight.sum(dtype=torch.float64)
+    return len(target) if weight is None else weight.sum()
 
 
 def _listens_to_batches(callback: Callback) -> bool:
