@@ -11,6 +11,7 @@ import torch
 
 __all__ = [
     "device_here",
+    "explain_large_batches",
     "explain_out_of_memory",
     "flops_of_step",
     "resolve_device",
@@ -19,6 +20,8 @@ __all__ = [
 
 TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
 FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""How the CPU, accelerators, cuBLAS and cuDNN say so, where they raise no error of its own."""
 
 
 class _ThreadUsers:
@@ -60,7 +63,7 @@ def resolve_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        ``"auto"`` for CUDA if there is a GPU, else the CPU; or a name torch knows.
+        ``"auto"`` for CUDA if there is a GPU that computes, else the CPU; or a name torch knows.
 
     Returns
     -------
@@ -70,7 +73,12 @@ def resolve_device(name: str) -> torch.device:
     Raises
     ------
     ValueError
-        If torch does not know the device, or this machine has none of the kind.
+        If torch does not know the device, or nothing can be computed on it here.
+
+    Warns
+    -----
+    UserWarning
+        If ``"auto"`` finds a GPU that does not compute.
 
     Examples
     --------
@@ -78,15 +86,31 @@ def resolve_device(name: str) -> torch.device:
     device(type='cpu')
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        try:
+            return _tried("cuda")
+        except RuntimeError as error:  # too old for this torch, or taken by another process
+            warnings.warn(
+                f"There is a GPU, which does not compute: {str(error).splitlines()[0]} The CPU is "
+                "used. device='cpu' asks for it without this warning.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return torch.device("cpu")
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        return _tried(name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device={name!r} cannot be used here: {str(error).splitlines()[0]} "
             "Use device='auto' for a GPU if there is one and the CPU if not, or 'cpu'."
         ) from error
+
+
+def _tried(name: str) -> torch.device:
+    """The device, on which something small was computed and read back."""
+    device = torch.device(name)
+    torch.ones(2, device=device).sum().item()
     return device
 
 
@@ -168,17 +192,17 @@ def suitable_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
 
 
 @contextmanager
-def explain_out_of_memory(device: Any, batch_size: int, setting: str) -> Iterator[None]:
+def explain_out_of_memory(device: Any, what: str, cure: str) -> Iterator[None]:
     """Say what to lower when the device has no memory left.
 
     Parameters
     ----------
     device : torch.device or str
         Named in the message.
-    batch_size : int
-        Named in the message.
-    setting : str
-        What the user sets to change it.
+    what : str
+        What needed the memory.
+    cure : str
+        What to do.
 
     Yields
     ------
@@ -189,15 +213,43 @@ def explain_out_of_memory(device: Any, batch_size: int, setting: str) -> Iterato
     ------
     MemoryError
         In place of torch's own error.
+
+    Examples
+    --------
+    >>> with explain_out_of_memory("cpu", "batches of 64", "Lower batch_size."):
+    ...     raise RuntimeError("CUDNN_STATUS_ALLOC_FAILED")
+    Traceback (most recent call last):
+    MemoryError: Out of memory on cpu with batches of 64. Lower batch_size.
     """
     try:
         yield
     except RuntimeError as error:
-        on_cpu = "can't allocate memory" in str(error)
-        if not on_cpu and not isinstance(error, torch.OutOfMemoryError):
+        known = isinstance(error, torch.OutOfMemoryError)
+        if not known and not any(text in str(error) for text in OUT_OF_MEMORY):
             raise
-        raise MemoryError(
-            f"Out of memory on {device} with batches of {batch_size} sequences. Lower {setting}, "
-            "then hidden_size, num_layers or the length of the sequences (window_size), or use "
-            "device='cpu'."
-        ) from error
+        raise MemoryError(f"Out of memory on {device} with {what}. {cure}") from error
+
+
+def explain_large_batches(device: Any, batch_size: int, setting: str) -> Any:
+    """`explain_out_of_memory` for what is computed in batches.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Named in the message.
+    batch_size : int
+        Named in the message.
+    setting : str
+        What the user sets to change it.
+
+    Returns
+    -------
+    context manager
+        For the computation.
+    """
+    return explain_out_of_memory(
+        device,
+        f"batches of {batch_size} sequences",
+        f"Lower {setting}, then hidden_size, num_layers or the length of the sequences "
+        "(window_size), or use device='cpu'.",
+    )

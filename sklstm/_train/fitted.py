@@ -20,7 +20,12 @@ from sklstm._nn.scaling import InputScaling
 from sklstm._nn.spread import GaussianHead, QuantileHead
 from sklstm._nn.starts import Start, start_from_plain
 from sklstm._train.callbacks import ClipGradients, refuse_scorers
-from sklstm._train.devices import device_here, explain_out_of_memory, suitable_threads
+from sklstm._train.devices import (
+    device_here,
+    explain_large_batches,
+    explain_out_of_memory,
+    suitable_threads,
+)
 from sklstm._train.loop import SequenceNet
 from sklstm._train.plan import DTYPES, Plan
 from sklstm._train.seeds import RandomStream
@@ -30,6 +35,9 @@ __all__ = ["FittedNetwork"]
 KINDS = NumberHead, GaussianHead, QuantileHead, LabelHead, LabelsHead
 HEADS = {head.__name__: head for head in KINDS}
 """Kinds of targets that can be saved."""
+
+VALUES_AT_ONCE = 2**25
+"""Numbers of a table that lie on the device while it is predicted: reasoned, 128 MB in float32."""
 
 
 @dataclass
@@ -201,14 +209,21 @@ class FittedNetwork:
         """
         if target is not None:
             target = self.targets(sequences, target)
-        return SequenceDataset(
-            sequences,
-            self.scaling,
-            device=torch.device(self.net.device),
-            dtype=self.net.module_.head.weight.dtype,
-            target=target,
-            weight=weight,
-        )
+        dtype = self.net.module_.head.weight.dtype
+        size = sequences.values.size * dtype.itemsize / 2**20
+        with explain_out_of_memory(
+            self.net.device,
+            f"the data on it, {size:,.0f} MB of steps",
+            "Give fewer rows or features, or use device='cpu'.",
+        ):
+            return SequenceDataset(
+                sequences,
+                self.scaling,
+                device=torch.device(self.net.device),
+                dtype=dtype,
+                target=target,
+                weight=weight,
+            )
 
     def targets(
         self, sequences: Sequences, target: np.ndarray | Sequences
@@ -256,10 +271,14 @@ class FittedNetwork:
         ndarray of float64, shape (n_sequences, n_outputs) or (sum of lengths, n_outputs)
             As `outputs`.
         """
-        if not differ_in_length(sequences):
+        of_slice = sequences.starts // max(VALUES_AT_ONCE // sequences.n_features, 1)
+        differ = differ_in_length(sequences)
+        if not differ and of_slice.min() == of_slice.max():
             return self._outputs(sequences)
-        order = np.argsort(sequences.lengths, kind="stable")  # similar lengths together
-        outputs = self._outputs(sequences[order])
+        lengths = sequences.lengths if differ else np.zeros(len(sequences))
+        order = np.lexsort((lengths, of_slice))  # slice by slice, similar lengths together
+        slices = np.split(order, np.flatnonzero(np.diff(of_slice[order])) + 1)
+        outputs = np.concatenate([self._outputs(sequences[rows]) for rows in slices])
         sizes: np.ndarray = sequences.lengths if self.per_step else np.ones(len(order), int)
         starts = np.empty(len(order), dtype=np.int64)
         starts[order] = np.cumsum(sizes[order]) - sizes[order]
@@ -267,11 +286,10 @@ class FittedNetwork:
 
     def _outputs(self, sequences: Sequences) -> np.ndarray:
         batch_size = min(len(sequences), self.net.prediction_batch_size(sequences.max_length))
+        setting = "iterator_valid__batch_size in skorch_params"
         with (
             suitable_threads(batch_size, self.net.module__hidden_size),
-            explain_out_of_memory(
-                self.net.device, batch_size, "iterator_valid__batch_size in skorch_params"
-            ),
+            explain_large_batches(self.net.device, batch_size, setting),
         ):
             outputs = self.net.outputs(self.dataset(sequences))
         return outputs.numpy().astype(np.float64)

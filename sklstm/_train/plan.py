@@ -64,7 +64,14 @@ OF_NO_MATTER = {"callbacks", "checkpoint", "device", "random_state", "verbose", 
 """Settings that do not make another training."""
 
 MIN_RUNS_IN_BATCH = 4
-MERGE_FROM_FLOPS = {"cpu": 1e7, "cuda": 5e10}  # the former measured, the latter estimated
+MERGE_FROM_FLOPS = 1e7
+"""Operations of a batch from which merging pays on a CPU: measured."""
+
+FLOPS_TO_FILL_GPU = 2e8
+"""Operations of a step that a GPU does in the time it takes to begin one: reasoned, not measured.
+
+A step of some 10 microseconds, at 20 of 10^12 operations a second.
+"""
 
 
 @dataclass(frozen=True)
@@ -297,15 +304,22 @@ class Plan:
                     "reads. Use supervised_steps='auto' or 1."
                 )
             return asked
-        longest = sequences.max_length
-        if not can_merge or (sequences.series < 0).all() or not self._merging_pays(longest):
+        if not can_merge or (sequences.series < 0).all():
             return 1
-        return max(min(self["batch_size"] // MIN_RUNS_IN_BATCH, longest // 2), 1)
+        return self._worth_merging(sequences.max_length)
 
-    def _merging_pays(self, n_steps: int) -> bool:
-        """Whether a batch has so much to compute that a part of it is clearly quicker."""
-        flops = n_steps * flops_of_step(self["batch_size"], self["hidden_size"])
-        return flops >= MERGE_FROM_FLOPS["cpu" if self.device.type == "cpu" else "cuda"]
+    def _worth_merging(self, n_steps: int) -> int:
+        """How many neighbours share a run, 1 if that is no clear gain.
+
+        A run is longer than a history, and a batch has fewer of them. On a CPU the time of a step
+        is that of its operations. On a GPU it is always the same for few sequences: merging more
+        than fill it would add steps and save nothing.
+        """
+        flops = flops_of_step(self["batch_size"], self["hidden_size"])
+        most = max(min(self["batch_size"] // MIN_RUNS_IN_BATCH, n_steps // 2), 1)
+        if self.device.type == "cpu":
+            return most if n_steps * flops >= MERGE_FROM_FLOPS else 1
+        return max(min(most, int(flops // FLOPS_TO_FILL_GPU)), 1)
 
     def _try_optimizer(self) -> None:
         """Find settings that the optimizer does not take before training begins."""

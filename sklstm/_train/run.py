@@ -10,7 +10,7 @@ from sklstm._nn.batches import differ_in_length
 from sklstm._train.beginning import finish
 from sklstm._train.callbacks import EarlyStopping, KeepWeights, Progress, Schedule
 from sklstm._train.checkpoint import Checkpoint, describe_run, refuse_another_run
-from sklstm._train.devices import explain_out_of_memory, suitable_threads
+from sklstm._train.devices import explain_large_batches, suitable_threads
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
@@ -54,7 +54,7 @@ def run(
     n_columns = -(-plan["batch_size"] // fitted.supervised_steps)
     with (
         suitable_threads(n_columns, plan["hidden_size"]),
-        explain_out_of_memory(plan.device, plan["batch_size"], "batch_size"),
+        explain_large_batches(plan.device, plan["batch_size"], "batch_size"),
     ):
         try:
             fitted.net.train(

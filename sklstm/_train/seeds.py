@@ -91,17 +91,17 @@ class RandomStream:
         if self._device.type == "cpu":
             yield
             return
-        there = torch.get_device_module(self._device)
-        before = there.get_rng_state()
         if self._device_state is None:
-            there.manual_seed(self._seed)
-        else:
-            there.set_rng_state(self._device_state)
+            self._device_state = torch.Generator(self._device).manual_seed(self._seed).get_state()
+        there = torch.get_device_module(self._device)
+        which = () if self._device.type == "mps" else (self._device,)  # there is only one of those
+        before = there.get_rng_state(*which)
+        there.set_rng_state(self._device_state, *which)
         try:
             yield
         finally:
-            self._device_state = there.get_rng_state()
-            there.set_rng_state(before)
+            self._device_state = there.get_rng_state(*which)
+            there.set_rng_state(before, *which)
 
     def state(self) -> list[torch.Tensor]:
         """Tell where the stream is.
