@@ -117,7 +117,7 @@ def pad(sequences, device="cpu", dtype=torch.float64):
         steps[: len(sequence), column] = sequence
     ragged = min(lengths) < longest
     steps = torch.tensor(steps, device=device, dtype=dtype)
-    return steps, torch.tensor(lengths, dtype=torch.int32) if ragged else None
+    return steps, torch.tensor(lengths, dtype=torch.int32, device=device) if ragged else None
 
 
 def as_arrays(network):
@@ -176,9 +176,9 @@ def test_steps_behind_the_end_get_no_gradient(cell, pooling, bidirectional, devi
     steps, lengths = pad(make_sequences(2, 0, 5, 1), device)
     network(steps.requires_grad_(), lengths).sum().backward()
     reached = (steps.grad != 0).any(2).cpu()
-    behind = torch.arange(len(steps))[:, None] >= lengths
-    assert not reached[behind].any()
-    assert torch.equal(reached[0], lengths > 0)
+    behind = torch.arange(len(steps), device=device)[:, None] >= lengths
+    assert not reached[behind.cpu()].any()
+    assert torch.equal(reached[0], lengths.cpu() > 0)
 
 
 @every_cell

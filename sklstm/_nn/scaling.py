@@ -1,6 +1,7 @@
 """From the steps as users have them to what the network reads: units, missing values, tokens."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -385,7 +386,8 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
         The same one, if the device is the CPU.
     """
     if device.type == "cuda":
-        tensor = tensor.pin_memory()
+        with suppress(RuntimeError):  # the system may have none left: then the copy is slower
+            tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 

@@ -405,10 +405,9 @@ def _by_sequence(
     outputs = outputs.transpose(0, 1)
     if lengths is None:
         return outputs.flatten(0, 1)
-    sequences = torch.arange(len(lengths), device=lengths.device)
-    sequence = sequences.repeat_interleave(lengths, output_size=n_steps)
-    steps = torch.arange(n_steps, device=lengths.device) - (lengths.cumsum(0) - lengths)[sequence]
-    return outputs[sequence, steps]
+    ends, places = lengths.cumsum(0), torch.arange(n_steps, device=lengths.device)
+    sequence = torch.searchsorted(ends, places, right=True)
+    return outputs[sequence, places - (ends - lengths)[sequence]]
 
 
 def _total_weight(target: torch.Tensor, weight: torch.Tensor | None) -> Any:

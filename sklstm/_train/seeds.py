@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
@@ -91,12 +91,15 @@ class RandomStream:
         if self._device.type == "cpu":
             yield
             return
-        if self._device_state is None:
-            self._device_state = torch.Generator(self._device).manual_seed(self._seed).get_state()
         there = torch.get_device_module(self._device)
-        which = () if self._device.type == "mps" else (self._device,)  # there is only one of those
+        only_one = self._device.type == "mps"
+        which = () if only_one else (self._device,)
         before = there.get_rng_state(*which)
-        there.set_rng_state(self._device_state, *which)
+        if self._device_state is None:
+            with nullcontext() if only_one else there.device(self._device):
+                there.manual_seed(self._seed)
+        else:
+            there.set_rng_state(self._device_state, *which)
         try:
             yield
         finally:
