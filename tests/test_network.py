@@ -219,7 +219,7 @@ def test_no_lengths_mean_full_length(cell, pooling, bidirectional, device):
     network = make_network(device, cell=cell, pooling=pooling, bidirectional=bidirectional)
     steps, lengths = pad(make_sequences(4, 4, 4), device)
     assert lengths is None
-    full = network(steps, torch.full((3,), 4))
+    full = network(steps, torch.full((3,), 4, device=device))
     torch.testing.assert_close(network(steps), full, rtol=0, atol=1e-12)
 
 

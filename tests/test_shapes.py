@@ -255,8 +255,8 @@ class Lengths:
     def __len__(self):
         return len(self.sequences)
 
-    def batch(self, rows):
-        return rows
+    def batches(self, parts):
+        return iter(parts)
 
 
 def padded_share(batches, lengths):

@@ -90,7 +90,7 @@ def resolve_device(name: str) -> torch.device:
             return torch.device("cpu")
         try:
             return _tried("cuda")
-        except RuntimeError as error:  # too old for this torch, or taken by another process
+        except (RuntimeError, AssertionError) as error:  # too old for this torch, or taken
             warnings.warn(
                 f"There is a GPU, which does not compute: {str(error).splitlines()[0]} The CPU is "
                 "used. device='cpu' asks for it without this warning.",
