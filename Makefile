@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH_PYTHON ?= $(BIN)/python
 NIGHTLY ?= https://pypi.anaconda.org/scientific-python-nightly-wheels/simple
 
-.PHONY: demo test lint types check test-lowest test-newest wheel-check fuzz bench bench-peers bench-cuda format clean
+.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu wheel-check fuzz bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -32,6 +32,9 @@ test-newest:                ## all tests with the newest of everything, and scik
 	.venv-newest/bin/python -m pip install --quiet --upgrade --pre --no-deps \
 		--index-url $(NIGHTLY) scikit-learn
 	.venv-newest/bin/python -m pytest -n auto
+
+test-simulated-gpu: .venv/.installed  ## what goes to a pretend device in each batch (also in make test)
+	$(BIN)/python -m pytest tests/test_pretend_gpu.py tests/test_devices.py
 
 wheel-check:                ## the wheel, in an empty environment, runs the README's first block
 	rm -rf .venv-wheel

@@ -83,7 +83,9 @@ def test_data_that_do_not_fit_are_named(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(SequenceDataset, "__init__", full)
-    with pytest.raises(MemoryError, match=r"the data on it, 0 MB of steps. Give fewer rows") as told:
+    with pytest.raises(
+        MemoryError, match=r"the data on it, 0 MB of steps. Give fewer rows"
+    ) as told:
         quick().fit(X, Y)
     assert "batch_size" not in str(told.value)
 

@@ -292,7 +292,9 @@ def test_a_model_from_a_gpu_predicts_without_one(way, tmp_path):
     model, X = on_table()
     expected = model.predict(X)
     model[-1].net_.device = "cuda:99"
-    with pytest.warns(UserWarning, match="fitted on cuda:99, which is not here: it predicts on the"):
+    with pytest.warns(
+        UserWarning, match="fitted on cuda:99, which is not here: it predicts on the"
+    ):
         loaded = WAYS[way](model, tmp_path)
     assert loaded[-1].device_ == "cpu"
     assert_same(loaded.predict(X), expected)

@@ -269,9 +269,7 @@ class SequenceNet(NeuralNet):
         than two threads want large parts.
         """
         by_onednn = (
-            self._on_cpu()
-            and self.module__cell == "lstm"
-            and self.module__dtype is torch.float32
+            self._on_cpu() and self.module__cell == "lstm" and self.module__dtype is torch.float32
         )
         if columns is not None or not by_onednn or torch.get_num_threads() > 2:
             return 1
@@ -393,9 +391,7 @@ class _MeanLoss:
         self.losses, self.weights = [], []
 
 
-def _by_sequence(
-    outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int
-) -> torch.Tensor:
+def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:
     """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another.
 
     `n_steps` is the sum of the lengths: to ask the device would be to wait for it.
