@@ -25,7 +25,6 @@ from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
 from sklstm._train.beginning import begin
 from sklstm._train.callbacks import ScikitLearnCallbacks
-from sklstm._train.checkpoint import read_checkpoint
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
 from sklstm._train.run import run
@@ -142,7 +141,7 @@ class BaseLSTM(SequenceEstimator):
         With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
         callbacks do not hear.
         """
-        plan, saved = _resumed(self._plan(**changes))
+        plan = self._plan(**changes)
         earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
@@ -163,7 +162,7 @@ class BaseLSTM(SequenceEstimator):
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:
-                run(plan, fitted, data, random, saved, callbacks)
+                run(plan, fitted, data, random, callbacks)
         finally:
             if fitted.n_epochs > done:  # what is broken off is kept up to its last epoch
                 self._keep(learned)
@@ -359,14 +358,6 @@ class BaseLSTM(SequenceEstimator):
 
 def _is_table(plan: Plan, X: Any) -> bool:
     return not plan.reads_tokens and is_table(X)
-
-
-def _resumed(plan: Plan) -> tuple[Plan, dict | None]:
-    """The checkpoint of the plan, and its seed if the plan has no seed of its own."""
-    saved = read_checkpoint(plan["checkpoint"])
-    if saved is not None and not isinstance(plan["random_state"], Integral):
-        plan = plan.with_seed(saved["run"]["seed"])
-    return plan, saved
 
 
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class KeepWeights(Callback):
     """
 
     kept_epoch_ = 0
+    has_undone = False
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Forget earlier runs."""
@@ -64,6 +65,7 @@ class KeepWeights(Callback):
         net : SequenceNet
             Its weights and history may be those of an epoch that was broken off.
         """
+        self.has_undone = True
         net.module_.load_state_dict(self.last_)
         del net.history_[self.n_epochs_ :]
 

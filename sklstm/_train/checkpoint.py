@@ -1,5 +1,6 @@
-"""A training that was broken off goes on from its last complete epoch."""
+"""A training that was broken off goes on from its last epoch, and a finished one is read."""
 
+import json
 import os
 import tempfile
 import warnings
@@ -15,12 +16,99 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from sklstm._data.samples import Samples
-from sklstm._train.plan import Plan
+from sklstm._train.plan import Plan, describe_setting
 from sklstm._train.seeds import RandomStream
+from sklstm._version import __version__
 
-__all__ = ["Checkpoint", "describe_run", "read_checkpoint", "refuse_another_run"]
+__all__ = ["Checkpoint", "TrainingFolder"]
 
 DIGEST_SIZE = 32
+CHANGING = {f"skorch.callbacks.{kind}" for kind in ("training", "lr_scheduler", "regularization")}
+FINISHED, UNFINISHED = "finished", "unfinished"
+
+
+class TrainingFolder:
+    """Files of one training: those of others, in a search or before, lie in folders beside it.
+
+    ``finished-10.sklstm`` is the state at the end of a training of ten epochs, and stays: a longer
+    one goes on from it. ``unfinished-10.sklstm`` is that after the last complete epoch, and goes
+    at the end. Each is replaced in one step, so equal trainings at one time do the work twice and
+    do no harm.
+
+    Parameters
+    ----------
+    plan : Plan
+        The settings, whose `checkpoint` is where the folder is made.
+    train, valid : Samples
+        The data.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Named by a hash of what makes the training, which ``training.json`` in it tells.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+    """
+
+    def __init__(self, plan: Plan, train: Samples, valid: Samples | None):
+        self.n_epochs = plan["max_epochs"]
+        self.scheduler = plan["lr_scheduler"]
+        self.goes_on = not plan.schedule_has_an_end
+        training = _describe_training(plan, train, valid)
+        told = json.dumps(training, indent=2, sort_keys=True)
+        self.path = Path(plan["checkpoint"]) / _digest(told.encode())[:10].hex()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not (self.path / "training.json").exists():
+                _write(self.path / "training.json", told.encode())
+        except OSError as error:
+            raise type(error)(
+                f"checkpoint={os.fspath(plan['checkpoint'])!r} has to be a folder that can be "
+                f"written to: {error}"
+            ) from error
+
+    def file(self, kind: str) -> Path:
+        """Tell where a state of this training lies, finished or unfinished."""
+        return self.path / f"{kind}-{self.n_epochs}.sklstm"
+
+    def read(self) -> dict[str, Any] | None:
+        """Read the state to go on from.
+
+        Returns
+        -------
+        dict or None
+            That of the end of this training, else the latest of this or of a shorter one.
+
+        Raises
+        ------
+        ValueError
+            If a file is damaged.
+
+        Warns
+        -----
+        UserWarning
+            If there is a shorter one, from which the learning rate does not allow to go on.
+        """
+        if self.file(FINISHED).exists():
+            return _read(self.file(FINISHED))
+        paths = sorted(self.path.glob("*.sklstm"))
+        if not self.goes_on:
+            others = [path for path in paths if path != self.file(UNFINISHED)]
+            paths = [self.file(UNFINISHED)] if self.file(UNFINISHED) in paths else []
+            if others and not paths:
+                warnings.warn(
+                    f"lr_scheduler={self.scheduler!r} depends on max_epochs: a training of "
+                    f"{_epochs(others[0])} epochs cannot go on to {self.n_epochs}, and the longer "
+                    "one trains from its beginning. lr_scheduler=None or 'plateau' goes on.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        states = [state for path in paths if (state := _read_if_there(path)) is not None]
+        states = [state for state in states if len(state["history"]) <= self.n_epochs]
+        return max(states, key=lambda state: len(state["history"]), default=None)
 
 
 class Checkpoint(Callback):
@@ -28,173 +116,121 @@ class Checkpoint(Callback):
 
     Parameters
     ----------
-    folder : path-like
-        Where the file is.
-    saved : dict or None
-        What `read_checkpoint` found there.
-    run : dict
-        What tells this training from another: kept in the file.
+    folder : TrainingFolder
+        Where the files are.
     random : RandomStream
         Random numbers of the training.
     companions : list of Callback
         Callbacks with `state_dict` and `load_state_dict`.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike,
-        saved: dict | None,
-        run: dict[str, Any],
-        random: RandomStream,
-        companions: list[Any],
-    ):
+    def __init__(self, folder: TrainingFolder, random: RandomStream, companions: list[Any]):
         self.folder = folder
-        self.saved = saved
-        self.run = run
         self.random = random
         self.companions = companions
+        self.was_finished_ = folder.file(FINISHED).exists()
+        self.saved_ = folder.read()
+        self.content_ = None if self.saved_ is None else _content(self.saved_)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs in all: those of a finished training, which something else may have stopped."""
+        if self.was_finished_ and self.saved_ is not None:
+            return len(self.saved_["history"])
+        return self.folder.n_epochs
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Bring back the saved state."""
-        if self.saved is None:
+        if self.saved_ is None:
             return
-        net.module_.load_state_dict(self.saved["weights"])
-        net.optimizer_.load_state_dict(self.saved["optimizer"])
-        net.history_ = History(self.saved["history"])
-        self.random.go_to(self.saved["random"])
-        for companion, state in zip(self.companions, self.saved["companions"], strict=True):
+        net.module_.load_state_dict(self.saved_["weights"])
+        net.optimizer_.load_state_dict(self.saved_["optimizer"])
+        net.history_ = History(self.saved_["history"])
+        self.random.go_to(self.saved_["random"])
+        for companion, state in zip(self.companions, self.saved_["companions"], strict=True):
             companion.load_state_dict(state)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save; if that fails, the file of before stays and training goes on."""
         state = {
-            "run": self.run,
             "weights": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "history": [_plain(row) for row in net.rows()],
             "random": self.random.state(),
             "companions": [companion.state_dict() for companion in self.companions],
         }
+        self.content_ = _content(state)
+        self._write(UNFINISHED, f"checkpoint of epoch {len(net.history)}")
+
+    def finish(self) -> None:
+        """Keep the last state as that of a finished training."""
+        if self.was_finished_ or self.content_ is None:
+            return
+        if self._write(FINISHED, "last checkpoint"):
+            self.folder.file(UNFINISHED).unlink(missing_ok=True)
+
+    def _write(self, kind: str, what: str) -> bool:
+        assert self.content_ is not None
         try:
-            _write_checkpoint(self.folder, state)
+            _write(self.folder.file(kind), self.content_)
         except OSError as error:
             warnings.warn(
-                f"The checkpoint of epoch {len(net.history)} could not be written to "
-                f"{self.folder}: {error}. The one before is kept, and training goes on.",
+                f"The {what} could not be written to {self.folder.path}: {error}. The one before "
+                "is kept, and training goes on.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
+            return False
+        return True
 
 
-def describe_run(plan: Plan, train: Samples, valid: Samples | None) -> dict[str, Any]:
-    """Describe what makes two trainings the same: settings, seed, features, data.
-
-    Parameters
-    ----------
-    plan : Plan
-        The settings.
-    train, valid : Samples
-        The data.
-
-    Returns
-    -------
-    dict of str to object
-        Texts and numbers.
-    """
+def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dict[str, Any]:
+    """What makes two trainings the same, but for their length: settings, seed, features, data."""
     settings = {name: repr(value) for name, value in plan.describe().items() if name != "seed"}
-    if plan["lr_scheduler"] is None:
-        del settings["max_epochs"]  # more epochs are more of the same
+    del settings["max_epochs"]
+    changing = [one for one in map(_unnamed, plan["callbacks"] or []) if _changes_training(one)]
+    told = [f"{type(one).__name__} {describe_setting(one.get_params())}" for one in changing]
     given = train.sequences.feature_names
     names = range(train.sequences.n_features) if given is None else given.tolist()
+    data = tuple(train), None if valid is None else tuple(valid)
     return settings | {
         "seed": plan.seed,
+        "callbacks": told,
         "features": ", ".join(map(str, names)),
-        "data": joblib.hash((tuple(train), None if valid is None else tuple(valid))),
+        "data": joblib.hash(data, coerce_mmap=True),  # workers of joblib get memory-mapped arrays
+        "version": __version__,
     }
 
 
-def refuse_another_run(plan: Plan, saved: dict | None, run: dict[str, Any]) -> None:
-    """Refuse to go on from the checkpoint of another training, or of a longer one.
-
-    Parameters
-    ----------
-    plan : Plan
-        The settings.
-    saved : dict or None
-        What `read_checkpoint` found.
-    run : dict
-        From `describe_run`.
-
-    Raises
-    ------
-    ValueError
-        If the trainings differ; the message names in what.
-    """
-    if saved is None:
-        return
-    then, n_epochs = saved["run"], len(saved["history"])
-    changed = [
-        f"{name} was {then.get(name)} and is {run.get(name)}"
-        for name in sorted(then | run)
-        if then.get(name) != run.get(name)
-    ]
-    if not changed and n_epochs > plan["max_epochs"]:
-        changed = [f"it has {n_epochs} epochs and max_epochs is {plan['max_epochs']}"]
-    if changed:
-        raise ValueError(
-            f"checkpoint={os.fspath(plan['checkpoint'])!r} holds another training: "
-            f"{'; '.join(changed)}. Give each training a folder of its own, or empty this one."
-        )
+def _unnamed(callback: Any) -> Any:
+    return callback[1] if isinstance(callback, tuple) else callback
 
 
-def checkpoint_path(folder: str | os.PathLike) -> Path:
-    """Tell where the file of a checkpoint is.
-
-    Parameters
-    ----------
-    folder : str or path-like
-        The folder that the user named.
-
-    Returns
-    -------
-    pathlib.Path
-        A file in it.
-    """
-    return Path(folder) / "checkpoint.sklstm"
+def _changes_training(callback: Any) -> bool:
+    """Whether it is one of skorch's that change weights or learning rates, or stop."""
+    return type(callback).__module__ in CHANGING
 
 
-def read_checkpoint(folder: str | os.PathLike | None) -> dict | None:
-    """Read the state of a training that was broken off, and make sure that a new one can be saved.
+def _content(state: dict[str, Any]) -> bytes:
+    """What stands in a file: a digest, and the state, which changes as training goes on."""
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    return _digest(buffer.getvalue()) + buffer.getvalue()
 
-    Parameters
-    ----------
-    folder : str, path-like or None
-        The folder, which is made if it is not there; None if nothing is to be saved.
 
-    Returns
-    -------
-    dict or None
-        None if nothing was saved.
+def _epochs(path: Path) -> str:
+    return path.stem.split("-")[1]
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
-    OSError
-        If nothing can be written to the folder.
-    """
-    if folder is None:
-        return None
-    path = checkpoint_path(folder)
+
+def _read_if_there(path: Path) -> dict[str, Any] | None:
+    """The state in a file, which an equal training may just have finished with."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise type(error)(
-            f"checkpoint={os.fspath(folder)!r} has to be a folder that can be written to: {error}"
-        ) from error
-    if not path.exists():
+        return _read(path)
+    except FileNotFoundError:
         return None
+
+
+def _read(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     digest, content = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
     if digest != _digest(content):
@@ -205,21 +241,17 @@ def read_checkpoint(folder: str | os.PathLike | None) -> dict | None:
     return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def _write_checkpoint(folder: str | os.PathLike, state: dict[str, Any]) -> None:
-    """Replace the file in one step: whenever the process dies, one of both is whole."""
-    buffer = BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getvalue()
-    path = checkpoint_path(folder)
-    draft = path.with_suffix(".draft")
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step: whenever the process dies, one of both is whole."""
+    descriptor, draft = tempfile.mkstemp(prefix="draft-", dir=path.parent)
     try:
-        with open(draft, "wb") as file:
-            file.write(_digest(content) + content)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        os.unlink(draft)
         raise
     if os.name == "posix":  # the name has to reach the disk too
         descriptor = os.open(path.parent, os.O_RDONLY)

@@ -17,7 +17,7 @@ from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.seeds import draw_seed
 
-__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan"]
+__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan", "describe_setting"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
@@ -119,8 +119,8 @@ class Plan:
         ValueError
             If the device is not there, or optimizer and scheduler cannot be made.
         """
-        if settings["checkpoint"] is not None and settings["warm_start"]:
-            raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
+        if settings["checkpoint"] is not None:
+            _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
         settings = {**settings, "reads": _read(settings["reads"])}
         plan = cls(types.MappingProxyType(settings), device, seed, title)
@@ -168,10 +168,6 @@ class Plan:
         settled = types.MappingProxyType(settings | chosen)
         return replace(self, settings=settled, chosen={**lasting, **chosen})
 
-    def with_seed(self, seed: int) -> "Plan":
-        """Take the seed of a training that goes on."""
-        return replace(self, seed=seed)
-
     @property
     def reads_tokens(self) -> bool:
         """Whether steps are tokens."""
@@ -213,7 +209,7 @@ class Plan:
             Numbers and texts, without what does not matter to the result.
         """
         settings = {
-            name: _describe(value)
+            name: describe_setting(value)
             for name, value in self.settings.items()
             if name not in OF_NO_MATTER
         }
@@ -274,6 +270,11 @@ class Plan:
             return self["lr_scheduler"](optimizer)
         n_epochs = self["max_epochs"]
         return SCHEDULES[self["lr_scheduler"]](optimizer, 1 if n_epochs == "auto" else n_epochs)
+
+    @property
+    def schedule_has_an_end(self) -> bool:
+        """Whether the learning rate of an epoch depends on how many there will be."""
+        return self["lr_scheduler"] in ("cosine", "onecycle", "step")
 
     def supervised_steps(self, sequences: Sequences) -> int:
         """Decide how many neighbours a training run merges.
@@ -336,6 +337,22 @@ class Plan:
             ) from error
 
 
+def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
+    """Refuse settings with which no training is the same as one before."""
+    if settings["warm_start"]:
+        raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
+    params = settings["init"].get_params() if hasattr(settings["init"], "get_params") else {}
+    names = [f"init {name}" for name in params if name.split("__")[-1] == "random_state"]
+    drawn = [name for name in names if params[name.removeprefix("init ")] is None]
+    if settings["random_state"] is None:
+        drawn = ["random_state"]
+    if drawn:
+        raise ValueError(
+            f"checkpoint needs a number as {drawn[0]}: a training with another seed is another "
+            "one, and would never be found again."
+        )
+
+
 def _read(reads: Any) -> Any:
     """What the network reads, as a tuple; "auto" stays."""
     if isinstance(reads, str):
@@ -345,26 +362,37 @@ def _read(reads: Any) -> Any:
     return tuple(reads)
 
 
-def _describe(setting: Any) -> Any:
-    """A setting as a text or number that is the same in another process."""
+def describe_setting(setting: Any) -> Any:
+    """Write a setting as a text or number that is the same in another process.
+
+    Parameters
+    ----------
+    setting : object
+        The value of a parameter.
+
+    Returns
+    -------
+    object
+        The value itself, if it is simple.
+    """
     if isinstance(setting, np.generic):
         setting = setting.item()
     if setting is None or isinstance(setting, (bool, int, float, str)):
         return setting
     if isinstance(setting, dict):
-        return str({name: _describe(value) for name, value in setting.items()})
+        return str({name: describe_setting(value) for name, value in setting.items()})
     if isinstance(setting, functools.partial):
         parts = setting.func, list(setting.args), setting.keywords
-        return f"partial({', '.join(str(_describe(part)) for part in parts)})"
+        return f"partial({', '.join(str(describe_setting(part)) for part in parts)})"
     if isinstance(setting, types.FunctionType):
         return f"{setting.__module__}.{setting.__qualname__} {joblib.hash(_code(setting))}"
     if isinstance(setting, (type, types.BuiltinFunctionType)):
         return f"{setting.__module__}.{setting.__qualname__}"
     if isinstance(setting, (list, tuple)) and not all(isinstance(x, (int, float)) for x in setting):
-        return str([_describe(value) for value in setting])
+        return str([describe_setting(value) for value in setting])
     if isinstance(setting, (np.ndarray, list, tuple)) or hasattr(setting, "__array__"):
         return joblib.hash(np.asarray(setting))
-    return f"{_describe(type(setting))} {_describe(getattr(setting, '__dict__', {}))}"
+    return f"{describe_setting(type(setting))} {describe_setting(getattr(setting, '__dict__', {}))}"
 
 
 def _code(function: types.FunctionType) -> list[Any]:
@@ -374,5 +402,5 @@ def _code(function: types.FunctionType) -> list[Any]:
         constants = [parts(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
         return [code.co_code, code.co_names, constants]
 
-    enclosed = [_describe(cell.cell_contents) for cell in function.__closure__ or ()]
-    return [parts(function.__code__), _describe(list(function.__defaults__ or ())), enclosed]
+    enclosed = [describe_setting(cell.cell_contents) for cell in function.__closure__ or ()]
+    return [parts(function.__code__), describe_setting(list(function.__defaults__ or ())), enclosed]

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 from skorch.callbacks import Callback
 
-from sklstm._data.samples import Samples, TrainingData
+from sklstm._data.samples import TrainingData
 from sklstm._nn.batches import differ_in_length
 from sklstm._train.beginning import finish
 from sklstm._train.callbacks import EarlyStopping, KeepWeights, Progress, Schedule
-from sklstm._train.checkpoint import Checkpoint, describe_run, refuse_another_run
+from sklstm._train.checkpoint import Checkpoint, TrainingFolder
 from sklstm._train.devices import explain_large_batches, suitable_threads
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
@@ -23,7 +23,6 @@ def run(
     fitted: FittedNetwork,
     data: TrainingData,
     random: RandomStream,
-    saved: dict | None = None,
     callbacks: Iterable[Callback] = (),
 ) -> None:
     """Train a network.
@@ -38,8 +37,6 @@ def run(
         To learn from, and to validate on.
     random : RandomStream
         Random numbers.
-    saved : dict or None
-        Checkpoint to go on from.
     callbacks : iterable of skorch.callbacks.Callback
         More callbacks, which hear last.
     """
@@ -47,7 +44,17 @@ def run(
     is_new, weights = not fitted.n_epochs, KeepWeights()
     if plan["early_stopping"]:
         weights = EarlyStopping(plan["n_iter_no_change"], plan["tol"])
-    told = _callbacks(plan, fitted.n_epochs, weights, random, saved, train, valid)
+    told: list[Callback] = []
+    if plan["lr_scheduler"] is not None:
+        told.append(Schedule(plan.scheduler))
+    checkpoint, n_epochs = None, plan["max_epochs"]
+    if plan["checkpoint"] is not None:
+        folder = TrainingFolder(plan, train, valid)
+        checkpoint = Checkpoint(folder, random, [weights, *told])
+        n_epochs = checkpoint.n_epochs
+        told.append(checkpoint)
+    if plan["verbose"]:
+        told.append(Progress(plan["verbose"], fitted.n_epochs + n_epochs, weights, plan.title))
     fitted.supervised_steps = plan.supervised_steps(train.sequences)
     if valid is not None and differ_in_length(valid.sequences):
         valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
@@ -60,7 +67,7 @@ def run(
             fitted.net.train(
                 fitted.dataset(*train),
                 None if valid is None else fitted.dataset(*valid),
-                epochs=plan["max_epochs"],
+                epochs=n_epochs,
                 random=random,
                 weights=weights,
                 callbacks=[*told, *callbacks],
@@ -68,28 +75,7 @@ def run(
             )
         finally:
             fitted.best_epoch = weights.kept_epoch_
+    if checkpoint is not None and not weights.has_undone:
+        checkpoint.finish()
     if valid is not None:
         finish(fitted, train, valid, data.everything if is_new else None)
-
-
-def _callbacks(
-    plan: Plan,
-    done: int,
-    weights: KeepWeights,
-    random: RandomStream,
-    saved: dict | None,
-    train: Samples,
-    valid: Samples | None,
-) -> list[Callback]:
-    """What a plan wants to happen after each epoch, in this order."""
-    callbacks: list[Callback] = []
-    if plan["lr_scheduler"] is not None:
-        callbacks.append(Schedule(plan.scheduler))
-    if plan["checkpoint"] is not None:
-        run = describe_run(plan, train, valid)
-        refuse_another_run(plan, saved, run)
-        companions = [weights, *callbacks]
-        callbacks.append(Checkpoint(plan["checkpoint"], saved, run, random, companions))
-    if plan["verbose"]:
-        callbacks.append(Progress(plan["verbose"], done + plan["max_epochs"], weights, plan.title))
-    return callbacks
