@@ -126,10 +126,9 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         Whether another `fit` goes on training the fitted network, with the statistics of the
         first fit, instead of starting afresh.
     checkpoint : str or path-like, default=None
-        Folder where the state of training is saved after each epoch, each training in a folder of
-        its own there, by its settings and data. A `fit` with the same ones goes on where another
-        has stopped, also to more `max_epochs`, and ends with the same weights; in a search too.
-        Needs a number as `random_state`. Callbacks of your own begin anew.
+        Folder where training is saved after each epoch, by its settings and data. A `fit` with the
+        same ones goes on where another stopped, also to more `max_epochs`, and ends with the same
+        weights. Needs a number as `random_state`. Callbacks of your own begin anew.
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None
