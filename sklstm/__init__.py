@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from sklstm._estimators.backtesting import backtest, backtest_scores
     from sklstm._estimators.classifier import LSTMClassifier
     from sklstm._estimators.forecaster import SequenceForecaster
+    from sklstm._estimators.pruning import PruningCallback
     from sklstm._estimators.regressor import LSTMRegressor
 
 __all__ = [
     "LSTMClassifier",
     "LSTMRegressor",
     "LagSequencer",
+    "PruningCallback",
     "SequenceDummyRegressor",
     "SequenceFlattener",
     "SequenceForecaster",
@@ -38,6 +40,7 @@ __all__ = [
 _NETWORKS = {
     "LSTMClassifier": "sklstm._estimators.classifier",
     "LSTMRegressor": "sklstm._estimators.regressor",
+    "PruningCallback": "sklstm._estimators.pruning",
     "SequenceForecaster": "sklstm._estimators.forecaster",
     "backtest": "sklstm._estimators.backtesting",
     "backtest_scores": "sklstm._estimators.backtesting",
