@@ -20,9 +20,10 @@ class PruningCallback:
     Parameters
     ----------
     trial : optuna.trial.Trial
-        It is told the loss after each epoch, the validation loss if there is one, and decides.
-        If the study maximises it is told the loss with a minus. Losses are in the units of y (of y squared), as settings decide what they are standardised
-        by; ``"huber"`` and losses of your own are told as they are.
+        It is told the loss after each epoch, the validation loss if there is one, and decides; if
+        the study maximises, with a minus. Losses are in units of y (``"squared_error"``: of y
+        squared), as settings decide what they are standardised by; ``"huber"`` and losses of your
+        own are told as they are.
 
     Raises
     ------
@@ -59,14 +60,38 @@ class PruningCallback:
         self._n_folds = 0
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Count a fold."""
+        """Count a fold.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            Where it is in what is fitted.
+        """
         self._n_folds += 1
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Leave the trial as it is: another fold may follow."""
+        """Leave the trial as it is: another fold may follow.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            Where it is in what is fitted.
+        """
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Wait for the end of the epoch."""
+        """Wait for the end of the epoch.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            Where it is in what is fitted.
+        """
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> None:
         """Tell the loss after an epoch, and stop if the trial is hopeless.

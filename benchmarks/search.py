@@ -1,0 +1,192 @@
+"""Searches on two cores, on Dask, resumed over rungs; what is sent, and what stays in memory.
+
+    python benchmarks/search.py
+
+24 candidates with 3 folds, on one core and on two, and on a Dask cluster of two processes, which
+`pip install 'sklstm[dask]'` brings: workers are started before the time begins, and the times are
+those of searches in turn. Scores have to be the same everywhere.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+from joblib.externals.loky.backend import queues
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, TimeSeriesSplit
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
+
+from sklstm import LSTMRegressor, SequenceWindower
+
+GRID = {
+    "lstmregressor__lr": [1e-3, 3e-3, 1e-2],
+    "lstmregressor__hidden_size": [8, 16],
+    "lstmregressor__clip_grad_norm": [0.1, 0.3, 1.0, 3.0],
+}
+
+
+class Count(Callback):
+    """Count epochs."""
+
+    begun = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Count one."""
+        Count.begun += 1
+
+
+def table(n_rows, n_features=4):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(n_rows, n_features))
+    values[:, 0] = np.sin(np.arange(n_rows) / 10) + 0.1 * values[:, 0]
+    return pd.DataFrame(values, columns=[f"sensor {k}" for k in range(n_features)])
+
+
+def model(**params):
+    settings = {"hidden_size": 8, "max_epochs": 10, "early_stopping": False, "random_state": 0}
+    return make_pipeline(SequenceWindower(24, horizon=1), LSTMRegressor(**settings | params))
+
+
+def scores(search):
+    return np.array([search.cv_results_[f"split{k}_test_score"] for k in range(3)])
+
+
+def run(grid, X, backend, n_jobs, **params):
+    with joblib.parallel_backend(backend, **params):
+        search = GridSearchCV(model(), grid, cv=TimeSeriesSplit(3), n_jobs=n_jobs, refit=False)
+        begin = time.perf_counter()
+        search.fit(X, X["sensor 0"])
+        return time.perf_counter() - begin, scores(search)
+
+
+def many_cores(n_rows, n_rounds):
+    X = table(n_rows)
+    warm = {"lstmregressor__lr": [1e-3, 3e-3]}
+    ways = {"one core": ("loky", 1), "two cores": ("loky", 2)}
+    given = {}
+    try:
+        import distributed
+    except ImportError:
+        print("Dask: not installed")
+    else:
+        cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+        client = distributed.Client(cluster)
+        ways["Dask"], given["Dask"] = ("dask", 2), {"scatter": [X, X["sensor 0"]]}
+    for name, (backend, n_jobs) in ways.items():
+        run(warm, X, backend, n_jobs, **given.get(name, {}))
+    times = {name: [] for name in ways}
+    for _ in range(n_rounds):
+        found = {}
+        for name, (backend, n_jobs) in ways.items():
+            seconds, found[name] = run(GRID, X, backend, n_jobs, **given.get(name, {}))
+            times[name].append(seconds)
+        assert all(np.array_equal(found["one core"], other) for other in found.values())
+    one = np.array(times["one core"])
+    for name, seconds in times.items():
+        ratio = np.median(np.array(seconds) / one)
+        print(f"{name}: {np.median(seconds):.1f} s, {ratio:.2f} of one core")
+    if "Dask" in ways:
+        ratio = np.median(np.array(times["Dask"]) / np.array(times["two cores"]))
+        print(f"Dask: {ratio:.2f} of two cores")
+        client.close()
+        cluster.close()
+
+
+def what_is_sent():
+    X, sizes, dumps = table(20_000, 16), [], queues.dumps
+
+    def noting(obj, *args, **kwargs):
+        sizes.append(len(made := dumps(obj, *args, **kwargs)))
+        return made
+
+    queues.dumps = noting
+    try:
+        for n_features in (16, 64):
+            X = table(20_000, n_features)
+            sizes.clear()
+            search = GridSearchCV(
+                model(max_epochs=1, batch_size=512, supervised_steps=4, init=None),
+                {"lstmregressor__lr": [1e-3, 1e-2]},
+                cv=TimeSeriesSplit(3),
+                n_jobs=2,
+                refit=False,
+            )
+            search.fit(X, X["sensor 0"])
+            print(
+                f"sent a task: {np.median(sizes) / 1e3:.0f} kB at the median, at most "
+                f"{max(sizes) / 1e3:.0f}; the table has {X.to_numpy().nbytes / 1e3:.0f}, its target "
+                "160, the numbers of all rows 160"
+            )
+    finally:
+        queues.dumps = dumps
+
+
+def halving():
+    X = table(1500)
+    grid = {"lstmregressor__lr": [3e-4, 1e-3, 3e-3, 1e-2], "lstmregressor__hidden_size": [4, 8]}
+    found, folder = {}, tempfile.mkdtemp()
+    for checkpoint in (None, folder):
+        Count.begun = 0
+        search = HalvingGridSearchCV(
+            model(checkpoint=checkpoint, callbacks=[Count()]),
+            grid,
+            resource="lstmregressor__max_epochs",
+            min_resources=4,
+            max_resources=16,
+            factor=2,
+            cv=TimeSeriesSplit(3),
+            refit=False,
+        )
+        begin = time.perf_counter()
+        search.fit(X, X["sensor 0"])
+        found[checkpoint] = Count.begun, time.perf_counter() - begin, search.best_params_
+        assert np.array_equal(first := scores(search), found.setdefault("scores", first))
+    (anew, seconds_anew, best), (on, seconds_on, same) = found[None], found[folder]
+    assert best == same
+    n_bytes = sum(os.path.getsize(os.path.join(at, f)) for at, _, fs in os.walk(folder) for f in fs)
+    n_files = sum(len(fs) for _, _, fs in os.walk(folder))
+    shutil.rmtree(folder)
+    print(
+        f"halving: {on} epochs with checkpoints, {anew} without ({on / anew:.2f}), in "
+        f"{seconds_on / seconds_anew:.2f} of the time; same scores and winner; "
+        f"{n_bytes / 1e6:.1f} MB in {n_files} files"
+    )
+
+
+def memory():
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    X = table(1000)
+    sizes = []
+    for n_candidates in (20, 100, 100):
+        grid = {"lstmregressor__lr": list(np.geomspace(1e-3, 1e-2, n_candidates))}
+        search = GridSearchCV(model(max_epochs=2), grid, cv=TimeSeriesSplit(3), refit=False)
+        search.fit(X, X["sensor 0"])
+        sizes.append(resident())
+    print(
+        f"memory of the process after 20 candidates: {sizes[0]:.0f} MB; after 100 more "
+        f"{sizes[1] - sizes[0]:+.1f}, after 100 more {sizes[2] - sizes[1]:+.1f}"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=1)
+    args = parser.parse_args()
+    memory()
+    halving()
+    what_is_sent()
+    many_cores(args.rows, args.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""
+Giving up hopeless trials
+=========================
+
+Optuna suggests settings one after another, and a ``PruningCallback`` tells it the loss after each
+epoch, inside ``cross_val_score``: a trial that is worse than the median of those before it ends
+there. Tomorrow's highest temperature in Seattle; the last year, never seen, tells how good the
+choice is, beside "as today" and gradient boosting on the same windows.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import optuna
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.metrics import mean_absolute_error
+from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMRegressor, PruningCallback, SequenceFlattener, SequenceWindower
+from sklstm.datasets import load_weather
+
+X = load_weather(as_frame=True).frame.drop(columns="weather")
+y = X["temp_max"]
+is_test = X.index >= "2015"
+
+# %%
+# A trial: settings, and the mean of three folds. ``error_score="raise"`` lets Optuna's own
+# exception pass.
+
+
+def forecaster(params):
+    """Make the Pipeline that some settings describe."""
+    params = dict(params)
+    windows = SequenceWindower(params.pop("window_size"), horizon=1)
+    return make_pipeline(windows, LSTMRegressor(max_epochs=12, random_state=0, **params))
+
+
+def objective(trial):
+    """Score the settings of a trial."""
+    params = {
+        "window_size": trial.suggest_int("window_size", 2, 30, log=True),
+        "hidden_size": trial.suggest_int("hidden_size", 4, 64, log=True),
+        "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
+    }
+    model = forecaster(params)
+    model[-1].set_callbacks(PruningCallback(trial))
+    scores = cross_val_score(
+        model,
+        X[~is_test],
+        y[~is_test],
+        cv=TimeSeriesSplit(3),
+        scoring="neg_mean_absolute_error",
+        error_score="raise",
+    )
+    return -scores.mean()
+
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+study = optuna.create_study(
+    sampler=optuna.samplers.TPESampler(seed=0),
+    pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+)
+study.optimize(objective, n_trials=16)
+n_epochs = [len(trial.intermediate_values) for trial in study.trials]
+states = [trial.state.name for trial in study.trials]
+print(f"{states.count('PRUNED')} of {len(states)} trials pruned, {sum(n_epochs)} epochs in all")
+print(f"best: {study.best_params}, error in the folds {study.best_value:.2f} degrees")
+
+# %%
+# The year that nothing was chosen on.
+
+best = forecaster(study.best_params).fit(X[~is_test], y[~is_test])
+windows = clone(best[0])
+boosting = make_pipeline(windows, SequenceFlattener(), HistGradientBoostingRegressor())
+boosting.fit(X[~is_test], y[~is_test])
+errors = {
+    "as today": mean_absolute_error(y[is_test], y.shift(1)[is_test]),
+    "gradient boosting": mean_absolute_error(y[is_test], boosting.predict(X[is_test])),
+    "LSTM": mean_absolute_error(y[is_test], best.predict(X[is_test])),
+}
+for name, error in errors.items():
+    print(f"{name:20s} {error:.2f} degrees")
+
+# %%
+# The trials: where each line ends, its trial was given up or had finished its last fold.
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+for trial in study.trials:
+    steps, losses = zip(*sorted(trial.intermediate_values.items()), strict=True)
+    color = "tab:gray" if trial.state.name == "PRUNED" else "tab:blue"
+    axes[0].plot(steps, losses, ".-", color=color, linewidth=1, markersize=3)
+axes[0].set(xlabel="epoch, fold after fold", ylabel="validation loss [degrees²]", yscale="log")
+axes[0].set_title("finished (blue) and pruned (gray) trials")
+axes[1].bar(list(errors), list(errors.values()), color=["tab:gray", "tab:orange", "tab:blue"])
+axes[1].set(ylabel="mean absolute error [degrees]", title="the last year")
+pictures = Path(__file__).parent / "pictures" if "__file__" in globals() else Path("pictures")
+pictures.mkdir(exist_ok=True)
+figure.savefig(pictures / "plot_optuna.png", dpi=100)
