@@ -117,11 +117,11 @@ def what_is_sent():
                 n_jobs=2,
                 refit=False,
             )
-            search.fit(X, X["sensor 0"])
+            with joblib.parallel_config(max_nbytes=1000):
+                search.fit(X, X["sensor 0"])
             print(
                 f"sent a task: {np.median(sizes) / 1e3:.0f} kB at the median, at most "
-                f"{max(sizes) / 1e3:.0f}; the table has {X.to_numpy().nbytes / 1e3:.0f}, its target "
-                "160, the numbers of all rows 160"
+                f"{max(sizes) / 1e3:.0f}, of a table of {X.to_numpy().nbytes / 1e3:.0f}"
             )
     finally:
         queues.dumps = dumps

@@ -136,7 +136,7 @@ def _comparable_loss(fitted: FittedNetwork) -> float:
     """The loss in units that are the same whatever the network reads and starts from."""
     row = fitted.net.history[-1]
     loss, head = float(row.get("valid_loss", row["train_loss"])), fitted.head
-    scale, loss_of = getattr(head, "scale", None), fitted.settings.get("loss")
+    scale, loss_of = getattr(head, "scale", None), str(fitted.settings.get("loss"))
     if scale is None:
         return loss
     if loss_of == "gaussian":
