@@ -124,7 +124,7 @@ class Mark(NamedTuple):
 
     Attributes
     ----------
-    index, columns : pandas.Index
+    row_index, columns : pandas.Index
         Those of the table, which never change.
     values : bytes
         A copy of its values, which may.
@@ -132,7 +132,7 @@ class Mark(NamedTuple):
         What else decides how it is read.
     """
 
-    index: pd.Index
+    row_index: pd.Index
     columns: pd.Index
     values: bytes
     settings: tuple
@@ -164,8 +164,8 @@ class Mark(NamedTuple):
         """Tell whether a table that was read is this one."""
         if reading is None or reading.mark is None:
             return False
-        index, columns, *others = reading.mark
-        return self.index is index and self.columns is columns and others == [*self[2:]]
+        row_index, columns, *others = reading.mark
+        return self.row_index is row_index and self.columns is columns and others == [*self[2:]]
 
 
 def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
