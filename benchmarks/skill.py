@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from report import RESULTS, machine, markdown
-from skills import error
+from skills import SQUARED, error
 from skills.models import MODELS
 from skills.sets import find_sets
 
@@ -29,6 +29,7 @@ COLORS = {
     "last value": "0.75",
     "a season before": "0.55",
     "most frequent": "0.75",
+    "mean": "0.75",
     "ridge": "#f2b134",
     "ridge from last value": "#e07b39",
     "logistic regression": "#f2b134",
@@ -37,7 +38,7 @@ COLORS = {
     "bag of words": "#f2b134",
     "bag of words and pairs": "#e07b39",
 }
-SQUARED = "mean squared error, in variances of the training rows"
+IN_VARIANCES = "mean squared error, in variances of the training rows"
 
 
 def main():
@@ -113,7 +114,7 @@ def describe(figures, options):
         "marked by their half: c, to choose defaults on; r, to report."
     ]
     for kind, of_kind in figures.groupby("kind", sort=False):
-        what = SQUARED if kind == "forecasts" else "accuracy"
+        what = IN_VARIANCES if kind in SQUARED else "accuracy"
         lines += ["", f"## {kind.capitalize()}: {what}", ""]
         lines.append(markdown(lay_out(kind, of_kind)))
     return "\n".join(lines) + "\n"
@@ -123,7 +124,7 @@ def lay_out(kind, figures):
     """Rows of the table of a kind, below them means and mean ranks."""
     errors, seconds = (pivot(figures, what) for what in ("error", "seconds"))
     halves = figures.groupby("set")["half"].first()
-    shown = errors if kind == "forecasts" else 1 - errors
+    shown = errors if kind in SQUARED else 1 - errors
     rows = [
         {"": f"{name} ({halves[name][0]})"}
         | {
@@ -135,7 +136,7 @@ def lay_out(kind, figures):
         for name in errors.index
     ]
     summaries = {"mean rank": errors.rank(axis=1).mean()}
-    if kind != "forecasts":
+    if kind not in SQUARED:
         summaries = {"mean": shown.mean()} | summaries
     for name, values in summaries.items():
         rows.append({"": name} | {model: f"{values[model]:.3f}" for model in errors})
@@ -177,9 +178,9 @@ def draw(figures, path, subtitle):
             ax.scatter(table[model], lines, size, COLORS[model], zorder=order, label=model)
         ax.set_yticks(lines, table.index)
         ax.set_ylim(len(table) - 0.5, -0.5)
-        what = SQUARED if kind == "forecasts" else "share of wrong labels"
+        what = IN_VARIANCES if kind in SQUARED else "share of wrong labels"
         ax.set(title=kind, xlabel=what)
-        ax.set_xscale("log" if kind == "forecasts" else "linear")
+        ax.set_xscale("log" if kind in SQUARED else "linear")
         ax.grid(alpha=0.3)
     labels = {}
     for ax in axes[:, 0]:

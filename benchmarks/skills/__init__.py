@@ -19,6 +19,8 @@ class Split(NamedTuple):
         Of a forecast: the last value known, and the one a season before.
     target : int, default=None
         Of a forecast: the feature that is forecast.
+    is_number : bool, default=False
+        Whether what is asked is a number, not a label.
     vectors : str, default=None
         Of texts: the file of word vectors.
     """
@@ -30,6 +32,7 @@ class Split(NamedTuple):
     last: np.ndarray | None = None
     season: np.ndarray | None = None
     target: int | None = None
+    is_number: bool = False
     vectors: str | None = None
 
 
@@ -40,7 +43,7 @@ class DataSet(NamedTuple):
     ----------
     name : str
         Of the set.
-    kind : {"forecasts", "recordings", "labels of rows", "labels of steps", "texts"}
+    kind : {"forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"}
         What is to do: which models can.
     half : {"choose", "report"}
         Whether defaults may be chosen on it, or are reported on it.
@@ -54,8 +57,12 @@ class DataSet(NamedTuple):
     read: Callable[[int], Split]
 
 
+SQUARED = "forecasts", "numbers"
+"""Kinds whose errors are squared."""
+
+
 def error(kind, y, predictions):
-    """Mean squared error of forecasts, share of wrong labels else."""
-    if kind == "forecasts":
+    """Mean squared error of numbers, share of wrong labels else."""
+    if kind in SQUARED:
         return float(np.mean((y - predictions) ** 2))
     return float(np.mean(np.ravel(y) != np.ravel(predictions)))

@@ -13,6 +13,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
@@ -90,7 +91,7 @@ def plain_lstm(split, seed):
 def _lstm(split, seed, params, pooling):
     X, X_test = split.X, split.X_test
     params = {"random_state": seed} | params
-    if split.target is not None:
+    if split.is_number:
         return LSTMRegressor(**params, **pooling).fit(X, split.y).predict(X_test)
     if isinstance(X[0], str):
         sequencer = TokenSequencer(token_pattern=WORDS)
@@ -112,6 +113,10 @@ def season_before(split, seed):
     return split.season
 
 
+def mean(split, seed):
+    return np.full(split.y_test.shape, split.y.mean())
+
+
 def most_frequent(split, seed):
     labels, counts = np.unique(split.y, return_counts=True)
     return np.full(split.y_test.shape, labels[counts.argmax()])
@@ -129,7 +134,7 @@ def relative_ridge(split, seed):
 
 
 def boosting(split, seed):
-    if split.target is None:
+    if not split.is_number:
         return _fit(HistGradientBoostingClassifier(early_stopping=False, random_state=0), split)
     model = HistGradientBoostingRegressor(early_stopping=False, random_state=0)
     return _search(model, LEAVES, split, split.y).predict(_lags(split)[1])
@@ -141,7 +146,8 @@ def logistic_regression(split, seed):
 
 
 def random_forest(split, seed):
-    return _fit(RandomForestClassifier(300, random_state=seed), split)
+    forest = RandomForestRegressor if split.is_number else RandomForestClassifier
+    return _fit(forest(300, random_state=seed), split)
 
 
 def bag_of_words(split, seed):
@@ -190,18 +196,20 @@ def _histories(X):
 
 ROWS, STEPS = "labels of rows", "labels of steps"
 LABELS = ("recordings", ROWS, STEPS)
+NUMBERS = ("forecasts", "numbers")
 
 MODELS = [
-    Model("sklstm", ("forecasts", *LABELS, "texts"), as_it_comes, is_random=True),
-    Model("plain LSTM", ("forecasts", *LABELS, "texts"), plain_lstm, is_random=True),
+    Model("sklstm", (*NUMBERS, *LABELS, "texts"), as_it_comes, is_random=True),
+    Model("plain LSTM", (*NUMBERS, *LABELS, "texts"), plain_lstm, is_random=True),
     Model("last value", ("forecasts",), last_value),
     Model("a season before", ("forecasts",), season_before),
+    Model("mean", ("numbers",), mean),
     Model("most frequent", (*LABELS, "texts"), most_frequent),
-    Model("ridge", ("forecasts",), ridge),
+    Model("ridge", NUMBERS, ridge),
     Model("ridge from last value", ("forecasts",), relative_ridge),
     Model("logistic regression", LABELS, logistic_regression),
-    Model("boosting", ("forecasts", ROWS, STEPS), boosting),
-    Model("random forest", LABELS, random_forest, is_random=True),
+    Model("boosting", (*NUMBERS, ROWS, STEPS), boosting),
+    Model("random forest", ("numbers", *LABELS), random_forest, is_random=True),
     Model("bag of words", ("texts",), bag_of_words),
     Model("bag of words and pairs", ("texts",), bag_of_pairs),
 ]

@@ -37,6 +37,10 @@ SmoothSubspace, SyntheticControl, TwoLeadECG. Tables alternate in the order of t
 """
 
 
+ETT = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"]
+AIR = ["month", "hour", "pm2.5", "DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"]
+
+
 class Forecast(NamedTuple):
     """A table and what is to be forecast.
 
@@ -82,6 +86,7 @@ class Forecast(NamedTuple):
             last=y[test - self.horizon],
             season=y[test - self.season],
             target=self.frame.columns.get_loc(self.target),
+            is_number=True,
         )
 
 
@@ -147,6 +152,36 @@ def seattle_steps(seed):
     return Split(sky.data[learned], y[learned], sky.data[asked], y[asked])
 
 
+def next_block(size, target, columns, path, seed):
+    """Blocks of rows, each a sequence by itself, and the mean of a column in the block behind."""
+    frame = load_weather(as_frame=True).data if path is None else pd.read_csv(path)
+    frame = frame.apply(pd.to_numeric, errors="coerce")[columns or list(frame)].ffill().bfill()
+    n_blocks = len(frame) // size
+    X = frame.to_numpy()[: n_blocks * size].reshape(n_blocks, size, -1)
+    y = X[1:, :, frame.columns.get_loc(target)].mean(axis=1)
+    return _of_numbers(X[:-1], y)
+
+
+def frequency(seed):
+    """Waves with noise: how fast each is, whatever its phase."""
+    rng = np.random.default_rng(0)
+    speed, phase = rng.uniform(0.5, 3, (400, 1)), rng.uniform(0, 2 * np.pi, (400, 1))
+    waves = np.sin(speed * np.linspace(0, 2 * np.pi, 50) + phase)
+    return _of_numbers((waves + rng.normal(scale=0.1, size=waves.shape))[..., None], speed[:, 0])
+
+
+def largest_product(seed):
+    """The largest product of two features at one step."""
+    X = np.random.default_rng(0).normal(size=(400, 20, 2))
+    return _of_numbers(X, X.prod(axis=2).max(axis=1))
+
+
+def _of_numbers(X, y):
+    n_train = int(0.75 * len(X))
+    y = (y - y[:n_train].mean()) / y[:n_train].std()
+    return Split(X[:n_train], y[:n_train], X[n_train:], y[n_train:], is_number=True)
+
+
 def occupancy(paths, seed):
     parts = []
     for path in paths:
@@ -200,11 +235,16 @@ def find_sets(folder):
     sets = [
         DataSet("Seattle's weather", "forecasts", "report", seattle),
         DataSet("digits", "recordings", "choose", digits),
+        DataSet("frequency", "numbers", "choose", frequency),
+        DataSet("largest product", "numbers", "report", largest_product),
+        DataSet(
+            "weeks of Seattle", "numbers", "report", partial(next_block, 7, "temp_max", None, None)
+        ),
         DataSet("sky by steps", "labels of steps", "choose", seattle_steps),
     ]
     if folder is not None:
         sets += [*_tables(folder), *_recordings(folder), *_texts(folder)]
-    kinds = ["forecasts", "recordings", "labels of rows", "labels of steps", "texts"]
+    kinds = ["forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"]
     return sorted(sets, key=lambda one: (kinds.index(one.kind), one.name.lower()))
 
 
@@ -223,10 +263,25 @@ def _tables(folder):
         for path, name, half, read in found
         if path.exists()
     ]
+    sets += _blocks(folder)
     if all(path.exists() for path in rows):
         read = partial(occupancy, rows)
         sets.append(DataSet("occupancy", "labels of rows", "report", read))
     return sets
+
+
+def _blocks(folder):
+    found = [
+        ("daily-min-temperatures.csv", "fortnights of minima", "choose", 14, "Temp", ["Temp"]),
+        ("ETTh1.csv", "days of load", "choose", 24, "HUFL", ETT),
+        ("ETTh1.csv", "days of oil", "report", 24, "OT", ETT),
+        ("beijing_pm25_2010_2014.csv", "days of PM2.5", "report", 24, "pm2.5", AIR),
+    ]
+    return [
+        DataSet(name, "numbers", half, partial(next_block, size, target, columns, folder / file))
+        for file, name, half, size, target, columns in found
+        if (folder / file).exists()
+    ]
 
 
 def _recordings(folder):
