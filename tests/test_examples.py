@@ -24,3 +24,11 @@ def test_example_runs_and_prints_baselines(example):
     assert rule in output
     assert baseline in output
     assert (example.parent / "pictures" / f"{example.stem}.png").exists()
+
+
+def test_two_processes_train_what_one_does():
+    example = EXAMPLES[0].parent / "train_in_two_processes.py"
+    output = subprocess.check_output([sys.executable, "-W", "error", example], text=True)
+    between, to_one = (float(line.split(": ")[1]) for line in output.splitlines()[:2])
+    assert between == 0
+    assert to_one < 1e-9
