@@ -2,15 +2,15 @@
 Train one network in several processes
 ======================================
 
-Where one GPU is not enough for one network, each process reads its share of every batch on a GPU of
-its own, and a callback averages the gradients: all take the same step. Here two processes of the CPU
-show that it is the training that one process does with batches twice as large::
+Where one GPU is not enough for one network, each process reads its share of every batch on a GPU
+of its own, and a callback averages the gradients: all take the same step. Here two processes of the
+CPU show that it is the training that one process does with batches twice as large::
 
     python examples/train_in_two_processes.py
 
-With GPUs set ``device=f"cuda:{rank}"`` and the backend ``"nccl"``. What is learned from the data before
-training would differ between the shares, so values are standardised beforehand; each share must
-have the same number of sequences, and all classes. (It starts processes, so it is no notebook.)
+With GPUs set ``device=f"cuda:{rank}"`` and the backend ``"nccl"``. What is learned from the data
+before training would differ between the shares, so values are standardised beforehand; each share
+must have the same number of sequences, and all classes. It starts processes, so it is no notebook.
 """
 
 import os
@@ -27,13 +27,7 @@ from torch import distributed, multiprocessing
 from sklstm import LSTMClassifier
 
 N_PROCESSES, BATCH_SIZE = 2, 1296
-SETTINGS = {
-    "hidden_size": 32,
-    "lr": 0.03,
-    "max_epochs": 60,
-    "standardize": False,
-    "dtype": "float64",
-}
+SETTINGS = {"hidden_size": 32, "lr": 0.03, "max_epochs": 60, "dtype": "float64"}
 
 
 class AverageGradients(Callback):
@@ -55,6 +49,7 @@ def train(rank, folder):
     X, y, X_test, _ = read()
     model = LSTMClassifier(
         **SETTINGS,
+        standardize=False,
         batch_size=BATCH_SIZE // N_PROCESSES,
         callbacks=[AverageGradients()],
         random_state=0,
@@ -78,8 +73,8 @@ def main():
         multiprocessing.spawn(train, (folder,), nprocs=N_PROCESSES)
         several = [np.load(Path(folder) / f"{rank}.npy") for rank in range(N_PROCESSES)]
     X, y, X_test, y_test = read()
-    one = LSTMClassifier(**SETTINGS, batch_size=BATCH_SIZE, random_state=0).fit(X, y)
-    alone = one.predict_proba(X_test)
+    one = LSTMClassifier(**SETTINGS, standardize=False, batch_size=BATCH_SIZE, random_state=0)
+    alone = one.fit(X, y).predict_proba(X_test)
     forest = RandomForestClassifier(random_state=0).fit(X.reshape(len(X), -1), y)
 
     print(f"largest difference between the processes: {np.abs(several[0] - several[1]).max():.0e}")

@@ -44,7 +44,7 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
         read both ways, histories of a table and whatever has `pooling=None` are not.
     dropout : float, default=0.0
         Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
-        the layers and in front of the linear head; with a pooling also of a token to be hidden.
+        the layers and in front of the linear head. With a pooling half as many tokens are hidden.
     pooling : {"last", "mean", "max", "attention", "auto"} or None, default="auto"
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``

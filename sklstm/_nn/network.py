@@ -22,10 +22,10 @@ class SequenceNetwork(nn.Module):
     The recurrent layers are those of :class:`torch.nn.LSTM` (Hochreiter and Schmidhuber 1997, with
     the forget gate of Gers et al. 2000), :class:`torch.nn.GRU` (Cho et al. 2014) or
     :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts behind the embedding, between the
-    layers and in front of the head; with a pooling it also makes
-    whole tokens unknown, token 0 (Iyyer et al., "Deep Unordered Composition Rivals Syntactic
-    Methods for Text Classification", ACL 2015). Vectors of tokens begin small, so that a token
-    which was rarely seen says little.
+    layers and in front of the head; with a pooling it also makes whole tokens unknown, token 0,
+    half as often (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
+    Classification", ACL 2015). Vectors of tokens begin small, so that a token which was rarely
+    seen says little.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class SequenceNetwork(nn.Module):
         """The tokens, in training some of them unknown, unless each has an output of its own."""
         if not self.training or not self.dropout.p or self.pooling is None:
             return tokens
-        return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout.p)
+        return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout.p / 2)
 
     def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Outputs of every step, (n_steps, n_sequences, width).
