@@ -160,8 +160,8 @@ class ClipGradients(Callback):
     def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
         """Scale the gradients."""
         gradients = [p.grad for p in self.parameters_ if p.grad is not None]
-        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
-        scale = (self.max_norm / (norm + CLIP_EPSILON)).clamp(max=1)
+        norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
+        scale = norm.add_(CLIP_EPSILON).reciprocal_().mul_(self.max_norm).clamp_(max=1)
         torch._foreach_mul_(gradients, scale)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
