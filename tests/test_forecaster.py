@@ -5,8 +5,18 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_pinball_loss
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
+from sklstm import (
+    LSTMRegressor,
+    SequenceFlattener,
+    SequenceForecaster,
+    SequenceWindower,
+    backtest,
+    backtest_scores,
+)
 
 RNG = np.random.default_rng(0)
 HOURS = pd.date_range("2024-03-01", periods=300, freq="h", tz="Europe/Berlin")
@@ -129,6 +139,139 @@ def test_backtests_are_forecasts_from_every_origin():
     by_step = backtest_scores(table, by="step")
     assert by_step.index.names == ["step", "rule"]
     assert len(by_step) == 12
+
+
+def lags_pipeline(horizon=6, **params):
+    windower = SequenceWindower(24, horizon=horizon, **params)
+    return make_pipeline(windower, SequenceFlattener(), HistGradientBoostingRegressor(max_iter=5))
+
+
+def test_a_pipeline_is_backtested_at_its_horizon():
+    table = backtest(lags_pipeline(), TIDE, start=200, stride=10, season=24)
+    model = lags_pipeline().fit(TIDE[:200].to_frame(), TIDE[:200])
+    by_hand = model.predict(TIDE.to_frame())[205::10]
+    np.testing.assert_allclose(table["forecast"], by_hand)
+    assert table["stamp"].tolist() == HOURS[205::10].tolist()
+    assert table["origin"].tolist() == HOURS[199:294:10].tolist()
+    np.testing.assert_allclose(table["actual"], TIDE[205::10])
+    np.testing.assert_allclose(table["last"], TIDE[199:294:10])
+    np.testing.assert_allclose(table["seasonal"], TIDE[181:276:10])
+    assert set(table["step"]) == {6}
+
+
+def test_a_pipeline_is_backtested_series_by_series():
+    table = panel()
+    y = table.pop("sales")
+    X = table.assign(past=y)
+    told = backtest(lags_pipeline(1, series="shop", time="day"), y, X, start=0.5)
+    assert told.groupby("series").size().tolist() == [60, 60]
+    assert told[told["series"] == "b"]["actual"].tolist() == y[180:].tolist()
+    assert told["stamp"].min() == pd.Timestamp("2024-03-01")
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "message"),
+    [
+        (lags_pipeline(horizon=0), {}, "needs a SequenceWindower with a horizon"),
+        (HistGradientBoostingRegressor(), {}, "foretells nothing"),
+        (lags_pipeline(), {"coverage": 0.9}, "Pipeline has no bands"),
+        (forecaster(), {"start": 300}, "leaves no row to forecast of 300"),
+    ],
+)
+def test_no_backtest(model, params, message):
+    with pytest.raises(ValueError, match=message):
+        backtest(model, TIDE, **params)
+
+
+# Several targets
+
+
+def independent_walks(n_rows=400, n_targets=8):
+    days = pd.date_range("2024-01-01", periods=n_rows, freq="D")
+    noise = np.random.default_rng(3).normal(size=(n_rows, n_targets))
+    y = np.zeros_like(noise)
+    for row in range(1, n_rows):
+        y[row] = 0.9 * y[row - 1] + noise[row]
+    return pd.DataFrame(y, days, [f"y{k}" for k in range(n_targets)])
+
+
+def test_each_target_alone_is_a_model_of_all_of_them():
+    y = independent_walks()
+    model = SequenceForecaster(LinearRegression(), 7, 2, per_target=True, calibration=0).fit(y)
+    z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()
+    lags = np.lib.stride_tricks.sliding_window_view(z, 9, axis=0).reshape(-1, 9)
+    by_hand = LinearRegression().fit(lags[:, :7], lags[:, 7:]).predict(z[-7:].T)
+    by_hand = by_hand.T * y.std(ddof=0).to_numpy() + y.mean().to_numpy()
+    np.testing.assert_allclose(model.predict(), by_hand)
+
+
+def test_what_errs_less_on_later_rows_is_kept():
+    y = independent_walks()
+    model = SequenceForecaster(LinearRegression(), 14, 3).fit(y)
+    errors = model.comparison_.set_index("rule")["MSE"]
+    assert errors.index.tolist() == ["last value", "targets together", "each target alone"]
+    assert model.per_target_
+    assert errors.idxmin() == "each target alone"
+    led = pd.DataFrame({"led": y["y0"].shift(1, fill_value=0), "leading": y["y0"]})
+    model = SequenceForecaster(LinearRegression(), 3, 1).fit(led)
+    assert not model.per_target_
+    assert SequenceForecaster(LinearRegression(), 3).fit(y["y0"]).comparison_.shape == (2, 2)
+
+
+# The future
+
+
+@pytest.mark.parametrize("per_target", [False, True])
+def test_no_forecast_looks_ahead(per_target):
+    """Rows behind an origin are changed: what was foretold from it stays."""
+    model = forecaster(per_target=per_target)
+    y = pd.DataFrame({"a": TIDE, "b": TIDE[::-1].to_numpy()})
+    X = pd.DataFrame({"x": RNG.normal(size=300)}, HOURS)
+    other_y, other_X = y.copy(), X.copy()
+    other_y[250:] += 1e3
+    other_X[250:] += 1e3
+    one, other = (
+        backtest(model, *tables, start=200, coverage=0.9) for tables in ((y, X), (other_y, other_X))
+    )
+    columns = ["forecast", "lower", "upper"]
+    known = one["origin"] < HOURS[250]
+    pd.testing.assert_frame_equal(one[known][columns], other[known][columns])
+    assert not np.allclose(one[~known]["forecast"], other[~known]["forecast"])
+
+
+def test_bands_of_a_backtest_are_those_of_updates():
+    y = pd.Series(RNG.normal(size=900), pd.RangeIndex(900), name="y")
+    y[600:] *= 3
+    model = forecaster(steps=3, calibration=0.2)
+    table = backtest(model, y, start=500, coverage=0.8).set_index(["origin", "step"])
+    model.fit(y[:500])
+    for row in range(500, 800):
+        model.update(y[row : row + 1])
+        if row % 50 == 0:
+            band = model.predict_interval(0.8)
+            pd.testing.assert_frame_equal(
+                table.loc[row][["lower", "forecast", "upper"]].reset_index(drop=True),
+                band.reset_index(drop=True),
+            )
+    scores = backtest_scores(table.reset_index())
+    assert scores.loc["forecaster", "coverage"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_pinball_loss_is_that_of_scikit_learn():
+    table = backtest(forecaster(), TIDE, coverage=0.8)
+    sides = [
+        mean_pinball_loss(table["actual"], table[side], alpha=alpha)
+        for side, alpha in (("lower", 0.1), ("upper", 0.9))
+    ]
+    score = backtest_scores(table).loc["forecaster", "pinball"]
+    assert score == pytest.approx(np.mean(sides))
+
+
+def test_a_search_of_the_regressor_goes_inside():
+    search = GridSearchCV(lstm(), {"hidden_size": [2, 4]}, cv=TimeSeriesSplit(2, gap=6))
+    model = SequenceForecaster(search, window_size=24, steps=6, calibration=0).fit(TIDE)
+    assert model.estimator_.best_params_["hidden_size"] in (2, 4)
+    assert len(model.predict()) == 6
 
 
 # Bands

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing, check_consistent_length
 
-from sklstm._estimators.forecaster import SequenceForecaster
-from sklstm._tables.calendar import Panel, read_panel
+from sklstm._data.frames import lay_out
+from sklstm._estimators.forecaster import ENOUGH_RESIDUALS, SequenceForecaster, conformal_level
+from sklstm._tables.calendar import read_panel
+from sklstm._tables.windower import SequenceWindower
+from sklstm._tables.windows import Windows
 
 __all__ = ["backtest", "backtest_scores"]
 
@@ -17,7 +22,7 @@ RULES = {"forecast": "forecaster", "last": "last value", "seasonal": "a season b
 
 
 def backtest(
-    forecaster: SequenceForecaster,
+    model: SequenceForecaster | BaseEstimator,
     y: Any,
     X: Any = None,
     *,
@@ -30,10 +35,11 @@ def backtest(
 
     Parameters
     ----------
-    forecaster : SequenceForecaster
-        A clone of it is fitted, once; later origins only bring newer rows.
+    model : SequenceForecaster or Pipeline
+        A clone of it is fitted, once; later origins only bring newer rows. A Pipeline has a
+        :class:`SequenceWindower` whose `horizon` is the step that is foretold.
     y, X : as in `SequenceForecaster.fit`
-        The past.
+        The past. Of a Pipeline what its `fit` takes, rows in time order.
     start : float or int, default=0.8
         Rows of each series to learn from: a share, or a number.
     stride : int, default=1
@@ -41,15 +47,21 @@ def backtest(
     season : int, default=None
         Rows of a season, for the rule that repeats it.
     coverage : float, default=None
-        Share of truths that bands are to hold. `None`: no bands.
+        Share of truths that bands are to hold, those of `predict_interval` with an `update` a row.
+        `None`: no bands. A Pipeline has none.
 
     Returns
     -------
     DataFrame
         A row for each series, origin, step and target: ``series``, ``origin``, ``stamp``,
-        ``step``, ``target``, ``actual``, ``forecast``, ``last``, ``seasonal``, ``lower`` and
-        ``upper``. ``scale`` is the mean absolute change of the rows that were learned, over a
-        season if there is one.
+        ``step``, ``target``, ``actual``, ``forecast``, ``last``, ``seasonal``, ``lower``,
+        ``upper`` and their ``nominal`` coverage. ``scale`` is the mean absolute change of the rows
+        that were learned, over a season if there is one.
+
+    Raises
+    ------
+    ValueError
+        If no row is left to forecast, or a Pipeline foretells nothing.
 
     Examples
     --------
@@ -62,72 +74,182 @@ def backtest(
     >>> backtest_scores(table).loc["last value", "MAE"].round(2)
     np.float64(0.34)
     """
-    whole = read_panel(y, X, forecaster.series, forecaster.time).regular()
-    n_first = {
-        name: round(start * len(table)) if isinstance(start, float) else start
-        for name, table in whole.tables.items()
-    }
+    if isinstance(model, SequenceForecaster):
+        parts = _of_forecaster(clone(model), y, X, start, stride, coverage)
+    else:
+        if coverage is not None:
+            raise ValueError(
+                f"{type(model).__name__} has no bands: use a SequenceForecaster, or coverage=None."
+            )
+        parts = _of_pipeline(clone(model), y, X, start, stride)
+    tables = [part.tidy(season, coverage) for part in parts]
+    result = pd.concat(tables, ignore_index=True)
+    if not len(result):
+        raise ValueError(f"start={start} leaves no row to forecast of {len(y)}.")
+    return result
+
+
+class _Told(NamedTuple):
+    """What was foretold of one series.
+
+    Attributes
+    ----------
+    name : hashable
+        Of the series; None if there is but one.
+    index : Index of length n_rows
+        Its stamps.
+    y : ndarray of shape (n_rows, n_targets)
+        What was.
+    targets : list
+        Names of the targets.
+    n_first : int
+        Rows that were learned.
+    place : ndarray of int, shape (n_origins,)
+        Newest row of each origin.
+    step : ndarray of int, shape (n_steps,)
+        Steps that are foretold.
+    said : ndarray of shape (n_origins, n_steps, n_targets)
+        Forecasts.
+    band : ndarray of that shape, or None
+        Half the width of the band.
+    """
+
+    name: Hashable
+    index: pd.Index
+    y: np.ndarray
+    targets: list
+    n_first: int
+    place: np.ndarray
+    step: np.ndarray
+    said: np.ndarray
+    band: np.ndarray | None = None
+
+    def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
+        """Make a row of each forecast whose truth is known."""
+        place, step, y, shape = self.place, self.step, self.y, self.said.shape
+        ahead = place[:, None] + step
+        inside = ahead < len(y)
+        ahead = np.where(inside, ahead, 0)
+        columns = {
+            "actual": np.where(inside[..., None], y[ahead], np.nan),
+            "forecast": self.said,
+            "last": np.broadcast_to(y[place][:, None], shape),
+        }
+        if season is not None:
+            back = season * -(-step // season)
+            columns["seasonal"] = y[place[:, None] + step - back]
+        if self.band is not None:
+            columns |= {"lower": self.said - self.band, "upper": self.said + self.band}
+        lag = season or 1
+        changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
+        rows = {
+            "series": np.full(self.said.size, self.name, dtype=object),
+            "origin": self.index[np.repeat(place, shape[1] * shape[2])],
+            "stamp": self.index[np.repeat(ahead, shape[2])],
+            "step": np.broadcast_to(step[None, :, None], shape).ravel(),
+            "target": np.tile(np.array(self.targets, dtype=object), len(place) * len(step)),
+        }
+        rows |= {key: values.ravel() for key, values in columns.items()}
+        rows["scale"] = np.broadcast_to(np.nanmean(changes, axis=0), shape).ravel()
+        if self.band is not None:
+            rows["nominal"] = np.full(self.said.size, coverage)
+        result = pd.DataFrame(rows).dropna(subset="actual", ignore_index=True)
+        return result.drop(columns="series") if self.name is None else result
+
+
+def _of_forecaster(
+    model: SequenceForecaster,
+    y: Any,
+    X: Any,
+    start: float | int,
+    stride: int,
+    coverage: float | None,
+) -> Iterator[_Told]:
+    whole = read_panel(y, X, model.series, model.time).regular()
+    n_first = {name: _n_first(start, len(table)) for name, table in whole.tables.items()}
     first = whole._replace(tables={n: t[: n_first[n]] for n, t in whole.tables.items()})
-    fitted = clone(forecaster)._fit_panel(first)
+    fitted = model._fit_panel(first)
     windows = fitted._windows(whole)
     begin = np.array([n_first[name] for name in windows.names])[windows.code] - 1
-    known = np.isfinite(windows.ahead).any(axis=(1, 2)) & windows.whole()
-    windows = windows.take(
-        known & (windows.place >= begin) & ((windows.place - begin) % stride == 0)
-    )
-    said = fitted._answers(fitted.estimator_, windows)
-    parts = []
+    reach = 0 if coverage is None else fitted.steps - 1  # whose truths come after the beginning
+    windows = windows.take(windows.whole() & (windows.place >= begin - reach))
+    said = fitted._answers(windows)
     for code, name in enumerate(windows.names):
         rows = windows.code == code
-        band = None if coverage is None else fitted._band(name, coverage)
-        parts.append(
-            _tidy(name, whole, fitted, windows.place[rows], said[rows], band, season, n_first[name])
+        place, first_place = windows.place[rows], n_first[name] - 1
+        shown = (place >= first_place) & ((place - first_place) % stride == 0)
+        band = None
+        if coverage is not None:
+            band = _bands(fitted, name, windows.take(rows), said[rows], coverage)[shown]
+        table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
+        values = table[fitted.targets_].to_numpy(float)
+        told = name, table.index, values, fitted.targets_, n_first[name]
+        yield _Told(*told, place[shown], step, said[rows][shown], band)
+
+
+def _bands(
+    fitted: SequenceForecaster, name: Hashable, windows: Windows, said: np.ndarray, coverage: float
+) -> np.ndarray:
+    """Half widths at each origin, from the newest residuals whose truth was known then."""
+    first = fitted.residuals_[name]
+    if len(first) < ENOUGH_RESIDUALS:
+        return np.broadcast_to(fitted._band(name, coverage), said.shape)
+    usable = windows.usable()
+    missed = (windows.in_units(windows.ahead) - said)[usable]
+    known_from = windows.place[usable] + fitted.steps
+    missed = np.abs(np.concatenate([first, missed])).reshape(-1, first[0].size)
+    widths = (
+        pd.DataFrame(missed)
+        .rolling(len(first))
+        .quantile(conformal_level(len(first), coverage), interpolation="higher")
+    )
+    n_known = np.searchsorted(known_from, windows.place, side="right")
+    return widths.to_numpy()[len(first) - 1 + n_known].reshape(said.shape)
+
+
+def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) -> Iterator[_Told]:
+    steps = [step for _, step in getattr(model, "steps", [])]
+    windowers = [step for step in steps if isinstance(step, SequenceWindower)]
+    horizon = sum(step.horizon for step in windowers)
+    if not horizon:
+        raise ValueError(
+            f"{type(model).__name__} foretells nothing: it needs a SequenceWindower with a horizon "
+            "of at least 1."
         )
-    return pd.concat(parts, ignore_index=True)
+    X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
+    check_consistent_length(X, y)
+    layout = None
+    if isinstance(X, pd.DataFrame):
+        layout = lay_out(X, windowers[0].series, windowers[0].time)
+    keys = np.zeros(len(y)) if layout is None or layout.keys is None else layout.keys
+    codes, names = pd.factorize(keys)
+    place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
+    n_first = np.array([_n_first(start, size) for size in np.bincount(codes)])
+    learned = place < n_first[codes]
+    rows = np.flatnonzero(learned)
+    model.fit(_safe_indexing(X, rows), _safe_indexing(y, rows))
+    said = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
+    values = np.asarray(y, dtype=float).reshape(len(y), -1)
+    targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
+    has_times = layout is not None and layout.times is not None
+    index = pd.Index(layout.times) if has_times else pd.RangeIndex(len(y))
+    for code, name in enumerate(names):
+        of_series = codes == code
+        origins = np.arange(n_first[code] - 1, of_series.sum() - horizon, stride)
+        yield _Told(
+            None if len(names) == 1 else name,
+            index[of_series],
+            values[of_series],
+            targets,
+            n_first[code],
+            origins,
+            np.array([horizon]),
+            said[of_series][origins + horizon][:, None],
+        )
 
 
-def _tidy(
-    name: Any,
-    panel: Panel,
-    fitted: SequenceForecaster,
-    place: np.ndarray,
-    said: np.ndarray,
-    band: np.ndarray | None,
-    season: int | None,
-    n_first: int,
-) -> pd.DataFrame:
-    """Rows of one series."""
-    table = panel.tables[name]
-    y = table[fitted.targets_].to_numpy(float)
-    n_steps, n_targets = said.shape[1:]
-    step = np.arange(1, n_steps + 1)
-    ahead = place[:, None] + step
-    inside = ahead < len(y)
-    ahead = np.where(inside, ahead, 0)
-    columns = {
-        "actual": np.where(inside[..., None], y[ahead], np.nan),
-        "forecast": said,
-        "last": np.broadcast_to(y[place][:, None], said.shape),
-    }
-    if season is not None:
-        back = season * -(-step // season)
-        columns["seasonal"] = y[place[:, None] + step - back]
-    if band is not None:
-        columns |= {"lower": said - band, "upper": said + band}
-    lag = season or 1
-    scale = np.nanmean(np.abs(y[lag:n_first] - y[: n_first - lag]), axis=0)
-    shape = said.shape
-    rows = {
-        "series": np.full(said.size, name, dtype=object),
-        "origin": table.index[np.repeat(place, n_steps * n_targets)],
-        "stamp": table.index[np.repeat(ahead, n_targets)],
-        "step": np.broadcast_to(step[None, :, None], shape).ravel(),
-        "target": np.tile(np.array(fitted.targets_, dtype=object), len(place) * n_steps),
-    }
-    rows |= {key: values.ravel() for key, values in columns.items()}
-    rows["scale"] = np.broadcast_to(scale, shape).ravel()
-    result = pd.DataFrame(rows).dropna(subset="actual", ignore_index=True)
-    return result.drop(columns="series") if name is None else result
+def _n_first(start: float | int, n_rows: int) -> int:
+    return round(start * n_rows) if isinstance(start, float) else start
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:
@@ -145,7 +267,8 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
     DataFrame
         A row for the forecaster and each rule: mean absolute error, root mean squared error, mean
         absolute scaled error (Hyndman and Koehler, "Another look at measures of forecast
-        accuracy", 2006), and with bands their coverage and mean width.
+        accuracy", 2006), and with bands their coverage, mean width and mean pinball loss at both
+        sides (Koenker and Bassett, "Regression Quantiles", 1978).
     """
     groups = [((), table)] if by is None else table.groupby(by, sort=True)
     rows = []
@@ -160,14 +283,26 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
                 "MASE": (missed.abs() / part["scale"]).mean(),
             }
             if "lower" in part and column == "forecast":
-                inside = part["actual"].between(part["lower"], part["upper"])
-                scores |= {
-                    "coverage": inside.mean(),
-                    "width": (part["upper"] - part["lower"]).mean(),
-                }
+                scores |= _scores_of_bands(part)
             keys = key if isinstance(key, tuple) else (key,)
             rows.append((*keys, rule, scores))
     names = [*([] if by is None else [by] if isinstance(by, str) else by), "rule"]
     index: pd.Index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
     index = index.get_level_values(0) if by is None else index
     return pd.DataFrame([row[-1] for row in rows], index=index)
+
+
+def _scores_of_bands(part: pd.DataFrame) -> dict[str, float]:
+    tail = (1 - part["nominal"]) / 2
+    pinball = [
+        np.maximum(level * missed, (level - 1) * missed).mean()
+        for level, missed in (
+            (tail, part["actual"] - part["lower"]),
+            (1 - tail, part["actual"] - part["upper"]),
+        )
+    ]
+    return {
+        "coverage": part["actual"].between(part["lower"], part["upper"]).mean(),
+        "width": (part["upper"] - part["lower"]).mean(),
+        "pinball": float(np.mean(pinball)),
+    }

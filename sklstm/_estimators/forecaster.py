@@ -10,18 +10,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.sequences import Sequences
 from sklstm._estimators.regressor import LSTMRegressor
 from sklstm._tables.calendar import Panel, future_index, read_panel, with_series
 from sklstm._tables.flattener import SequenceFlattener
-from sklstm._tables.windows import Windows, rows_ahead
+from sklstm._tables.windows import Windows, make_windows
 
 __all__ = ["SequenceForecaster"]
 
@@ -35,6 +35,7 @@ class SequenceForecaster(SequenceEstimator):
     A window of the last rows is read once and foretells all `steps` at once, so that no step
     rests on older data than it must; further steps feed forecasts back. The default estimator
     starts from a linear model relative to the last value, or to the step that repeats best.
+    Several targets are read together, or each by itself: what was better on later rows.
 
     Parameters
     ----------
@@ -52,6 +53,11 @@ class SequenceForecaster(SequenceEstimator):
     known : list of str, default=()
         Columns of `X` that are known ahead, such as a calendar or a weather forecast. All others
         are known up to now.
+    per_target : bool or "auto", default="auto"
+        Whether each of several targets is foretold from its own past alone, by one model for all
+        of them, so that there is more to learn from and less to learn. False: all from the past
+        of all. ``"auto"`` tries both, and keeps what errs less on the calibration rows; without
+        these it is False.
     calibration : float, default=0.1
         Part of each series, at its end, whose residuals of a first model say how wide a band must
         be. The estimator is then fitted again on everything. 0: no band, and one fit less.
@@ -62,6 +68,12 @@ class SequenceForecaster(SequenceEstimator):
         Fitted on windows of all series.
     targets_ : list
         Columns that are foretold.
+    per_target_ : bool
+        Whether each target is foretold from its own past alone.
+    comparison_ : DataFrame or None
+        Mean squared error on the calibration rows, in variances of each series: of the last value,
+        and of the first model, of both if two were tried. To compare settings by, such as the
+        window size: see the notes.
     residuals_ : dict of ndarray of shape (n_origins, steps, n_targets)
         What a first model missed, by series; newer ones come with `update`.
 
@@ -73,7 +85,14 @@ class SequenceForecaster(SequenceEstimator):
     Notes
     -----
     The band is split-conformal (Lei et al., "Distribution-Free Predictive Inference for
-    Regression", JASA 2018): quantiles of absolute residuals, step by step.
+    Regression", JASA 2018): quantiles of absolute residuals, step by step. As errors change with
+    the season, `update` keeps the newest residuals, as many as there were.
+
+    `fit(y, X)` is not that of a scikit-learn search. A search of its regressor goes inside:
+    ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
+    Settings of the forecaster itself are compared by `comparison_`, or by :func:`backtest`:
+    ``min([16, 32], key=lambda size: SequenceForecaster(window_size=size).fit(y).comparison_["MSE"]
+    .min())``.
 
     Examples
     --------
@@ -97,6 +116,7 @@ class SequenceForecaster(SequenceEstimator):
         "series": [str, None],
         "time": [str, None],
         "known": [list, tuple],
+        "per_target": ["boolean", StrOptions({"auto"})],
         "calibration": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -109,6 +129,7 @@ class SequenceForecaster(SequenceEstimator):
         series: str | None = None,
         time: str | None = None,
         known: list | tuple = (),
+        per_target: bool | str = "auto",
         calibration: float = 0.1,
     ):
         self.estimator = estimator
@@ -117,6 +138,7 @@ class SequenceForecaster(SequenceEstimator):
         self.series = series
         self.time = time
         self.known = known
+        self.per_target = per_target
         self.calibration = calibration
 
     def fit(self, y: Any, X: Any = None) -> Self:
@@ -167,18 +189,36 @@ class SequenceForecaster(SequenceEstimator):
                 UserWarning,
                 stacklevel=3,
             )
-        self.residuals_ = {
-            name: np.empty((0, self.steps, len(self.targets_))) for name in panel.tables
-        }
-        if self.calibration:
-            early, late = windows.halves(1 - self.calibration)
-            early, late = early & usable, late & usable
-            if late.any() and early.any():
-                first = self._fitted(windows.take(early))
-                self._keep_residuals(first, windows.take(late))
-        self.estimator_ = self._fitted(windows.take(usable))
+        self._calibrate(windows, usable)
+        self.estimator_ = self._fitted(windows.take(usable), self.per_target_)
         self._memory = panel.tail(self.window_size + self.steps)
         return self
+
+    def _calibrate(self, windows: Windows, usable: np.ndarray) -> None:
+        """Try first models on later rows: which is better, and what it missed."""
+        nothing = np.empty((0, self.steps, len(self.targets_)))
+        self.residuals_ = dict.fromkeys(windows.names, nothing)
+        self.per_target_, self.comparison_ = self.per_target is True, None
+        early, late = (half & usable for half in windows.halves(1 - self.calibration))
+        if not (self.calibration and early.any() and late.any()):
+            return
+        tried = [self.per_target_]
+        if self.per_target == "auto" and len(self.targets_) > 1:
+            tried = [False, True]
+        late_windows = windows.take(late)
+        last = late_windows.last()
+        errors = {"last value": np.mean((late_windows.ahead - last) ** 2)}
+        missed = {}
+        for per_target in tried:
+            first = self._fitted(windows.take(early), per_target)
+            missed[per_target] = late_windows.ahead - self._said(first, late_windows, per_target)
+            rule = "each target alone" if per_target else "targets together"
+            errors[rule if len(self.targets_) > 1 else "forecaster"] = np.mean(
+                missed[per_target] ** 2
+            )
+        self.per_target_ = min(missed, key=lambda one: np.mean(missed[one] ** 2))
+        self.comparison_ = pd.DataFrame({"rule": list(errors), "MSE": list(errors.values())})
+        self._keep_residuals(late_windows, missed[self.per_target_])
 
     def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
         """Foretell the rows behind the newest ones.
@@ -270,29 +310,40 @@ class SequenceForecaster(SequenceEstimator):
             windows = self._windows(longer.only(counts))
             newest = windows.usable() & windows.among_last(counts)
             if newest.any():
-                self._keep_residuals(self.estimator_, windows.take(newest))
+                newest_windows = windows.take(newest)
+                self._keep_residuals(newest_windows, self._missed(newest_windows))
         self._memory = longer.tail(self.window_size + self.steps)
         return self
 
-    def _fitted(self, windows: Windows) -> Any:
+    def _fitted(self, windows: Windows, per_target: bool) -> Any:
+        windows = windows.one_by_one() if per_target else windows
         estimator = LSTMRegressor() if self.estimator is None else clone(self.estimator)
         tags, n_outputs = get_tags(estimator), windows.ahead.shape[1] * windows.ahead.shape[2]
-        if not tags.input_tags.three_d_array:
+        if not _reads_sequences(estimator):
             if n_outputs > 1 and not tags.target_tags.multi_output:
                 estimator = MultiOutputRegressor(estimator)
             estimator = make_pipeline(SequenceFlattener(), estimator)
         ahead = windows.ahead.reshape(len(windows.ahead), -1)
         return estimator.fit(windows.sequences, ahead[:, 0] if n_outputs == 1 else ahead)
 
-    def _answers(self, estimator: Any, windows: Windows) -> np.ndarray:
-        """Forecasts in the units of the user, (n_windows, steps, n_targets)."""
+    def _said(self, estimator: Any, windows: Windows, per_target: bool) -> np.ndarray:
+        """Forecasts in units of the series, (n_windows, steps, n_targets)."""
+        if per_target:
+            said = np.asarray(estimator.predict(windows.one_by_one().sequences))
+            return said.reshape(len(self.targets_), -1, self.steps).transpose(1, 2, 0)
         said = np.asarray(estimator.predict(windows.sequences))
-        said = said.reshape(len(windows.ahead), self.steps, -1)
-        return said * windows.scale[:, None] + windows.mean[:, None]
+        return said.reshape(len(windows.ahead), self.steps, -1)
 
-    def _keep_residuals(self, estimator: Any, windows: Windows) -> None:
-        truth = windows.ahead * windows.scale[:, None] + windows.mean[:, None]
-        missed = truth - self._answers(estimator, windows)
+    def _answers(self, windows: Windows) -> np.ndarray:
+        """Forecasts in the units of the user, (n_windows, steps, n_targets)."""
+        return windows.in_units(self._said(self.estimator_, windows, self.per_target_))
+
+    def _missed(self, windows: Windows) -> np.ndarray:
+        """Residuals in units of the series, (n_windows, steps, n_targets)."""
+        return windows.ahead - self._said(self.estimator_, windows, self.per_target_)
+
+    def _keep_residuals(self, windows: Windows, missed: np.ndarray) -> None:
+        missed = missed * windows.scale[:, None]
         for code, name in enumerate(windows.names):
             new = missed[windows.code == code]
             old = self.residuals_[name]
@@ -312,7 +363,7 @@ class SequenceForecaster(SequenceEstimator):
                 "There are no residuals to tell a band from: fit with more rows, or calibration "
                 "above 0."
             )
-        level = min(np.ceil((len(missed) + 1) * coverage) / len(missed), 1.0)
+        level = conformal_level(len(missed), coverage)
         return np.quantile(np.abs(missed), level, axis=0, method="higher")
 
     def _checked_steps(self, steps: Any) -> int:
@@ -359,7 +410,7 @@ class SequenceForecaster(SequenceEstimator):
                     f"The newest {self.window_size} rows of {_told(name)} hold NaN: fill them "
                     "before update or fit."
                 )
-            values = self._answers(self.estimator_, newest)[0]
+            values = self._answers(newest)[0]
             said.append(pd.DataFrame(values, block.index, self.targets_))
             table = pd.concat([table, block.join(said[-1])])
         return pd.concat(said)[:steps]
@@ -370,37 +421,20 @@ class SequenceForecaster(SequenceEstimator):
         return np.nanmean(values, axis=0), np.where(spread > 0, spread, 1.0)
 
     def _windows(self, panel: Panel) -> Windows:
-        """A window that ends with each row that has a full one."""
-        parts = []
         known = [name for name in self._covariates if name in self.known]
-        for code, (name, table) in enumerate(panel.tables.items()):
-            mean, scale = self._units[name]
-            y = (table[self.targets_].to_numpy(float) - mean) / scale
-            others = table.reindex(columns=self._covariates).to_numpy(float)
-            ahead = rows_ahead(y, self.steps)
-            coming = rows_ahead(table[known].to_numpy(float), self.steps).reshape(len(table), -1)
-            place = np.arange(self.window_size - 1, len(table))
-            parts.append(
-                (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
-            )
-        values, place, ahead, codes = zip(*parts, strict=True)
-        offset = np.cumsum([0, *map(len, values[:-1])])
-        starts = np.concatenate(
-            [o + p - self.window_size + 1 for o, p in zip(offset, place, strict=True)]
-        )
-        of_series = np.concatenate(codes)
-        lengths = np.full(len(starts), self.window_size)
-        units = [self._units[name] for name in panel.tables]
-        return Windows(
-            Sequences(np.concatenate(values), starts, lengths, of_series),
-            np.concatenate(ahead),
-            of_series,
-            np.concatenate(place),
-            np.array([len(table) for table in panel.tables.values()]),
-            list(panel.tables),
-            np.array([mean for mean, _ in units])[of_series],
-            np.array([scale for _, scale in units])[of_series],
-        )
+        return make_windows(panel, self._units, known, self.window_size, self.steps)
+
+
+def conformal_level(n_residuals: int, coverage: float) -> float:
+    """Which quantile of so many residuals the next one stays below with a probability."""
+    return min(np.ceil((n_residuals + 1) * coverage) / n_residuals, 1.0)
+
+
+def _reads_sequences(estimator: Any) -> bool:
+    """Whether it, or what a search of it fits, takes windows as they are."""
+    if isinstance(estimator, BaseSearchCV):
+        return _reads_sequences(estimator.estimator)
+    return get_tags(estimator).input_tags.three_d_array
 
 
 def _told(name: Hashable) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 
 from sklstm._data.sequences import Sequences
+from sklstm._tables.calendar import Panel
 
-__all__ = ["Windows", "rows_ahead"]
+__all__ = ["Windows", "make_windows", "rows_ahead"]
 
 
 class Windows(NamedTuple):
@@ -53,6 +55,49 @@ class Windows(NamedTuple):
             scale=self.scale[rows],
         )
 
+    def in_units(self, values: np.ndarray) -> np.ndarray:
+        """Bring values like those of `ahead` to the units of the user."""
+        return values * self.scale[:, None] + self.mean[:, None]
+
+    def last(self) -> np.ndarray:
+        """The last value of each target, (n_windows, 1, n_targets)."""
+        return self.sequences.values[self.sequences.ends - 1, None, : self.ahead.shape[2]]
+
+    def one_by_one(self) -> Windows:
+        """Make every target a series of its own, which does not see the others.
+
+        Returns
+        -------
+        Windows
+            All windows of the first target, then of the second.
+        """
+        given, n_targets = self.sequences, self.ahead.shape[2]
+        others = given.values[:, n_targets:]
+        values = [np.hstack([given.values[:, [k]], others]) for k in range(n_targets)]
+        which = np.repeat(np.arange(n_targets), len(self.code))
+
+        def repeated(rows: np.ndarray) -> np.ndarray:
+            return np.tile(rows, n_targets)
+
+        def below(columns: np.ndarray) -> np.ndarray:
+            return np.concatenate(np.split(columns, n_targets, axis=-1))
+
+        return Windows(
+            Sequences(
+                np.concatenate(values),
+                repeated(given.starts) + which * len(given.values),
+                repeated(given.lengths),
+                repeated(given.series) + which * len(self.sizes),
+            ),
+            below(self.ahead),
+            repeated(self.code) + which * len(self.sizes),
+            repeated(self.place),
+            repeated(self.sizes),
+            self.names * n_targets,
+            below(self.mean),
+            below(self.scale),
+        )
+
     def usable(self) -> np.ndarray:
         """Windows without NaN, of which all steps are known."""
         return self.whole() & np.isfinite(self.ahead).all(axis=(1, 2))
@@ -76,6 +121,59 @@ class Windows(NamedTuple):
         n_new = np.array([counts[name] for name in self.names])[self.code]
         steps = self.ahead.shape[1]
         return self.place + steps >= self.sizes[self.code] - n_new
+
+
+def make_windows(
+    panel: Panel,
+    units: dict[Hashable, tuple[np.ndarray, np.ndarray]],
+    known: list,
+    window_size: int,
+    steps: int,
+) -> Windows:
+    """Make a window that ends with each row that has a full one.
+
+    Parameters
+    ----------
+    panel : Panel
+        Rows of each series.
+    units : dict of (mean, scale)
+        What standardises the targets of each series.
+    known : list
+        Covariates that are known ahead: a window holds those of the steps behind each row too.
+    window_size, steps : int
+        Rows of a window, and behind it.
+
+    Returns
+    -------
+    Windows
+        Of the targets, then the covariates, then what is known of the steps behind.
+    """
+    parts = []
+    for code, (name, table) in enumerate(panel.tables.items()):
+        mean, scale = units[name]
+        y = (table[panel.targets].to_numpy(float) - mean) / scale
+        others = table.reindex(columns=panel.covariates).to_numpy(float)
+        ahead = rows_ahead(y, steps)
+        coming = rows_ahead(table[known].to_numpy(float), steps).reshape(len(table), -1)
+        place = np.arange(window_size - 1, len(table))
+        parts.append(
+            (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
+        )
+    values, place, ahead, codes = zip(*parts, strict=True)
+    offset = np.cumsum([0, *map(len, values[:-1])])
+    starts = np.concatenate([o + p - window_size + 1 for o, p in zip(offset, place, strict=True)])
+    of_series = np.concatenate(codes)
+    means, scales = (np.array(unit) for unit in zip(*(units[n] for n in panel.tables), strict=True))
+    return Windows(
+        Sequences(np.concatenate(values), starts, np.full(len(starts), window_size), of_series),
+        np.concatenate(ahead),
+        of_series,
+        np.concatenate(place),
+        np.array([len(table) for table in panel.tables.values()]),
+        list(panel.tables),
+        means[of_series],
+        scales[of_series],
+    )
 
 
 def rows_ahead(values: np.ndarray, steps: int) -> np.ndarray:
