@@ -1,0 +1,296 @@
+"""Forecasts as they come, beside trivial rules and models of scikit-learn, on real series.
+
+    python benchmarks/forecasting.py FOLDER                       # all sets whose files are there
+    python benchmarks/forecasting.py FOLDER --sets co2 --seeds 1
+
+Sets and their parts are described in README.md. Every model has the same rows, is fitted once, and
+forecasts from every origin of the test part. Where several windows are named, the one is taken that
+errs least on the calibration rows, which are a part of the training rows. Results of sets that are
+not measured again are kept.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from report import RESULTS, machine, markdown
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
+
+STEPS_OF_QUANTILES = 1, 6, 12, 24
+"""Boosted quantiles need a model a step and side: bands are compared at these."""
+COVERAGES = 0.8, 0.9
+
+
+class Series(NamedTuple):
+    """Columns to forecast.
+
+    Attributes
+    ----------
+    name : str
+        Of the set.
+    table : DataFrame
+        Training and test rows, all columns targets; standardised by the first `n_unit` rows.
+    n_train : int
+        Rows to learn from.
+    steps, season : int
+        How far, and the rule beside.
+    windows : tuple of int
+        Sizes to choose from.
+    """
+
+    name: str
+    table: pd.DataFrame
+    n_train: int
+    steps: int
+    season: int
+    windows: tuple
+
+
+class LastValue(RegressorMixin, BaseEstimator):
+    """The last value of a window, at every step."""
+
+    def fit(self, X, y):
+        """Count the steps."""
+        self.n_steps_ = y.shape[1] if y.ndim > 1 else 1
+        return self
+
+    def predict(self, X):
+        """Repeat the last column."""
+        last = np.asarray(X)[:, -1:]
+        return last[:, 0] if self.n_steps_ == 1 else np.repeat(last, self.n_steps_, axis=1)
+
+
+def main():
+    options = parse_options()
+    torch.set_num_threads(1)
+    files = RESULTS / "forecasting.csv", RESULTS / "forecasting-steps.csv"
+    for one in find_sets(options.folder):
+        if options.sets and one.name not in options.sets:
+            continue
+        for path, rows in zip(files, measure(one, options.seeds), strict=True):
+            new = pd.DataFrame(rows)
+            if path.exists():
+                old = pd.read_csv(path)
+                new = pd.concat([old[old["set"] != one.name], new])
+            new.to_csv(path, index=False, float_format="%.5g")
+    text = describe(*map(pd.read_csv, files))
+    (RESULTS / "forecasting.md").write_text(text)
+    print(text)
+
+
+def find_sets(folder):
+    """Read what is there."""
+    ett, pm = folder / "ETTh1.csv", folder / "beijing_pm25_2010_2014.csv"
+    minima, airline = folder / "daily-min-temperatures.csv", folder / "airline-passengers.csv"
+    if ett.exists():
+        table = pd.read_csv(ett, index_col="date", parse_dates=True).asfreq("h")[:14400]
+        table = (table - table[:8640].mean()) / table[:8640].std(ddof=0)
+        yield Series("ETTh1 oil", table[["OT"]], 11520, 24, 24, (96, 168, 336))
+        yield Series("ETTh1 all columns", table, 11520, 24, 24, (96,))
+    if pm.exists():
+        table = pd.read_csv(pm)
+        table.index = pd.to_datetime(table[["year", "month", "day", "hour"]]).to_list()
+        table = table[["pm2.5"]].asfreq("h").ffill().dropna()
+        yield _scaled("PM2.5", table, int(0.8 * len(table)), 24, 24, (96,))
+    if minima.exists():
+        table = pd.read_csv(minima, index_col=0, parse_dates=True).asfreq("D").ffill()
+        yield _scaled("daily minima", table, len(table) - 730, 14, 7, (28, 91))
+    if airline.exists():
+        table = pd.read_csv(airline, index_col=0, parse_dates=True).asfreq("MS")
+        yield _scaled("airline", table, int(0.67 * len(table)), 1, 12, (12, 24))
+    try:
+        from statsmodels.datasets import co2
+    except ImportError:
+        return
+    table = co2.load_pandas().data.resample("MS").mean().interpolate()
+    yield _scaled("CO2", table, int(0.75 * len(table)), 24, 12, (12, 36))
+
+
+def _scaled(name, table, n_train, *rest):
+    scaler = StandardScaler().fit(table[:n_train].to_numpy())
+    values = scaler.transform(table.to_numpy())
+    return Series(name, pd.DataFrame(values, table.index, table.columns), n_train, *rest)
+
+
+def measure(one, seeds):
+    """Errors of every model, and those of each step."""
+    rows, by_step = [], []
+
+    def keep(model, seed, coverage, table, seconds, window):
+        scores = backtest_scores(table)
+        for target, part in table.groupby("target"):
+            mine = backtest_scores(part).loc["forecaster"]
+            rows.append(
+                {"set": one.name, "model": model, "seed": seed, "target": target}
+                | {"window": window, "seconds": seconds, "nominal": coverage}
+                | {"MSE": mine["RMSE"] ** 2, "MAE": mine["MAE"]}
+                | {key: mine.get(key) for key in ("coverage", "width", "pinball")}
+            )
+        print(one.name, model, seed, window, round(seconds), scores.round(4), sep="\n", flush=True)
+        if model == "sklstm" and seed == 0 and coverage == COVERAGES[-1]:
+            steps = backtest_scores(table, by="step")["RMSE"] ** 2
+            steps = steps.rename({"forecaster": model}).rename("MSE").reset_index()
+            by_step.extend(steps.assign(set=one.name).to_dict("records"))
+
+    def run(model, seed, estimator, windows, coverage):
+        start = time.perf_counter()
+        window = choose_window(one, estimator, windows) if len(windows) > 1 else windows[0]
+        forecaster = SequenceForecaster(estimator, window, one.steps)
+        table = backtest(
+            forecaster, one.table, start=one.n_train, season=one.season, coverage=coverage
+        )
+        keep(model, seed, coverage, table, time.perf_counter() - start, window)
+        return window
+
+    window = one.windows
+    for seed in range(seeds):
+        lstm = LSTMRegressor(random_state=seed)
+        window = (run("sklstm", seed, lstm, window, COVERAGES[-1]),)
+    run("sklstm", 0, LSTMRegressor(random_state=0), window, COVERAGES[0])
+    beside = {"ridge": RidgeCV(np.logspace(-3, 3, 7))}
+    if one.table.shape[1] == 1:
+        beside |= {
+            "boosting": HistGradientBoostingRegressor(random_state=0),
+            "last value": LastValue(),
+        }
+    for name, estimator in beside.items():
+        for coverage in COVERAGES:
+            run(name, 0, estimator, window, coverage)
+    if one.table.shape[1] == 1:
+        rows += boosted_quantiles(one, window[0])
+    return rows, by_step
+
+
+def choose_window(one, estimator, windows):
+    """The size that errs least on the calibration rows."""
+    train = one.table[: one.n_train]
+
+    def error(size):
+        fitted = SequenceForecaster(estimator, size, one.steps).fit(train)
+        return fitted.comparison_["MSE"].iloc[1:].min()
+
+    return min(windows, key=error)
+
+
+def boosted_quantiles(one, window):
+    """Coverage and width of bands between two boosted quantiles, without conformal residuals."""
+    y = one.table.iloc[:, 0].to_numpy()
+    lags = np.lib.stride_tricks.sliding_window_view(y, window)
+    rows = []
+    for coverage in COVERAGES:
+        start, scores = time.perf_counter(), []
+        for step in (s for s in STEPS_OF_QUANTILES if s <= one.steps):
+            X, truth = lags[:-step], y[window - 1 + step :]
+            is_train = np.arange(len(truth)) + window - 1 + step < one.n_train
+            is_test = np.arange(len(truth)) + window >= one.n_train
+            sides = []
+            for level in ((1 - coverage) / 2, (1 + coverage) / 2):
+                model = HistGradientBoostingRegressor(
+                    loss="quantile", quantile=level, random_state=0
+                )
+                sides.append(model.fit(X[is_train], truth[is_train]).predict(X[is_test]))
+            inside = (sides[0] <= truth[is_test]) & (truth[is_test] <= sides[1])
+            scores.append((inside.mean(), np.mean(sides[1] - sides[0])))
+        held, width = np.mean(scores, axis=0)
+        rows.append(
+            {"set": one.name, "model": "boosted quantiles", "seed": 0, "nominal": coverage}
+            | {"target": one.table.columns[0], "window": window}
+            | {"seconds": time.perf_counter() - start, "coverage": held, "width": width}
+        )
+    return rows
+
+
+def describe(figures, by_step):
+    """Tables of errors, of bands and of steps."""
+    lines = ["# Forecasts as they come", "", f"{machine()}. One thread.", ""]
+    lines += ["## Mean squared error", ""]
+    lines += ["In variances of the training rows; mean over seeds, in brackets the seconds of all:"]
+    lines += [
+        "the window chosen, both fits, every forecast.",
+        "",
+        markdown(_errors(figures, by_step)),
+    ]
+    lines += ["", "## Bands", "", "Share of truths inside, in brackets the mean width.", ""]
+    lines.append(markdown(_bands(figures)))
+    lines += ["", "## All columns of ETTh1, one by one", ""]
+    lines.append(markdown(_columns(figures)))
+    lines += ["", "## Step by step", "", "Mean squared error of `sklstm` and of the last value."]
+    lines += ["", markdown(_steps(by_step))]
+    return "\n".join(lines) + "\n"
+
+
+def _errors(figures, by_step):
+    known = figures.dropna(subset="MSE")
+    known = known[known["nominal"] == COVERAGES[-1]]
+    rows = []
+    for name, part in known.groupby("set", sort=False):
+        row = {"": name, "window": f"{part['window'].iloc[0]}"}
+        for model in ("sklstm", "ridge", "boosting"):
+            mine = part[part["model"] == model]
+            row[model] = f"{mine['MSE'].mean():.4f} ({mine['seconds'].mean():.0f} s)"
+            row[model] = "-" if mine.empty else row[model]
+        for rule in ("last value", "a season before"):
+            mine = by_step[(by_step["set"] == name) & (by_step["rule"] == rule)]
+            row[rule] = f"{mine['MSE'].mean():.4f}"
+        rows.append(row)
+    return rows
+
+
+def _bands(figures):
+    rows = []
+    for (name, nominal), part in figures.groupby(["set", "nominal"], sort=False):
+        row = {"": name, "nominal": f"{nominal:.0%}"}
+        for model in ("sklstm", "ridge", "boosting", "boosted quantiles", "last value"):
+            mine = part[part["model"] == model]
+            row[model] = f"{mine['coverage'].mean():.1%} ({mine['width'].mean():.2f})"
+            row[model] = "-" if mine.empty else row[model]
+        rows.append(row)
+    return rows
+
+
+def _columns(figures):
+    mine = figures[(figures["set"] == "ETTh1 all columns") & (figures["model"] == "sklstm")]
+    rows = []
+    for target, part in mine.groupby("target", sort=False):
+        row = {"": target, "MSE": f"{part['MSE'].mean():.3f}"}
+        for nominal in COVERAGES:
+            held = part[part["nominal"] == nominal]
+            row[f"{nominal:.0%} band"] = (
+                f"{held['coverage'].mean():.1%} ({held['width'].mean():.2f})"
+            )
+        rows.append(row)
+    return rows or [{"": "-"}]
+
+
+def _steps(by_step):
+    wide = by_step[by_step["rule"].isin(["sklstm", "last value"])]
+    wide = wide.pivot_table("MSE", "step", ["set", "rule"], sort=False)
+    rows = []
+    for step, values in wide.iterrows():
+        row = {"step": f"{step:.0f}"}
+        for name in dict.fromkeys(wide.columns.get_level_values(0)):
+            ours, rule = values[name, "sklstm"], values[name, "last value"]
+            row[name] = f"{ours:.4f} / {rule:.4f}" if np.isfinite(ours) else "-"
+        rows.append(row)
+    return rows
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sets", nargs="+")
+    parser.add_argument("--seeds", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
