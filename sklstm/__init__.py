@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sklstm._estimators.backtesting import backtest, backtest_scores
     from sklstm._estimators.classifier import LSTMClassifier
     from sklstm._estimators.forecaster import SequenceForecaster
+    from sklstm._estimators.generation import generate
     from sklstm._estimators.pruning import PruningCallback
     from sklstm._estimators.regressor import LSTMRegressor
 
@@ -34,6 +35,7 @@ __all__ = [
     "TokenSequencer",
     "backtest",
     "backtest_scores",
+    "generate",
     "per_step",
 ]
 
@@ -44,6 +46,7 @@ _NETWORKS = {
     "SequenceForecaster": "sklstm._estimators.forecaster",
     "backtest": "sklstm._estimators.backtesting",
     "backtest_scores": "sklstm._estimators.backtesting",
+    "generate": "sklstm._estimators.generation",
 }
 
 

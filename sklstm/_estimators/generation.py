@@ -1,0 +1,204 @@
+"""Sequences that go on by themselves, each step predicted from those before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._data.sequences import Sequences
+from sklstm._tables.tokens import TokenSequencer
+
+__all__ = ["generate"]
+
+PARAMETER_CONSTRAINTS = {
+    "n_steps": [Interval(Integral, 1, None, closed="left")],
+    "window_size": [Interval(Integral, 1, None, closed="left"), None],
+    "temperature": [Interval(Real, 0, None, closed="neither"), None],
+    "random_state": ["random_state"],
+}
+
+
+def generate(
+    model: Any,
+    start: Any,
+    n_steps: int,
+    *,
+    window_size: int | None = None,
+    temperature: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> np.ndarray:
+    """Go on with a sequence: predict the next step, append it, and read again.
+
+    Texts, tokens, labels and numbers go on, by any fitted model that predicts of a sequence what
+    comes next. A model with ``pooling=None`` is asked for its last step.
+
+    Parameters
+    ----------
+    model : classifier, regressor or Pipeline
+        Fitted. What a classifier predicts is the token, the word or the label of the next step,
+        what a regressor predicts are all its features. A Pipeline may begin with a
+        :class:`TokenSequencer`.
+    start : str, list of words, or array-like of shape (n_steps,) or (n_steps, n_features)
+        What to go on from: with a `TokenSequencer` a text, as in its `fit`; else tokens, numbers of
+        one feature, or rows of features. With labels that are no tokens each row has a column a
+        class, in the order of ``classes_``, 1 for its own and else 0.
+    n_steps : int
+        How many steps to predict.
+    window_size : int, default=None
+        Most steps that are read: better no more than the sequences of `fit` had. `None`: all there
+        are, from the start on.
+    temperature : float, default=None
+        Draw the next label, by the probabilities to the power of ``1 / temperature``: 1 draws by
+        the probabilities, less is surer, more is wilder. `None`: always take the likeliest.
+    random_state : int, RandomState instance or None, default=None
+        Draws the labels.
+
+    Returns
+    -------
+    ndarray of shape (n_steps,) or (n_steps, n_features)
+        Labels; numbers in the shape of `start`. The start is not among them.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not valid, `start` has no step, or predictions cannot be steps.
+
+    See Also
+    --------
+    SequenceForecaster : Continue a table on its dates, with a band.
+    TokenSequencer : Turn texts into tokens.
+
+    Notes
+    -----
+    Each step reads the sequence anew, so time grows with ``n_steps * window_size``. Errors are read
+    too: what goes on from its own predictions drifts from what it learned.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import LSTMClassifier, TokenSequencer, generate
+    >>> model = make_pipeline(
+    ...     TokenSequencer(analyzer="char"),
+    ...     LSTMClassifier(16, embedding_dim=4, pooling=None, lr=0.03, random_state=0),
+    ... )
+    >>> model = model.fit(20 * ["abcabcab"], 20 * [list("bcabcabc")])
+    >>> "".join(generate(model, "a", 7))
+    'bcabcab'
+
+    Numbers go on by a regressor, here linear on windows of the last two:
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklstm import SequenceFlattener
+    >>> model = make_pipeline(SequenceFlattener(), LinearRegression())
+    >>> model = model.fit(np.array([[1, 2], [2, 3], [3, 5]])[..., None], [3, 5, 8])
+    >>> generate(model, [3, 5], 4, window_size=2).round()
+    array([ 8., 13., 21., 34.])
+    """
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, locals(), "generate")
+    check_is_fitted(model)
+    model = getattr(model, "best_estimator_", model)
+    if not is_classifier(model):
+        if temperature is not None:
+            raise ValueError(
+                "temperature draws labels by their probabilities, and a regressor has none: leave "
+                "it None."
+            )
+        numbers = np.asarray(start, dtype=float)
+        steps = numbers[:, None] if numbers.ndim == 1 else numbers
+        told = _go_on(steps, n_steps, window_size, _ask_regressor(model))
+        return told[:, 0] if numbers.ndim == 1 else told
+    first = model[0] if isinstance(model, Pipeline) else None
+    if isinstance(first, TokenSequencer):
+        model, steps = model[1:], first.transform([start])[0][:, 0]
+        steps_of = _tokens_of_words(first.vocabulary_, model.classes_)
+    else:
+        steps = np.asarray(start)
+        steps_of = _steps_of_labels(model.classes_, steps)
+    random = check_random_state(random_state)
+    return _go_on(
+        steps, n_steps, window_size, _ask_classifier(model, steps_of, temperature, random)
+    )
+
+
+def _go_on(
+    steps: np.ndarray, n_steps: int, window_size: int | None, ask: Callable[[Any], tuple[Any, Any]]
+) -> np.ndarray:
+    """Ask for one answer after another, and read each as the next step."""
+    if steps.ndim not in (1, 2) or not len(steps):
+        raise ValueError(
+            f"start has the shape {steps.shape}: give one sequence of at least one step, "
+            "(n_steps,) or (n_steps, n_features)."
+        )
+    told = []
+    for _ in range(n_steps):
+        seen = steps if window_size is None else steps[-window_size:]
+        step, answer = ask(seen[None] if seen.ndim == 2 else Sequences.from_tokens([seen]))
+        steps = np.concatenate([steps, [step]])
+        told.append(answer)
+    return np.array(told)
+
+
+def _ask_classifier(
+    model: Any, steps_of: np.ndarray, temperature: float | None, random: np.random.RandomState
+) -> Callable[[Any], tuple[Any, Any]]:
+    labels = model.classes_
+
+    def ask(X: Any) -> tuple[Any, Any]:
+        likely = np.reshape(model.predict_proba(X)[0], (-1, len(labels)))[-1]
+        k = int(np.argmax(likely))
+        if temperature is not None:
+            with np.errstate(divide="ignore"):  # what never happens stays so
+                k = random.choice(len(labels), p=softmax(np.log(likely) / temperature))
+        return steps_of[k], labels[k]
+
+    return ask
+
+
+def _ask_regressor(model: Any) -> Callable[[Any], tuple[Any, Any]]:
+    last = model[-1] if isinstance(model, Pipeline) else model
+    at_each_step = getattr(last, "pooling", "last") is None
+
+    def ask(X: Any) -> tuple[Any, Any]:
+        said = np.asarray(model.predict(X)[0], dtype=float)
+        said = np.ravel(said[-1] if at_each_step else said)
+        if len(said) != X.shape[2]:
+            raise ValueError(
+                f"The model predicts {len(said)} numbers, and a step has {X.shape[2]} features: it "
+                "must predict each of them one step ahead. SequenceForecaster does more."
+            )
+        return said, said
+
+    return ask
+
+
+def _tokens_of_words(vocabulary: dict[str, int], words: np.ndarray) -> np.ndarray:
+    unknown = [word for word in words.tolist() if word not in vocabulary]
+    if unknown:
+        raise ValueError(
+            f"The model may predict {unknown[0]!r}, which is not in the vocabulary of the "
+            "TokenSequencer: y must have the words as they are in vocabulary_."
+        )
+    return np.array([vocabulary[word] for word in words.tolist()])
+
+
+def _steps_of_labels(labels: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """What a step of each label looks like, in the form of the start."""
+    if start.ndim == 1 and start.dtype.kind in "iu" and labels.dtype.kind in "iu":
+        return labels
+    if start.ndim == 2 and start.shape[1] == len(labels):
+        return np.eye(len(labels))
+    raise ValueError(
+        f"start has the shape {start.shape} and the type {start.dtype}, and there are "
+        f"{len(labels)} labels such as {labels.tolist()[0]!r}: give tokens, if labels are tokens "
+        "too, or rows with a column for each label, 1 for its own and else 0."
+    )
