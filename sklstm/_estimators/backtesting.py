@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing, check_consistent_length
 
 from sklstm._data.frames import lay_out
-from sklstm._estimators.forecaster import ENOUGH_RESIDUALS, SequenceForecaster, conformal_level
+from sklstm._estimators.forecaster import SequenceForecaster
+from sklstm._estimators.foretelling import Foretold
 from sklstm._tables.calendar import read_panel
 from sklstm._tables.windower import SequenceWindower
-from sklstm._tables.windows import Windows
 
 __all__ = ["backtest", "backtest_scores"]
 
@@ -96,7 +96,7 @@ class _Told(NamedTuple):
     ----------
     name : hashable
         Of the series; None if there is but one.
-    index : Index of length n_rows
+    stamps : Index of length n_rows
         Its stamps.
     y : ndarray of shape (n_rows, n_targets)
         What was.
@@ -110,19 +110,19 @@ class _Told(NamedTuple):
         Steps that are foretold.
     said : ndarray of shape (n_origins, n_steps, n_targets)
         Forecasts.
-    band : ndarray of that shape, or None
-        Half the width of the band.
+    sides : tuple of two ndarray of that shape, or None
+        Lower and upper ends of the band.
     """
 
     name: Hashable
-    index: pd.Index
+    stamps: pd.Index
     y: np.ndarray
     targets: list
     n_first: int
     place: np.ndarray
     step: np.ndarray
     said: np.ndarray
-    band: np.ndarray | None = None
+    sides: tuple[np.ndarray, np.ndarray] | None = None
 
     def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
         """Make a row of each forecast whose truth is known."""
@@ -138,20 +138,20 @@ class _Told(NamedTuple):
         if season is not None:
             back = season * -(-step // season)
             columns["seasonal"] = y[place[:, None] + step - back]
-        if self.band is not None:
-            columns |= {"lower": self.said - self.band, "upper": self.said + self.band}
+        if self.sides is not None:
+            columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
         lag = season or 1
         changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
         rows = {
             "series": np.full(self.said.size, self.name, dtype=object),
-            "origin": self.index[np.repeat(place, shape[1] * shape[2])],
-            "stamp": self.index[np.repeat(ahead, shape[2])],
+            "origin": self.stamps[np.repeat(place, shape[1] * shape[2])],
+            "stamp": self.stamps[np.repeat(ahead, shape[2])],
             "step": np.broadcast_to(step[None, :, None], shape).ravel(),
             "target": np.tile(np.array(self.targets, dtype=object), len(place) * len(step)),
         }
         rows |= {key: values.ravel() for key, values in columns.items()}
         rows["scale"] = np.broadcast_to(np.nanmean(changes, axis=0), shape).ravel()
-        if self.band is not None:
+        if self.sides is not None:
             rows["nominal"] = np.full(self.said.size, coverage)
         result = pd.DataFrame(rows).dropna(subset="actual", ignore_index=True)
         return result.drop(columns="series") if self.name is None else result
@@ -173,38 +173,25 @@ def _of_forecaster(
     begin = np.array([n_first[name] for name in windows.names])[windows.code] - 1
     reach = 0 if coverage is None else fitted.steps - 1  # whose truths come after the beginning
     windows = windows.take(windows.whole() & (windows.place >= begin - reach))
-    said = fitted._answers(windows)
+    foretold = fitted._foretold(windows)
+    scores = foretold.scores(windows.ahead)
     for code, name in enumerate(windows.names):
-        rows = windows.code == code
-        place, first_place = windows.place[rows], n_first[name] - 1
-        shown = (place >= first_place) & ((place - first_place) % stride == 0)
-        band = None
+        first_place = n_first[name] - 1
+        shown = (windows.code == code) & (windows.place >= first_place)
+        shown &= (windows.place - first_place) % stride == 0
+        mine = windows.take(shown)
+        said, sides = Foretold(*(part[shown] for part in foretold)), None
         if coverage is not None:
-            band = _bands(fitted, name, windows.take(rows), said[rows], coverage)[shown]
+            width = fitted._width(name, coverage, fitted.steps)[None]
+            if name in fitted._bands:
+                arrived = windows.by_row(scores, code, n_first[name])
+                width = fitted._bands[name].follow(arrived, coverage)[1][mine.place - first_place]
+            lower, upper = said.sides(width)
+            sides = mine.in_units(lower), mine.in_units(upper)
         table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
         values = table[fitted.targets_].to_numpy(float)
         told = name, table.index, values, fitted.targets_, n_first[name]
-        yield _Told(*told, place[shown], step, said[rows][shown], band)
-
-
-def _bands(
-    fitted: SequenceForecaster, name: Hashable, windows: Windows, said: np.ndarray, coverage: float
-) -> np.ndarray:
-    """Half widths at each origin, from the newest residuals whose truth was known then."""
-    first = fitted.residuals_[name]
-    if len(first) < ENOUGH_RESIDUALS:
-        return np.broadcast_to(fitted._band(name, coverage), said.shape)
-    usable = windows.usable()
-    missed = (windows.in_units(windows.ahead) - said)[usable]
-    known_from = windows.place[usable] + fitted.steps
-    missed = np.abs(np.concatenate([first, missed])).reshape(-1, first[0].size)
-    widths = (
-        pd.DataFrame(missed)
-        .rolling(len(first))
-        .quantile(conformal_level(len(first), coverage), interpolation="higher")
-    )
-    n_known = np.searchsorted(known_from, windows.place, side="right")
-    return widths.to_numpy()[len(first) - 1 + n_known].reshape(said.shape)
+        yield _Told(*told, mine.place, step, mine.in_units(said.said), sides)
 
 
 def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) -> Iterator[_Told]:
@@ -231,14 +218,14 @@ def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) ->
     said = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
     values = np.asarray(y, dtype=float).reshape(len(y), -1)
     targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
-    has_times = layout is not None and layout.times is not None
-    index = pd.Index(layout.times) if has_times else pd.RangeIndex(len(y))
+    times = None if layout is None else layout.times
+    stamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
     for code, name in enumerate(names):
         of_series = codes == code
         origins = np.arange(n_first[code] - 1, of_series.sum() - horizon, stride)
         yield _Told(
             None if len(names) == 1 else name,
-            index[of_series],
+            stamps[of_series],
             values[of_series],
             targets,
             n_first[code],

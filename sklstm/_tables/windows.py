@@ -113,14 +113,37 @@ class Windows(NamedTuple):
 
     def halves(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Windows whose steps lie in the first part of their series, and those of the rest."""
-        first = np.round(self.sizes[self.code] * share)
+        first = self.first_of_rest(share)[self.code]
         return self.place + self.ahead.shape[1] < first, self.place >= first - 1
 
-    def among_last(self, counts: dict) -> np.ndarray:
-        """Windows whose last step has come with the last rows of a series."""
-        n_new = np.array([counts[name] for name in self.names])[self.code]
-        steps = self.ahead.shape[1]
-        return self.place + steps >= self.sizes[self.code] - n_new
+    def first_of_rest(self, share: float) -> np.ndarray:
+        """The row of each series that the rest begins with."""
+        return np.round(self.sizes * share).astype(int)
+
+    def by_row(self, values: np.ndarray, code: int, first: int) -> np.ndarray:
+        """Put what belongs to the steps behind each window beside the row of that step.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_windows, steps, n_targets)
+            Of the steps behind each window.
+        code : int
+            Series.
+        first : int
+            Row of the series to begin with.
+
+        Returns
+        -------
+        ndarray of shape (n_rows - first, steps, n_targets)
+            What each step says of each row; NaN where no window does.
+        """
+        mine, steps = self.code == code, values.shape[1]
+        result = np.full((self.sizes[code] - first, *values.shape[1:]), np.nan)
+        for step in range(steps):
+            row = self.place[mine] + 1 + step - first
+            inside = (row >= 0) & (row < len(result))
+            result[row[inside], step] = values[mine][inside, step]
+        return result
 
 
 def make_windows(

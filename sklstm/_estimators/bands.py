@@ -1,0 +1,142 @@
+"""How wide a band must be: residuals of each step ahead, followed as rows arrive."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from math import ceil
+from typing import NamedTuple, Self
+
+import numpy as np
+
+__all__ = ["Band", "first_bands"]
+
+ENOUGH_RESIDUALS = 50
+"""Of a series, to have quantiles of its own from the beginning; with fewer it begins with all."""
+
+LEAST_KEPT = 100
+"""Residuals that are kept as rows arrive, if there were fewer."""
+
+RATE, REFERENCE = 0.03, 0.9
+"""How fast bands follow what they hold, and the coverage that is counted for it."""
+
+
+class Band(NamedTuple):
+    """What the forecasts of one series missed, and how much wider than that bands must be.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows, steps, n_targets)
+        What was missed of each row, newest last; NaN where nothing was foretold.
+    size : int
+        How many rows are kept.
+    stretch : ndarray of shape (steps, n_targets)
+        Logarithm of what widths are multiplied by.
+    issued : ndarray of shape (steps, steps, n_targets)
+        Half widths with `REFERENCE` coverage at the newest origins, on whose truths we wait.
+    """
+
+    rows: np.ndarray
+    size: int
+    stretch: np.ndarray
+    issued: np.ndarray
+
+    @classmethod
+    def begin(cls, rows: np.ndarray) -> Self:
+        """Begin with the residuals of a first model."""
+        width = conformal_quantile(rows, REFERENCE)
+        issued = np.broadcast_to(width, (len(width), *width.shape))
+        return cls(rows, max(len(rows), LEAST_KEPT), np.zeros(width.shape), issued)
+
+    def width(self, coverage: float) -> np.ndarray:
+        """Half widths of the next steps, (steps, n_targets)."""
+        return conformal_quantile(self.rows, coverage) * np.exp(self.stretch)
+
+    def follow(self, arrived: np.ndarray, coverage: float = REFERENCE) -> tuple[Band, np.ndarray]:
+        """Move on by what was missed of rows that have arrived.
+
+        Parameters
+        ----------
+        arrived : ndarray of shape (n_arrived, steps, n_targets)
+            Their residuals.
+        coverage : float, default=REFERENCE
+            Share of truths inside.
+
+        Returns
+        -------
+        band : Band
+            With the newest rows.
+        widths : ndarray of shape (n_arrived + 1, steps, n_targets)
+            Half widths before each row, and behind the last.
+        """
+        rows = np.concatenate([self.rows, arrived])
+        reference = self._newest_quantiles(rows, REFERENCE)
+        issued = np.concatenate([self.issued, reference[1:]])
+        stretch = np.repeat(self.stretch[None], len(reference), axis=0)
+        step = np.arange(rows.shape[1])
+        for row, missed in enumerate(np.abs(arrived)):
+            width = issued[len(step) - 1 + row - step, step]
+            change = (missed > width) - (1 - REFERENCE)
+            known = np.isfinite(missed) & np.isfinite(width)
+            stretch[row + 1] = stretch[row] + np.where(known, RATE * change, 0)
+            issued[len(step) + row] *= np.exp(stretch[row + 1])
+        wanted = self._newest_quantiles(rows, coverage)
+        band = Band(rows[-self.size :], self.size, stretch[-1], issued[-len(step) :])
+        return band, wanted * np.exp(stretch)
+
+    def _newest_quantiles(self, rows: np.ndarray, coverage: float) -> np.ndarray:
+        """Of the kept rows before each arrival, and behind the last."""
+        columns = np.abs(rows).reshape(len(rows), -1).T
+        found = [newest_quantiles(column.tolist(), self.size, coverage) for column in columns]
+        return np.transpose(found)[len(self.rows) - 1 :].reshape(-1, *rows.shape[1:])
+
+
+def first_bands(scores: dict) -> dict:
+    """Begin with the residuals of each series, and with those of all where they are few."""
+    bands = {}
+    for name, mine in scores.items():
+        few = len(mine) < ENOUGH_RESIDUALS
+        others = [rows for other, rows in scores.items() if few and other != name]
+        bands[name] = Band.begin(np.concatenate([*others, mine]))
+    return bands
+
+
+def conformal_quantile(rows: np.ndarray, coverage: float) -> np.ndarray:
+    """Of absolute residuals, (steps, n_targets), as `newest_quantiles`; NaN if there are none."""
+    ordered = np.sort(np.abs(rows), axis=0)  # NaN is last
+    n = np.isfinite(ordered).sum(axis=0)
+    rank = np.minimum(np.ceil((n + 1) * coverage), n).astype(int)
+    return np.take_along_axis(ordered, rank[None] - 1, axis=0)[0]
+
+
+def newest_quantiles(values: list[float], size: int, coverage: float) -> list[float]:
+    """Conformal quantile of the newest values, after each one.
+
+    Parameters
+    ----------
+    values : list of float
+        Not negative; NaN is passed over.
+    size : int
+        How many values count.
+    coverage : float
+        Probability of the next value to lie below.
+
+    Returns
+    -------
+    list of float
+        The ``ceil((n + 1) * coverage)``-th smallest of n, or the largest; NaN if there is none.
+
+    Examples
+    --------
+    >>> newest_quantiles([1.0, 4.0, 2.0, 3.0], 3, 0.5)
+    [1.0, 4.0, 2.0, 3.0]
+    """
+    newest: list[float] = []
+    found = []
+    for row, value in enumerate(values):
+        if value == value:
+            insort(newest, value)
+        if row >= size and values[row - size] == values[row - size]:
+            del newest[bisect_left(newest, values[row - size])]
+        rank = min(ceil((len(newest) + 1) * coverage), len(newest))
+        found.append(newest[rank - 1] if newest else np.nan)
+    return found

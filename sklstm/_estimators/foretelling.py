@@ -1,0 +1,131 @@
+"""What any regressor learns of windows, and foretells of others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
+
+from sklstm._estimators.regressor import LSTMRegressor
+from sklstm._tables.flattener import SequenceFlattener
+from sklstm._tables.windows import Windows
+
+__all__ = ["Foretold", "best_of", "foretell", "learn", "tells_quantiles"]
+
+
+class Foretold(NamedTuple):
+    """Forecasts, and the unit of what they miss, in units of the series.
+
+    Attributes
+    ----------
+    said : ndarray of shape (n_windows, steps, n_targets)
+        Forecasts.
+    below, above : ndarray of that shape
+        How far truths may lie on each side: 1, or the distance to quantiles that are foretold too.
+    """
+
+    said: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+    def scores(self, truth: np.ndarray) -> np.ndarray:
+        """What was missed, in units of its side."""
+        missed = truth - self.said
+        return missed / np.where(missed > 0, self.above, self.below)
+
+    def sides(self, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of a band."""
+        return self.said - width * self.below, self.said + width * self.above
+
+
+def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
+    """Fit a clone on windows and the steps behind them.
+
+    Parameters
+    ----------
+    estimator : regressor or None
+        None is `LSTMRegressor`.
+    windows : Windows
+        Without NaN, all steps known.
+    per_target : bool
+        Whether each target is foretold from its own past alone.
+
+    Returns
+    -------
+    estimator
+        Reads windows: as they are, or flat.
+    """
+    windows = windows.one_by_one() if per_target else windows
+    estimator = LSTMRegressor() if estimator is None else clone(estimator)
+    tags, n_outputs = get_tags(estimator), windows.ahead.shape[1] * windows.ahead.shape[2]
+    if not _reads_sequences(estimator):
+        if n_outputs > 1 and not tags.target_tags.multi_output:
+            estimator = MultiOutputRegressor(estimator)
+        estimator = make_pipeline(SequenceFlattener(), estimator)
+    ahead = windows.ahead.reshape(len(windows.ahead), -1)
+    return estimator.fit(windows.sequences, ahead[:, 0] if n_outputs == 1 else ahead)
+
+
+def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
+    """Ask a fitted estimator about the steps behind windows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        From `learn`.
+    windows : Windows
+        Without NaN.
+    per_target : bool
+        As it was learned.
+
+    Returns
+    -------
+    Foretold
+        In units of the series.
+
+    Raises
+    ------
+    ValueError
+        If its quantiles do not lie on both sides of its forecasts.
+    """
+    sequences = windows.one_by_one().sequences if per_target else windows.sequences
+    n_windows, steps, n_targets = windows.ahead.shape
+
+    def arranged(values: Any) -> np.ndarray:
+        if per_target:
+            return np.reshape(values, (n_targets, n_windows, steps)).transpose(1, 2, 0)
+        return np.reshape(values, (n_windows, steps, n_targets))
+
+    said = arranged(estimator.predict(sequences))
+    if not tells_quantiles(estimator):
+        return Foretold(said, np.ones_like(said), np.ones_like(said))
+    quantiles = np.asarray(best_of(estimator).predict_quantiles(sequences))
+    below, above = said - arranged(quantiles[..., 0]), arranged(quantiles[..., -1]) - said
+    if not ((below > 0).all() and (above > 0).all()):
+        raise ValueError(
+            "The estimator foretells no quantiles on both sides of its forecast: give levels such "
+            "as quantiles=(0.05, 0.5, 0.95)."
+        )
+    return Foretold(said, below, above)
+
+
+def tells_quantiles(estimator: Any) -> bool:
+    """Whether it foretells quantiles beside a number."""
+    return hasattr(best_of(estimator), "predict_quantiles")
+
+
+def best_of(estimator: Any) -> Any:
+    """What a search has found, or the estimator itself."""
+    return getattr(estimator, "best_estimator_", estimator)
+
+
+def _reads_sequences(estimator: Any) -> bool:
+    """Whether it, or what a search of it fits, takes windows as they are."""
+    if isinstance(estimator, BaseSearchCV):
+        return _reads_sequences(estimator.estimator)
+    return get_tags(estimator).input_tags.three_d_array
