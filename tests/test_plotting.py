@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import make_scorer, mean_absolute_error, r2_score
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -305,6 +305,30 @@ def test_several_outputs(table):
             PredictionDisplay.from_estimator(model, table, table, output=output)
     one = PredictionDisplay.from_predictions(table[["wind"]], predicted[:, 1])
     np.testing.assert_array_equal(one.true_line_.get_ydata(), table["wind"])
+
+
+@pytest.mark.parametrize("wrap", ["pipeline", "search"])
+def test_a_band_between_the_outer_quantiles(wrap, table):
+    network = LSTMRegressor(4, loss="quantile", max_epochs=1, random_state=0)
+    model = make_pipeline(SequenceWindower(3, horizon=1), network)
+    if wrap == "search":
+        model = GridSearchCV(model, {"lstmregressor__hidden_size": [4]}, cv=TimeSeriesSplit(2))
+    y = table + 1  # not the features themselves
+    model = model.fit(table, y)
+    display = PredictionDisplay.from_estimator(model, table[50:], y[50:], output="wind")
+    best = getattr(model, "best_estimator_", model)
+    said = best[-1].predict_quantiles(best[:-1].transform(table[50:]))[:, 1]
+    np.testing.assert_allclose(display.band, said[:, [0, 2]])
+    heights = display.band_.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(said[:, 0].min())
+    assert heights.max() == pytest.approx(said[:, 2].max())
+
+
+def test_a_band_has_the_gaps_of_the_lines():
+    days = np.array([0, 1, 2, 30, 31, 32])
+    display = PredictionDisplay(days, days, time=days, band=np.column_stack([days - 1, days + 1]))
+    assert len(display.plot().band_.get_paths()) == 2
+    assert PredictionDisplay(days, days).plot().band_ is None
 
 
 def test_several_labels_a_sample(table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["draw_line", "take_axes"]
+__all__ = ["draw_line", "shorten_dates", "take_axes", "with_gaps"]
+
+LONG_STEP = 5
+"""A line is broken where rows are further apart than so many usual (median) steps."""
 
 
 def take_axes(display: Any, ax: Axes | None, **figure_kwargs: Any) -> Axes:
@@ -36,3 +40,41 @@ def draw_line(
     if is_alone.any():
         style = {"marker": "o", "markersize": 3, "markevery": is_alone} | style
     return ax.plot(x, y, **_validate_style_kwargs(style, user_style or {}))[0]
+
+
+def with_gaps(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a line, and which of them are not drawn: two in each gap, at its ends.
+
+    Parameters
+    ----------
+    stamps : ndarray of shape (n_rows,)
+        Time of each row as a number, increasing.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_points,)
+        Which row each point belongs to.
+    is_gap : ndarray of bool, shape (n_points,)
+        Whether the point breaks the line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_gaps(np.array([0, 1, 2, 9]))
+    (array([0, 1, 2, 2, 3, 3]), array([False, False, False,  True,  True, False]))
+    """
+    steps = np.diff(stamps)
+    before = np.flatnonzero(steps > LONG_STEP * np.median(steps)) if len(steps) else steps[:0]
+    after = np.repeat(before + 1, 2)
+    ends = np.column_stack([before, before + 1]).ravel()
+    rows = np.arange(len(stamps))
+    return np.insert(rows, after, ends), np.insert(np.zeros(len(rows), bool), after, True)
+
+
+def shorten_dates(ax: Axes, zone: tzinfo | None) -> None:
+    """Write on an axis of dates only what changes from one to the next."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(tz=zone)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from datetime import tzinfo
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import Layout, lay_out
 from sklstm.inspection import windowers_in
-from sklstm.plotting._axes import draw_line, take_axes
+from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 __all__ = ["PredictionDisplay"]
-
-LONG_STEP = 5
-"""A line is broken where rows are further apart than so many usual (median) steps."""
 
 
 class PredictionDisplay:
@@ -47,6 +45,8 @@ class PredictionDisplay:
     classes : list of length n_classes, default=None
         Labels from the bottom to the top of the axis; others are not drawn. `None`: `y_true` and
         `y_pred` are numbers.
+    band : array-like of shape (n_rows, 2), default=None
+        Values below and above which truths are said to lie seldom.
 
     Attributes
     ----------
@@ -56,6 +56,8 @@ class PredictionDisplay:
         The figure of the axes.
     true_line_, pred_line_ : matplotlib Line2D
         The two lines.
+    band_ : matplotlib PolyCollection or None
+        The band, if there is one.
 
     See Also
     --------
@@ -80,6 +82,7 @@ class PredictionDisplay:
     figure_: Figure | SubFigure
     true_line_: Line2D
     pred_line_: Line2D
+    band_: PolyCollection | None
 
     def __init__(
         self,
@@ -89,12 +92,14 @@ class PredictionDisplay:
         time: Any = None,
         target_name: str = "target",
         classes: list | None = None,
+        band: Any = None,
     ) -> None:
         self.y_true = y_true
         self.y_pred = y_pred
         self.time = time
         self.target_name = target_name
         self.classes = classes
+        self.band = band
 
     def plot(
         self,
@@ -103,7 +108,7 @@ class PredictionDisplay:
         true_kwargs: dict[str, Any] | None = None,
         pred_kwargs: dict[str, Any] | None = None,
     ) -> Self:
-        """Draw the two lines.
+        """Draw the two lines, and the band.
 
         Parameters
         ----------
@@ -126,7 +131,7 @@ class PredictionDisplay:
         """
         ax = take_axes(self, ax, figsize=(10, 4))
         times, stamps, name = _read_time(self.time, len(self.y_true))
-        rows, is_gap = _with_gaps(stamps)
+        rows, is_gap = with_gaps(stamps)
         times = times[rows]
         steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
         true, predicted = (self._heights(y)[rows] for y in (self.y_true, self.y_pred))
@@ -135,12 +140,16 @@ class PredictionDisplay:
         self.true_line_ = draw_line(ax, times, true, style, true_kwargs)
         style = {"color": "C0", "label": "predicted"} | steps
         self.pred_line_ = draw_line(ax, times, predicted, style, pred_kwargs)
+        self.band_ = None
+        if self.band is not None:
+            sides = np.where(is_gap, np.nan, np.asarray(self.band, dtype=float)[rows].T)
+            self.band_ = ax.fill_between(times, *sides, color="C0", alpha=0.2, label="band")
         if self.classes is not None:
             ax.set_yticks(range(len(self.classes)), self.classes)
         if isinstance(times, pd.DatetimeIndex):
-            _shorten_dates(ax, times.tz)
+            shorten_dates(ax, times.tz)
         ax.set(xlabel=name, ylabel=self.target_name)
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0)
         return self
 
     def _heights(self, y: Any) -> np.ndarray:
@@ -166,6 +175,9 @@ class PredictionDisplay:
         pred_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Predict, and draw the predictions over time.
+
+        A regressor with ``loss="gaussian"`` or ``"quantile"``, or a Pipeline that ends with one,
+        has a band between its outer quantiles.
 
         Parameters
         ----------
@@ -211,8 +223,9 @@ class PredictionDisplay:
         times, keys = _read_rows(model, X)
         rows = _rows_of_series(keys, series_name, len(y))
         y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]
+        band = _read_band(model, X)
         if classes is None and is_classifier(model):
-            true, predicted, _ = _pick_output(y_true, y_pred, output)
+            true, predicted, *_ = _pick_output(y_true, y_pred, output)
             classes = _labels(true, predicted)
         return cls.from_predictions(
             y_true,
@@ -221,6 +234,7 @@ class PredictionDisplay:
             output=output,
             target_name=target_name,
             classes=classes,
+            band=None if band is None else band[rows],
             ax=ax,
             true_kwargs=true_kwargs,
             pred_kwargs=pred_kwargs,
@@ -236,6 +250,7 @@ class PredictionDisplay:
         output: str | int | None = None,
         target_name: str | None = None,
         classes: list | None = None,
+        band: Any = None,
         ax: Axes | None = None,
         true_kwargs: dict[str, Any] | None = None,
         pred_kwargs: dict[str, Any] | None = None,
@@ -258,6 +273,8 @@ class PredictionDisplay:
         classes : list of length n_classes, default=None
             Labels from the bottom to the top of the axis. `None`: those there are, sorted, unless
             they are numbers.
+        band : array-like of shape (n_rows, 2) or (n_rows, n_outputs, 2), default=None
+            Values below and above which truths are said to lie seldom.
         ax : matplotlib Axes, default=None
             Where to draw. `None`: in a new figure.
         true_kwargs : dict, default=None
@@ -280,12 +297,14 @@ class PredictionDisplay:
         for y in (y_true, y_pred):
             if time is None and isinstance(y, (pd.Series, pd.DataFrame)):
                 time = _times_in(lay_out(pd.DataFrame(index=y.index)))
-        true, predicted, name = _pick_output(y_true, y_pred, output)
+        true, predicted, name, place = _pick_output(y_true, y_pred, output)
         if classes is None and not all(map(_is_number, (true, predicted))):
             classes = _labels(true, predicted)
         if target_name is None:
             target_name = name if isinstance(name, str) else "target"
-        facts = {"time": time, "target_name": target_name, "classes": classes}
+        if band is not None:
+            band = np.reshape(np.asarray(band, dtype=float), (len(true), -1, 2))[:, place]
+        facts = {"time": time, "target_name": target_name, "classes": classes, "band": band}
         display = cls(true.to_numpy(), predicted.to_numpy(), **facts)
         return display.plot(ax, true_kwargs=true_kwargs, pred_kwargs=pred_kwargs)
 
@@ -297,6 +316,16 @@ def _read_rows(model: BaseEstimator, X: Any) -> tuple[pd.Index | None, pd.Index 
     windowers = windowers_in(model)
     layout = lay_out(X, windowers[0].series, windowers[0].time) if windowers else lay_out(X)
     return _times_in(layout), layout.keys
+
+
+def _read_band(model: BaseEstimator, X: Any) -> np.ndarray | None:
+    """Outer quantiles of each row, (n_rows, 2) or (n_rows, n_outputs, 2); None if none are told."""
+    model = getattr(model, "best_estimator_", model)
+    if isinstance(model, Pipeline) and hasattr(model[-1], "predict_quantiles"):
+        model, X = model[-1], model[:-1].transform(X) if len(model) > 1 else X
+    if not hasattr(model, "predict_quantiles"):
+        return None
+    return np.asarray(model.predict_quantiles(X))[..., [0, -1]]
 
 
 def _times_in(layout: Layout) -> pd.Index | None:
@@ -322,8 +351,8 @@ def _rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows:
 
 def _pick_output(
     y_true: Any, y_pred: Any, output: str | int | None
-) -> tuple[pd.Series, pd.Series, Hashable]:
-    """One column of both, and its name."""
+) -> tuple[pd.Series, pd.Series, Hashable, int]:
+    """One column of both, its name and place."""
     true, predicted = pd.DataFrame(y_true), pd.DataFrame(y_pred)
     if true.shape != predicted.shape:
         raise ValueError(
@@ -342,7 +371,7 @@ def _pick_output(
             f"output={output!r} does not choose one of the {len(names)} targets: give a name or "
             f"position among {names}."
         )
-    return true.iloc[:, place], predicted.iloc[:, place], names[place]
+    return true.iloc[:, place], predicted.iloc[:, place], names[place], place
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -376,41 +405,3 @@ def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
     elif isinstance(times, pd.TimedeltaIndex):
         times, name = times.total_seconds(), f"{name} (s)"
     return times, layout.stamps, name
-
-
-def _with_gaps(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a line, and which of them are not drawn: two in each gap, at its ends.
-
-    Parameters
-    ----------
-    stamps : ndarray of shape (n_rows,)
-        Time of each row as a number, increasing.
-
-    Returns
-    -------
-    rows : ndarray of int, shape (n_points,)
-        Which row each point belongs to.
-    is_gap : ndarray of bool, shape (n_points,)
-        Whether the point breaks the line.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> _with_gaps(np.array([0, 1, 2, 9]))
-    (array([0, 1, 2, 2, 3, 3]), array([False, False, False,  True,  True, False]))
-    """
-    steps = np.diff(stamps)
-    before = np.flatnonzero(steps > LONG_STEP * np.median(steps)) if len(steps) else steps[:0]
-    after = np.repeat(before + 1, 2)
-    ends = np.column_stack([before, before + 1]).ravel()
-    rows = np.arange(len(stamps))
-    return np.insert(rows, after, ends), np.insert(np.zeros(len(rows), bool), after, True)
-
-
-def _shorten_dates(ax: Axes, zone: tzinfo | None) -> None:
-    """Write on an axis of dates only what changes from one to the next."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(tz=zone)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
