@@ -35,7 +35,7 @@ from sklstm import LSTMClassifier, SequenceFlattener
 
 parser = ArgumentParser()
 parser.add_argument("--mnist", type=int, nargs="?", const=10_000, metavar="N", help="N of MNIST")
-n_mnist = parser.parse_args().mnist
+n_mnist = parser.parse_known_args()[0].mnist
 
 # %%
 # The images: (n_images, n_rows, n_columns) is what the estimators take. Pixels are 0 to 16.
@@ -104,10 +104,12 @@ ax.axhline(most_frequent, color="C1", linestyle=":", label="most frequent digit"
 ax.set(xlabel="rows seen, from the top", ylabel="accuracy", ylim=(0, 1.02))
 ax.legend()
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_digits.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(f"Accuracy on {len(X_train)} training and {len(X_test)} test images")
-    print(scores.round(3).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_digits.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(f"Accuracy on {len(X_train)} training and {len(X_test)} test images")
+print(scores.round(3).to_string())
+print(f"\nPicture: {picture}")

@@ -68,10 +68,12 @@ axes["predictions"].set_title("Predictions: Seattle, 2015 (test)")
 axes["training"].set_title("Training")
 axes["importance"].set_title("What the predictions need (test)")
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_displays.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    for name, column in predictions.items():
-        print(f"{name:20s}{mean_absolute_error(y[test], column):.2f} °C mean absolute error")
-    print(f"Picture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_displays.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+for name, column in predictions.items():
+    print(f"{name:20s}{mean_absolute_error(y[test], column):.2f} °C mean absolute error")
+print(f"Picture: {picture}")

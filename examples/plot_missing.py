@@ -67,10 +67,12 @@ ax.set(xlabel="values removed (%)", ylabel="mean absolute error in 2015 (°C)")
 ax.grid(alpha=0.3)
 ax.legend()
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_missing.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print("Mean absolute error (°C) in 2015, by the share of values removed (%)")
-    print(table.to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_missing.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print("Mean absolute error (°C) in 2015, by the share of values removed (%)")
+print(table.to_string())
+print(f"\nPicture: {picture}")

@@ -136,12 +136,14 @@ bottom.set(
     ylim=(0, 1),
 )
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_next_character.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(f"The alphabet, from 'a' on: {spelled!r}, {mistakes} mistakes\n")
-    print(f"Accuracy on the last {len(test)} of {len(text)} characters")
-    print(scores.round(3).to_string())
-    print(f"\nIn its own words: {go_on(lstm, 'the ', 200, np.random.default_rng(0))!r}")
-    print(f"Picture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_next_character.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(f"The alphabet, from 'a' on: {spelled!r}, {mistakes} mistakes\n")
+print(f"Accuracy on the last {len(test)} of {len(text)} characters")
+print(scores.round(3).to_string())
+print(f"\nIn its own words: {go_on(lstm, 'the ', 200, np.random.default_rng(0))!r}")
+print(f"Picture: {picture}")

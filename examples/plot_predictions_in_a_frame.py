@@ -66,10 +66,12 @@ left.legend()
 by_month.plot(ax=right, marker="o")
 right.set(title="Error by month, 2015 (test)", xlabel="month", ylabel="mean absolute error (m/s)")
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_predictions_in_a_frame.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    for column, name in names.items():
-        print(f"{name:20s}{mean_absolute_error(test['wind'], test[column]):.2f} m/s")
-    print(f"Picture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_predictions_in_a_frame.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+for column, name in names.items():
+    print(f"{name:20s}{mean_absolute_error(test['wind'], test[column]):.2f} m/s")
+print(f"Picture: {picture}")

@@ -31,7 +31,7 @@ parser = ArgumentParser()
 parser.add_argument("--reviews", help="file of sentences, a label in front of each")
 parser.add_argument("--vectors", help="file of word vectors, may end in .gz")
 parser.add_argument("--seed", type=int, default=0, help="decides split and training")
-options = parser.parse_args()
+options = parser.parse_known_args()[0]
 seed = options.seed
 
 # %%
@@ -151,10 +151,12 @@ ax.set_yticks(rows, [text[:90] for text in probability.index[chosen]])
 ax.set(title=f'Probability of "{label}" (test)', xlim=(-0.03, 1.03))
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_sentences.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(f"Accuracy on {len(y_train)} training and {len(y_test)} test sentences")
-    print(scores.round(3).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_sentences.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(f"Accuracy on {len(y_train)} training and {len(y_test)} test sentences")
+print(scores.round(3).to_string())
+print(f"\nPicture: {picture}")

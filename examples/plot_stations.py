@@ -122,10 +122,12 @@ axes["scores"].set(
 )
 axes["scores"].legend(loc="upper center", ncols=3)
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_stations.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print("Mean absolute error (°C)")
-    print(scores.round(2).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_stations.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print("Mean absolute error (°C)")
+print(scores.round(2).to_string())
+print(f"\nPicture: {picture}")

@@ -135,13 +135,15 @@ right.set(
     xlim=(0, 1.2 * needs.mean().max()),
 )
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_steps.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(f"{len(X)} months: {n_past} to learn from, {n_known - n_past} to stop by,", end=" ")
-    print(f"{len(X) - n_known} to test, {is_test.sum() - 1} days of them labelled\n")
-    print(scores.round(2).to_string())
-    print("\nRise of the LSTM's mean absolute error (°C) if shuffled:")
-    print(needs.mean().round(2).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_steps.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(f"{len(X)} months: {n_past} to learn from, {n_known - n_past} to stop by,", end=" ")
+print(f"{len(X) - n_known} to test, {is_test.sum() - 1} days of them labelled\n")
+print(scores.round(2).to_string())
+print("\nRise of the LSTM's mean absolute error (°C) if shuffled:")
+print(needs.mean().round(2).to_string())
+print(f"\nPicture: {picture}")

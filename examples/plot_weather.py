@@ -86,9 +86,11 @@ right.axvline(network.best_epoch_, color="0.6", linestyle="--", label="best epoc
 right.set(title="Training", ylabel="squared error (standardised)", yscale="log")
 right.legend(["training", "validation", "best epoch"])
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_weather.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(scores.round(2).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_weather.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(scores.round(2).to_string())
+print(f"\nPicture: {picture}")

@@ -91,11 +91,13 @@ right.axline((10, 10), slope=1, color="0.6", label="exact")
 right.set(title="The same weeks", xlabel="measured (°C)", ylabel="predicted (°C)", aspect="equal")
 right.legend()
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_weather_mat.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print("In the file:", *(f"{name} {shape}" for name, shape, _ in contents))
-    print(f"Loaded: {X.shape}, {np.sum(is_test)} of the sequences are the test part\n")
-    print(scores.round(2).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_weather_mat.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print("In the file:", *(f"{name} {shape}" for name, shape, _ in contents))
+print(f"Loaded: {X.shape}, {np.sum(is_test)} of the sequences are the test part\n")
+print(scores.round(2).to_string())
+print(f"\nPicture: {picture}")

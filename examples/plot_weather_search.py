@@ -132,10 +132,12 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained"
 show(left, regression, "Temperature: mean absolute error (°C)", sign=-1)
 show(right, classification, "Label: balanced accuracy")
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_weather_search.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(scores.round(3).to_string())
-    print("\nChosen:", regression.best_params_, classification.best_params_)
-    print(f"Picture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_weather_search.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(scores.round(3).to_string())
+print("\nChosen:", regression.best_params_, classification.best_params_)
+print(f"Picture: {picture}")

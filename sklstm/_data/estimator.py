@@ -8,14 +8,20 @@ from sklearn.callback import CallbackSupportMixin
 
 from sklstm._version import __version__
 
-__all__ = ["SequenceEstimator"]
+__all__ = ["SITE", "SequenceEstimator"]
+
+SITE = ""
+"""Where the documentation is published, without a slash behind; with "" nothing links there."""
 
 
 class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     """Takes scikit-learn's callbacks, is saved as plain data, and links to its documentation."""
 
     _doc_link_module = "sklstm"
-    _doc_link_template = "https://sklstm.readthedocs.io/stable/api/{estimator_name}.html"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return f"{SITE}/api/sklstm.{{estimator_name}}.html" if SITE else ""
 
     def __getstate__(self) -> dict[str, Any]:
         state = self._to_plain(dict(super().__getstate__()))
