@@ -41,7 +41,7 @@ numpydoc_attributes_as_param_list = True
 def skip_member(app, what, name, member, skip, options):
     """Leave out what scikit-learn brings, and properties that "Attributes" describes."""
     learned = isinstance(member, property) and name.endswith("_")
-    brought = callable(member) and not (member.__module__ or "").startswith("sklstm")
+    brought = callable(member) and not str(getattr(member, "__module__", "")).startswith("sklstm")
     return True if learned or brought or re.fullmatch(r"set_\w+_request", name) else None
 
 
