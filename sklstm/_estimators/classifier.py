@@ -158,21 +158,21 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         What each parameter that was "auto" stood for.
     init_ : object or None
         The start: of a linear one ``coef`` and ``penalty``.
-    trust_ : ndarray of shape (n_outputs_,) or None
+    trust_ : ndarray of shape (`n_outputs_`,) or None
         What the network is multiplied by beside a start, if there is validation data.
     comparison_ : DataFrame or None
         Loss of simple rules, of the start, and of all, on the data that chose epoch and `trust_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names.
     n_outputs_ : int
         Number of labels a sample may have: 1, unless `y` is a table of zeros and ones.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; the numbers of the columns of `y` if a sample may have several.
-    feature_mean_, feature_scale_ : ndarray of shape (n_features_in_,)
+    feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
-    feature_median_ : ndarray of shape (n_features_in_,)
+    feature_median_ : ndarray of shape (`n_features_in_`,)
         What stands for a value not seen yet, with ``missing="mask"``.
     n_tokens_ : int
         Number of tokens that have a vector, if X holds tokens.

@@ -47,7 +47,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         the value is NaN.
     n_features_in_ : int
         Number of features of a step.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names.
 
     See Also

@@ -26,7 +26,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         Length of the longest sequence seen in `fit`: the number of lags.
     n_features_in_ : int
         Number of features of a step.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if the sequences have names.
 
     See Also
@@ -86,7 +86,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
         Returns
         -------
-        ndarray of shape (n_sequences, n_steps_ * n_features_in_)
+        ndarray of shape (n_sequences, `n_steps_ * n_features_in_`)
             All features of the first step, then of the second; a DataFrame if `set_output` says
             so.
         """
@@ -99,12 +99,12 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
+        input_features : array-like of str, shape (`n_features_in_`,), default=None
             Names of the features of a step. `None`: ``feature_names_in_``, or x0, x1, ...
 
         Returns
         -------
-        ndarray of str, shape (n_steps_ * n_features_in_,)
+        ndarray of str, shape (`n_steps_ * n_features_in_`,)
             Names such as ``temp[t-2]``.
         """
         check_is_fitted(self)

@@ -32,7 +32,7 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
     ----------
     n_features_in_ : int
         Number of columns, the steps of a sequence.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are texts.
 
     See Also

@@ -261,7 +261,7 @@ class TokenSequencer(
 
         Returns
         -------
-        ndarray of float32, shape (len(vocabulary_) + 1, n_dimensions)
+        ndarray of float32, shape (n_words + 1, n_dimensions)
             Row ``i`` is the vector of token ``i``. Token 0 and words without a vector have zeros,
             which tell a network nothing and are easily counted.
 

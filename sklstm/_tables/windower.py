@@ -78,7 +78,7 @@ class SequenceWindower(
     ----------
     n_features_in_ : int
         Number of columns seen in `fit`, series and time included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X was a DataFrame with string names.
     series_ : Index or None
         Names of the series seen in `fit`.
@@ -293,7 +293,7 @@ class SequenceWindower(
 
         Parameters
         ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
+        input_features : array-like of str, shape (`n_features_in_`,), default=None
             Names of the columns. `None`: ``feature_names_in_``, or x0, x1, ...
 
         Returns
