@@ -9,52 +9,14 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names
 
-__all__ = ["INDEPENDENT", "SequenceReaders"]
-
-INDEPENDENT = -1
-"""Series code of a sequence that belongs to no series."""
+__all__ = ["SequenceReaders"]
 
 
-class SequenceReaders:
-    """The parts of `Sequences`, the class that inherits this one, and the ways to make them."""
-
-    def __init__(
-        self, values: Any, starts: Any, lengths: Any, series: Any = None, feature_names: Any = None
-    ):
-        self.values = np.asarray(values)
-        self.starts = np.asarray(starts, dtype=np.int64)
-        self.lengths = np.asarray(lengths, dtype=np.int32)
-        if series is None:
-            series = np.full(len(self.starts), INDEPENDENT)
-        self.series = np.asarray(series, dtype=np.int32)
-        self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
-        self._check()
-
-    def _check(self) -> None:
-        if self.values.ndim != 2:
-            raise ValueError(
-                f"values must have the shape (n_steps, n_features), got {self.values.shape}."
-            )
-        if not self.starts.shape == self.lengths.shape == self.series.shape == (len(self.starts),):
-            raise ValueError(
-                "starts, lengths and series must be 1-D and of one length, got the shapes "
-                f"{self.starts.shape}, {self.lengths.shape} and {self.series.shape}."
-            )
-        if self.feature_names is not None and len(self.feature_names) != self.values.shape[1]:
-            raise ValueError(
-                f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
-            )
-        outside = self.starts > len(self.values) - self.lengths
-        outside |= self.starts < 0
-        outside |= self.lengths < 0
-        if outside.any():
-            row = int(np.flatnonzero(outside)[0])
-            raise ValueError(
-                f"Sequence {row} starts at step {self.starts[row]} with length "
-                f"{self.lengths[row]}, but there are steps 0 to {len(self.values) - 1} only."
-            )
+class SequenceReaders(SequenceParts):
+    """The ways to make `Sequences`, the class that inherits this one."""
 
     @classmethod
     def from_arrays(
@@ -66,6 +28,9 @@ class SequenceReaders:
         feature_names: Any = None,
     ) -> Self:
         """Make independent sequences of a 3-D array or a list of 2-D arrays.
+
+        For data that are sequences already, such as recordings or time series of aeon, sktime and
+        tslearn. A 3-D array is not copied, and estimators also take it as it is.
 
         Parameters
         ----------
@@ -91,6 +56,11 @@ class SequenceReaders:
         ------
         ValueError
             If an array has not two dimensions, or another number of features than the first.
+
+        See Also
+        --------
+        Sequences.from_frame : Sequences of a long table, one row a step.
+        SequenceWindower : Histories of the rows of a table.
 
         Examples
         --------
@@ -119,6 +89,9 @@ class SequenceReaders:
     @classmethod
     def from_tokens(cls, tokens: Any) -> Self:
         """Make independent sequences of tokens: whole numbers that stand for words.
+
+        For tokens that another tokeniser has made. A network with an `embedding_dim` learns a
+        vector for each token.
 
         Parameters
         ----------
@@ -160,6 +133,10 @@ class SequenceReaders:
     def from_frame(cls, table: pd.DataFrame, by: str | list[str], target: str | None = None) -> Any:
         """Make one independent sequence of the rows of each id of a long table.
 
+        For recordings that are stored one below the other, with an id. A row is a step of one
+        sequence only; where each row of a table is to have the rows before it, take a
+        :class:`SequenceWindower`.
+
         Parameters
         ----------
         table : DataFrame of shape (n_rows, n_columns)
@@ -183,6 +160,11 @@ class SequenceReaders:
         ValueError
             If a name is unknown, an id is missing, a feature is not numeric, time goes back, or
             a sequence has several labels; the message names it.
+
+        See Also
+        --------
+        Sequences.to_frame : The way back.
+        Sequences.from_arrays : Sequences of arrays, one for each.
 
         Examples
         --------
@@ -227,6 +209,8 @@ class SequenceReaders:
     def concat(cls, parts: Iterable[Any]) -> Self:
         """Put sequences one after another.
 
+        Parts of one container are put together without a copy of its steps; others are copied once.
+
         Parameters
         ----------
         parts : sequence of Sequences
@@ -242,6 +226,10 @@ class SequenceReaders:
         ------
         ValueError
             If `parts` is empty, or the features differ.
+
+        See Also
+        --------
+        Sequences.compact : Drop the steps that no sequence uses.
 
         Examples
         --------

@@ -63,39 +63,6 @@ class Sequences(SequenceReaders):
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, like an array
 
-    @property
-    def ends(self):
-        """Row of ``values`` behind the last step of each sequence, shape (n_sequences,)."""
-        return self.starts + self.lengths
-
-    @property
-    def max_length(self):
-        """Number of steps of the longest sequence."""
-        return int(self.lengths.max(initial=0))
-
-    @property
-    def n_features(self):
-        """Number of features of a step."""
-        return self.values.shape[1]
-
-    @property
-    def shape(self):
-        """``(n_sequences, max_length, n_features)``, the shape of the dense array."""
-        return len(self), self.max_length, self.n_features
-
-    @property
-    def ndim(self):
-        """Always 3."""
-        return 3
-
-    @property
-    def dtype(self):
-        """Data type of the steps."""
-        return self.values.dtype
-
-    def __len__(self):
-        return len(self.starts)
-
     def __iter__(self):
         return (self[row] for row in range(len(self)))
 
@@ -138,11 +105,6 @@ class Sequences(SequenceReaders):
     def __array_namespace__(self, api_version=None):
         return _NAMESPACE  # scikit-learn asks if its dispatch by the array API is on
 
-    @property
-    def device(self):
-        """Where the steps are, in words of the array API: always the CPU."""
-        return "cpu"
-
     def __repr__(self):
         n_sequences, longest, n_features = self.shape
         shortest = int(self.lengths.min(initial=longest))
@@ -164,6 +126,9 @@ class Sequences(SequenceReaders):
     def to_dense(self, n_steps=None):
         """Copy the sequences into one dense array.
 
+        For libraries that want an array. It takes memory for every step of every sequence, and each
+        shared step once for each sequence; networks of this package read `Sequences` without it.
+
         Parameters
         ----------
         n_steps : int, default=None
@@ -174,6 +139,11 @@ class Sequences(SequenceReaders):
         ndarray of shape (n_sequences, n_steps, n_features)
             Shorter sequences stand at the end of their row with NaN on the left, so that
             ``[:, -1]`` is the last step of each.
+
+        See Also
+        --------
+        Sequences.to_frame : A long table instead, without padding.
+        Sequences.from_arrays : The way back; ``padding="nan"`` drops the NaN.
 
         Examples
         --------
@@ -198,11 +168,19 @@ class Sequences(SequenceReaders):
     def to_frame(self):
         """Copy the sequences into a long table, one row a step.
 
+        For looking at them, and for pandas. Steps that sequences share come once for each of them;
+        stamps and series are not in it.
+
         Returns
         -------
         pandas.DataFrame
             Indexed by sequence and step (0 is the first step of the sequence), a column a
             feature.
+
+        See Also
+        --------
+        Sequences.from_frame : The way back: one sequence of the rows of each id.
+        Sequences.to_dense : A 3-D array instead, with NaN in front of shorter sequences.
 
         Examples
         --------
@@ -224,6 +202,9 @@ class Sequences(SequenceReaders):
     def step_weights(self, weights=None):
         """Add up, for each step, the weights of the sequences that use it.
 
+        Statistics of all histories need no copy of them by it: a mean over ``values`` with these
+        weights is the mean over all steps of all sequences.
+
         Parameters
         ----------
         weights : array-like of shape (n_sequences,), default=None
@@ -233,6 +214,10 @@ class Sequences(SequenceReaders):
         -------
         ndarray of shape (n_steps,)
             0 for steps of ``values`` that no sequence uses.
+
+        See Also
+        --------
+        Sequences.compact : Drop the steps whose weight is 0.
 
         Examples
         --------
@@ -250,15 +235,32 @@ class Sequences(SequenceReaders):
     def flat(self):
         """Copy the steps of all sequences one after another.
 
+        For what looks at steps one by one, such as metrics of predictions at every step. Sequence
+        ``i`` has ``lengths[i]`` rows of it.
+
         Returns
         -------
         ndarray of shape (sum of lengths, n_features)
             Steps that several sequences share come several times.
+
+        See Also
+        --------
+        Sequences.step_weights : How often each step is used, without a copy.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> windows = Sequences([[1.0], [2.0], [3.0]], starts=[0, 1], lengths=[2, 2])
+        >>> windows.flat()[:, 0]
+        array([1., 2., 2., 3.])
         """
         return self.values[ranges(self.starts, self.lengths)]
 
     def neighbours(self):
         """Put sequences of a series that overlap one after another.
+
+        Neighbouring windows over a table are the usual case: what is computed for their shared
+        steps need be computed only once.
 
         Returns
         -------
@@ -268,6 +270,11 @@ class Sequences(SequenceReaders):
             Whether sequence ``order[i]`` goes on where ``order[i - 1]`` ends: both share a step,
             and its start is as many steps later as its end, or fewer. Where a history is cut,
             by a gap or another series, nothing follows.
+
+        See Also
+        --------
+        SequenceWindower : Makes sequences that overlap, of the rows of a table.
+        LSTMRegressor : Its `supervised_steps` trains on runs of neighbours.
 
         Examples
         --------
@@ -296,11 +303,19 @@ class Sequences(SequenceReaders):
     def compact(self):
         """Drop the steps that no sequence uses.
 
+        A selection such as ``sequences[:10]`` keeps the steps of all. Pickling compacts by itself,
+        so that workers and files get no more than they need.
+
         Returns
         -------
         Sequences
             Equal to this one. Where steps are dropped one zero step stays in their place, so
             that sequences that were not neighbours do not become neighbours.
+
+        See Also
+        --------
+        Sequences.step_weights : Which steps are used, and how often.
+        Sequences.concat : Put parts together again.
 
         Examples
         --------

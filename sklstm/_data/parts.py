@@ -1,0 +1,186 @@
+"""What a container of sequences consists of, and how large that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["INDEPENDENT", "SequenceParts"]
+
+INDEPENDENT = -1
+"""Series code of a sequence that belongs to no series."""
+
+
+class SequenceParts:
+    """The parts of `Sequences`, and its measures in words of an array."""
+
+    def __init__(
+        self, values: Any, starts: Any, lengths: Any, series: Any = None, feature_names: Any = None
+    ):
+        self.values = np.asarray(values)
+        self.starts = np.asarray(starts, dtype=np.int64)
+        self.lengths = np.asarray(lengths, dtype=np.int32)
+        if series is None:
+            series = np.full(len(self.starts), INDEPENDENT)
+        self.series = np.asarray(series, dtype=np.int32)
+        self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
+        self._check()
+
+    def _check(self) -> None:
+        if self.values.ndim != 2:
+            raise ValueError(
+                f"values must have the shape (n_steps, n_features), got {self.values.shape}."
+            )
+        if not self.starts.shape == self.lengths.shape == self.series.shape == (len(self.starts),):
+            raise ValueError(
+                "starts, lengths and series must be 1-D and of one length, got the shapes "
+                f"{self.starts.shape}, {self.lengths.shape} and {self.series.shape}."
+            )
+        if self.feature_names is not None and len(self.feature_names) != self.values.shape[1]:
+            raise ValueError(
+                f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
+            )
+        outside = self.starts > len(self.values) - self.lengths
+        outside |= self.starts < 0
+        outside |= self.lengths < 0
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            raise ValueError(
+                f"Sequence {row} starts at step {self.starts[row]} with length "
+                f"{self.lengths[row]}, but there are steps 0 to {len(self.values) - 1} only."
+            )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Row of ``values`` behind the last step of each sequence, shape (n_sequences,).
+
+        The last step is at ``ends - 1``, unless the sequence is empty. Computed when asked for.
+
+        See Also
+        --------
+        Sequences.to_dense : The last steps of all sequences, as an array.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> windows = Sequences([[10.0], [20.0], [30.0]], starts=[0, 1], lengths=[2, 2])
+        >>> windows.values[windows.ends - 1, 0]
+        array([20., 30.])
+        """
+        return self.starts + self.lengths
+
+    @property
+    def max_length(self) -> int:
+        """Number of steps of the longest sequence.
+
+        It is what a dense copy is as long as; 0 if all are empty, or there are none.
+
+        See Also
+        --------
+        Sequences.to_dense : Takes fewer steps, from the end of each.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> Sequences.from_tokens([[3, 1, 2], [], [1]]).max_length
+        3
+        """
+        return int(self.lengths.max(initial=0))
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a step.
+
+        All sequences share it. The names, if there are any, are in ``feature_names``.
+
+        See Also
+        --------
+        Sequences.shape : It is the last number of the shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import Sequences
+        >>> Sequences.from_arrays(np.zeros((2, 7, 3))).n_features
+        3
+        """
+        return self.values.shape[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(n_sequences, max_length, n_features)``, the shape of the dense array.
+
+        What is kept is smaller where sequences share steps or differ in length: it is
+        ``values.shape``.
+
+        See Also
+        --------
+        Sequences.to_dense : Make the array of this shape.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceWindower
+        >>> windows = SequenceWindower(window_size=24).fit_transform([[0.0]] * 1000)
+        >>> windows.shape, windows.values.shape
+        ((1000, 24, 1), (1000, 1))
+        """
+        return len(self), self.max_length, self.n_features
+
+    @property
+    def ndim(self) -> int:
+        """Always 3.
+
+        By it, functions that ask for a 3-D array accept sequences.
+
+        See Also
+        --------
+        Sequences.shape : The three numbers.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> Sequences.from_tokens([[3, 1, 2], [1]]).ndim
+        3
+        """
+        return 3
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Data type of the steps.
+
+        It is that of what they were made of; networks bring numbers to theirs batch by batch.
+
+        See Also
+        --------
+        LSTMRegressor : Its `dtype` is that of the network.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import Sequences
+        >>> Sequences.from_arrays(np.zeros((2, 7, 3), dtype=np.float32)).dtype
+        dtype('float32')
+        """
+        return self.values.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the steps are, in words of the array API: always the CPU.
+
+        scikit-learn asks for it. A network on a GPU copies the steps itself.
+
+        See Also
+        --------
+        LSTMRegressor : Its `device` says where to compute.
+
+        Examples
+        --------
+        >>> from sklstm import Sequences
+        >>> Sequences.from_tokens([[3, 1, 2], [1]]).device
+        'cpu'
+        """
+        return "cpu"
