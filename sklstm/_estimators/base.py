@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -14,12 +13,12 @@ from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step, unflatten_steps
 from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
+from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
@@ -30,7 +29,7 @@ from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
 from sklstm._train.run import run
 from sklstm._train.seeds import RandomStream
 
-__all__ = ["ONE_EPOCH", "BaseLSTM", "learned"]
+__all__ = ["ONE_EPOCH", "BaseLSTM"]
 
 Given: TypeAlias = tuple[Any, Any, Any]
 """X, y and sample_weight."""
@@ -50,25 +49,7 @@ ONE_EPOCH: dict[str, Any] = {
 """What `partial_fit` makes of the parameters."""
 
 
-def learned(path: str, doc: str) -> property:
-    """Make an attribute that reads what `fit` left behind.
-
-    Parameters
-    ----------
-    path : str
-        Where it is in the `FittedNetwork`.
-    doc : str
-        What it is.
-
-    Returns
-    -------
-    property
-        Raises AttributeError before `fit`.
-    """
-    return property(attrgetter(f"_fitted.{path}"), doc=doc)
-
-
-class BaseLSTM(SequenceEstimator):
+class BaseLSTM(Learned):
     """Fit and predict for networks that read sequences.
 
     `fit` builds everything in local variables and keeps one object at the end, `_fitted`. What
@@ -115,25 +96,7 @@ class BaseLSTM(SequenceEstimator):
         "dtype": [StrOptions(set(DTYPES))],
     }
 
-    _fitted: FittedNetwork
     _has_no_target: Callable[[np.ndarray], np.ndarray]
-
-    net_ = learned("net", "The skorch net, with its history and the module of torch.")
-    device_ = learned("net.device", "Where the network is.")
-    n_iter_ = learned("n_epochs", "Number of complete epochs.")
-    best_epoch_ = learned("best_epoch", "Epoch whose weights the network has, from 1.")
-    chosen_ = learned("chosen", "What each parameter that was 'auto' stood for.")
-    init_ = learned("start", "The start, which the network corrects, or None.")
-    trust_ = learned("trust", "What its corrections are multiplied by, or None.")
-    comparison_ = learned("comparison", "Validation losses of simple rules and of the estimator.")
-    supervised_steps_ = learned("supervised_steps", "How many histories a training run merged.")
-    feature_mean_ = learned("scaling.mean", "What is subtracted from each feature.")
-    feature_scale_ = learned("scaling.scale", "What each feature is divided by.")
-    feature_median_ = learned("scaling.median", "What stands for values not seen yet, or None.")
-    n_tokens_ = learned("scaling.n_tokens", "Number of tokens, or None.")
-
-    history_ = learned("history", "One row an epoch, made of the history of the net.")
-    loss_curve_ = learned("loss_curve", "Training loss after each epoch.")
 
     def _fit(self, given: Given, validation: Given = NO_VALIDATION, **changes: Any) -> Self:
         """Train a new network, or a copy of an earlier one, and keep it if it has an epoch.
@@ -290,6 +253,10 @@ class BaseLSTM(SequenceEstimator):
             If `skorch_params` brought another network, or the labels are no texts or numbers.
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        net_ : The torch module, for other ways to export it.
 
         Notes
         -----

@@ -5,22 +5,21 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
-from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
+from sklstm._estimators.answers import LabelAnswers
+from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._nn.labels import LabelHead, learn_labels
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
 
 
-class LSTMClassifier(ClassifierMixin, BaseLSTM):
+class LSTMClassifier(LabelAnswers):
     """Predict a label, or several, of each sequence with an LSTM, a GRU or a simple RNN.
 
     Behind a :class:`SequenceWindower` each row of a table is labelled from the rows before it.
@@ -206,9 +205,6 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
 
     _has_no_target = staticmethod(has_no_label)
 
-    classes_ = learned("head.classes", "The labels, in the order of the probabilities.")
-    n_outputs_ = learned("head.n_targets", "Number of labels a sample may have at once.")
-
     def __init__(
         self,
         hidden_size: int = 64,
@@ -297,6 +293,10 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
     ) -> Self:
         """Train the network.
 
+        X may have a table's histories, or independent sequences of equal or different lengths;
+        parameters that are "auto" are settled by which of the two it is. A fit that fails leaves
+        the estimator as it was.
+
         Parameters
         ----------
         X : Sequences, array-like of shape (n_samples, n_steps, n_features), list of array-likes \
@@ -330,11 +330,28 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
             class only, or the training diverges.
         MemoryError
             If the device has not enough memory.
+
+        See Also
+        --------
+        partial_fit : One more epoch, on other rows if there are.
+        TokenSequencer : Make X of texts.
+
+        Examples
+        --------
+        A sample may have several labels, or none:
+
+        >>> from sklstm import LSTMClassifier
+        >>> X, y = [[[0.0], [1.0]], [[2.0]], [[3.0]]], [[1, 1], [0, 1], [0, 0]]
+        >>> LSTMClassifier(2, max_epochs=1).fit(X, y).predict(X).shape
+        (3, 2)
         """
         return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
+
+        For data that come in parts. Nothing is set aside and nothing stops early; units and what
+        "auto" stands for are those of the first call, so that it should bring typical rows.
 
         Parameters
         ----------
@@ -356,6 +373,17 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
         ------
         ValueError
             If `y` holds a label that is not in `classes`, or `classes` changes between calls.
+
+        See Also
+        --------
+        fit : The usual way; with ``warm_start=True`` it goes on by many epochs.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMClassifier
+        >>> model = LSTMClassifier(2).partial_fit([[[1.0]]], ["sun"], classes=["rain", "sun"])
+        >>> model.partial_fit([[[2.0]]], ["rain"]).n_iter_
+        2
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -370,73 +398,6 @@ class LSTMClassifier(ClassifierMixin, BaseLSTM):
                 f"{known.tolist()}."
             )
         return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
-
-    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Predict the labels.
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels as `y` had them, one for each row of X, in the same order. With
-            ``pooling=None`` one for each step: an array if all sequences are of one length, else
-            a list of arrays.
-        """
-        return self._predict(X, "predict")
-
-    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Predict the probability of each label.
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_samples, n_classes)
-            Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
-            several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list.
-        """
-        return self._predict(X, "predict_proba")
-
-    def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Predict the logarithm of the probability of each label.
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_samples, n_classes)
-            Natural logarithms of `predict_proba`, without its rounding near 0.
-        """
-        return self._predict(X, "predict_log_proba")
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the accuracy: the share of samples whose labels are all right.
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences.
-        y : array-like, as in `fit`
-            Labels. Steps without a label are left out, if there is one a step.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            From 0 to 1.
-        """
-        return self._score(accuracy_score, X, y, sample_weight)
 
     def _learn_head(self, given: GivenSamples, plan: Plan, earlier: LabelHead | None) -> LabelHead:
         """Learn the labels, and their weights in this training."""

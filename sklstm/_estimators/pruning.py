@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.callback import FitCallback
 
 from sklstm._train.fitted import FittedNetwork
 
@@ -11,7 +12,7 @@ __all__ = ["PruningCallback"]
 POWERS = {"squared_error": 2, "absolute_error": 1, "quantile": 1}
 
 
-class PruningCallback:
+class PruningCallback(FitCallback):
     """Give up a trial of Optuna whose losses are worse than those of others, after any epoch.
 
     It is one of scikit-learn's callbacks: clones share it, so it works within
@@ -62,39 +63,39 @@ class PruningCallback:
     def setup(self, estimator: Any, context: Any) -> None:
         """Count a fold.
 
+        scikit-learn calls it when a fit begins; you need not. Folds go on counting epochs.
+
         Parameters
         ----------
         estimator : BaseEstimator
             What is fitted.
         context : sklearn.callback.CallbackContext
             Where it is in what is fitted.
+
+        See Also
+        --------
+        PruningCallback.on_fit_task_end : What is done after each epoch.
+
+        Examples
+        --------
+        Two folds of one epoch each:
+
+        >>> import optuna
+        >>> from sklstm import LSTMRegressor, PruningCallback
+        >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+        >>> trial = optuna.create_study().ask()
+        >>> model = LSTMRegressor(2, max_epochs=1).set_callbacks(PruningCallback(trial))
+        >>> model = model.fit([[[1.0]]], [1.0]).fit([[[2.0]]], [2.0])
+        >>> len(trial.study.trials[0].intermediate_values)
+        2
         """
         self._n_folds += 1
 
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Leave the trial as it is: another fold may follow.
-
-        Parameters
-        ----------
-        estimator : BaseEstimator
-            What is fitted.
-        context : sklearn.callback.CallbackContext
-            Where it is in what is fitted.
-        """
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Wait for the end of the epoch.
-
-        Parameters
-        ----------
-        estimator : BaseEstimator
-            What is fitted.
-        context : sklearn.callback.CallbackContext
-            Where it is in what is fitted.
-        """
-
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> None:
         """Tell the loss after an epoch, and stop if the trial is hopeless.
+
+        scikit-learn calls it after each epoch and after the whole fit; you need not. Steps of the
+        trial are epochs, in a cross-validation those of all folds one after another.
 
         Parameters
         ----------
@@ -109,6 +110,24 @@ class PruningCallback:
         ------
         optuna.TrialPruned
             If the pruner says so.
+
+        See Also
+        --------
+        optuna.trial.Trial.report : What the trial is told.
+
+        Examples
+        --------
+        Two epochs of a trial that nothing prunes:
+
+        >>> import optuna
+        >>> from sklstm import LSTMRegressor, PruningCallback
+        >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+        >>> study = optuna.create_study(direction="minimize")
+        >>> trial = study.ask()
+        >>> model = LSTMRegressor(2, max_epochs=2).set_callbacks(PruningCallback(trial))
+        >>> model = model.fit([[[1.0]], [[2.0]]], [1.0, 2.0])
+        >>> study.tell(trial, model.loss_curve_[-1]).last_step
+        2
         """
         if context.task_name != "epoch":
             return

@@ -5,17 +5,14 @@ from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
-import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
-from sklstm._estimators.base import ONE_EPOCH, BaseLSTM, learned
-from sklstm._estimators.spread import SpreadMixin
+from sklstm._estimators.answers import NumberAnswers
+from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._nn.heads import NumberHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._nn.spread import SPREAD_HEADS, learn_numbers
@@ -24,7 +21,7 @@ from sklstm._train.plan import Plan
 __all__ = ["LSTMRegressor"]
 
 
-class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
+class LSTMRegressor(NumberAnswers):
     """Predict a number, or several, from each sequence with an LSTM, a GRU or a simple RNN.
 
     Behind a :class:`SequenceWindower` each row of a table is predicted from the rows before it.
@@ -240,10 +237,6 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
 
     _has_no_target = staticmethod(has_no_number)
 
-    n_outputs_ = learned("head.n_targets", "Number of columns of y.")
-    target_mean_ = learned("head.mean", "What is subtracted from each column of y.")
-    target_scale_ = learned("head.scale", "What each column of y is divided by.")
-
     def __init__(
         self,
         hidden_size: int = 64,
@@ -336,6 +329,10 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
     ) -> Self:
         """Train the network.
 
+        X may have a table's histories, or independent sequences of equal or different lengths;
+        parameters that are "auto" are settled by which of the two it is. A fit that fails leaves
+        the estimator as it was.
+
         Parameters
         ----------
         X : Sequences, array-like of shape (n_samples, n_steps, n_features), list of array-likes \
@@ -368,11 +365,30 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
             diverges.
         MemoryError
             If the device has not enough memory.
+
+        See Also
+        --------
+        partial_fit : One more epoch, on other rows if there are.
+        SequenceWindower : Make X of a table, so that order and number of rows stay.
+
+        Examples
+        --------
+        Sequences of different lengths, and validation data of your own:
+
+        >>> from sklstm import LSTMRegressor
+        >>> X, y = [[[0.0], [1.0]], [[2.0]], [[3.0], [4.0], [5.0]]], [1.0, 2.0, 5.0]
+        >>> model = LSTMRegressor(2, max_epochs=2).fit(X, y, X_val=X[:2], y_val=y[:2])
+        >>> "valid_loss" in model.history_
+        True
         """
         return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, going on from earlier calls.
+
+        For data that come in parts, or that change with time. Nothing is set aside, nothing stops
+        early and the learning rate stays; units, start and what "auto" stands for are those of the
+        first call, so that it should bring typical rows.
 
         Parameters
         ----------
@@ -387,55 +403,22 @@ class LSTMRegressor(SpreadMixin, RegressorMixin, BaseLSTM):
         -------
         LSTMRegressor
             The estimator.
+
+        See Also
+        --------
+        fit : The usual way; with ``warm_start=True`` it goes on by many epochs.
+        SequenceForecaster.update : Move on by new rows without training.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2)
+        >>> for day in ([[[1.0]], [[2.0]]], [[[3.0]], [[4.0]]]):
+        ...     model = model.partial_fit(day, [0.5, 1.0])
+        >>> model.n_iter_
+        2
         """
         return self._fit((X, y, sample_weight), **ONE_EPOCH)
-
-    def predict(
-        self, X: Any, return_std: bool = False
-    ) -> np.ndarray | list[np.ndarray] | tuple[Any, Any]:
-        """Predict the targets.
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences. A sequence without a step is predicted too: from nothing.
-        return_std : bool, default=False
-            Whether to give the standard deviation of truths too. Needs ``loss="gaussian"``.
-
-        Returns
-        -------
-        prediction : ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
-            Predictions in the units of `y`, one for each row of X, in the same order. With
-            ``pooling=None`` one for each step: an array if all sequences are of one length, else
-            a list of arrays.
-        std : ndarray, as `prediction`
-            Only with `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If a step that a sequence uses is not finite, or the features are not those of `fit`.
-        """
-        return self._predict_with_std(X) if return_std else self._predict(X, "predict")
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the coefficient of determination R².
-
-        Parameters
-        ----------
-        X : same kinds as in `fit`
-            Sequences.
-        y : array-like, as in `fit`
-            Targets. Steps without a label are left out, if there is one a step.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
-
-        Returns
-        -------
-        float
-            1 for perfect predictions, 0 for those no better than the mean of `y`.
-        """
-        return self._score(r2_score, X, y, sample_weight)
 
     def _learn_head(
         self, given: GivenSamples, plan: Plan, earlier: NumberHead | None

@@ -1,0 +1,334 @@
+"""What the fitted estimators answer: numbers and their spread, labels and their probabilities."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._estimators.base import BaseLSTM
+from sklstm._nn.spread import SPREAD_HEADS, GaussianHead, SpreadHead
+
+__all__ = ["LabelAnswers", "NumberAnswers"]
+
+
+def _tells_spread(regressor: Any) -> bool:
+    if hasattr(regressor, "_fitted"):
+        return isinstance(regressor._fitted.head, SpreadHead)
+    return isinstance(regressor.loss, str) and regressor.loss in SPREAD_HEADS
+
+
+class NumberAnswers(RegressorMixin, BaseLSTM):
+    """Numbers, their standard deviations and quantiles, and how good they are."""
+
+    @property
+    def target_mean_(self) -> np.ndarray:
+        """What is subtracted from each column of y.
+
+        With a start it is the mean of what the start leaves, near 0; 0 too if not `standardize`.
+        Predictions are in the units of y all the same. Of shape (`n_outputs_`,).
+
+        See Also
+        --------
+        target_scale_ : What the rest is divided by.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2, init=None, max_epochs=1)
+        >>> model.fit([[[1.0]], [[3.0]]], [10.0, 20.0]).target_mean_
+        array([15.])
+        """
+        return self._fitted.head.mean  # type: ignore[attr-defined]
+
+    @property
+    def target_scale_(self) -> np.ndarray:
+        """What each column of y is divided by.
+
+        The unit of the losses in `history_`: squared, of the squared error. With a start it is the
+        standard deviation of what the start leaves; 1 if not `standardize`. Of shape
+        (`n_outputs_`,).
+
+        See Also
+        --------
+        target_mean_ : What is subtracted before.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2, init=None, max_epochs=1)
+        >>> model.fit([[[1.0]], [[3.0]]], [10.0, 20.0]).target_scale_
+        array([5.])
+        """
+        return self._fitted.head.scale  # type: ignore[attr-defined]
+
+    def predict(
+        self, X: Any, return_std: bool = False
+    ) -> np.ndarray | list[np.ndarray] | tuple[Any, Any]:
+        """Predict the targets.
+
+        Each history is computed by itself, from its first step to its last, in batches: no
+        prediction depends on the other rows of X.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences. A sequence without a step is predicted too: from nothing.
+        return_std : bool, default=False
+            Whether to give the standard deviation of truths too. Needs ``loss="gaussian"``.
+
+        Returns
+        -------
+        prediction : ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the units of `y`, one for each row of X, in the same order. With
+            ``pooling=None`` one for each step: an array if all sequences are of one length, else
+            a list of arrays.
+        std : ndarray, as `prediction`
+            Only with `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If a step that a sequence uses is not finite, or the features are not those of `fit`.
+
+        See Also
+        --------
+        SequenceForecaster.predict : Rows that are still to come, on their dates.
+        predict_quantiles : Between which values truths lie.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> X = [[[0.0], [1.0]], [[2.0]], [[3.0], [4.0], [5.0]]]
+        >>> model = LSTMRegressor(2, loss="gaussian", max_epochs=1, random_state=0)
+        >>> prediction, std = model.fit(X, [1.0, 2.0, 5.0]).predict(X, return_std=True)
+        >>> prediction.shape, bool((std > 0).all())
+        ((3,), True)
+        """
+        return self._predict_with_std(X) if return_std else self._predict(X, "predict")
+
+    @available_if(_tells_spread)
+    def predict_quantiles(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Predict below which values truths lie with the probabilities `quantiles`.
+
+        Needs ``loss="quantile"`` or ``loss="gaussian"``; with another loss there is no such method.
+        The shares hold on rows like those of training: count again on new ones.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+            As from `predict`, with an axis behind, along which values increase.
+
+        See Also
+        --------
+        SequenceForecaster.predict_interval : A band whose width is measured on later rows.
+        sklearn.metrics.mean_pinball_loss : The score of a quantile.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> X = [[[0.0], [1.0]], [[2.0]], [[3.0], [4.0], [5.0]]]
+        >>> model = LSTMRegressor(2, loss="quantile", quantiles=(0.1, 0.9), max_epochs=1)
+        >>> model.fit(X, [1.0, 2.0, 5.0]).predict_quantiles(X).shape
+        (3, 2)
+        """
+        return self._predict(X, "predict_quantiles")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the coefficient of determination R².
+
+        A number to compare models by on the same rows, which are later than those of `fit` if rows
+        have an order. R² of a slow series is high for any rule: compare with that of the last
+        value, too.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+        y : array-like, as in `fit`
+            Targets. Steps without a label are left out, if there is one a step.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            1 for perfect predictions, 0 for those no better than the mean of `y`.
+
+        See Also
+        --------
+        SequenceDummyRegressor : The last value and other rules, as an estimator.
+        sklearn.metrics.r2_score : The same of predictions.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> X, y = [[[0.0]], [[1.0]], [[2.0]], [[3.0]]], [0.0, 2.0, 4.0, 6.0]
+        >>> LSTMRegressor(2, init="linear", max_epochs=1).fit(X, y).score(X, y) > 0.9
+        True
+        """
+        return self._score(r2_score, X, y, sample_weight)
+
+    def _predict_with_std(self, X: Any) -> Any:
+        check_is_fitted(self)
+        if not isinstance(self._fitted.head, GaussianHead):
+            raise ValueError("return_std needs a network that was fitted with loss='gaussian'.")
+        return self._predict(X, "predict", "predict_std")
+
+
+class LabelAnswers(ClassifierMixin, BaseLSTM):
+    """Labels, their probabilities, and how many are right."""
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels, in the order of the probabilities.
+
+        Sorted, of the type that y had; the numbers of the columns of y if a sample may have
+        several labels.
+
+        See Also
+        --------
+        predict_proba : The columns of its table are these.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMClassifier
+        >>> LSTMClassifier(2, max_epochs=1).fit([[[1.0]], [[3.0]]], ["wet", "dry"]).classes_
+        array(['dry', 'wet'], dtype='<U3')
+        """
+        return self._fitted.head.classes  # type: ignore[attr-defined]
+
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Predict the labels.
+
+        The most probable label of each sequence, or all whose probability is above a half if a
+        sample may have several. Where mistakes cost differently, decide by `predict_proba`.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels as `y` had them, one for each row of X, in the same order. With
+            ``pooling=None`` one for each step: an array if all sequences are of one length, else
+            a list of arrays.
+
+        See Also
+        --------
+        sklearn.model_selection.TunedThresholdClassifierCV : Choose the threshold by a score.
+
+        Examples
+        --------
+        A label at every step:
+
+        >>> from sklstm import LSTMClassifier
+        >>> X, y = [[[1.0], [2.0]], [[3.0]]], [["low", "low"], ["high"]]
+        >>> labels = LSTMClassifier(2, pooling=None, max_epochs=1).fit(X, y).predict(X)
+        >>> [len(sequence) for sequence in labels]
+        [2, 1]
+        """
+        return self._predict(X, "predict")
+
+    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Predict the probability of each label.
+
+        They come from the softmax of the network, of several labels from a sigmoid each, and are
+        not calibrated otherwise; `class_weight` moves them.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
+            several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list.
+
+        See Also
+        --------
+        sklearn.calibration.CalibratedClassifierCV : Calibrate them on other rows.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMClassifier
+        >>> X, y = [[[1.0], [2.0]], [[3.0]], [[4.0]]], ["a", "b", "c"]
+        >>> LSTMClassifier(2, max_epochs=1).fit(X, y).predict_proba(X).sum(axis=1)
+        array([1., 1., 1.])
+        """
+        return self._predict(X, "predict_proba")
+
+    def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Predict the logarithm of the probability of each label.
+
+        For products of many probabilities, such as that of a whole sequence of labels, which as
+        numbers would become 0.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples, n_classes)
+            Natural logarithms of `predict_proba`, without its rounding near 0.
+
+        See Also
+        --------
+        predict_proba : The probabilities, and what they mean.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMClassifier
+        >>> X, y = [[[1.0], [2.0]], [[3.0]], [[4.0]]], ["a", "b", "c"]
+        >>> LSTMClassifier(2, max_epochs=1).fit(X, y).predict_log_proba(X).max() < 0
+        np.True_
+        """
+        return self._predict(X, "predict_log_proba")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy: the share of samples whose labels are all right.
+
+        Compare it with the share of the most frequent label, which the simplest rule has. Where
+        labels are rare, score by another metric.
+
+        Parameters
+        ----------
+        X : same kinds as in `fit`
+            Sequences.
+        y : array-like, as in `fit`
+            Labels. Steps without a label are left out, if there is one a step.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        See Also
+        --------
+        sklearn.dummy.DummyClassifier : The simplest rule; it takes `Sequences` as they are.
+        per_step : Other metrics, where there is a label at every step.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMClassifier
+        >>> X, y = [[[-1.0]], [[-2.0]], [[1.0]], [[2.0]]], ["below", "below", "above", "above"]
+        >>> model = LSTMClassifier(4, lr=0.1, max_epochs=10, random_state=0)
+        >>> model.fit(X, y).score(X, y)
+        1.0
+        """
+        return self._score(accuracy_score, X, y, sample_weight)

@@ -1,0 +1,348 @@
+"""What a fit leaves behind, as attributes: each reads the one object that `fit` keeps."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._train.fitted import FittedNetwork
+from sklstm._train.loop import SequenceNet
+
+__all__ = ["Learned"]
+
+
+class Learned(SequenceEstimator):
+    """The learned attributes of both estimators; before `fit` there are none."""
+
+    _fitted: FittedNetwork
+
+    @property
+    def net_(self) -> SequenceNet:
+        """The skorch net, with its history and the module of torch.
+
+        For a look inside, such as ``net_.module_.state_dict()``. It knows neither units nor start:
+        predictions come from the estimator, not from the net.
+
+        See Also
+        --------
+        skorch.NeuralNet : What else it can do.
+        LSTMRegressor.to_onnx : Write a model that predicts without torch.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(8, cell="gru", max_epochs=1)
+        >>> model.fit([[[1.0], [2.0]], [[3.0]]], [1.0, 2.0]).net_.module_.recurrent
+        GRU(3, 8, bidirectional=True)
+        """
+        return self._fitted.net
+
+    @property
+    def device_(self) -> str:
+        """Where the network is.
+
+        ``"auto"`` is settled here. A model that was trained on a GPU and loaded where there is
+        none is on the CPU.
+
+        See Also
+        --------
+        LSTMRegressor : The parameter `device`, which is settled in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> LSTMRegressor(2, max_epochs=1, device="cpu").fit([[[1.0]], [[3.0]]], [1, 2]).device_
+        'cpu'
+        """
+        return self._fitted.net.device
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of complete epochs.
+
+        Fewer than `max_epochs` if training stopped early, or was interrupted; `partial_fit` and
+        `warm_start` add to it.
+
+        See Also
+        --------
+        best_epoch_ : The epoch whose weights are kept.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2, max_epochs=3).fit([[[1.0]], [[3.0]]], [1.0, 2.0])
+        >>> model.partial_fit([[[2.0]]], [1.5]).n_iter_
+        4
+        """
+        return self._fitted.n_epochs
+
+    @property
+    def best_epoch_(self) -> int:
+        """Epoch whose weights the network has, from 1.
+
+        With `early_stopping` that of the least validation loss; else the last one.
+
+        See Also
+        --------
+        history_ : The losses of all epochs.
+        sklstm.plotting.TrainingCurveDisplay : Marks the epoch among the losses.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2, max_epochs=3, early_stopping=False)
+        >>> model.fit([[[1.0]], [[3.0]]], [1.0, 2.0]).best_epoch_
+        3
+        """
+        return self._fitted.best_epoch
+
+    @property
+    def chosen_(self) -> dict[str, Any]:
+        """What each parameter that was "auto" stood for.
+
+        Histories of a table get other settings than independent sequences. Parameters that were
+        given are not in it.
+
+        See Also
+        --------
+        sklearn.base.BaseEstimator.get_params : The parameters as they were given.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor, SequenceWindower
+        >>> X, y = [[[1.0], [2.0]], [[3.0]], [[4.0]]], [1.0, 2.0, 4.0]
+        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).chosen_["pooling"]
+        'max'
+        >>> X = SequenceWindower(2).fit_transform([[1.0], [2.0], [3.0]])
+        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).chosen_["pooling"]
+        'last'
+        """
+        return self._fitted.chosen
+
+    @property
+    def init_(self) -> Any:
+        """The start, which the network corrects, or None.
+
+        Of ``"linear"`` it has ``coef``, a weight for each feature of each step, oldest step first,
+        between standardised numbers, and ``penalty``; of an estimator that was given it holds the
+        fitted clone.
+
+        See Also
+        --------
+        trust_ : How much of the correction is added.
+        comparison_ : How good the start is alone.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor
+        >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
+        >>> model = LSTMRegressor(2, init="linear", max_epochs=1).fit(X, X[:, 1, 0])
+        >>> int(np.abs(model.init_.coef).argmax())
+        1
+        """
+        return self._fitted.start
+
+    @property
+    def trust_(self) -> np.ndarray | None:
+        """What its corrections are multiplied by, or None.
+
+        A factor in [0, 1] for each output, chosen on the validation data: near 0 the start is all
+        there is to learn. None without a start, or without validation data.
+
+        See Also
+        --------
+        init_ : The start.
+        comparison_ : Validation losses without and with the corrections.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor
+        >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
+        >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
+        >>> model.fit(X, X[:, 1, 0]).trust_.shape
+        (1,)
+        """
+        return self._fitted.trust
+
+    @property
+    def comparison_(self) -> pd.DataFrame | None:
+        """Validation losses of simple rules and of the estimator.
+
+        The question it answers: is the network worth it? The losses are those that chose epoch and
+        `trust_`, so that they flatter; a test on later rows decides. None without validation data.
+
+        See Also
+        --------
+        SequenceDummyRegressor : A simple rule to score on rows of your own.
+        backtest : Forecasts from many origins, beside such rules.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor
+        >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
+        >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
+        >>> model.fit(X, X[:, 1, 0]).comparison_["rule"].tolist()
+        ['the mean', 'start', 'start and network']
+        """
+        return self._fitted.comparison
+
+    @property
+    def supervised_steps_(self) -> int:
+        """How many histories a training run merged.
+
+        1: each history was computed by itself, as it always is in validation and predictions.
+
+        See Also
+        --------
+        LSTMRegressor : The parameter `supervised_steps`, and what it costs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor, SequenceWindower
+        >>> windows = SequenceWindower(24).fit_transform(np.arange(100.0)[:, None])
+        >>> model = LSTMRegressor(2, supervised_steps=4, max_epochs=1)
+        >>> model.fit(windows, np.sin(np.arange(100.0))).supervised_steps_
+        4
+        """
+        return self._fitted.supervised_steps
+
+    @property
+    def feature_mean_(self) -> np.ndarray:
+        """What is subtracted from each feature.
+
+        The mean over the steps of the training sequences, with their weights; 0 if not
+        `standardize`. Of shape (`n_features_in_`,).
+
+        See Also
+        --------
+        feature_scale_ : What the rest is divided by.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> LSTMRegressor(2, max_epochs=1).fit([[[1.0], [2.0]], [[3.0]]], [0, 1]).feature_mean_
+        array([2.])
+        """
+        return self._fitted.scaling.mean
+
+    @property
+    def feature_scale_(self) -> np.ndarray:
+        """What each feature is divided by.
+
+        The standard deviation over the steps of the training sequences; 1 for a feature that does
+        not change, and if not `standardize`. Of shape (`n_features_in_`,).
+
+        See Also
+        --------
+        feature_mean_ : What is subtracted before.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> LSTMRegressor(2, max_epochs=1).fit([[[1.0], [3.0]], [[2.0]]], [0, 1]).feature_scale_
+        array([0.81649658])
+        """
+        return self._fitted.scaling.scale
+
+    @property
+    def feature_median_(self) -> np.ndarray | None:
+        """What stands for values not seen yet, or None.
+
+        With ``missing="mask"`` a missing value is the one seen last in its sequence; where there
+        was none so far, it is the median of the training steps. Of shape (`n_features_in_`,).
+
+        See Also
+        --------
+        LSTMRegressor : The parameter `missing`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> gappy = [[[float("nan")], [1.0]], [[5.0]], [[3.0]]]
+        >>> LSTMRegressor(2, missing="mask", max_epochs=1).fit(gappy, [1, 2, 3]).feature_median_
+        array([3.])
+        """
+        return self._fitted.scaling.median
+
+    @property
+    def n_tokens_(self) -> int | None:
+        """Number of tokens, or None.
+
+        So many vectors has the embedding: one more than the largest token of `fit`, as token 0 is
+        the unknown one, or the rows of `embedding_weights`. None if X holds numbers.
+
+        See Also
+        --------
+        TokenSequencer : Turn texts into tokens.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> LSTMRegressor(2, embedding_dim=4, max_epochs=1).fit([[1, 2], [3]], [0.0, 1.0]).n_tokens_
+        4
+        """
+        return self._fitted.scaling.n_tokens
+
+    @property
+    def n_outputs_(self) -> int:
+        """Number of targets, or of labels that a sample may have at once.
+
+        The columns of y; 1 where each sample has one label, of however many classes.
+
+        See Also
+        --------
+        LSTMClassifier.classes_ : The labels.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> y = [[0.0, 1.0], [2.0, 3.0]]
+        >>> LSTMRegressor(2, max_epochs=1).fit([[[1.0]], [[2.0]]], y).n_outputs_
+        2
+        """
+        return self._fitted.head.n_targets  # type: ignore[attr-defined]
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch, made of the history of the net.
+
+        ``epoch``, ``train_loss``, ``valid_loss`` if there is validation data, ``dur`` in seconds,
+        and what callbacks of skorch write. Losses of numbers are those of standardised targets.
+
+        See Also
+        --------
+        loss_curve_ : The training losses alone.
+        sklstm.plotting.TrainingCurveDisplay : The losses as a picture.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> model = LSTMRegressor(2, max_epochs=2).fit([[[1.0]], [[2.0]]], [1.0, 2.0])
+        >>> model.history_[["epoch", "train_loss"]].shape
+        (2, 2)
+        """
+        return self._fitted.history
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss after each epoch.
+
+        The attribute that :class:`~sklearn.neural_network.MLPRegressor` has too. It is the mean
+        over the batches of an epoch, while the weights change.
+
+        See Also
+        --------
+        history_ : Validation losses and durations as well.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> len(LSTMRegressor(2, max_epochs=2).fit([[[1.0]], [[2.0]]], [1.0, 2.0]).loss_curve_)
+        2
+        """
+        return self._fitted.loss_curve
