@@ -47,6 +47,9 @@ def history_importance(
 ) -> Bunch:
     """Permutation importance of histories: how much the score drops without a feature at a lag.
 
+    Which features, and how far back, the model uses: not what would be of use to another one. It
+    works with any model that reads histories, on any rows with their truths.
+
     Parameters
     ----------
     model : estimator

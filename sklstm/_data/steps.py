@@ -263,6 +263,10 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
 def per_step(metric: Callable) -> Callable:
     """Make a metric leave out what has no label, at every step or row by row.
 
+    Metrics of scikit-learn know flat arrays without missing values. Where there is a label at every
+    step, with sequences of different lengths, or where some labels are missing, this stands
+    between.
+
     Parameters
     ----------
     metric : callable
@@ -273,6 +277,11 @@ def per_step(metric: Callable) -> Callable:
     callable
         The same over all labelled steps of all sequences, or all labelled rows, for
         :func:`sklearn.metrics.make_scorer`.
+
+    See Also
+    --------
+    LSTMClassifier.score : Leaves steps without a label out by itself.
+    sklearn.metrics.make_scorer : Make a score for searches of it.
 
     Examples
     --------

@@ -89,6 +89,9 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the features, and the mean.
 
+        The only things learned are a mean and, with ``feature=None``, which column is the past of
+        the target. Rows of weight 0 do not count.
+
         Parameters
         ----------
         X : Sequences, 3-D array, list of 2-D arrays, or table
@@ -107,6 +110,20 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         ------
         ValueError
             If there is no such feature, or a season is not as long as the horizon.
+
+        See Also
+        --------
+        LSTMRegressor.fit : Takes the same X, y and weights.
+
+        Examples
+        --------
+        The target is the second feature, an hour later:
+
+        >>> from sklstm import SequenceDummyRegressor, SequenceWindower
+        >>> table = [[9.0, 1.0], [0.0, 2.0], [9.0, 3.0], [0.0, 4.0]]
+        >>> windows = SequenceWindower(1, horizon=1).fit_transform(table)
+        >>> SequenceDummyRegressor().fit(windows, [1.0, 2.0, 3.0, 4.0]).features_
+        array([1])
         """
         self._validate_params()
         if self.strategy == "seasonal" and self.period < self.horizon:
@@ -134,6 +151,9 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Apply the rule.
 
+        Where the history does not reach back so far, or the value there is NaN, it is the mean of
+        the training targets.
+
         Parameters
         ----------
         X : Sequences, 3-D array, list of 2-D arrays, or table
@@ -143,6 +163,19 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         -------
         ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
             Predictions.
+
+        See Also
+        --------
+        LSTMRegressor.predict : What should be better than this.
+        backtest : Such rules beside a model, from many origins.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceDummyRegressor
+        >>> histories = [[[1.0], [2.0]], [[2.0], [4.0]]]
+        >>> rule = SequenceDummyRegressor().fit(histories, [3.0, 5.0])
+        >>> rule.predict(histories)
+        array([2., 4.])
         """
         check_is_fitted(self)
         sequences = as_sequences(self, X, reset=False)

@@ -58,6 +58,8 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the features and the length of the longest sequence.
 
+        That length is the number of lags from now on: fit it on histories as long as they will be.
+
         Parameters
         ----------
         X : Sequences, 3-D array, list of 2-D arrays, or table
@@ -69,6 +71,17 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         -------
         SequenceFlattener
             The fitted flattener.
+
+        See Also
+        --------
+        SequenceWindower : Its `window_size` is the length of the longest.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceFlattener, SequenceWindower
+        >>> windows = SequenceWindower(window_size=24).fit_transform([[0.0]] * 100)
+        >>> SequenceFlattener().fit(windows).n_steps_
+        24
         """
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -78,6 +91,9 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
     def transform(self, X: Any) -> np.ndarray:
         """Copy the sequences into a table.
+
+        Here the windows are copied: the table has a value for each row, lag and feature. For long
+        windows of many features consider an estimator that reads `Sequences`.
 
         Parameters
         ----------
@@ -89,6 +105,19 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         ndarray of shape (n_sequences, `n_steps_ * n_features_in_`)
             All features of the first step, then of the second; a DataFrame if `set_output` says
             so.
+
+        See Also
+        --------
+        LagSequencer : The way back, of one feature.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import SequenceFlattener
+        >>> sequences = [np.array([[1.0, 10.0], [2.0, 20.0]]), np.array([[3.0, 30.0]])]
+        >>> SequenceFlattener().fit_transform(sequences)
+        array([[ 1., 10.,  2., 20.],
+               [nan, nan,  3., 30.]])
         """
         check_is_fitted(self)
         dense = as_sequences(self, X, reset=False).to_dense(self.n_steps_)
@@ -96,6 +125,10 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns: feature and lag, ``t`` being the last step of the sequence.
+
+        Coefficients and importances of whatever stands behind it are read by them. Behind a
+        windower with a horizon ``t`` is the last row of the history, which is earlier than the row
+        predicted.
 
         Parameters
         ----------
@@ -106,6 +139,17 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         -------
         ndarray of str, shape (`n_steps_ * n_features_in_`,)
             Names such as ``temp[t-2]``.
+
+        See Also
+        --------
+        sklstm.inspection.history_importance : Importance of each feature at each lag, of any model.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceFlattener
+        >>> flattener = SequenceFlattener().fit([[[1.0], [2.0]]])
+        >>> flattener.get_feature_names_out(["temp"])
+        array(['temp[t-1]', 'temp[t]'], dtype=object)
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)

@@ -64,6 +64,8 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the columns.
 
+        There is nothing to learn; `transform` then refuses a table with other columns.
+
         Parameters
         ----------
         X : table of shape (n_sequences, n_steps)
@@ -75,6 +77,16 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
         -------
         LagSequencer
             The fitted transformer.
+
+        See Also
+        --------
+        SequenceWindower : For tables whose columns are no lags.
+
+        Examples
+        --------
+        >>> from sklstm import LagSequencer
+        >>> LagSequencer().fit([[1.0, 2.0, 3.0]]).n_features_in_
+        3
         """
         self._validate_params()
         context = self._init_callback_context()
@@ -86,6 +98,9 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
     def transform(self, X: Any) -> Sequences:
         """Read each row as a sequence.
 
+        Values missing before the first known one are left out; those behind it stay NaN, which is
+        for a network with ``missing="mask"``.
+
         Parameters
         ----------
         X : table of shape (n_sequences, n_steps)
@@ -95,6 +110,18 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
         -------
         Sequences
             One sequence for each row, oldest step first.
+
+        See Also
+        --------
+        SequenceFlattener.transform : The way back.
+
+        Examples
+        --------
+        >>> from sklstm import LagSequencer
+        >>> lags = [[3.0, 2.0, 1.0], [2.0, 1.0, float("nan")]]
+        >>> sequences = LagSequencer(newest="first").fit_transform(lags)
+        >>> sequences[0].ravel(), sequences[1].ravel()
+        (array([1., 2., 3.]), array([1., 2.]))
         """
         check_is_fitted(self)
         lags = self._read(X, reset=False)

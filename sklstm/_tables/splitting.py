@@ -159,6 +159,9 @@ class TimestampSplit(BaseCrossValidator):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Give the training rows and the test rows of each split.
 
+        Searches and scores call it, given ``cv=TimestampSplit(...)``; loop over it to look at the
+        folds, or to score by hand.
+
         Parameters
         ----------
         X : DataFrame of shape (n_rows, n_columns)
@@ -178,6 +181,23 @@ class TimestampSplit(BaseCrossValidator):
         ValueError
             If a parameter or the table is not valid, or a split would have no training or no test
             rows.
+
+        See Also
+        --------
+        sklearn.model_selection.cross_val_score : Takes the splitter as `cv`.
+        backtest : One fit, and forecasts from many origins behind it.
+
+        Examples
+        --------
+        The day before each test fold is left out:
+
+        >>> import pandas as pd
+        >>> from sklstm import TimestampSplit
+        >>> table = pd.DataFrame({"x": range(6)}, pd.date_range("2024-01-01", periods=6))
+        >>> for train, test in TimestampSplit(2, gap="1D").split(table):
+        ...     print(train, test)
+        [0] [2 3]
+        [0 1 2] [4 5]
         """
         if groups is not None:
             warnings.warn(f"{type(self).__name__} ignores groups.", UserWarning, stacklevel=2)
@@ -195,6 +215,8 @@ class TimestampSplit(BaseCrossValidator):
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Give the number of splits.
 
+        scikit-learn asks for it before it splits; the table need not be given.
+
         Parameters
         ----------
         X : object
@@ -208,6 +230,16 @@ class TimestampSplit(BaseCrossValidator):
         -------
         int
             `n_splits`.
+
+        See Also
+        --------
+        TimestampSplit.split : The rows of each split.
+
+        Examples
+        --------
+        >>> from sklstm import TimestampSplit
+        >>> TimestampSplit(n_splits=3).get_n_splits()
+        3
         """
         return self.n_splits
 

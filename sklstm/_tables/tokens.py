@@ -6,16 +6,15 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils import Tags, metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.sequences import Sequences
+from sklstm._tables.maker import SequenceMaker
+from sklstm._tables.texts import list_texts, words_in_order
 from sklstm._tables.vectors import find_vectors
 
 __all__ = ["TokenSequencer"]
@@ -24,11 +23,7 @@ UNKNOWN = "<unknown>"
 """What token 0 reads as."""
 
 
-class TokenSequencer(
-    TransformerMixin,
-    SequenceEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]  # scikit-learn's, which has no types
-):
+class TokenSequencer(SequenceMaker):
     r"""Turn each text into the sequence of its tokens: the numbers of its words.
 
     What :class:`~sklearn.feature_extraction.text.CountVectorizer` counts, this keeps in order.
@@ -153,6 +148,9 @@ class TokenSequencer(
     def fit(self, raw_documents: Iterable, y: Any = None) -> Self:
         """Learn the vocabulary.
 
+        Fit it on the training texts alone, such as in a Pipeline: words that only other texts have
+        are then unknown in tests, as they will be in use.
+
         Parameters
         ----------
         raw_documents : iterable of str, length n_texts
@@ -169,6 +167,17 @@ class TokenSequencer(
         ------
         ValueError
             If a parameter is not valid, a text is missing, or there are no words.
+
+        See Also
+        --------
+        embedding_weights : Vectors that others have learned, for this vocabulary.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> texts = ["the cat sat", "the dog sat"]
+        >>> TokenSequencer(min_df=2).fit(texts).vocabulary_
+        {'sat': 1, 'the': 2}
         """
         self._fit(raw_documents, y)
         return self
@@ -176,6 +185,9 @@ class TokenSequencer(
     @with_callbacks
     def fit_transform(self, raw_documents: Iterable, y: Any = None) -> Sequences:
         """Learn the vocabulary, and turn each text into its tokens.
+
+        The same as one after the other, but texts that can be read only once, such as those of a
+        generator, will do.
 
         Parameters
         ----------
@@ -193,11 +205,24 @@ class TokenSequencer(
         ------
         ValueError
             If a parameter is not valid, a text is missing, or there are no words.
+
+        See Also
+        --------
+        transform : Tokens of other texts.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> texts = (text for text in ["to be or not to be", "to see"])
+        >>> TokenSequencer(max_length=3).fit_transform(texts).lengths
+        array([3, 2], dtype=int32)
         """
         return self._number(self._fit(raw_documents, y))
 
     def transform(self, raw_documents: Iterable) -> Sequences:
         """Turn each text into its tokens.
+
+        Words that are not in the vocabulary become token 0, and nothing is learned.
 
         Parameters
         ----------
@@ -213,12 +238,26 @@ class TokenSequencer(
         ------
         ValueError
             If a text is missing, or is none; the message names its row.
+
+        See Also
+        --------
+        inverse_transform : See what the network sees.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> sequencer = TokenSequencer().fit(["cats sleep"])
+        >>> sequencer.transform(["dogs sleep", ""])[0].ravel()
+        array([0, 2], dtype=int32)
         """
         check_is_fitted(self)
         return self._number(self._read(raw_documents))
 
     def inverse_transform(self, X: Any) -> list[list[str]]:
         """Turn tokens back into words.
+
+        For a look at what the network reads, or for tokens that a model has predicted at each step.
+        Unknown words, punctuation and what lies behind `max_length` do not come back.
 
         Parameters
         ----------
@@ -234,6 +273,16 @@ class TokenSequencer(
         ------
         ValueError
             If a token is not one of the vocabulary; the message names the sequence.
+
+        See Also
+        --------
+        transform : The way there.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> TokenSequencer().fit(["cats sleep"]).inverse_transform([[1, 2], [2, 0]])
+        [['cats', 'sleep'], ['sleep', '<unknown>']]
         """
         check_is_fitted(self)
         if isinstance(X, Sequences):
@@ -250,6 +299,9 @@ class TokenSequencer(
 
     def embedding_weights(self, vectors: Any) -> np.ndarray:
         """Line up pretrained word vectors with the vocabulary.
+
+        For few texts, of which a network cannot learn what words mean. Count first how many words
+        have no vector: below.
 
         Parameters
         ----------
@@ -272,6 +324,11 @@ class TokenSequencer(
             or a line of the file is no word with its numbers; the message names it.
         TypeError
             If `vectors` is nothing of the above.
+
+        See Also
+        --------
+        LSTMClassifier : Takes them as `embedding_weights`; `freeze_embedding` leaves them as they
+            are.
 
         Notes
         -----
@@ -308,6 +365,8 @@ class TokenSequencer(
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the one feature of a step; the words are in `vocabulary_`.
 
+        A step has one number, its token; a Pipeline asks for the name.
+
         Parameters
         ----------
         input_features : None
@@ -317,24 +376,19 @@ class TokenSequencer(
         -------
         ndarray of str, shape (1,)
             Always ``token``.
+
+        See Also
+        --------
+        SequenceWindower.get_feature_names_out : Of rows of a table.
+
+        Examples
+        --------
+        >>> from sklstm import TokenSequencer
+        >>> TokenSequencer().fit(["cats sleep"]).get_feature_names_out()
+        array(['token'], dtype=object)
         """
         check_is_fitted(self)
         return np.array(["token"], dtype=object)
-
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: sequences have one form only.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Accepted, so that a Pipeline can set the output of all its steps.
-
-        Returns
-        -------
-        TokenSequencer
-            This sequencer.
-        """
-        return self
 
     def _fit(self, raw_documents: Iterable, y: Any) -> list[Any]:
         """Do what `fit` does, and hand on the texts."""
@@ -342,7 +396,7 @@ class TokenSequencer(
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=raw_documents, y=y)
         texts = self._read(raw_documents)
-        params = self.get_params(deep=False) | {"vocabulary": _words_in_order(self.vocabulary)}
+        params = self.get_params(deep=False) | {"vocabulary": words_in_order(self.vocabulary)}
         del params["max_length"]
         self._vectorizer = CountVectorizer(**params).fit(texts)
         position = self._vectorizer.vocabulary_
@@ -352,31 +406,8 @@ class TokenSequencer(
         return texts
 
     def _read(self, raw_documents: Iterable) -> list[Any]:
-        """Check the texts, and list them."""
-        if isinstance(raw_documents, str):
-            raise ValueError(
-                "Iterable over raw text documents expected, string object received. One text is "
-                "[text]."
-            )
-        if isinstance(raw_documents, pd.DataFrame):
-            raise ValueError(
-                f"Iterable over raw text documents expected, DataFrame of shape "
-                f"{raw_documents.shape} received. Choose the column of the texts: X['text']."
-            )
-        texts = list(raw_documents)
         any_type = callable(self.analyzer) or self.preprocessor is not None
-        for row, text in enumerate(texts):
-            if pd.api.types.is_scalar(text) and pd.isna(text):
-                raise ValueError(
-                    f"The text of row {row} (counted from 0) is missing: {text!r}. Fill it first, "
-                    "for example with '', which gives an empty sequence."
-                )
-            if not any_type and not isinstance(text, str):
-                raise ValueError(
-                    f"Row {row} (counted from 0) is of type {type(text).__name__}, expected str. "
-                    "Lists of words need analyzer=list."
-                )
-        return texts
+        return list_texts(raw_documents, any_type=any_type)
 
     def _number(self, texts: list[Any]) -> Sequences:
         """Number the words of each text, 0 for those that are not known."""
@@ -410,16 +441,3 @@ class TokenSequencer(
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _words_in_order(vocabulary: Any) -> Any:
-    """The words of a mapping to tokens, in the order of these; anything else as it is."""
-    if not isinstance(vocabulary, Mapping):
-        return vocabulary
-    words = sorted(vocabulary, key=lambda word: vocabulary[word])
-    if [vocabulary[word] for word in words] != list(range(1, len(words) + 1)):
-        raise ValueError(
-            f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; a list "
-            "of the words in their order does without tokens."
-        )
-    return words

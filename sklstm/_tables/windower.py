@@ -2,38 +2,27 @@
 
 import warnings
 from numbers import Integral
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.frames import Rows, index_from_plain, index_to_plain
-from sklstm._data.inputs import feature_values, has_known_names, lay_out_any
-from sklstm._tables.cold import Fronts, Mark, Reading, find_holes, notice_of_cold_start
-from sklstm._tables.histories import factorize
-from sklstm._tables.memory import Given, Memory, check_arrival, put_behind
+from sklstm._data.frames import index_from_plain, index_to_plain
+from sklstm._tables.cold import find_holes, notice_of_cold_start
+from sklstm._tables.memory import Memory, check_arrival, put_behind
 from sklstm._tables.notices import (
-    check_kind_of_time,
-    check_what_is_asked,
     check_within_horizon,
     notice_of_holes,
     notice_of_joins,
 )
+from sklstm._tables.reading import TableReader
 from sklstm._tables.rhythm import Rhythm
 
 __all__ = ["SequenceWindower"]
 
 
-class SequenceWindower(
-    TransformerMixin,
-    SequenceEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
-):
+class SequenceWindower(TableReader):
     """Turn each row of a table into the sequence of rows that led to it.
 
     One row in, one sequence out: row ``t`` becomes rows ``t - horizon - window_size + 1`` to
@@ -143,11 +132,6 @@ class SequenceWindower(
     array([[2., 3.]])
     """
 
-    series_: Any
-    _memory: Memory | None
-    _rhythm: Rhythm | None
-    _latest: Reading | None = None
-
     _parameter_constraints: dict = {
         "window_size": [Interval(Integral, 1, None, closed="left")],
         "horizon": [Interval(Integral, 0, None, closed="left")],
@@ -183,6 +167,9 @@ class SequenceWindower(
     def fit(self, X, y=None):
         """Remember the columns, the usual steps in time, and the last rows of each series.
 
+        What it remembers is what `transform` of later rows needs. Nothing of `y` is learned, and no
+        statistics of the features.
+
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_columns)
@@ -199,6 +186,19 @@ class SequenceWindower(
         ------
         ValueError
             If a parameter or the table is not valid.
+
+        See Also
+        --------
+        partial_fit : Move the memory on by rows that have arrived.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm import SequenceWindower
+        >>> table = pd.DataFrame({"shop": ["a", "b", "a", "b"], "sold": [1.0, 5.0, 2.0, 6.0]})
+        >>> windower = SequenceWindower(window_size=2, series="shop").fit(table)
+        >>> windower.series_.tolist(), windower.get_feature_names_out().tolist()
+        (['a', 'b'], ['sold'])
         """
         self._fit(X, y)
         return self
@@ -206,6 +206,9 @@ class SequenceWindower(
     @with_callbacks
     def fit_transform(self, X, y=None):
         """Fit, and give each row its history; quicker than one after the other.
+
+        The histories of the training rows, without rows carried over: before the first row of a
+        series there is nothing.
 
         Parameters
         ----------
@@ -223,11 +226,25 @@ class SequenceWindower(
         ------
         ValueError
             If a parameter or the table is not valid.
+
+        See Also
+        --------
+        transform : Histories of later rows, with what is remembered before them.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceWindower
+        >>> windows = SequenceWindower(window_size=2).fit_transform([[1.0], [2.0], [3.0]])
+        >>> windows[0].ravel(), windows[2].ravel()
+        (array([1.]), array([2., 3.]))
         """
         return self._cut(self._fit(X, y))
 
     def transform(self, X):
         """Give each row its history.
+
+        Rows that go on where those of `fit` end get these as their past, with `carry_over`. It
+        remembers nothing: calls do not depend on each other.
 
         Parameters
         ----------
@@ -243,6 +260,19 @@ class SequenceWindower(
         ------
         ValueError
             If the columns are not those seen in `fit`, or the time does not increase.
+
+        See Also
+        --------
+        partial_fit : Remember these rows, too.
+        sklstm.testing.assert_no_lookahead : Check that no prediction reads later rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm import SequenceWindower
+        >>> days = pd.DataFrame({"temp": [1.0, 2.0, 3.0]}, pd.date_range("2024-01-01", periods=3))
+        >>> SequenceWindower(window_size=3).fit(days[:2]).transform(days[2:])[0].ravel()
+        array([1., 2., 3.])
         """
         check_is_fitted(self)
         given, rhythm, cuts, fronts, _ = reading = self._compare(X)
@@ -258,6 +288,9 @@ class SequenceWindower(
 
     def partial_fit(self, X, y=None):
         """Remember the rows that have arrived in place of older ones; what else was learned stays.
+
+        For rows that come one by one or in parts: predict them, then remember them, so that the
+        next ones have a history. Memory does not grow, but for new series.
 
         Parameters
         ----------
@@ -276,6 +309,21 @@ class SequenceWindower(
         ------
         ValueError
             If a row is not later than what is remembered of its series, or the table is not valid.
+
+        See Also
+        --------
+        LSTMRegressor.partial_fit : Train on by one epoch, which is another matter.
+        SequenceForecaster.update : The same of a forecaster.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm import SequenceWindower
+        >>> index = pd.date_range("2024-01-01", periods=4)
+        >>> days = pd.DataFrame({"temp": [1.0, 2.0, 3.0, 4.0]}, index)
+        >>> windower = SequenceWindower(window_size=2).fit(days[:2])
+        >>> windower.partial_fit(days[2:3]).transform(days[3:])[0].ravel()
+        array([3., 4.])
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
@@ -291,6 +339,8 @@ class SequenceWindower(
     def get_feature_names_out(self, input_features=None):
         """Name the features of a step.
 
+        They are the columns of each sequence, not of a table of lags.
+
         Parameters
         ----------
         input_features : array-like of str, shape (`n_features_in_`,), default=None
@@ -300,24 +350,19 @@ class SequenceWindower(
         -------
         ndarray of str, shape (n_features,)
             The columns without series and time, and ``elapsed`` if there is that feature.
+
+        See Also
+        --------
+        SequenceFlattener.get_feature_names_out : Names with lags.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceWindower
+        >>> SequenceWindower().fit([[1.0, 5.0], [2.0, 6.0]]).get_feature_names_out()
+        array(['x0', 'x1'], dtype=object)
         """
         check_is_fitted(self)
         return self._names_of_steps(_check_feature_names_in(self, input_features))
-
-    def set_output(self, *, transform=None):
-        """Do nothing: sequences have one form only.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Accepted, so that a Pipeline can set the output of all its steps.
-
-        Returns
-        -------
-        SequenceWindower
-            This windower.
-        """
-        return self
 
     def _fit(self, X, y):
         """Do what `fit` does, and hand on what `_cut` wants."""
@@ -356,37 +401,6 @@ class SequenceWindower(
         if notice is not None:
             warnings.warn(notice, UserWarning, stacklevel=4)
 
-    def _arrange(self, X, known=None, *, reset=False):
-        """Read a table, and put rows of a series side by side."""
-        values, layout = self._read(X, reset=reset)
-        codes, names = factorize(layout.keys, len(values), known)
-        rows = Rows.arrange(codes, layout.stamps)
-        rows.check_time(layout.times)
-        return Given(values, layout, codes, names, rows)
-
-    def _compare(self, X):
-        """Read a table and compare it with what is remembered, unless it is the latest one."""
-        settings = self.series, self.time, self.max_gap, self.elapsed, self.carry_over
-        mark, latest = Mark.of(X, settings), self._latest
-        if mark is not None and mark.is_that_of(latest):
-            return latest
-        given = self._arrange(X, self.series_)
-        rhythm = self._known_rhythm(given)
-        cuts = find_holes(given, rhythm, self.max_gap)
-        fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)
-        reading = Reading(given, rhythm, cuts, fronts, mark)
-        self._latest = None if mark is None else reading
-        return reading
-
-    def _known_rhythm(self, given):
-        """The rhythm of the given series, if both tables have a time."""
-        clock = given.layout.clock
-        if self.carry_over or self.elapsed:
-            check_kind_of_time(clock, self._clock)
-        if self._rhythm is None or clock != self._clock:
-            return None
-        return self._rhythm.for_series(int(given.codes.max()) + 1)
-
     def _put_behind(self, carried, given, cuts, fronts):
         """The given rows behind those carried over."""
         median_step = (self.median_step_ or 0) if self.elapsed else None
@@ -401,25 +415,6 @@ class SequenceWindower(
         if notice is not None and self.cold_start == "error":
             raise ValueError(notice)
         self._warn(notice)
-
-    def _read(self, X, *, reset):
-        """Feature values (n_rows, n_features), and what else the table tells."""
-        X, layout = lay_out_any(X, self.series, self.time)
-        asked = {name: getattr(self, name) for name in ("series", "time", "max_gap", "elapsed")}
-        check_what_is_asked(asked, layout, X)
-        values = feature_values(self, layout.features)
-        if reset or not has_known_names(self, getattr(X, "columns", None)):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        if reset:
-            self._is_feature = np.ones(self.n_features_in_, dtype=bool)
-            if isinstance(layout.features, pd.DataFrame):
-                self._is_feature = X.columns.isin(layout.features.columns)
-        return values, layout
-
-    def _names_of_steps(self, names):
-        """Names of the features of a step, of the names of the columns."""
-        names = names[self._is_feature]
-        return np.append(names, "elapsed").astype(object) if self.elapsed else names
 
     def _cut(self, table):
         names = getattr(self, "feature_names_in_", None)

@@ -46,6 +46,10 @@ def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
 
         With `return_X_y` the tuple ``(data, target)``.
 
+    See Also
+    --------
+    load_mat : Sequences from files of MATLAB.
+
     Notes
     -----
     Source: U.S. National Oceanic and Atmospheric Administration (NOAA), public domain, as

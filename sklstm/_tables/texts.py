@@ -1,0 +1,65 @@
+"""Texts and vocabularies, checked before words are numbered."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["list_texts", "words_in_order"]
+
+
+def list_texts(raw_documents: Iterable, *, any_type: bool) -> list[Any]:
+    """Check the texts, and list them.
+
+    Parameters
+    ----------
+    raw_documents : iterable
+        What the user gave.
+    any_type : bool
+        Whether something else may stand in place of a text.
+
+    Returns
+    -------
+    list
+        The same, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If a text is missing, or is none; the message names its row.
+    """
+    if isinstance(raw_documents, str):
+        raise ValueError(
+            "Iterable over raw text documents expected, string object received. One text is [text]."
+        )
+    if isinstance(raw_documents, pd.DataFrame):
+        raise ValueError(
+            f"Iterable over raw text documents expected, DataFrame of shape "
+            f"{raw_documents.shape} received. Choose the column of the texts: X['text']."
+        )
+    texts = list(raw_documents)
+    for row, text in enumerate(texts):
+        if pd.api.types.is_scalar(text) and pd.isna(text):
+            raise ValueError(
+                f"The text of row {row} (counted from 0) is missing: {text!r}. Fill it first, "
+                "for example with '', which gives an empty sequence."
+            )
+        if not any_type and not isinstance(text, str):
+            raise ValueError(
+                f"Row {row} (counted from 0) is of type {type(text).__name__}, expected str. "
+                "Lists of words need analyzer=list."
+            )
+    return texts
+
+
+def words_in_order(vocabulary: Any) -> Any:
+    """The words of a mapping to tokens, in the order of these; anything else as it is."""
+    if not isinstance(vocabulary, Mapping):
+        return vocabulary
+    words = sorted(vocabulary, key=lambda word: vocabulary[word])
+    if [vocabulary[word] for word in words] != list(range(1, len(words) + 1)):
+        raise ValueError(
+            f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; a list "
+            "of the words in their order does without tokens."
+        )
+    return words
