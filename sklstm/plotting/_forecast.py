@@ -80,6 +80,9 @@ class ForecastDisplay:
     def plot(self, ax: Axes | None = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw past, forecast and band.
 
+        For a display that is made by hand, or drawn again on other axes; :meth:`from_estimator` has
+        drawn it already.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -91,6 +94,20 @@ class ForecastDisplay:
         -------
         ForecastDisplay
             This display.
+
+        See Also
+        --------
+        matplotlib.figure.Figure.savefig : Keep the picture: ``display.figure_.savefig(...)``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.plotting import ForecastDisplay
+        >>> days = pd.date_range("2024-01-01", periods=5)
+        >>> past = pd.Series([3.0, 4.0, 5.0], days[:3], name="sold")
+        >>> told = pd.DataFrame({"forecast": 6.0, "lower": 5.0, "upper": 7.0}, days[3:])
+        >>> ForecastDisplay(past, told).plot().ax_.get_ylabel()
+        'sold'
         """
         ax = take_axes(self, ax, figsize=(9, 4))
         style = {"color": "0.4", "label": "measured"}
@@ -125,6 +142,9 @@ class ForecastDisplay:
     ) -> Self:
         """Forecast, and draw.
 
+        It calls `predict`, or `predict_interval` if there is a coverage; the rows the forecaster
+        remembers stand before it.
+
         Parameters
         ----------
         forecaster : SequenceForecaster
@@ -153,6 +173,22 @@ class ForecastDisplay:
         ------
         ValueError
             If there is no such target or series.
+
+        See Also
+        --------
+        SequenceForecaster.predict_interval : The numbers of the band.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> from sklstm.plotting import ForecastDisplay
+        >>> days = pd.date_range("2024-01-01", periods=40)
+        >>> sold = pd.Series(range(40), days, dtype=float, name="sold")
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5, 3).fit(sold)
+        >>> len(ForecastDisplay.from_estimator(forecaster).forecast)
+        3
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(forecaster)

@@ -97,6 +97,9 @@ class HistoryImportanceDisplay:
     def plot(self, ax: Axes | None = None, *, im_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the heat map: a line a feature, time from left to right.
 
+        For a display that is made by hand, or drawn again on other axes. Blue is a drop of the
+        score, red a gain, in one scale about 0.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -108,6 +111,18 @@ class HistoryImportanceDisplay:
         -------
         HistoryImportanceDisplay
             This display.
+
+        See Also
+        --------
+        HistoryImportanceDisplay.from_estimator : Measure and draw.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.plotting import HistoryImportanceDisplay
+        >>> table = pd.DataFrame({"rain": [0.1, 0.5], "wind": [0.0, 0.2]}, index=["t-2", "t-1"])
+        >>> HistoryImportanceDisplay(table, unit="drop in R²").plot().colorbar_.ax.get_ylabel()
+        'drop in R²'
         """
         table = self.importances_mean.T
         n_features, n_groups = table.shape
@@ -145,6 +160,9 @@ class HistoryImportanceDisplay:
         im_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Permute, score, and draw how much the score drops.
+
+        It predicts ``n_groups * n_features * n_repeats`` times: for a first look take
+        ``n_groups=1``, or fewer rows.
 
         Parameters
         ----------
@@ -192,6 +210,26 @@ class HistoryImportanceDisplay:
         ValueError
             If a parameter is not valid, X is a table and the model cannot make sequences of it, or
             a search has no single metric.
+
+        See Also
+        --------
+        sklstm.inspection.history_importance : The numbers, without a picture.
+
+        Examples
+        --------
+        Any model that reads histories, here a ridge regression of their lags:
+
+        >>> import numpy as np
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklstm import SequenceFlattener
+        >>> from sklstm.plotting import HistoryImportanceDisplay
+        >>> X = np.random.default_rng(0).normal(size=(50, 2, 1))
+        >>> y = X[:, 0, 0]
+        >>> model = make_pipeline(SequenceFlattener(), Ridge()).fit(X, y)
+        >>> display = HistoryImportanceDisplay.from_estimator(model, X, y)
+        >>> display.importances_mean["x0"].idxmax()
+        't-1'
         """
         caller = f"{cls.__name__}.from_estimator"
         check_matplotlib_support(caller)

@@ -110,6 +110,9 @@ class PredictionDisplay:
     ) -> Self:
         """Draw the two lines, and the band.
 
+        For a display that is made by hand, or drawn again on other axes, with other dates or
+        styles.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -128,6 +131,17 @@ class PredictionDisplay:
         ------
         ValueError
             If the time does not increase, or is no time.
+
+        See Also
+        --------
+        PredictionDisplay.from_predictions : Reads time and names from pandas objects, and draws.
+
+        Examples
+        --------
+        >>> from sklstm.plotting import PredictionDisplay
+        >>> display = PredictionDisplay([1.0, 2.0, 3.0], [1.5, 2.0, 2.5], target_name="load (MW)")
+        >>> display.plot(pred_kwargs={"linestyle": "--"}).pred_line_.get_linestyle()
+        '--'
         """
         ax = take_axes(self, ax, figsize=(10, 4))
         times, stamps, name = _read_time(self.time, len(self.y_true))
@@ -177,7 +191,8 @@ class PredictionDisplay:
         """Predict, and draw the predictions over time.
 
         A regressor with ``loss="gaussian"`` or ``"quantile"``, or a Pipeline that ends with one,
-        has a band between its outer quantiles.
+        has a band between its outer quantiles. All rows of X are predicted, so that those drawn
+        have the history they need.
 
         Parameters
         ----------
@@ -216,6 +231,22 @@ class PredictionDisplay:
         ValueError
             If there are several series or outputs and none is chosen, or the time does not
             increase.
+
+        See Also
+        --------
+        ForecastDisplay : What is still to come, with a band.
+
+        Examples
+        --------
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklstm import SequenceDummyRegressor, SequenceWindower
+        >>> from sklstm.datasets import load_weather
+        >>> from sklstm.plotting import PredictionDisplay
+        >>> days = load_weather(as_frame=True).data[:60]
+        >>> rule = make_pipeline(SequenceWindower(1, horizon=1), SequenceDummyRegressor())
+        >>> rule = rule.fit(days, days["temp_max"])
+        >>> PredictionDisplay.from_estimator(rule, days, days["temp_max"]).ax_.get_ylabel()
+        'temp_max'
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(model)
@@ -257,6 +288,8 @@ class PredictionDisplay:
     ) -> Self:
         """Draw predictions over time.
 
+        For predictions from anywhere, such as those of a cross-validation, or a part of the rows.
+
         Parameters
         ----------
         y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
@@ -292,6 +325,19 @@ class PredictionDisplay:
         ValueError
             If the shapes differ, there are several outputs and none is chosen, or the time does
             not increase.
+
+        See Also
+        --------
+        sklearn.model_selection.cross_val_predict : Predictions of rows that were not learned.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.plotting import PredictionDisplay
+        >>> load = pd.Series([5.0, 6.0, 7.0], pd.date_range("2024-01-01", periods=3), name="load")
+        >>> display = PredictionDisplay.from_predictions(load, load.shift(1))
+        >>> display.target_name, len(display.time)
+        ('load', 3)
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
         for y in (y_true, y_pred):

@@ -104,6 +104,9 @@ class TrainingCurveDisplay:
     ) -> Self:
         """Draw the losses.
 
+        For a display that is made by hand, or drawn again on other axes, such as the curves of two
+        models side by side.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -117,6 +120,18 @@ class TrainingCurveDisplay:
         -------
         TrainingCurveDisplay
             This display.
+
+        See Also
+        --------
+        TrainingCurveDisplay.from_estimator : Reads the losses of a model, and draws.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.plotting import TrainingCurveDisplay
+        >>> history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.9, 0.5, 0.1]})
+        >>> TrainingCurveDisplay(history, best_epoch=3).plot(log_scale=True).ax_.get_yscale()
+        'log'
         """
         ax = take_axes(self, ax)
         epoch = self.history["epoch"]
@@ -180,6 +195,19 @@ class TrainingCurveDisplay:
             If the model is not fitted.
         ValueError
             If the model is or ends in something else than an LSTM estimator.
+
+        See Also
+        --------
+        LSTMRegressor.history_ : The losses as a table.
+        LSTMRegressor.comparison_ : The losses of simple rules.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMRegressor
+        >>> from sklstm.plotting import TrainingCurveDisplay
+        >>> model = LSTMRegressor(2, max_epochs=2).fit([[[1.0]], [[2.0]]], [1.0, 2.0])
+        >>> TrainingCurveDisplay.from_estimator(model).train_line_.get_xdata().tolist()
+        [1, 2]
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         network = _network_of(model)
