@@ -33,6 +33,9 @@ def backtest(
 ) -> pd.DataFrame:
     """Fit on the first rows, then forecast from one origin after another.
 
+    As if it had been in use from then on: each forecast reads what was known at its origin, and
+    stands beside what came and beside trivial rules.
+
     Parameters
     ----------
     model : SequenceForecaster or Pipeline
@@ -62,6 +65,11 @@ def backtest(
     ------
     ValueError
         If no row is left to forecast, or a Pipeline foretells nothing.
+
+    See Also
+    --------
+    backtest_scores : Sum the table up.
+    TimestampSplit : To fit again for each fold, in a cross-validation.
 
     Examples
     --------
@@ -242,6 +250,9 @@ def _n_first(start: float | int, n_rows: int) -> int:
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:
     """Sum a backtest up.
 
+    Lower is better, and below the rule that repeats the last value, or the season, is what a model
+    has to be. A MASE below 1 beats the rule on the rows that were learned.
+
     Parameters
     ----------
     table : DataFrame
@@ -256,6 +267,20 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
         absolute scaled error (Hyndman and Koehler, "Another look at measures of forecast
         accuracy", 2006), and with bands their coverage, mean width and mean pinball loss at both
         sides (Koenker and Bassett, "Regression Quantiles", 1978).
+
+    See Also
+    --------
+    backtest : Make the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklstm import SequenceForecaster, backtest, backtest_scores
+    >>> sold = pd.Series(range(60), pd.date_range("2024-01-01", periods=60), name="sold")
+    >>> table = backtest(SequenceForecaster(LinearRegression(), 5, steps=2), sold)
+    >>> backtest_scores(table, by="step").loc[(2, "last value"), "MAE"]
+    np.float64(2.0)
     """
     groups = [((), table)] if by is None else table.groupby(by, sort=True)
     rows = []

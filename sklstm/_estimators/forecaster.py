@@ -12,16 +12,16 @@ import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
+from sklstm._estimators.ahead import RowsAhead, told
 from sklstm._estimators.bands import Band, first_bands
-from sklstm._estimators.foretelling import Foretold, best_of, foretell, learn, tells_quantiles
-from sklstm._tables.calendar import Panel, future_index, read_panel, with_series
-from sklstm._tables.windows import Windows, make_windows
+from sklstm._estimators.foretelling import best_of, foretell, learn, tells_quantiles
+from sklstm._tables.calendar import Panel, read_panel, with_series
+from sklstm._tables.windows import Windows
 
 __all__ = ["SequenceForecaster"]
 
 
-class SequenceForecaster(SequenceEstimator):
+class SequenceForecaster(RowsAhead):
     """Forecast the next steps of one series or many, each from the newest data.
 
     A window of the last rows is read once and foretells all `steps` at once, so that no step
@@ -145,6 +145,9 @@ class SequenceForecaster(SequenceEstimator):
     def fit(self, y: Any, X: Any = None) -> Self:
         """Learn from the past.
 
+        With `calibration` a first model is fitted on the earlier rows, so that it costs two fits,
+        with several targets three. NaN are not filled: do that before, if they are many.
+
         Parameters
         ----------
         y : Series, or DataFrame of targets
@@ -162,6 +165,22 @@ class SequenceForecaster(SequenceEstimator):
         ------
         ValueError
             If steps are irregular, a series is too short, or X does not fit to y.
+
+        See Also
+        --------
+        backtest : How good such a fit would have been, from many origins.
+
+        Examples
+        --------
+        Two shops in one long table, learned by one model:
+
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> days = pd.date_range("2024-01-01", periods=30).repeat(2)
+        >>> sold = pd.DataFrame({"shop": ["a", "b"] * 30, "sold": range(60)}, days)
+        >>> SequenceForecaster(LinearRegression(), 5, series="shop").fit(sold).predict().shape
+        (2, 1)
         """
         return self._fit_panel(read_panel(y, X, self.series, self.time).regular())
 
@@ -173,7 +192,7 @@ class SequenceForecaster(SequenceEstimator):
         for name, table in panel.tables.items():
             if len(table) < self.window_size + self.steps:
                 raise ValueError(
-                    f"{_told(name)} has {len(table)} rows, and a window of {self.window_size} rows "
+                    f"{told(name)} has {len(table)} rows, and a window of {self.window_size} rows "
                     f"with {self.steps} steps behind it needs {self.window_size + self.steps}."
                 )
         self.targets_, self._covariates = panel.targets, panel.covariates
@@ -229,11 +248,33 @@ class SequenceForecaster(SequenceEstimator):
 
     @property
     def residuals_(self) -> dict[Hashable, np.ndarray]:
-        """What forecasts missed of the newest rows."""
+        """What forecasts missed of the newest rows.
+
+        By series, of shape (n_rows, steps, n_targets), in standard deviations of the series or in
+        units of its quantiles; those of `update` come behind those of `fit`. Empty without
+        calibration rows.
+
+        See Also
+        --------
+        SequenceForecaster.predict_interval : The bands that are made of them.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5, calibration=0.2).fit(sold)
+        >>> {name: missed.shape for name, missed in forecaster.residuals_.items()}
+        {None: (6, 1, 1)}
+        """
         return {name: band.rows for name, band in self._bands.items()}
 
     def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
         """Foretell the rows behind the newest ones.
+
+        It goes on from the newest rows that it has, those of `fit` or of `update`, and changes
+        nothing.
 
         Parameters
         ----------
@@ -246,6 +287,22 @@ class SequenceForecaster(SequenceEstimator):
         -------
         DataFrame
             One row a future stamp, of each series; one column a target.
+
+        See Also
+        --------
+        update : Bring newer rows first.
+        sklstm.plotting.ForecastDisplay : The forecast as a picture.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
+        >>> SequenceForecaster(LinearRegression(), 5, steps=2).fit(sold).predict().round()
+                    sold
+        2024-01-31  30.0
+        2024-02-01  31.0
         """
         check_is_fitted(self)
         steps = self._checked_steps(steps)
@@ -259,6 +316,9 @@ class SequenceForecaster(SequenceEstimator):
         self, coverage: float = 0.9, steps: int | None = None, X: Any = None
     ) -> pd.DataFrame:
         """Foretell, and say between which values the truth will lie.
+
+        The band holds its share of truths step by step, not of whole paths, as far as errors are
+        what they were on the calibration rows and in each `update`.
 
         Parameters
         ----------
@@ -279,6 +339,21 @@ class SequenceForecaster(SequenceEstimator):
         ------
         ValueError
             If there are no residuals of so many steps.
+
+        See Also
+        --------
+        backtest : Measure the coverage, by ``coverage=``.
+        LSTMRegressor.predict_quantiles : Bands that differ from row to row.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
+        >>> forecaster.predict_interval(0.8).columns.tolist()
+        ['lower', 'forecast', 'upper']
         """
         if not 0 < coverage < 1:
             raise ValueError(f"coverage={coverage} must lie between 0 and 1.")
@@ -304,6 +379,9 @@ class SequenceForecaster(SequenceEstimator):
     def update(self, y: Any, X: Any = None) -> Self:
         """Move on by rows that have arrived, without training.
 
+        Windows move on, and bands follow what was missed; what the estimator learned stays. Fit
+        anew when errors grow.
+
         Parameters
         ----------
         y : as in `fit`
@@ -320,6 +398,20 @@ class SequenceForecaster(SequenceEstimator):
         ------
         ValueError
             If rows are missing before these, or a series is unknown.
+
+        See Also
+        --------
+        predict : What comes behind the new rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold[:25])
+        >>> forecaster.update(sold[25:]).predict().index[0]
+        Timestamp('2024-01-31 00:00:00')
         """
         check_is_fitted(self)
         arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
@@ -335,9 +427,6 @@ class SequenceForecaster(SequenceEstimator):
                 self._bands[name], _ = self._bands[name].follow(missed)
         self._memory = longer.tail(self.window_size + self.steps)
         return self
-
-    def _foretold(self, windows: Windows) -> Foretold:
-        return foretell(self.estimator_, windows, self.per_target_)
 
     def _width(self, name: Hashable, coverage: float, steps: int) -> np.ndarray:
         """Half the width of the band in units of its sides, (steps, n_targets)."""
@@ -357,71 +446,3 @@ class SequenceForecaster(SequenceEstimator):
                 "above 0."
             )
         return width
-
-    def _checked_steps(self, steps: Any) -> int:
-        steps = self.steps if steps is None else steps
-        if not isinstance(steps, Integral) or int(steps) < 1:
-            raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        unknown = [name for name in self._covariates if name not in self.known]
-        if int(steps) > self.steps and unknown:
-            raise ValueError(
-                f"steps={steps} needs the columns {unknown} of rows that are still to come: fit "
-                f"with steps={steps}, or name them in known."
-            )
-        return int(steps)
-
-    def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
-        """Known columns of the rows to come, and of none if there are none."""
-        n_rows = -(-steps // self.steps) * self.steps  # a block is foretold as a whole
-        stamps = {n: future_index(t.index, n_rows) for n, t in self._memory.tables.items()}
-        if not self.known:
-            return {name: pd.DataFrame(index=index) for name, index in stamps.items()}
-        if X is None:
-            raise ValueError(
-                f"X with the columns {list(self.known)} of the next {steps} rows is missing."
-            )
-        given = read_panel(None, X, self.series, self.time)
-        future = {}
-        for name, index in stamps.items():
-            table = given.tables.get(name, pd.DataFrame(columns=list(self.known)))
-            late = index[:steps].difference(table.index)
-            if len(late):
-                raise ValueError(f"X lacks the row {late[0]} of {_told(name)}.")
-            future[name] = table[list(self.known)].reindex(index).ffill()
-        return future
-
-    def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
-        table, said = self._memory.tables[name], []
-        for first in range(0, steps, self.steps):
-            block = future[first : first + self.steps]
-            newest = self._newest(name, table, block)
-            foretold = self._foretold(newest)
-            values = newest.in_units(foretold.said)[0]
-            said.append(pd.DataFrame(values, block.index, self.targets_))
-            table = pd.concat([table, block.join(said[-1])])
-        return pd.concat(said)[:steps]
-
-    def _newest(self, name: Hashable, table: pd.DataFrame, block: pd.DataFrame) -> Windows:
-        """The window of the last rows of a series, with what is known of the next ones."""
-        ahead = pd.concat([table[-self.window_size :], block]).astype(float)
-        windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
-        newest = windows.take(windows.place == self.window_size - 1)
-        if not newest.whole().all():
-            raise ValueError(
-                f"The newest {self.window_size} rows of {_told(name)} hold NaN: fill them before "
-                "update or fit."
-            )
-        return newest
-
-    def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        values = table[self.targets_].to_numpy(float)
-        spread = np.nanstd(values, axis=0)
-        return np.nanmean(values, axis=0), np.where(spread > 0, spread, 1.0)
-
-    def _windows(self, panel: Panel) -> Windows:
-        known = [name for name in self._covariates if name in self.known]
-        return make_windows(panel, self._units, known, self.window_size, self.steps)
-
-
-def _told(name: Hashable) -> str:
-    return "y" if name is None else f"series {name!r}"

@@ -110,8 +110,7 @@ class PredictionDisplay:
     ) -> Self:
         """Draw the two lines, and the band.
 
-        For a display that is made by hand, or drawn again on other axes, with other dates or
-        styles.
+        For a display that is made by hand, or drawn again on other axes or in other styles.
 
         Parameters
         ----------
@@ -238,14 +237,12 @@ class PredictionDisplay:
 
         Examples
         --------
-        >>> from sklearn.pipeline import make_pipeline
-        >>> from sklstm import SequenceDummyRegressor, SequenceWindower
+        >>> from sklearn.dummy import DummyRegressor
         >>> from sklstm.datasets import load_weather
         >>> from sklstm.plotting import PredictionDisplay
         >>> days = load_weather(as_frame=True).data[:60]
-        >>> rule = make_pipeline(SequenceWindower(1, horizon=1), SequenceDummyRegressor())
-        >>> rule = rule.fit(days, days["temp_max"])
-        >>> PredictionDisplay.from_estimator(rule, days, days["temp_max"]).ax_.get_ylabel()
+        >>> model = DummyRegressor().fit(days, days["temp_max"])
+        >>> PredictionDisplay.from_estimator(model, days, days["temp_max"]).ax_.get_ylabel()
         'temp_max'
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")

@@ -1,0 +1,109 @@
+"""Rows that are still to come: their stamps, what is known of them, the window before them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklstm._data.estimator import SequenceEstimator
+from sklstm._estimators.foretelling import Foretold, foretell
+from sklstm._tables.calendar import Panel, future_index, read_panel
+from sklstm._tables.windows import Windows, make_windows
+
+__all__ = ["RowsAhead", "told"]
+
+
+class RowsAhead(SequenceEstimator):
+    """What a forecaster reads for a forecast, and foretells of it.
+
+    The subclass has the parameters, learns, and keeps the newest rows.
+    """
+
+    window_size: int
+    steps: int
+    series: str | None
+    time: str | None
+    known: list | tuple
+
+    estimator_: Any
+    per_target_: bool
+    targets_: list
+    _covariates: list
+    _memory: Any
+    _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
+
+    def _checked_steps(self, steps: Any) -> int:
+        steps = self.steps if steps is None else steps
+        if not isinstance(steps, Integral) or int(steps) < 1:
+            raise ValueError(f"steps={steps!r} must be a whole number from 1.")
+        unknown = [name for name in self._covariates if name not in self.known]
+        if int(steps) > self.steps and unknown:
+            raise ValueError(
+                f"steps={steps} needs the columns {unknown} of rows that are still to come: fit "
+                f"with steps={steps}, or name them in known."
+            )
+        return int(steps)
+
+    def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
+        """Known columns of the rows to come, and of none if there are none."""
+        n_rows = -(-steps // self.steps) * self.steps  # a block is foretold as a whole
+        stamps = {n: future_index(t.index, n_rows) for n, t in self._memory.tables.items()}
+        if not self.known:
+            return {name: pd.DataFrame(index=index) for name, index in stamps.items()}
+        if X is None:
+            raise ValueError(
+                f"X with the columns {list(self.known)} of the next {steps} rows is missing."
+            )
+        given = read_panel(None, X, self.series, self.time)
+        future = {}
+        for name, index in stamps.items():
+            table = given.tables.get(name, pd.DataFrame(columns=list(self.known)))
+            late = index[:steps].difference(table.index)
+            if len(late):
+                raise ValueError(f"X lacks the row {late[0]} of {told(name)}.")
+            future[name] = table[list(self.known)].reindex(index).ffill()
+        return future
+
+    def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
+        table, said = self._memory.tables[name], []
+        for first in range(0, steps, self.steps):
+            block = future[first : first + self.steps]
+            newest = self._newest(name, table, block)
+            foretold = self._foretold(newest)
+            values = newest.in_units(foretold.said)[0]
+            said.append(pd.DataFrame(values, block.index, self.targets_))
+            table = pd.concat([table, block.join(said[-1])])
+        return pd.concat(said)[:steps]
+
+    def _newest(self, name: Hashable, table: pd.DataFrame, block: pd.DataFrame) -> Windows:
+        """The window of the last rows of a series, with what is known of the next ones."""
+        ahead = pd.concat([table[-self.window_size :], block]).astype(float)
+        windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
+        newest = windows.take(windows.place == self.window_size - 1)
+        if not newest.whole().all():
+            raise ValueError(
+                f"The newest {self.window_size} rows of {told(name)} hold NaN: fill them before "
+                "update or fit."
+            )
+        return newest
+
+    def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        values = table[self.targets_].to_numpy(float)
+        spread = np.nanstd(values, axis=0)
+        return np.nanmean(values, axis=0), np.where(spread > 0, spread, 1.0)
+
+    def _windows(self, panel: Panel) -> Windows:
+        known = [name for name in self._covariates if name in self.known]
+        return make_windows(panel, self._units, known, self.window_size, self.steps)
+
+    def _foretold(self, windows: Windows) -> Foretold:
+        return foretell(self.estimator_, windows, self.per_target_)
+
+
+def told(name: Hashable) -> str:
+    """Name a series in a message."""
+    return "y" if name is None else f"series {name!r}"
