@@ -107,6 +107,7 @@ class Learned(SequenceEstimator):
         See Also
         --------
         sklearn.base.BaseEstimator.get_params : The parameters as they were given.
+        supervised_steps_ : What `supervised_steps` stood for.
 
         Examples
         --------

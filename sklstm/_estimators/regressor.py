@@ -168,6 +168,8 @@ class LSTMRegressor(NumberAnswers):
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
     chosen_ : dict
         What each parameter that was "auto" stood for.
+    supervised_steps_ : int
+        How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
         The start: of a linear one ``coef``, ``penalty`` and what it ``continues``.
     trust_ : ndarray of shape (`n_outputs_`,) or None
