@@ -52,7 +52,7 @@ def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random
 
     See Also
     --------
-    TimestampSplit : Keeps the future out of the training rows.
+    sklstm.TimestampSplit : Keeps the future out of the training rows.
 
     Notes
     -----

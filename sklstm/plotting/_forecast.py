@@ -176,7 +176,7 @@ class ForecastDisplay:
 
         See Also
         --------
-        SequenceForecaster.predict_interval : The numbers of the band.
+        sklstm.SequenceForecaster.predict_interval : The numbers of the band.
 
         Examples
         --------

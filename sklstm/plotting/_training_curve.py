@@ -198,8 +198,8 @@ class TrainingCurveDisplay:
 
         See Also
         --------
-        LSTMRegressor.history_ : The losses as a table.
-        LSTMRegressor.comparison_ : The losses of simple rules.
+        sklstm.LSTMRegressor.history_ : The losses as a table.
+        sklstm.LSTMRegressor.comparison_ : The losses of simple rules.
 
         Examples
         --------
