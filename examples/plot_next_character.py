@@ -27,7 +27,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from sklstm import LSTMClassifier, SequenceFlattener, SequenceWindower, TokenSequencer
+from sklstm import (
+    LSTMClassifier,
+    SequenceFlattener,
+    SequenceWindower,
+    TokenSequencer,
+    generate,
+)
 
 # %%
 # A model of texts: a token for each character, and an LSTM with an answer at each. What it learns
@@ -48,23 +54,14 @@ def windows(text, size=50):
     return [text[i : i + size] for i in starts], [list(text[i + 1 : i + size + 1]) for i in starts]
 
 
-def go_on(model, text, n_characters, rng=None):
-    """Continue a text by the likeliest characters, or by drawing among the likely ones."""
-    for _ in range(n_characters):
-        probability = model.predict_proba([text[-50:]])[0][-1]
-        sharp = probability**2 / np.sum(probability**2)
-        k = probability.argmax() if rng is None else rng.choice(len(sharp), p=sharp)
-        text += model.classes_[k]
-    return text
-
-
 # %%
-# The alphabet: 27 characters, the last one a blank.
+# The alphabet: 27 characters, the last one a blank. ``generate`` takes the likeliest one again and
+# again, each from those before it.
 
 alphabet = ascii_lowercase + " "
 X, y = windows(100 * alphabet)
 spelling = character_model(hidden_size=64, embedding_dim=16, batch_size=8, max_epochs=20)
-spelled = go_on(spelling.fit(X, y), "a", 50)
+spelled = "a" + "".join(generate(spelling.fit(X, y), "a", 50, window_size=50))
 mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=False))
 
 # %%
@@ -145,5 +142,6 @@ figure.savefig(picture, dpi=120)
 print(f"The alphabet, from 'a' on: {spelled!r}, {mistakes} mistakes\n")
 print(f"Accuracy on the last {len(test)} of {len(text)} characters")
 print(scores.round(3).to_string())
-print(f"\nIn its own words: {go_on(lstm, 'the ', 200, np.random.default_rng(0))!r}")
+drawn = generate(lstm, "the ", 200, window_size=50, temperature=0.5, random_state=0)
+print(f"\nIn its own words: {'the ' + ''.join(drawn)!r}")
 print(f"Picture: {picture}")

@@ -17,6 +17,8 @@ from sklstm import (
     backtest,
     backtest_scores,
 )
+from sklstm._tables.calendar import Panel
+from sklstm._tables.windows import make_windows
 
 RNG = np.random.default_rng(0)
 HOURS = pd.date_range("2024-03-01", periods=300, freq="h", tz="Europe/Berlin")
@@ -114,6 +116,19 @@ def test_known_columns_are_the_only_future_it_sees():
         model.predict()
     with pytest.raises(ValueError, match="needs the columns .'noise'. of rows that are still to"):
         model.predict(7, X=promotion[290:])
+
+
+@pytest.mark.parametrize(("window_size", "n_columns"), [(6, 3), (10, 3), (5, 4), (2, 5)])
+def test_a_window_holds_what_is_known_of_all_steps(window_size, n_columns):
+    rows = np.arange(40.0)
+    table = pd.DataFrame({"y": 0 * rows, "x": rows})
+    panel = Panel({None: table}, ["y"], ["x"])
+    units = {None: (np.zeros(1), np.ones(1))}
+    windows = make_windows(panel, units, ["x"], window_size, 6)
+    assert windows.sequences.n_features == n_columns
+    for window, place in zip(windows.sequences[windows.whole()], windows.place, strict=False):
+        assert set(place + np.arange(1.0, 7)) <= set(window[:, 2:].ravel())
+        assert window[:, 1].tolist() == rows[place - window_size + 1 : place + 1].tolist()
 
 
 def test_update_is_a_longer_memory():

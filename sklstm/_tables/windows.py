@@ -162,7 +162,8 @@ def make_windows(
     units : dict of (mean, scale)
         What standardises the targets of each series.
     known : list
-        Covariates that are known ahead: a window holds those of the steps behind each row too.
+        Covariates that are known ahead. Each row of a window holds those of `steps` rows later too,
+        so that a window holds them of all steps behind it; of more rows, if it is shorter.
     window_size, steps : int
         Rows of a window, and behind it.
 
@@ -177,7 +178,8 @@ def make_windows(
         y = (table[panel.targets].to_numpy(float) - mean) / scale
         others = table.reindex(columns=panel.covariates).to_numpy(float)
         ahead = rows_ahead(y, steps)
-        coming = rows_ahead(table[known].to_numpy(float), steps).reshape(len(table), -1)
+        coming = rows_ahead(table[known].to_numpy(float), steps)
+        coming = coming[:, range(steps - 1, -1, -window_size)].reshape(len(table), -1)
         place = np.arange(window_size - 1, len(table))
         parts.append(
             (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
