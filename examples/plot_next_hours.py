@@ -3,7 +3,7 @@ The next 24 hours
 =================
 
 What will be used in the next hours, hour by hour, and between which values with a probability of
-90 %? One ``SequenceForecaster`` reads the last two days and foretells all 24 hours at once; hour
+90 %? One ``SequenceForecaster`` reads the last day and foretells all 24 hours at once; hour
 and weekday are known ahead. The band comes from what a first model missed on later rows, hour by
 hour ahead, so it is narrow at first and wide where the last hours say little.
 
@@ -39,12 +39,12 @@ calendar = pd.DataFrame(
 )
 
 # %%
-# Two models of one kind: what stands inside learns the 24 hours from the last 48.
+# Two models of one kind: what stands inside learns the 24 hours from the 24 before.
 
 
 def forecaster(regressor):
     """Make a model of the next day."""
-    return SequenceForecaster(regressor, window_size=48, steps=24, known=list(calendar))
+    return SequenceForecaster(regressor, window_size=24, steps=24, known=list(calendar))
 
 
 models = {

@@ -20,15 +20,16 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs_and_prints_baselines(example):
+def test_example_runs_and_prints_baselines(example, tmp_path):
     if example.stem == "plot_co2":
         pytest.importorskip("statsmodels", reason="the measurements come with statsmodels")
     env = os.environ | {"MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
-    output = subprocess.check_output([sys.executable, "-W", "error", example], env=env, text=True)
+    command = [sys.executable, "-W", "error", example]
+    output = subprocess.check_output(command, cwd=tmp_path, env=env, text=True)
     rule, baseline = BESIDE.get(example.stem, ("as today", "gradient boosting"))
     assert rule in output
     assert baseline in output
-    assert (example.parent / "pictures" / f"{example.stem}.png").exists()
+    assert (tmp_path / "pictures" / f"{example.stem}.png").exists()
 
 
 def test_two_processes_train_what_one_does():
