@@ -65,7 +65,7 @@ importance = HistoryImportanceDisplay.from_estimator(
 )
 importance.colorbar_.set_label(f"{importance.unit} (°C)")
 axes["predictions"].set_title("Predictions: Seattle, 2015 (test)")
-axes["training"].set_title("Training")
+axes["training"].set(title="Training", yscale="log")
 axes["importance"].set_title("What the predictions need (test)")
 
 # %%

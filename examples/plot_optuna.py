@@ -95,6 +95,7 @@ axes[0].set(xlabel="epoch, fold after fold", ylabel="validation loss [degrees²]
 axes[0].set_title("finished (blue) and pruned (gray) trials")
 axes[1].bar(list(errors), list(errors.values()), color=["tab:gray", "tab:orange", "tab:blue"])
 axes[1].set(ylabel="mean absolute error [degrees]", title="the last year")
-pictures = Path(__file__).parent / "pictures" if "__file__" in globals() else Path("pictures")
-pictures.mkdir(exist_ok=True)
-figure.savefig(pictures / "plot_optuna.png", dpi=100)
+
+picture = Path("pictures/plot_optuna.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=100)

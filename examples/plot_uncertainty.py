@@ -92,9 +92,11 @@ for ax, name in zip(axes, ["LSTM, quantiles", "gradient boosting"], strict=True)
 axes[0].set_ylabel("highest temperature (°C)")
 axes[0].legend()
 
-if __name__ == "__main__":
-    picture = Path(__file__).parent / "pictures" / "plot_uncertainty.png"
-    picture.parent.mkdir(exist_ok=True)
-    figure.savefig(picture, dpi=120)
-    print(scores.round(2).to_string())
-    print(f"\nPicture: {picture}")
+# %%
+# The scores; the picture is kept in the folder ``pictures``.
+
+picture = Path("pictures/plot_uncertainty.png")
+picture.parent.mkdir(exist_ok=True)
+figure.savefig(picture, dpi=120)
+print(scores.round(2).to_string())
+print(f"\nPicture: {picture}")

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.ranges import ranges
@@ -163,7 +163,7 @@ def history_importance(
     groups = _group_lags(sequences.max_length, n_groups)
     scorer = check_scoring(reader, scoring=scoring)
     n_scores = 1 + n_repeats * len(groups) * sequences.n_features
-    with tqdm(total=n_scores, desc="importance", unit="score", disable=not verbose) as bar:
+    with _progress_bar(n_scores, verbose) as bar:
 
         def score(permuted: Sequences) -> float:
             bar.update()
@@ -186,6 +186,14 @@ def windowers_in(model: BaseEstimator) -> list[SequenceWindower]:
     model = getattr(model, "best_estimator_", model)
     parts = model.get_params().values() if hasattr(model, "get_params") else []
     return [part for part in [model, *parts] if isinstance(part, SequenceWindower)]
+
+
+def _progress_bar(n_scores: int, verbose: Any) -> tqdm:
+    if not verbose:
+        return tqdm(disable=True)
+    from tqdm.auto import tqdm as bar  # here, as it warns in a notebook without widgets
+
+    return bar(total=n_scores, desc="importance", unit="score")
 
 
 def _scoring_of(model: BaseEstimator) -> str | Callable[..., float] | None:

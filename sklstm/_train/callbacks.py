@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch.optim import lr_scheduler
-from tqdm.auto import tqdm
 
 __all__ = [
     "ClipGradients",
@@ -276,6 +275,10 @@ class Progress(Callback):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Draw the bar, at the first epoch: then it is known where a resumed run goes on."""
         if self.verbose == 1 and not hasattr(self, "bar_"):
+            from tqdm.auto import (
+                tqdm,
+            )  # warns in a notebook without widgets: if there is a bar only
+
             done = len(net.history) - 1
             self.bar_ = tqdm(total=self.n_epochs, initial=done, unit="epoch", desc=self.title)
 
