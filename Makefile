@@ -53,9 +53,10 @@ bench: .venv/.installed     ## imports, speed, growth, convergence (ETT=path/to/
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/convergence.py $(if $(ETT),--ett $(ETT))
 
-bench-peers: .venv-peers/.installed  ## speed beside Keras, Darts and NeuralForecast
+bench-peers: .venv-peers/.installed  ## Keras, Darts and NeuralForecast: speed, and what they do
 	.venv-peers/bin/python benchmarks/speed.py --systems all --repeats 3 \
 		--out benchmarks/results/speed-peers-cpu
+	.venv-peers/bin/python benchmarks/alternatives.py sklstm skorch keras darts neuralforecast
 
 bench-cuda:                 ## on a GPU: the tests that want one, speed, growth
 	$(BENCH_PYTHON) -m pytest -m cuda
@@ -67,7 +68,7 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/pictures
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis pictures
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -33,7 +33,8 @@ def test_the_lowest_versions_are_those_that_are_tested():
 
 def test_links_of_the_readme_work_on_other_pages():
     text = (ROOT / "README.md").read_text()
-    links = re.findall(r"\]\((\S+)\)", text) + re.findall(r"^\[.+\]: (\S+)$", text, re.MULTILINE)
+    links = re.findall(r"\]\((\S+)\)|^\[.+\]: (\S+)$|src=\"(\S+)\"", text, re.MULTILINE)
+    links = ["".join(found) for found in links]
     raw = REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/"
     ours = [link.removeprefix(raw).removeprefix(f"{REPOSITORY}/blob/main/") for link in links]
     assert "docs/weather.png" in ours
@@ -44,3 +45,49 @@ def test_links_of_the_readme_work_on_other_pages():
             titles = re.findall("^#+ (.+)$", (ROOT / path).read_text(), re.M) if heading else []
             assert heading in ["", *(title.lower().replace(" ", "-") for title in titles)], link
     assert all(url.startswith(REPOSITORY) for url in PROJECT["urls"].values())
+
+
+def rows_of(text, heading):
+    """Cells of each line of the first table behind some words, by its first cell."""
+    table = re.search(r"(^\|.+\n)+", text[text.index(heading) :], re.MULTILINE)[0]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    return {line[0]: dict(zip(lines[0][1:], line[1:], strict=True)) for line in lines[2:]}
+
+
+def test_the_readme_says_what_libraries_did():
+    readme, results = (ROOT / "README.md").read_text(), ROOT / "benchmarks" / "results"
+    shown = rows_of(readme, "## Beside others")
+    asked = rows_of((results / "alternatives.md").read_text(), "# Asked")
+    speed = rows_of((results / "speed-peers-cpu.md").read_text(), "## small")
+    assert shown.keys() == asked.keys()
+    for name, cells in shown.items():
+        *answers, ratio = cells.values()
+        system = speed.get(name.split()[0].replace("sklstm", "sklstm_auto"))
+        assert answers == list(asked[name].values()), name
+        assert ratio == (system["fit time / bare"] if system else "-"), name
+
+
+def test_the_readme_says_how_good_it_was():
+    shown = rows_of((ROOT / "README.md").read_text(), "With nothing set")
+    skill = (ROOT / "benchmarks" / "results" / "skill.md").read_text()
+    forecasts, labels = rows_of(skill, "## Forecasts"), rows_of(skill, "## Labels of rows")
+    for name, measured in {
+        "transformer oil in 24 hours, mean squared error": forecasts["ETTh1 oil (r)"],
+        "tomorrow's lowest temperature, mean squared error": forecasts["daily minima (r)"],
+        "tomorrow's highest temperature, mean squared error": forecasts["Seattle's weather (r)"],
+        "room occupied, accuracy": labels["occupancy (r)"],
+    }.items():
+        numbers = {system: cell.split()[0] for system, cell in measured.items()}
+        ours, other, plain = shown[name].values()
+        assert (ours, plain) == (numbers.pop("sklstm"), numbers.pop("plain LSTM")), name
+        best = max if "accuracy" in name else min
+        assert other.split(",")[0] == best(numbers.values(), key=float), name
+
+    reported = [row for name, row in rows_of(skill, "## Recordings").items() if "(r)" in name]
+    means = {
+        system: sum(float(row[system].split()[0]) for row in reported) / len(reported)
+        for system in reported[0]
+    }
+    ours, other, _ = shown["8 sets of recordings, mean accuracy"].values()
+    assert ours == f"{means.pop('sklstm'):.3f}"
+    assert other.split(",")[0] == f"{max(means.values()):.3f}"

@@ -1,0 +1,357 @@
+"""What a library does when it is asked, tried: the answers of the README's table.
+
+    python benchmarks/alternatives.py sklstm skorch keras darts neuralforecast
+    path/to/another/.venv/bin/python benchmarks/alternatives.py aeon   # what installs with no other
+
+Every answer is a call with the library's own classes and its defaults, but for a small network, one
+epoch, and what a library has for the question, such as `missing="mask"`. Where a call raises, or
+answers NaN, the answer is no, with the message. A question that a library has no call for is not
+asked: what is not in the table was not tried. Answers of libraries that are not asked again are
+kept.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from importlib import import_module
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from report import RESULTS, markdown
+from sklearn.model_selection import cross_val_score
+
+N, STEPS, FEATURES = 60, 12, 2
+RNG = np.random.default_rng(0)
+WINDOWS = RNG.normal(size=(N, STEPS, FEATURES)).astype(np.float32)
+TARGET = WINDOWS[:, -1, 0].astype(np.float32)
+HOLES = np.where(RNG.random(WINDOWS.shape) < 0.1, np.nan, WINDOWS)
+LENGTHS = [WINDOWS[i, : 6 + i % 6] for i in range(N)]
+HOURS = pd.date_range("2025-01-01", periods=400, freq="h")
+SERIES = pd.Series(np.sin(np.arange(400) / 4) + RNG.normal(scale=0.1, size=400), HOURS, name="y")
+
+
+def main():
+    path = RESULTS / "alternatives.csv"
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    for name in sys.argv[1:]:
+        library = LIBRARIES[name]()
+        new = pd.DataFrame(
+            [
+                {"library": name, "version": version(name)} | ask(library, question)
+                for question in QUESTIONS
+                if hasattr(library, question)
+            ]
+        )
+        table = pd.concat([table[table["library"] != name] if len(table) else table, new])
+    table = table.sort_values(
+        "library", key=lambda names: names.map(list(LIBRARIES).index), kind="stable"
+    )
+    table.to_csv(path, index=False)
+    (RESULTS / "alternatives.md").write_text(describe(table))
+
+
+def ask(library, question):
+    """Call, and say what came of it."""
+    try:
+        said = getattr(library, question)()
+        answer = said if question == "networks" else "yes"
+    except Exception as error:
+        traceback.print_exc(limit=-2)
+        said, answer = f"{type(error).__name__}: {error}".split("\n")[0][:160], "no"
+    print(library.__class__.__name__, question, answer, said, flush=True)
+    return {"question": question, "answer": answer, "what came": said}
+
+
+def describe(table):
+    """Lay the answers out, a library a line, and what came below."""
+    lines = ["# Asked of each library", "", "`python benchmarks/alternatives.py LIBRARY ...`", ""]
+    lines += [f"* **{name}**: {asked}" for name, asked in QUESTIONS.items()]
+    rows = [
+        {"": f"{name} {part['version'].iloc[0]}"}
+        | {
+            q: dict(zip(part["question"], part["answer"], strict=True)).get(q, "-")
+            for q in QUESTIONS
+        }
+        for name, part in table.groupby("library", sort=False)
+    ]
+    lines += ["", markdown(rows), "", "-: not tried, as there is no call for it.", ""]
+    for name, part in table.groupby("library", sort=False):
+        lines += [f"* {name}, {one.question}, {one.answer}: {one._5}" for one in part.itertuples()]
+    return "\n".join(lines) + "\n"
+
+
+QUESTIONS = {
+    "cross_validates": "its regressor runs in scikit-learn's `cross_val_score`, on windows (3-D)",
+    "differing_lengths": "learns sequences of 6 to 11 steps, as they are",
+    "missing_values": "learns numbers of which a tenth is NaN, and predicts none",
+    "band": "forecasts 12 hours with a band around them",
+    "silent": "a fit prints nothing and leaves no file",
+    "networks": "kinds of networks it brings",
+}
+
+
+def finite(predicted, n=N):
+    """Say how many numbers came, or that they are none."""
+    predicted = np.asarray(predicted, dtype=float)
+    if len(predicted) != n or not np.isfinite(predicted).all():
+        raise ValueError(f"{np.isnan(predicted).sum()} of {predicted.size} predictions are NaN.")
+    return f"{n} predictions"
+
+
+def scores_of(regressor, X=WINDOWS, y=TARGET):
+    """Cross-validate."""
+    scores = cross_val_score(regressor, X, y, cv=2, error_score="raise")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"The scores are {scores}.")
+    return f"{len(scores)} scores"
+
+
+def quiet(fit):
+    """Call `fit` in an empty folder; an error tells what it printed and what it left there."""
+    before, folder = os.getcwd(), tempfile.mkdtemp()
+    with tempfile.TemporaryFile() as printed:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        kept = [os.dup(1), os.dup(2)]
+        os.chdir(folder)
+        try:
+            for descriptor in (1, 2):
+                os.dup2(printed.fileno(), descriptor)
+            fit()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            for descriptor, old in zip((1, 2), kept, strict=True):
+                os.dup2(old, descriptor)
+            os.chdir(before)
+        n_bytes = printed.tell()
+    left = [name for _, _, files in os.walk(folder) for name in files]
+    if n_bytes or left:
+        raise RuntimeError(f"{n_bytes} bytes printed, {len(left)} files left {sorted(left)[:3]}")
+    return "nothing printed, no file"
+
+
+class Sklstm:
+    def __init__(self):
+        self.package = import_module("sklstm")
+
+    def make(self, **settings):
+        return self.package.LSTMRegressor(hidden_size=8, max_epochs=1, **settings)
+
+    def networks(self):
+        from sklstm._nn.network import CELLS
+
+        return str(len(CELLS))
+
+    def cross_validates(self):
+        return scores_of(self.make())
+
+    def differing_lengths(self):
+        return finite(self.make().fit(LENGTHS, TARGET).predict(LENGTHS))
+
+    def missing_values(self):
+        return finite(self.make(missing="mask").fit(HOLES, TARGET).predict(HOLES))
+
+    def band(self):
+        forecaster = self.package.SequenceForecaster(self.make(), window_size=24, steps=12)
+        return finite(forecaster.fit(SERIES).predict_interval(0.8), 12)
+
+    def silent(self):
+        return quiet(lambda: self.make().fit(WINDOWS, TARGET))
+
+
+class Skorch:
+    def __init__(self):
+        import torch
+        from skorch import NeuralNetRegressor
+
+        class Network(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.lstm = torch.nn.LSTM(FEATURES, 8, batch_first=True)
+                self.out = torch.nn.Linear(8, 1)
+
+            def forward(self, X):
+                return self.out(self.lstm(X)[0][:, -1])
+
+        self.make = lambda: NeuralNetRegressor(Network, max_epochs=1)
+
+    def networks(self):
+        return "your own"  # as the one above
+
+    def cross_validates(self):
+        return scores_of(self.make(), y=TARGET[:, None])
+
+    def differing_lengths(self):
+        return finite(self.make().fit(LENGTHS, TARGET[:, None]).predict(LENGTHS))
+
+    def missing_values(self):
+        holes = HOLES.astype(np.float32)
+        return finite(self.make().fit(holes, TARGET[:, None]).predict(holes))
+
+    def silent(self):
+        return quiet(lambda: self.make().fit(WINDOWS, TARGET[:, None]))
+
+
+class Keras:
+    def __init__(self):
+        import keras
+        from keras.wrappers import SKLearnRegressor
+
+        def network(X, y):
+            layers = [keras.Input((None, FEATURES)), keras.layers.LSTM(8), keras.layers.Dense(1)]
+            model = keras.Sequential(layers)
+            model.compile("adam", loss="mse")
+            return model
+
+        self.network = lambda: network(None, None)
+        self.make = lambda: SKLearnRegressor(network)
+
+    def networks(self):
+        return "your own"  # as the one above
+
+    def cross_validates(self):
+        return scores_of(self.make())
+
+    def differing_lengths(self):
+        network = self.network()
+        network.fit(LENGTHS, TARGET, verbose=0)
+        return finite(network.predict(LENGTHS, verbose=0))
+
+    def missing_values(self):
+        network = self.network()
+        network.fit(HOLES, TARGET, verbose=0)
+        return finite(network.predict(HOLES, verbose=0))
+
+    def silent(self):
+        return quiet(lambda: self.network().fit(WINDOWS, TARGET))
+
+
+class Aeon:
+    def __init__(self):
+        from aeon.regression.deep_learning import RecurrentRegressor
+
+        self.make = lambda: RecurrentRegressor(n_units=8, n_epochs=1)
+        self.X, self.holes = WINDOWS.transpose(0, 2, 1), HOLES.transpose(0, 2, 1)
+
+    def networks(self):
+        from aeon.regression.deep_learning import __all__ as found
+
+        return str(len([name for name in found if not name.startswith("Base")]))
+
+    def cross_validates(self):
+        return scores_of(self.make(), self.X)
+
+    def differing_lengths(self):
+        X = [x.T for x in LENGTHS]
+        return finite(self.make().fit(X, TARGET).predict(X))
+
+    def missing_values(self):
+        return finite(self.make().fit(self.holes, TARGET).predict(self.holes))
+
+    def silent(self):
+        return quiet(lambda: self.make().fit(self.X, TARGET))
+
+
+class Darts:
+    def __init__(self):
+        from darts import TimeSeries
+        from darts.models import BlockRNNModel
+
+        self.series = TimeSeries.from_series(SERIES.astype(np.float32))
+        self.make = lambda **settings: BlockRNNModel(
+            input_chunk_length=24,
+            output_chunk_length=12,
+            model="LSTM",
+            hidden_dim=8,
+            n_epochs=1,
+            **settings,
+        )
+
+    def networks(self):
+        from darts import models
+        from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel as Base
+
+        found = [getattr(models, name) for name in models.__all__]
+        found = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Base)]
+        return str(len([kind for kind in found if not kind.__name__.startswith("GlobalNaive")]))
+
+    def cross_validates(self):
+        return scores_of(self.make())
+
+    def differing_lengths(self):
+        series = [self.series[: 100 + 50 * i] for i in range(4)]
+        return finite(self.make().fit(series).predict(12, series)[0].values(), 12)
+
+    def missing_values(self):
+        from darts import TimeSeries
+
+        holes = SERIES.mask(RNG.random(len(SERIES)) < 0.1).astype(np.float32)
+        return finite(self.make().fit(TimeSeries.from_series(holes)).predict(12).values(), 12)
+
+    def band(self):
+        from darts.utils.likelihood_models import QuantileRegression
+
+        model = self.make(likelihood=QuantileRegression([0.1, 0.5, 0.9])).fit(self.series)
+        return finite(model.predict(12, predict_likelihood_parameters=True).values(), 12)
+
+    def silent(self):
+        return quiet(lambda: self.make().fit(self.series))
+
+
+class Neuralforecast:
+    def __init__(self):
+        from neuralforecast import NeuralForecast
+        from neuralforecast.losses.pytorch import MAE, MQLoss
+        from neuralforecast.models import LSTM
+
+        self.frame = pd.DataFrame({"unique_id": "y", "ds": HOURS, "y": SERIES.to_numpy()})
+        self.MQLoss = MQLoss
+
+        def network(loss=None):
+            return LSTM(h=12, input_size=24, encoder_hidden_size=8, max_steps=1, loss=loss or MAE())
+
+        self.network = network
+        self.make = lambda loss=None: NeuralForecast([network(loss)], freq="h")
+
+    def forecast(self, frame, loss=None):
+        forecaster = self.make(loss)
+        forecaster.fit(frame)
+        return forecaster.predict().drop(columns=["unique_id", "ds"])
+
+    def networks(self):
+        from neuralforecast.models import __all__ as found
+
+        return str(len(found))
+
+    def cross_validates(self):
+        return scores_of(self.network())
+
+    def differing_lengths(self):
+        parts = [self.frame[: 100 + 50 * i].assign(unique_id=f"{i}") for i in range(4)]
+        return finite(self.forecast(pd.concat(parts)), 48)
+
+    def missing_values(self):
+        holes = self.frame.assign(y=self.frame["y"].mask(RNG.random(len(self.frame)) < 0.1))
+        return finite(self.forecast(holes), 12)
+
+    def band(self):
+        return finite(self.forecast(self.frame, self.MQLoss(level=[80])), 12)
+
+    def silent(self):
+        return quiet(lambda: self.make().fit(self.frame))
+
+
+LIBRARIES = {
+    "sklstm": Sklstm,
+    "skorch": Skorch,
+    "keras": Keras,
+    "aeon": Aeon,
+    "darts": Darts,
+    "neuralforecast": Neuralforecast,
+}
+
+if __name__ == "__main__":
+    main()
