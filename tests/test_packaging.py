@@ -58,13 +58,19 @@ def test_the_readme_says_what_libraries_did():
     readme, results = (ROOT / "README.md").read_text(), ROOT / "benchmarks" / "results"
     shown = rows_of(readme, "## Beside others")
     asked = rows_of((results / "alternatives.md").read_text(), "# Asked")
-    speed = rows_of((results / "speed-peers-cpu.md").read_text(), "## small")
+    text = (results / "speed-peers-cpu.md").read_text()
+    speed = rows_of(text, "## small")
     assert shown.keys() == asked.keys()
     for name, cells in shown.items():
         *answers, ratio = cells.values()
         system = speed.get(name.split()[0].replace("sklstm", "sklstm_auto"))
         assert answers == list(asked[name].values()), name
         assert ratio == (system["fit time / bare"] if system else "-"), name
+    for system, words in {"sklstm_auto": "training takes", "sklstm": "it takes"}.items():
+        sizes = (rows_of(text, f"## {size}") for size in ("tiny", "small", "medium", "large"))
+        ratios = [rows[system]["fit time / bare"] for rows in sizes]
+        said = "{} {}, {}, {} and {} times".format(words, *ratios)
+        assert said in " ".join(readme.split()), said
 
 
 def test_the_readme_says_how_good_it_was():
