@@ -103,7 +103,8 @@ backtest_scores(tests["LSTM"]).round(2)
 #
 # How many days to read is chosen in the same way, on the year before the year of the test, which
 # has no say. A whole year, as what is good in winter need not be in summer. No bands are needed for
-# it, which saves a fit.
+# it, which saves a fit. Where all are as close as here, take the simpler one, or look for columns
+# that know more: no window will.
 
 
 def error(model):
