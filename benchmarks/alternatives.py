@@ -33,7 +33,14 @@ SERIES = pd.Series(np.sin(np.arange(400) / 4) + RNG.normal(scale=0.1, size=400),
 
 
 def main():
-    path = RESULTS / "alternatives.csv"
+    path = RESULTS.resolve() / "alternatives.csv"
+    with tempfile.TemporaryDirectory() as folder:  # for what libraries leave there
+        os.chdir(folder)
+        answer(path)
+
+
+def answer(path):
+    """Ask the libraries that are named, and write the table."""
     table = pd.read_csv(path) if path.exists() else pd.DataFrame()
     for name in sys.argv[1:]:
         library = LIBRARIES[name]()
@@ -49,7 +56,7 @@ def main():
         "library", key=lambda names: names.map(list(LIBRARIES).index), kind="stable"
     )
     table.to_csv(path, index=False)
-    (RESULTS / "alternatives.md").write_text(describe(table))
+    path.with_suffix(".md").write_text(describe(table))
 
 
 def ask(library, question):
@@ -110,7 +117,7 @@ def scores_of(regressor, X=WINDOWS, y=TARGET):
 
 def quiet(fit):
     """Call `fit` in an empty folder; an error tells what it printed and what it left there."""
-    before, folder = os.getcwd(), tempfile.mkdtemp()
+    before, folder = os.getcwd(), tempfile.mkdtemp(dir=os.getcwd())
     with tempfile.TemporaryFile() as printed:
         sys.stdout.flush()
         sys.stderr.flush()
