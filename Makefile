@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH_PYTHON ?= $(BIN)/python
 NIGHTLY ?= https://pypi.anaconda.org/scientific-python-nightly-wheels/simple
 
-.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu wheel-check fuzz bench bench-peers bench-cuda format clean
+.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu wheel-check fuzz docs bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -44,6 +44,9 @@ wheel-check:                ## the wheel, in an empty environment, runs the READ
 	sed -n '/^```python$$/,/^```$$/{/^```python$$/d;/^```$$/q;p}' README.md > .venv-wheel/readme.py
 	.venv-wheel/bin/python -I -W error .venv-wheel/readme.py
 
+docs: .venv-docs/.installed  ## the site, in docs/_build/html; examples run, a warning is an error
+	.venv-docs/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+
 fuzz: .venv/.installed      ## more of the cases that tests make up
 	SKLSTM_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
@@ -73,6 +76,11 @@ clean:
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv-docs/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 .venv-lowest/.installed: pyproject.toml constraints-lowest.txt
