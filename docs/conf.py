@@ -34,6 +34,7 @@ myst_heading_anchors = 3
 # The reference: what the classes themselves define, as their docstrings put it.
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 
@@ -76,6 +77,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "remove_config_comments": True,
     "write_computation_times": False,
+    "ignore_repr_types": r"matplotlib",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -93,8 +95,11 @@ html_theme_options = {
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc", "sg_download_links"],
+        "gallery/index": [],
+    },
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {"quickstart": [], "changelog": [], "faq": []}
+html_sidebars = {page: [] for page in ("quickstart", "faq", "coming_from")}
