@@ -57,6 +57,11 @@ class Series(NamedTuple):
     windows: tuple
     calibration: float = 0.1
 
+    @property
+    def past(self):
+        """The rows to learn from."""
+        return self.table[: self.n_train]
+
 
 class LastValue(RegressorMixin, BaseEstimator):
     """The last value of a window, at every step."""
@@ -177,11 +182,10 @@ def measure(one, seeds):
 
 def choose_window(one, estimator, windows):
     """The size that errs least on the calibration rows."""
-    train = one.table[: one.n_train]
 
     def error(size):
         model = SequenceForecaster(estimator, size, one.steps, calibration=one.calibration)
-        fitted = model.fit(train)
+        fitted = model.fit(one.past)
         return fitted.comparison_["MSE"].iloc[1:].min()
 
     return min(windows, key=error)

@@ -94,8 +94,8 @@ class LSTMClassifier(LabelAnswers):
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
         with it, else what makes 1,500 updates of the weights, from 10 to 200.
     batch_size : int or "auto", default="auto"
-        Number of sequences of a training step. ``"auto"`` is 64 for histories of a table, and a
-        fiftieth of independent sequences, from 16 to 64.
+        Number of sequences of a training step. ``"auto"`` is a two-hundredth of the histories of a
+        table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
     supervised_steps : int or "auto", default="auto"
         How many neighbouring histories of a series training computes in one run: a run begins
         where the first of them begins, and each is read off at its own end. It costs a fraction,

@@ -14,6 +14,8 @@ LASTING_CHOICES = ("pooling", "bidirectional", "reads", "init")
 
 BATCH_SIZES = 16, 64
 BATCHES_IN_EPOCH = 50
+BATCH_SIZES_OF_TABLE = 64, 512
+BATCHES_IN_EPOCH_OF_TABLE = 200
 EPOCHS = 10, 200
 UPDATES = 1500
 MOST_EPOCHS = 100
@@ -26,9 +28,10 @@ def settle(
     """Say what parameters that are "auto" stand for.
 
     Histories of a table are read forwards up to the row that is asked for, so that they can be
-    merged. Other sequences, such as recordings, are read whole and both ways, in small batches: the
-    number of updates counts, not that of epochs. Numbers start from a linear model, and whatever
-    is no label of a whole recording stops by a validation part.
+    merged; a batch grows with the table, so that an epoch stays some hundred updates. Other
+    sequences, such as recordings, are read whole and both ways, in small batches: the number of
+    updates counts, not that of epochs. Numbers start from a linear model, and whatever is no label
+    of a whole recording stops by a validation part.
 
     Parameters
     ----------
@@ -62,7 +65,8 @@ def settle(
         "early_stopping": stops,
     }
     if of_table:
-        chosen["batch_size"] = BATCH_SIZES[1]
+        n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
+        chosen["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
     settled = {
         name: chosen.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
