@@ -1,4 +1,5 @@
 import os
+import sys
 
 os.environ.setdefault("MPLBACKEND", "agg")  # no windows
 os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported: scikit-learn skips checks without
@@ -34,3 +35,11 @@ def _gpu(request, monkeypatch):
         if not HAS_CUDA:
             pytest.skip("there is no CUDA GPU")
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.fixture(autouse=True)
+def _figures():
+    """Doctests draw too: from twenty open figures on matplotlib warns."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
