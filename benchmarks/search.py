@@ -76,8 +76,8 @@ def many_cores(n_rows, n_rounds):
     except ImportError:
         print("Dask: not installed")
     else:
-        # Dask's own setting hands memory back at once: trainings would take 1.6 times as long, those
-        # of joblib's workers too, as Dask leaves it in the environment.
+        # Dask's own setting hands memory back at once: trainings would take 1.6 times as long, also
+        # those of joblib's workers, as Dask leaves it in the environment.
         dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
         cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
         client = distributed.Client(cluster)

@@ -238,7 +238,7 @@ def test_dropout_acts_in_training(place, device):
     if place == "in front of the head":
         network.recurrent.dropout = 0.0
     else:
-        network.dropout.p = 0.0
+        network.dropout = 0.0
     batch = pad(make_sequences(*[5] * 20), device)
     assert not torch.equal(network(*batch), network(*batch))
 

@@ -144,6 +144,9 @@ class WeightedLoss(nn.Module):
     def __init__(self, elementwise: ElementwiseLoss):
         super().__init__()
         self.elementwise = elementwise
+        self._one_target = elementwise is cross_entropy
+        self._outputs_a_target = getattr(elementwise, "outputs_a_target", 1)
+        self._may_start = elementwise in (cross_entropy, label_cross_entropy)
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
@@ -153,10 +156,8 @@ class WeightedLoss(nn.Module):
             prediction, target = prediction.flatten(0, 1), target.flatten(0, 1)
             weight = None if weight is None else weight.flatten(0, 1)
         n_outputs = prediction.shape[1]
-        n_targets = n_outputs // getattr(self.elementwise, "outputs_a_target", 1)
-        if self.elementwise is cross_entropy:
-            n_targets = 1
-        starts = n_outputs if self.elementwise in (cross_entropy, label_cross_entropy) else 0
+        n_targets = 1 if self._one_target else n_outputs // self._outputs_a_target
+        starts = n_outputs if self._may_start else 0
         right_width = target.shape[1] in (n_targets, n_targets + starts)
         if len(target) != len(prediction) or not right_width:
             raise ValueError(

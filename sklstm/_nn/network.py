@@ -108,7 +108,7 @@ class SequenceNetwork(nn.Module):
         )
         width = hidden_size * (2 if bidirectional else 1)
         self.pooling = None if pooling is None else POOLINGS[pooling](width, bidirectional)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.head = nn.Linear(width, n_outputs)
         self.to(dtype)
 
@@ -120,7 +120,7 @@ class SequenceNetwork(nn.Module):
     ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
         if self.embedding is not None:
-            steps = self.dropout(self.embedding(self._with_unknown(steps[..., 0])))
+            steps = self._dropped(self.embedding(self._with_unknown(steps[..., 0])))
         outputs = self._read(steps, lengths)
         if self.pooling is None:
             pooled = outputs
@@ -133,13 +133,19 @@ class SequenceNetwork(nn.Module):
             else:
                 pooled = _outputs_at(outputs, some, columns)
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
-        return self.head(self.dropout(pooled))
+        return self.head(self._dropped(pooled))
+
+    def _dropped(self, values: torch.Tensor) -> torch.Tensor:
+        """Values with dropout, in training."""
+        if not self.dropout:
+            return values
+        return nn.functional.dropout(values, self.dropout, self.training)
 
     def _with_unknown(self, tokens: torch.Tensor) -> torch.Tensor:
         """The tokens, in training some of them unknown, unless each has an output of its own."""
-        if not self.training or not self.dropout.p or self.pooling is None:
+        if not self.training or not self.dropout or self.pooling is None:
             return tokens
-        return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout.p / 2)
+        return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout / 2)
 
     def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Outputs of every step, (n_steps, n_sequences, width).

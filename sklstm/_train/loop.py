@@ -33,11 +33,15 @@ LOSSES_AT_ONCE = 2**10
 
 
 class _Run(NamedTuple):
-    """What holds for one call of `train`: its random numbers, its batches, the net's callbacks."""
+    """What holds for one call of `train`: random numbers, batches, the net's callbacks, parts.
+
+    To ask for such things at each batch would be some percent of the time of a tiny network.
+    """
 
     random: RandomStream
     supervised_steps: int
     of_net: list
+    steps_in_part: int | None = None
 
 
 class Diverged(StopTraining):
@@ -140,7 +144,7 @@ class SequenceNet(NeuralNet):
         of_net = self.callbacks_
         ours = [("", callback) for callback in (weights, *callbacks)]
         self.callbacks_ = [ours[0], *of_net, *ours[1:]]  # first keep, then tell others
-        self._run = _Run(random, supervised_steps, of_net)
+        self._run = _Run(random, supervised_steps, of_net, self._steps_in_part())
         try:
             done = len(self.history)
             self.notify("on_train_begin", X=dataset, y=None)
@@ -261,21 +265,24 @@ class SequenceNet(NeuralNet):
         lengths: torch.Tensor | None,
         columns: torch.Tensor | None = None,
     ) -> int:
-        """In how many parts to train a batch: those whose memory oneDNN's LSTM gets again.
+        """In how many parts to train a batch."""
+        if columns is not None or self._run.steps_in_part is None:
+            return 1
+        n_steps, n_sequences = steps.shape[:2]
+        return -(-n_sequences // max(self._run.steps_in_part // n_steps, SMALLEST_PART))
+
+    def _steps_in_part(self) -> int | None:
+        """Steps of all sequences of a part: oneDNN's LSTM gets the memory of so many again.
 
         A larger part takes up to 1.6 times as long for each sequence: its blocks are larger than
         what glibc keeps, so that the system clears new pages for them at each batch. Other cells,
         and numbers in float64, are computed without oneDNN, step by step in small blocks. More
         than two threads want large parts.
         """
-        by_onednn = (
-            self._on_cpu() and self.module__cell == "lstm" and self.module__dtype is torch.float32
-        )
-        if columns is not None or not by_onednn or torch.get_num_threads() > 2:
-            return 1
-        n_steps, n_sequences = steps.shape[:2]
-        fitting = OUTPUTS_IN_PART // (n_steps * self._width() * self.module__num_layers)
-        return -(-n_sequences // max(fitting, SMALLEST_PART))
+        of_lstm = self.module__cell == "lstm" and self.module__dtype is torch.float32
+        if not (of_lstm and self._on_cpu()) or torch.get_num_threads() > 2:
+            return None
+        return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
 
     def _on_cpu(self) -> bool:
         return torch.device(self.device).type == "cpu"
