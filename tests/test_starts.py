@@ -1,6 +1,7 @@
 """A simple model as the start, and what the network reads beside it."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,10 +82,38 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     start = blank(1)
     y = targets()[:, None]
     moments = start.moments(WINDOWS, y, np.ones(len(y)))
-    start = start.fitted_to_numbers(moments, np.array([1e12]), np.array([13]))
+    start = replace(start, penalty=np.array([1e12]), continues=np.array([13]))
+    start = start.fitted_to_numbers(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
     np.testing.assert_allclose(start.answer(WINDOWS)[:, 0], expected, rtol=1e-6)
+
+
+def test_a_start_free_of_levels_is_a_ridge_of_changes():
+    y = targets()
+    start = blank(1)
+    start = replace(start, penalty=np.array([1e-2]), continues=np.array([13]))
+    start = replace(start, level_free=np.array([True]))
+    start = start.fitted_to_numbers(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
+    histories = np.stack([np.asarray(history) for history in WINDOWS])
+    changes = (histories - histories.mean(axis=1, keepdims=True)).reshape(len(y), -1)
+    last = histories[:, -1, 1]
+    expected = last + Ridge(1e-2 * len(y)).fit(changes, y - last).predict(changes)
+    np.testing.assert_allclose(start.answer(WINDOWS)[:, 0], expected, rtol=1e-6)
+    for feature, change in enumerate([0.0, 7.0, 0.0]):
+        moved = [history + 7.0 * (np.arange(3) == feature) for history in histories]
+        said = start.answer(Sequences.from_arrays(moved))[:, 0]
+        np.testing.assert_allclose(said, expected + change, rtol=1e-6)
+
+
+def test_a_series_that_leaves_its_range_starts_free_of_levels():
+    slopes = np.repeat(RNG.normal(size=40), 10)
+    series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
+    windower = SequenceWindower(8, horizon=1)
+    model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
+    assert model.init_.level_free.tolist() == [True]
+    said = model.predict(windower.transform(series[:, None])[300:])
+    assert np.mean((said - series[300:]) ** 2) < np.mean((series[299:-1] - series[300:]) ** 2)
 
 
 def test_labels_start_from_a_discriminant_analysis():
@@ -136,7 +165,7 @@ def test_the_start_learns_from_all_rows_at_the_end():
     model = regressor().fit(WINDOWS, y)
     start = model.init_
     moments = start.moments(WINDOWS, y[:, None], np.ones(len(y)))
-    expected = start.fitted_to_numbers(moments, start.penalty, start.continues)
+    expected = start.fitted_to_numbers(moments)
     np.testing.assert_allclose(start.coef, expected.coef)
 
 

@@ -59,21 +59,26 @@ class LagMoments:
         sums = zip(vars(self).values(), vars(other).values(), strict=True)
         return LagMoments(*(one + another for one, another in sums))
 
-    def of_columns(self, basis: np.ndarray) -> LagMoments:
-        """Sums of other columns, each a mixture of the present ones.
+    def of_changes(self, n_features: int) -> LagMoments:
+        """Sums of the columns less the mean of their feature over the steps of each history.
 
         Parameters
         ----------
-        basis : ndarray of shape (n_columns, n_mixtures)
-            What each new column is made of.
+        n_features : int
+            Columns of a step.
 
         Returns
         -------
         LagMoments
-            As if the table of lags had been multiplied by `basis`.
+            As if each history had had no level: only how it changes is left.
         """
-        xx = basis.T @ self.xx @ basis
-        return LagMoments(self.weight, basis.T @ self.x, xx, self.y, self.yy, basis.T @ self.xy)
+
+        def less(columns: np.ndarray) -> np.ndarray:
+            by_step = columns.reshape(-1, n_features, *columns.shape[1:])
+            return (by_step - by_step.mean(axis=0)).reshape(columns.shape)
+
+        sums = less(self.x), less(less(self.xx).T), self.y, self.yy, less(self.xy)
+        return LagMoments(self.weight, *sums)
 
     def of_remainder(self, coef: np.ndarray) -> LagMoments:
         """Sums of the targets less a mixture of the columns.

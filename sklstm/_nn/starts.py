@@ -1,7 +1,9 @@
 """Starts: what simple models say of sequences, before the network corrects it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,10 @@ class LinearStart(Start):
     continues : ndarray of int, shape (n_outputs,)
         Column of the lag that an output is told relative to: that coefficient is drawn to a slope
         of 1 and all others to 0. -1: all are drawn to 0.
+    level_free : ndarray of bool, shape (n_outputs,)
+        Whether nothing else of an output depends on levels: the coefficients of each feature add up
+        to what they are drawn to. If all steps of a feature rise by one, so does an output that
+        continues it, and no other: a series that leaves its range is foretold as before.
     """
 
     target_mean: np.ndarray
@@ -115,6 +121,7 @@ class LinearStart(Start):
     intercept: np.ndarray
     penalty: np.ndarray
     continues: np.ndarray
+    level_free: np.ndarray
 
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Answer by the linear model alone."""
@@ -141,37 +148,30 @@ class LinearStart(Start):
         nothing = np.zeros(len(target_mean))
         coef = np.zeros((n_steps * len(mean), len(target_mean)))
         units = mean, scale, fill, n_steps, target_mean, target_scale
-        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1))
+        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1), nothing > 0)
 
-    def fitted_to_numbers(
-        self, moments: LagMoments, penalty: np.ndarray, continues: np.ndarray
-    ) -> "LinearStart":
-        """Solve the least squares of each output.
+    def fitted_to_numbers(self, moments: LagMoments) -> "LinearStart":
+        """Solve the least squares of each output, as `chosen_for_numbers` says.
 
         Parameters
         ----------
         moments : LagMoments
             Sums over the training samples.
-        penalty : ndarray of shape (n_outputs,)
-            Penalty of each output.
-        continues : ndarray of int, shape (n_outputs,)
-            Lag that each output continues, or -1.
 
         Returns
         -------
         LinearStart
             With coefficients.
         """
-        around = self._priors(continues)
-        products, sums = _centred(moments, moments.of_remainder(around))
-        coef = around
-        for one in np.unique(penalty):
-            products[np.diag_indices_from(products)] += one
-            same = penalty == one
-            coef[:, same] += np.linalg.solve(products, sums[:, same])
-            products[np.diag_indices_from(products)] -= one
+        coef = self._priors(self.continues)
+        rest = moments.of_remainder(coef)
+        for penalty, level_free in set(zip(self.penalty, self.level_free, strict=True)):
+            some = (self.penalty == penalty) & (self.level_free == level_free)
+            products, sums = _centred(rest.of_changes(len(self.mean)) if level_free else rest)
+            products[np.diag_indices_from(products)] += penalty
+            coef[:, some] += np.linalg.solve(products, sums[:, some])
         intercept = (moments.y - moments.x @ coef) / moments.weight
-        return replace(self, coef=coef, intercept=intercept, penalty=penalty, continues=continues)
+        return replace(self, coef=coef, intercept=intercept)
 
     def chosen_for_numbers(
         self,
@@ -179,7 +179,7 @@ class LinearStart(Start):
         folds: list[tuple[LagMoments, LagMoments]],
         continued: np.ndarray | None,
     ) -> "LinearStart":
-        """Choose for each output the penalty and the lag it continues.
+        """Choose for each output the penalty, the lag it continues, and whether levels matter.
 
         Parameters
         ----------
@@ -196,22 +196,27 @@ class LinearStart(Start):
         LinearStart
             What was chosen, without coefficients.
         """
-        candidates = self._candidates(everything, continued)
-        n_outputs = len(everything.y)
+        n_outputs, n_features = len(everything.y), len(self.mean)
+        candidates = list(product(self._candidates(everything, continued), (False, True)))
         errors = np.zeros((len(candidates), len(PENALTIES), n_outputs))
         for train, valid in folds:
-            ridge = _Ridge(train)
-            for i, lags in enumerate(candidates):
+            ridges = _Ridge(train), _Ridge(train.of_changes(n_features))
+            for i, (lags, level_free) in enumerate(candidates):
                 around = self._priors(lags)
-                turned = ridge.turned(train.of_remainder(around))
-                for j, one in enumerate(PENALTIES):
-                    coef = around + ridge.coef(turned, one)
+                rest = train.of_remainder(around)
+                rest = rest.of_changes(n_features) if level_free else rest
+                for j, more in enumerate(ridges[level_free].coefs(rest)):
+                    coef = around + more
                     intercept = (train.y - train.x @ coef) / train.weight
                     errors[i, j] += valid.squared_error(coef, intercept)
         best = errors.reshape(-1, n_outputs).argmin(axis=0)
-        which, penalty = best // len(PENALTIES), PENALTIES[best % len(PENALTIES)]
-        continues = np.stack(candidates)[which, np.arange(n_outputs)]
-        return replace(self, penalty=penalty, continues=continues)
+        which = best // len(PENALTIES)
+        return replace(
+            self,
+            penalty=PENALTIES[best % len(PENALTIES)],
+            continues=np.stack([lags for lags, _ in candidates])[which, np.arange(n_outputs)],
+            level_free=np.array([level_free for _, level_free in candidates])[which],
+        )
 
     def _candidates(self, moments: LagMoments, continued: np.ndarray | None) -> list[np.ndarray]:
         """Lags that outputs may continue: the last step of a feature, or any lag that fits best."""
@@ -287,6 +292,7 @@ class LinearStart(Start):
             intercept=intercept,
             penalty=np.full(n_labels, penalty),
             continues=np.full(n_labels, -1),
+            level_free=np.zeros(n_labels, dtype=bool),
         )
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
@@ -420,10 +426,10 @@ def start_from_plain(plain: dict[str, Any]) -> Start:
     return kinds[parts.pop("kind")](**parts)
 
 
-def _centred(moments: LagMoments, rest: LagMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the columns, and with the targets of `rest`, of a sample."""
+def _centred(moments: LagMoments) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances of the columns, and with the targets, of a sample."""
     products = moments.xx - np.outer(moments.x, moments.x) / moments.weight
-    sums = rest.xy - np.outer(moments.x, rest.y) / moments.weight
+    sums = moments.xy - np.outer(moments.x, moments.y) / moments.weight
     return products / moments.weight, sums / moments.weight
 
 
@@ -431,14 +437,10 @@ class _Ridge:
     """Penalised least squares with an intercept, of many penalties for one decomposition."""
 
     def __init__(self, moments: LagMoments):
-        self.moments = moments
-        values, self.vectors = np.linalg.eigh(_centred(moments, moments)[0])
+        values, self.vectors = np.linalg.eigh(_centred(moments)[0])
         self.values = np.maximum(values, 0)[:, None]
 
-    def turned(self, rest: LagMoments) -> np.ndarray:
-        """Targets along the main axes of the columns."""
-        return self.vectors.T @ _centred(self.moments, rest)[1]
-
-    def coef(self, turned: np.ndarray, penalty: float) -> np.ndarray:
-        """Coefficients with a penalty."""
-        return self.vectors @ (turned / (self.values + penalty))
+    def coefs(self, moments: LagMoments) -> Iterator[np.ndarray]:
+        """Coefficients of each of the penalties, for any targets of the same columns."""
+        turned = self.vectors.T @ _centred(moments)[1]
+        return (self.vectors @ (turned / (self.values + penalty)) for penalty in PENALTIES)

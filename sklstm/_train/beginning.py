@@ -163,7 +163,7 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
     if isinstance(head, LabelHead):
         several = isinstance(head, LabelsHead)
         return start.fitted_to_labels(moments, start.penalty[0], several=several)
-    return start.fitted_to_numbers(moments, start.penalty, start.continues)
+    return start.fitted_to_numbers(moments)
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
