@@ -123,21 +123,28 @@ def most_frequent(split, seed):
 
 
 def ridge(split, seed):
-    return _search(Ridge(), PENALTIES, split, split.y).predict(_lags(split)[1])
+    lags, lags_test = _lags(split)
+    return _search(Ridge(), PENALTIES, lags, split.y).predict(lags_test)
 
 
 def relative_ridge(split, seed):
-    """What is added to the last value known."""
+    """What is added to the last value known, from what was added to each value before."""
+    n_features = np.shape(split.X[0])[1]
+    lags, lags_test = (
+        (table.reshape(len(table), -1, n_features) - table[:, None, -n_features:])
+        for table in _lags(split)
+    )
+    lags, lags_test = (table.reshape(len(table), -1) for table in (lags, lags_test))
     known = np.array([steps[-1, split.target] for steps in split.X])
-    rises = _search(Ridge(), PENALTIES, split, split.y - known)
-    return split.last + rises.predict(_lags(split)[1])
+    return split.last + _search(Ridge(), PENALTIES, lags, split.y - known).predict(lags_test)
 
 
 def boosting(split, seed):
     if not split.is_number:
         return _fit(HistGradientBoostingClassifier(early_stopping=False, random_state=0), split)
     model = HistGradientBoostingRegressor(early_stopping=False, random_state=0)
-    return _search(model, LEAVES, split, split.y).predict(_lags(split)[1])
+    lags, lags_test = _lags(split)
+    return _search(model, LEAVES, lags, split.y).predict(lags_test)
 
 
 def logistic_regression(split, seed):
@@ -164,9 +171,8 @@ def _bag(split, n):
     return model.fit(split.X, split.y).predict(split.X_test)
 
 
-def _search(model, grid, split, y):
+def _search(model, grid, lags, y):
     """Choose by the last fifth of the rows, then learn from all."""
-    lags, _ = _lags(split)
     rows = np.arange(len(y))
     n_first = int(0.8 * len(y))
     cv = [(rows[:n_first], rows[n_first:])]

@@ -60,7 +60,7 @@ class LagMoments:
         return LagMoments(*(one + another for one, another in sums))
 
     def of_changes(self, n_features: int) -> LagMoments:
-        """Sums of the columns less the mean of their feature over the steps of each history.
+        """Sums of the columns but the last step, each less the last step of its feature.
 
         Parameters
         ----------
@@ -70,14 +70,16 @@ class LagMoments:
         Returns
         -------
         LagMoments
-            As if each history had had no level: only how it changes is left.
+            As if histories had no level: all that is left is how they came to where they are.
         """
 
-        def less(columns: np.ndarray) -> np.ndarray:
-            by_step = columns.reshape(-1, n_features, *columns.shape[1:])
-            return (by_step - by_step.mean(axis=0)).reshape(columns.shape)
+        def less_last(columns: np.ndarray) -> np.ndarray:
+            others = columns.shape[1:]
+            by_step = columns.reshape(len(columns) // n_features, n_features, *others)
+            return (by_step[:-1] - by_step[-1]).reshape(len(columns) - n_features, *others)
 
-        sums = less(self.x), less(less(self.xx).T), self.y, self.yy, less(self.xy)
+        xx = less_last(less_last(self.xx).T)
+        sums = less_last(self.x), xx, self.y, self.yy, less_last(self.xy)
         return LagMoments(self.weight, *sums)
 
     def of_remainder(self, coef: np.ndarray) -> LagMoments:

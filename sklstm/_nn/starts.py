@@ -110,8 +110,8 @@ class LinearStart(Start):
         Column of the lag that an output is told relative to: that coefficient is drawn to a slope
         of 1 and all others to 0. -1: all are drawn to 0.
     level_free : ndarray of bool, shape (n_outputs,)
-        Whether nothing else of an output depends on levels: the coefficients of each feature add up
-        to what they are drawn to. If all steps of a feature rise by one, so does an output that
+        Whether nothing else of an output depends on levels: the penalty is on coefficients of each
+        step less the last one. If all steps of a feature rise by one, so does an output that
         continues it, and no other: a series that leaves its range is foretold as before.
     """
 
@@ -169,7 +169,8 @@ class LinearStart(Start):
             some = (self.penalty == penalty) & (self.level_free == level_free)
             products, sums = _centred(rest.of_changes(len(self.mean)) if level_free else rest)
             products[np.diag_indices_from(products)] += penalty
-            coef[:, some] += np.linalg.solve(products, sums[:, some])
+            more = np.linalg.solve(products, sums[:, some])
+            coef[:, some] += self._of_levels(more) if level_free else more
         intercept = (moments.y - moments.x @ coef) / moments.weight
         return replace(self, coef=coef, intercept=intercept)
 
@@ -206,7 +207,7 @@ class LinearStart(Start):
                 rest = train.of_remainder(around)
                 rest = rest.of_changes(n_features) if level_free else rest
                 for j, more in enumerate(ridges[level_free].coefs(rest)):
-                    coef = around + more
+                    coef = around + (self._of_levels(more) if level_free else more)
                     intercept = (train.y - train.x @ coef) / train.weight
                     errors[i, j] += valid.squared_error(coef, intercept)
         best = errors.reshape(-1, n_outputs).argmin(axis=0)
@@ -253,6 +254,12 @@ class LinearStart(Start):
         slopes = self.scale[lags % len(self.mean)] / self.target_scale[outputs]
         around[lags, outputs] = slopes
         return around
+
+    def _of_levels(self, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of lags from those of their changes to the last step."""
+        by_step = coef.reshape(self.n_steps - 1, len(self.mean), coef.shape[1])
+        by_step = np.concatenate([by_step, -by_step.sum(axis=0, keepdims=True)])
+        return by_step.reshape(len(self.coef), coef.shape[1])
 
     def fitted_to_labels(
         self, moments: LagMoments, penalty: float, *, several: bool
