@@ -93,7 +93,7 @@ def test_a_start_free_of_levels_is_a_ridge_of_changes():
     y = targets()
     start = blank(1)
     start = replace(start, penalty=np.array([1e-2]), continues=np.array([13]))
-    start = replace(start, level_free=np.array([True]))
+    start = replace(start, level_free=np.ones(1))
     start = start.fitted_to_numbers(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
@@ -111,9 +111,31 @@ def test_a_series_that_leaves_its_range_starts_free_of_levels():
     series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
-    assert model.init_.level_free.tolist() == [True]
+    assert model.init_.level_free > 0.9
     said = model.predict(windower.transform(series[:, None])[300:])
     assert np.mean((said - series[300:]) ** 2) < np.mean((series[299:-1] - series[300:]) ** 2)
+
+
+def test_levels_count_as_much_as_they_foretell():
+    start = blank(1)
+    last = np.array([history[-1, 1] for history in WINDOWS])
+    y = (0.9 * last + RNG.normal(size=293))[:, None]
+    first, second, third = (
+        start.moments(WINDOWS[rows], y[rows], np.ones(len(y[rows])))
+        for rows in (slice(150), slice(150, 200), slice(200, None))
+    )
+    folds = [(first, second), (first + second, third)]
+    chosen = start.chosen_for_numbers(first + second + third, folds, continued=np.array([1]))
+
+    def error(share):
+        start = replace(chosen, level_free=np.full(1, share))
+        parts = [(start.fitted_to_numbers(train), valid) for train, valid in folds]
+        return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
+
+    shares = np.linspace(0, 1, 101)
+    best = shares[np.argmin([error(share) for share in shares])]
+    assert 0 < best < 1
+    assert chosen.level_free == pytest.approx(best, abs=0.01)
 
 
 def test_labels_start_from_a_discriminant_analysis():

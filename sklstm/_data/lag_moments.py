@@ -100,6 +100,21 @@ class LagMoments:
         yy = self.yy - 2 * (coef * self.xy).sum(axis=0) + (coef * explained).sum(axis=0)
         return LagMoments(self.weight, self.x, self.xx, y, yy, self.xy - explained)
 
+    def intercept(self, coef: np.ndarray) -> np.ndarray:
+        """Intercept of a linear model whose mean error is 0.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_columns, n_outputs)
+            Coefficients.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            What is predicted where all columns are 0.
+        """
+        return (self.y - self.x @ coef) / self.weight
+
     def squared_error(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
         """Sum of the squared errors of a linear model.
 

@@ -60,8 +60,9 @@ class LSTMRegressor(NumberAnswers):
         how much of the network is added.
     continues : {"auto"}, feature name, int or None, default="auto"
         The feature that y continues: the linear start then foresees the change since its last
-        value, and may look at changes alone, whatever the levels: a series that leaves its range
-        is foretold as before. ``"auto"`` finds such a feature and step on the later rows, or none.
+        value, and looks at changes alone, whatever the levels, as far as that foretells better: a
+        series that leaves its range is foretold as before. ``"auto"`` finds such a feature and
+        step on the later rows, or none.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
@@ -172,8 +173,8 @@ class LSTMRegressor(NumberAnswers):
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The start: of a linear one ``coef``, ``penalty``, what it ``continues``, and whether it is
-        ``level_free``.
+        The start: of a linear one ``coef``, ``penalty``, what it ``continues``, and how far it is
+        ``level_free``, from 0 to 1.
     trust_ : ndarray of shape (`n_outputs_`,) or None
         What the network is multiplied by beside a start, if there is validation data.
     comparison_ : DataFrame or None

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -109,10 +108,11 @@ class LinearStart(Start):
     continues : ndarray of int, shape (n_outputs,)
         Column of the lag that an output is told relative to: that coefficient is drawn to a slope
         of 1 and all others to 0. -1: all are drawn to 0.
-    level_free : ndarray of bool, shape (n_outputs,)
-        Whether nothing else of an output depends on levels: the penalty is on coefficients of each
-        step less the last one. If all steps of a feature rise by one, so does an output that
-        continues it, and no other: a series that leaves its range is foretold as before.
+    level_free : ndarray of float64, shape (n_outputs,)
+        How much of an output that continues a lag is told without levels, in [0, 1]: the share of
+        a second ridge, whose penalty is on coefficients of each step less the last one. If all
+        steps of a feature rise by one, so does what it says of an output that continues it: a
+        series that leaves its range is foretold as before.
     """
 
     target_mean: np.ndarray
@@ -148,7 +148,7 @@ class LinearStart(Start):
         nothing = np.zeros(len(target_mean))
         coef = np.zeros((n_steps * len(mean), len(target_mean)))
         units = mean, scale, fill, n_steps, target_mean, target_scale
-        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1), nothing > 0)
+        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1), nothing)
 
     def fitted_to_numbers(self, moments: LagMoments) -> "LinearStart":
         """Solve the least squares of each output, as `chosen_for_numbers` says.
@@ -163,16 +163,9 @@ class LinearStart(Start):
         LinearStart
             With coefficients.
         """
-        coef = self._priors(self.continues)
-        rest = moments.of_remainder(coef)
-        for penalty, level_free in set(zip(self.penalty, self.level_free, strict=True)):
-            some = (self.penalty == penalty) & (self.level_free == level_free)
-            products, sums = _centred(rest.of_changes(len(self.mean)) if level_free else rest)
-            products[np.diag_indices_from(products)] += penalty
-            more = np.linalg.solve(products, sums[:, some])
-            coef[:, some] += self._of_levels(more) if level_free else more
-        intercept = (moments.y - moments.x @ coef) / moments.weight
-        return replace(self, coef=coef, intercept=intercept)
+        ((levels, changes),) = self._ridges(moments, [self.continues], self.penalty[None])
+        coef = levels + self.level_free * (changes - levels)
+        return replace(self, coef=coef, intercept=moments.intercept(coef))
 
     def chosen_for_numbers(
         self,
@@ -180,7 +173,11 @@ class LinearStart(Start):
         folds: list[tuple[LagMoments, LagMoments]],
         continued: np.ndarray | None,
     ) -> "LinearStart":
-        """Choose for each output the penalty, the lag it continues, and whether levels matter.
+        """Choose for each output the penalty, the lag it continues, and how much levels matter.
+
+        The two ridges are mixed as their predictions of what they did not learn from are best
+        (Breiman, "Stacked Regressions", Machine Learning 24, 1996): that error is quadratic in the
+        share of one of them, so three errors say where it is least.
 
         Parameters
         ----------
@@ -197,27 +194,35 @@ class LinearStart(Start):
         LinearStart
             What was chosen, without coefficients.
         """
-        n_outputs, n_features = len(everything.y), len(self.mean)
-        candidates = list(product(self._candidates(everything, continued), (False, True)))
-        errors = np.zeros((len(candidates), len(PENALTIES), n_outputs))
+        candidates = self._candidates(everything, continued)
+        continues = np.repeat(candidates, len(PENALTIES), axis=0)
+        errors = np.zeros((3, *continues.shape))
         for train, valid in folds:
-            ridges = _Ridge(train), _Ridge(train.of_changes(n_features))
-            for i, (lags, level_free) in enumerate(candidates):
-                around = self._priors(lags)
-                rest = train.of_remainder(around)
-                rest = rest.of_changes(n_features) if level_free else rest
-                for j, more in enumerate(ridges[level_free].coefs(rest)):
-                    coef = around + (self._of_levels(more) if level_free else more)
-                    intercept = (train.y - train.x @ coef) / train.weight
-                    errors[i, j] += valid.squared_error(coef, intercept)
-        best = errors.reshape(-1, n_outputs).argmin(axis=0)
-        which = best // len(PENALTIES)
-        return replace(
-            self,
-            penalty=PENALTIES[best % len(PENALTIES)],
-            continues=np.stack([lags for lags, _ in candidates])[which, np.arange(n_outputs)],
-            level_free=np.array([level_free for _, level_free in candidates])[which],
-        )
+            for i, (levels, changes) in enumerate(self._ridges(train, candidates, PENALTIES)):
+                for k, coef in enumerate((levels, changes, (levels + changes) / 2)):
+                    errors[k, i] += valid.squared_error(coef, train.intercept(coef))
+        of_levels, of_changes, of_middle = errors
+        apart = np.maximum(2 * (of_levels + of_changes) - 4 * of_middle, np.finfo(float).tiny)
+        share = np.clip((1 + (of_levels - of_changes) / apart) / 2, 0, 1)
+        share[continues < 0] = 0
+        of_mixed = of_levels + share * (of_changes - of_levels) - share * (1 - share) * apart
+        best = of_mixed.argmin(axis=0), np.arange(continues.shape[1])
+        penalty = PENALTIES[best[0] % len(PENALTIES)]
+        return replace(self, penalty=penalty, continues=continues[best], level_free=share[best])
+
+    def _ridges(
+        self, moments: LagMoments, candidates: list[np.ndarray], penalties: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Coefficients of levels and of changes: all penalties for each choice of lags."""
+        n_features = len(self.mean)
+        of_levels, of_changes = _Ridge(moments), _Ridge(moments.of_changes(n_features))
+        for continues in candidates:
+            around = self._priors(continues)
+            rest = moments.of_remainder(around)
+            levels = of_levels.coefs(rest, penalties)
+            changes = of_changes.coefs(rest.of_changes(n_features), penalties)
+            for one, other in zip(levels, changes, strict=True):
+                yield around + one, around + self._of_levels(other)
 
     def _candidates(self, moments: LagMoments, continued: np.ndarray | None) -> list[np.ndarray]:
         """Lags that outputs may continue: the last step of a feature, or any lag that fits best."""
@@ -447,7 +452,7 @@ class _Ridge:
         values, self.vectors = np.linalg.eigh(_centred(moments)[0])
         self.values = np.maximum(values, 0)[:, None]
 
-    def coefs(self, moments: LagMoments) -> Iterator[np.ndarray]:
+    def coefs(self, moments: LagMoments, penalties: np.ndarray) -> Iterator[np.ndarray]:
         """Coefficients of each of the penalties, for any targets of the same columns."""
         turned = self.vectors.T @ _centred(moments)[1]
-        return (self.vectors @ (turned / (self.values + penalty)) for penalty in PENALTIES)
+        return (self.vectors @ (turned / (self.values + penalty)) for penalty in penalties)
