@@ -334,7 +334,7 @@ def test_histories_and_recordings_have_other_defaults():
     assert table.chosen_ == {
         "pooling": "last",
         "bidirectional": False,
-        "reads": ("differences",),
+        "reads": ("levels", "differences"),
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
@@ -353,6 +353,44 @@ def test_histories_and_recordings_have_other_defaults():
         "max_epochs": 200,
     }
     assert whole.n_iter_ == 200
+
+
+def drifting(n_rows):
+    """A walk whose next change follows the last one: levels say nothing."""
+    changes = RNG.normal(size=n_rows)
+    changes[1:] += changes[:-1]
+    return 100 + changes.cumsum()
+
+
+def test_what_drifts_is_read_by_its_changes_if_all_features_have_some():
+    walk = drifting(500)
+    tables = {
+        "walk": pd.DataFrame({"walk": walk}),
+        "beside a constant": pd.DataFrame({"walk": walk, "site": np.repeat([0.0, 1.0], 250)}),
+        "of one step": pd.DataFrame({"walk": walk}),
+    }
+    for name, table in tables.items():
+        series = np.repeat([0, 1], 250)
+        windower = SequenceWindower(1 if name == "of one step" else 8, horizon=1, series="series")
+        windows = windower.fit_transform(table.assign(series=series))
+        model = regressor().fit(windows[8:], walk[8:])
+        alone = ("differences",) if name == "walk" else ("levels", "differences")
+        assert model.chosen_["reads"] == alone, name
+        spread = regressor(loss="gaussian").fit(windows[8:], walk[8:])
+        assert spread.chosen_["reads"] == ("levels", "differences")
+    model.set_params(warm_start=True).fit(windows[8:], walk[8:])
+    asked = regressor(reads="levels").fit(windows[8:], walk[8:])
+    assert "reads" not in asked.chosen_
+
+
+@pytest.mark.parametrize("window_size", [1, 6])
+def test_a_curve_of_what_is_there_now_is_learned_as_it_comes(window_size):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, (800, 2))
+    y = x[:, 0] * x[:, 1]
+    windows = SequenceWindower(window_size).fit_transform(x)
+    model = LSTMRegressor(16, random_state=0).fit(windows[:600], y[:600])
+    assert model.score(windows[600:], y[600:]) > 0.9
 
 
 def test_defaults_of_an_earlier_fit_are_kept():

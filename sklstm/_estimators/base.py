@@ -121,7 +121,8 @@ class BaseLSTM(Learned):
             fitted = earlier.going_on(plan, head)
         else:
             parts = begin(plan, head, data)
-            fitted = FittedNetwork.build(plan, *parts, random, _is_table(plan, given[0]))
+            plan = parts[0]
+            fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:

@@ -47,7 +47,8 @@ class LSTMClassifier(LabelAnswers):
     reads : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
-        ``"auto"`` is all three for independent sequences, differences beside a start, else levels.
+        ``"auto"`` is all three for independent sequences, levels and differences beside a start,
+        else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves, in
         log-odds: ``"linear"`` is a linear discriminant analysis whose penalty is chosen on the

@@ -50,8 +50,9 @@ class LSTMRegressor(NumberAnswers):
     reads : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
-        ``"auto"`` is all three for independent sequences, differences beside a start (with levels,
-        if the loss learns a spread), else levels.
+        ``"auto"`` is all three for independent sequences; levels and differences beside a start;
+        differences alone if most of a linear start is ``level_free``, all features change within
+        histories, and the loss learns no spread; else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves:
         ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any

@@ -13,7 +13,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.reading import READS, SPREAD, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
+__all__ = ["InputScaling", "check_finite_steps", "differences", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
 VALUES_IN_BLOCK = 2**21
@@ -113,7 +113,7 @@ class InputScaling:
         if "differences" in in_order:
             changes = np.ones(sequences.n_features)
             if standardize:
-                changes = standardization(_differences(sequences), weight)[1]
+                changes = standardization(differences(sequences), weight)[1]
         return cls(mean, scale, median, reads=in_order, difference_scale=changes)
 
     @classmethod
@@ -391,8 +391,19 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def _differences(sequences: Sequences) -> Sequences:
-    """Changes from each step to the next one, of the same sequences."""
+def differences(sequences: Sequences) -> Sequences:
+    """Compute the changes from each step to the next one.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Of at least one step in all.
+
+    Returns
+    -------
+    Sequences
+        Of the same number, each one step shorter.
+    """
     changes = np.diff(sequences.values, axis=0)
     starts = np.minimum(sequences.starts, len(changes))
     return Sequences(changes, starts, np.maximum(sequences.lengths - 1, 0))

@@ -1,5 +1,6 @@
 """Where a training begins, units and a simple model, and what is settled at its end."""
 
+from dataclasses import replace
 from functools import reduce
 from itertools import accumulate
 from numbers import Integral
@@ -15,7 +16,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import standardization
 from sklstm._nn.heads import Head, NumberHead
 from sklstm._nn.labels import LabelHead, LabelsHead
-from sklstm._nn.scaling import InputScaling
+from sklstm._nn.scaling import InputScaling, differences
 from sklstm._nn.starts import PENALTIES, EstimatorStart, LinearStart, Start
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
@@ -23,9 +24,12 @@ from sklstm._train.plan import Plan
 __all__ = ["begin", "finish"]
 
 N_PARTS = 5
+MOST = 0.5
 
 
-def begin(plan: Plan, head: Head, data: TrainingData) -> tuple[InputScaling, Head, Start | None]:
+def begin(
+    plan: Plan, head: Head, data: TrainingData
+) -> tuple[Plan, InputScaling, Head, Start | None]:
     """Learn what stands around the network.
 
     Parameters
@@ -39,6 +43,8 @@ def begin(plan: Plan, head: Head, data: TrainingData) -> tuple[InputScaling, Hea
 
     Returns
     -------
+    plan : Plan
+        With what the start says about what to read.
     scaling : InputScaling
         Of the training steps.
     head : Head
@@ -60,12 +66,15 @@ def begin(plan: Plan, head: Head, data: TrainingData) -> tuple[InputScaling, Hea
             reads=plan["reads"],
         )
     start = None if plan["init"] is None else _start(plan, head, scaling, data)
+    if _levels_mislead(plan, start, sequences):
+        plan = plan.reading_differences()
+        scaling = replace(scaling, reads=plan["reads"])
     if plan["standardize"]:
         target, weight = train.labelled()
         if start is not None and isinstance(head, NumberHead):
             target = target - start.answer(train.histories())
         head = head.scaled_to(target, weight)
-    return scaling, head, start
+    return plan, scaling, head, start
 
 
 def finish(
@@ -136,6 +145,20 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
         continued = _continued(plan, sequences.feature_names, len(mean))
         chosen = blank.chosen_for_numbers(everything, folds, continued)
     return _learned(chosen, head, train)
+
+
+def _levels_mislead(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
+    """Whether changes say it all: most of the start is free of levels, as it foretells best.
+
+    Not if a feature never changes in a history, or the spread is learned: that is a matter of
+    levels.
+    """
+    if not isinstance(start, LinearStart) or start.level_free.mean() <= MOST:
+        return False
+    if plan["loss"] in ("gaussian", "quantile"):
+        return False
+    changes = differences(sequences)
+    return bool(changes.values[changes.step_weights() > 0].any(axis=0).all())
 
 
 def _chosen_for_labels(

@@ -74,9 +74,8 @@ def settle(
     chosen["reads"] = ("levels",)
     if whole and not has_tokens:
         chosen["reads"] = ("levels", "differences", "position")
-    elif settled.get("init") is not None:  # how far truths spread is a matter of levels too
-        spreads = settled.get("loss") in ("gaussian", "quantile")
-        chosen["reads"] = ("levels", "differences") if spreads else ("differences",)
+    elif settled.get("init") is not None:
+        chosen["reads"] = ("levels", "differences")
     stops, length_is_ours = settled["early_stopping"], _is_auto(settings["max_epochs"])
     chosen["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
     n_updates = -(-n_sequences // settled["batch_size"])

@@ -168,6 +168,14 @@ class Plan:
         settled = types.MappingProxyType(settings | chosen)
         return replace(self, settings=settled, chosen={**lasting, **chosen})
 
+    def reading_differences(self) -> "Plan":
+        """Leave the levels out of what the network reads, if that was not for the user to say."""
+        if "reads" not in self.chosen:
+            return self
+        reads = {"reads": ("differences",)}
+        settings = types.MappingProxyType({**self.settings, **reads})
+        return replace(self, settings=settings, chosen={**self.chosen, **reads})
+
     @property
     def reads_tokens(self) -> bool:
         """Whether steps are tokens."""
