@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklstm import (
     LSTMRegressor,
@@ -187,10 +190,15 @@ def test_a_pipeline_is_backtested_series_by_series():
 @pytest.mark.parametrize(
     ("model", "params", "message"),
     [
-        (lags_pipeline(horizon=0), {}, "needs a SequenceWindower with a horizon"),
+        (lags_pipeline(horizon=0), {}, "a SequenceWindower whose horizon"),
         (HistGradientBoostingRegressor(), {}, "foretells nothing"),
         (lags_pipeline(), {"coverage": 0.9}, "Pipeline has no bands"),
-        (forecaster(), {"start": 300}, "leaves no row to forecast of 300"),
+        (forecaster(), {"start": 300}, "leaves no row to forecast, of 300"),
+        (forecaster(), {"start": 1e-4}, "leaves no row to learn from, of 300"),
+        (forecaster(), {"start": -5}, "'start' parameter of backtest"),
+        (forecaster(), {"stride": 0}, "'stride' parameter of backtest"),
+        (forecaster(), {"coverage": 2}, "'coverage' parameter of backtest"),
+        (forecaster(), {"season": 250}, "season=250 is longer than what is learned, 240 rows"),
     ],
 )
 def test_no_backtest(model, params, message):
@@ -289,6 +297,75 @@ def test_a_search_of_the_regressor_goes_inside():
     assert len(model.predict()) == 6
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda inner: VotingRegressor([("a", inner), ("b", lstm(random_state=1))]),
+        lambda inner: TransformedTargetRegressor(inner, transformer=StandardScaler()),
+        lambda inner: make_pipeline(inner),
+        lambda inner: GridSearchCV(inner, {"hidden_size": [2]}, cv=TimeSeriesSplit(2)),
+    ],
+)
+def test_what_passes_windows_on_gets_windows(wrap, steps):
+    seen = []
+
+    class Spy(LSTMRegressor):
+        def fit(self, X, y):
+            seen.append(X)
+            return super().fit(X, y)
+
+    inner = Spy(hidden_size=2, max_epochs=1, random_state=0)
+    model = forecaster(wrap(inner), steps=steps, calibration=0).fit(TIDE)
+    assert len(model.predict()) == steps
+    assert all(X.n_features == 1 and X.max_length == 24 for X in seen)
+    assert all((X.series == 0).all() for X in seen)
+
+
+def test_a_network_behind_what_reads_flat_rows_is_refused():
+    with pytest.raises(ValueError, match="LSTMRegressor reads windows, and the first step"):
+        forecaster(make_pipeline(StandardScaler(), lstm())).fit(TIDE)
+    forecaster(make_pipeline(StandardScaler(), LinearRegression())).fit(TIDE)
+
+
+# What a fit leaves
+
+
+class Broken(LinearRegression):
+    def fit(self, X, y):
+        raise RuntimeError("broken")
+
+
+def test_a_failed_fit_leaves_the_forecaster_as_it_was():
+    model = forecaster().fit(TIDE)
+    before = model.predict_interval()
+    model.set_params(estimator=Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        model.fit(1000 + 100 * TIDE)
+    pd.testing.assert_frame_equal(model.predict_interval(), before)
+    model = forecaster(Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        model.fit(TIDE)
+    with pytest.raises(NotFittedError):
+        model.predict()
+
+
+def test_a_forecast_refuses_other_settings_than_those_of_the_fit():
+    model = forecaster().fit(TIDE).set_params(window_size=12)
+    for ask in (model.predict, model.predict_interval, lambda: model.update(TIDE)):
+        with pytest.raises(ValueError, match="window_size was 24 in fit and is 12 now"):
+            ask()
+    assert len(model.set_params(window_size=24).predict()) == 6
+
+
+def test_a_constant_series_has_the_unit_one():
+    for constant in (0.1, 0.3, 0.0):
+        model = forecaster().fit(0 * TIDE + constant)
+        mean, scale = model._units[None]
+        assert (mean[0], scale[0]) == (constant, 1.0)
+        np.testing.assert_allclose(model.predict()["tide"], constant)
+
+
 # Bands
 
 
@@ -349,6 +426,14 @@ def holes():
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
             "row expected next is 2024-03-09",
         ),
+        (lambda: forecaster().fit(TIDE[::-1]), "run backwards, from 2024-03-13 11:00"),
+        (lambda: forecaster().fit(TIDE, TIDE.to_frame()), "y and X both have the column 'tide'"),
+        (
+            lambda: forecaster(series="shop").fit(
+                panel().replace({"shop": {"b": None}}).set_index("day")
+            ),
+            "y has no 'shop' in row 120",
+        ),
         (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
         (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
         (lambda: forecaster(calibration=0).fit(TIDE).predict_interval(), "no residuals"),
@@ -375,3 +460,12 @@ def test_missing_values_are_left_out_and_said():
     assert np.isfinite(model.predict()).all(axis=None)
     with pytest.raises(ValueError, match="newest 24 rows of y hold NaN"):
         model.update(pd.Series([np.nan], HOURS[-1:] + pd.Timedelta("1h"))).predict()
+
+
+def test_an_update_passes_a_value_that_is_missing_in_all_windows():
+    y = TIDE.copy()
+    y.iloc[-12] = np.nan
+    with pytest.warns(UserWarning, match="hold NaN"):
+        model = forecaster(steps=2).fit(y)
+    model.update(pd.Series([0.1], HOURS[-1:] + pd.Timedelta("1h")))
+    assert np.isnan(model.residuals_[None][-1]).all()

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -230,6 +231,20 @@ def test_the_state_of_adam_goes_on():
     whole = regressor(max_epochs=2, batch_size=40).fit(X, Y)
     halves = regressor(max_epochs=1, batch_size=40, warm_start=True).fit(X, Y).fit(X, Y)
     np.testing.assert_allclose(halves.predict(X), whole.predict(X), rtol=1e-4)
+
+
+def test_what_is_broken_off_leaves_the_state_of_adam():
+    class BreakOff(Callback):
+        def on_batch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    model = regressor(max_epochs=2, warm_start=True).fit(X, Y)
+    states = [model.net_.optimizer_.state_dict()["state"]]
+    states.append(deepcopy(states[0]))
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(callbacks=[BreakOff()]).fit(X, Y)
+    for now, before in zip(*(state.values() for state in states), strict=True):
+        assert all(torch.equal(now[name], before[name]) for name in before)
 
 
 def test_a_clone_of_a_fitted_one_is_new():

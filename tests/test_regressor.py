@@ -434,3 +434,11 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     copied = 100_000 * 96 * 8 * 4 / 2**20
     grown = float(subprocess.check_output([sys.executable, "-c", script], env=os.environ))
     assert grown < copied / 4
+
+
+def test_steps_of_several_numbers_count_whatever_their_type():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 6, 2)), rng.integers(-2, 3, (40, 6, 2))  # among them -1
+    model = LSTMRegressor(4, pooling=None, max_epochs=2, random_state=0).fit(X, y)
+    weight = torch.ones(40)
+    assert model.score(X, y) == model.score(X, y.astype(float)) == model.score(X, y, weight)

@@ -332,6 +332,14 @@ def test_medians_are_those_of_repeated_rows():
     np.testing.assert_allclose(medians(sequences, weight.astype(float)), expected)
 
 
+def test_a_median_of_what_has_no_weight_is_of_that_feature_alone():
+    x = np.array([[np.nan, 1.0]] * 3 + [[5.0, 100.0]] * 4)
+    weight = np.array([1.0] * 3 + [0.0] * 4)
+    for columns in ([0, 1], [1, 0]):
+        found = medians(Sequences.from_arrays(x[:, None, columns]), weight)
+        assert found.tolist() == [[5.0, 1.0][column] for column in columns]
+
+
 def holes(X, share=0.3):
     return np.where(np.random.default_rng(2).random(X.shape) < share, np.nan, X)
 

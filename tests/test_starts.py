@@ -153,6 +153,32 @@ def test_labels_start_from_a_discriminant_analysis():
     assert model.predict_proba(WINDOWS).shape == table.shape
 
 
+def test_only_ratios_of_weights_count_for_a_discriminant_analysis():
+    weight = np.where(RISES[7:], 1e-3, 1.0)
+    starts = [
+        classifier(init="linear", early_stopping=False).fit(WINDOWS, RISES[7:], weight * scale)
+        for scale in (1, 700)
+    ]
+    one, other = (start.init_.coef for start in starts)
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_labelled", [1, 2, 7])
+def test_a_start_is_chosen_where_each_series_has_few_labels(n_labelled):
+    rng = np.random.default_rng(0)
+    x, series = rng.normal(size=1200), np.repeat(np.arange(120), 10)
+    table = pd.DataFrame({"series": series, "x": x})
+    windows = SequenceWindower(3, series="series").fit_transform(table)
+    y = 3 * x + np.roll(x, 1)
+    weight = (np.arange(1200) % 10 >= 10 - n_labelled).astype(float)
+    model = regressor().fit(windows, y, weight)
+    assert model.init_.penalty < 1e-2
+    error = (model.predict(windows) - y)[weight > 0]
+    assert np.mean(error**2) < 0.1 * y.var()
+    model = classifier(init="linear").fit(windows, (y > 0).astype(int), weight)
+    assert model.score(windows, (y > 0).astype(int), weight) > 0.9
+
+
 def test_any_estimator_may_be_the_start():
     y = targets()
     model = regressor(init=DecisionTreeRegressor(max_depth=3), early_stopping=False)

@@ -384,3 +384,14 @@ def test_gradient_boosting_learns_from_a_lag():
     )
     assert model.fit(x[:200], y[:200]).score(x[200:], y[200:]) > 0.8
     assert model.predict(x[:1]).shape == (1,)
+
+
+def test_a_table_that_is_changed_in_place_is_read_as_it_was_given():
+    values, days = np.arange(12.0)[:, None], pd.date_range("2024", periods=12)
+    windower = SequenceWindower(2).fit(pd.DataFrame(values[:9], days[:9], ["a"]))
+    index, columns = days[9:], pd.Index(["a"])
+    first = pd.DataFrame(values[9:].copy(), index, columns)
+    windower.transform(first)
+    first.iloc[0, 0] = 555.0
+    again = pd.DataFrame(values[9:].copy(), index, columns)
+    assert windower.transform(again)[0].ravel().tolist() == [8.0, 9.0]

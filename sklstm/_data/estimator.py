@@ -1,7 +1,7 @@
 """What every public estimator has. Think twice before adding anything."""
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
@@ -22,6 +22,12 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     @property
     def _doc_link_template(self) -> str:
         return f"{SITE}/api/sklstm.{{estimator_name}}.html" if SITE else ""
+
+    def _blank(self) -> Self:
+        """Make one with these very parameters: what a fit fills before it becomes this one."""
+        blank = type(self).__new__(type(self))
+        blank.__dict__.update(self.get_params(deep=False))
+        return blank
 
     def __getstate__(self) -> dict[str, Any]:
         state = self._to_plain(dict(super().__getstate__()))

@@ -75,11 +75,11 @@ def medians(sequences: Sequences, weight: np.ndarray | None = None) -> np.ndarra
     found = np.zeros(sequences.n_features)
     for j, column in enumerate(sequences.values.T):
         seen = np.flatnonzero((step_weights > 0) & ~np.isnan(column))
+        counts = step_weights if len(seen) else uses
         if not len(seen):  # all that is there has next to no weight
-            step_weights = uses
             seen = np.flatnonzero((uses > 0) & ~np.isnan(column))
         seen = seen[np.argsort(column[seen])]
-        below = np.cumsum(step_weights[seen])
+        below = np.cumsum(counts[seen])
         found[j] = column[seen[np.searchsorted(below, below[-1] / 2)]]
     return found
 

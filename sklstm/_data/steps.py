@@ -192,7 +192,13 @@ def histories_of_steps(sequences: Sequences) -> Sequences:
 
 
 def score_steps(
-    metric: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None, **params: Any
+    metric: Callable,
+    y_true: Any,
+    y_pred: Any,
+    sample_weight: Any = None,
+    *,
+    is_unlabelled: Callable[[np.ndarray], np.ndarray] | None = None,
+    **params: Any,
 ) -> float:
     """Compute a metric over all labelled steps of all sequences, or over all labelled rows.
 
@@ -208,6 +214,8 @@ def score_steps(
         Predictions of all steps; ``(n_rows,)`` if there is one for each row.
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
         Weights of sequences, or of steps.
+    is_unlabelled : callable, default=None
+        Tells which steps are left out. `None`: what is said above of `y_true`.
     **params : dict
         More arguments of the metric.
 
@@ -220,8 +228,9 @@ def score_steps(
         return _score_rows(metric, np.asarray(y_true), np.asarray(y_pred), sample_weight, params)
     lengths = np.array([len(part) for part in y_pred])
     predicted = np.concatenate(list(y_pred))
-    of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
-    is_unlabelled = has_no_number if of_numbers else has_no_label
+    if is_unlabelled is None:
+        of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
+        is_unlabelled = has_no_number if of_numbers else has_no_label
     flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:

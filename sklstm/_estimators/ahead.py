@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.statistics import weighted_moments
 from sklstm._estimators.foretelling import Foretold, foretell
 from sklstm._tables.calendar import Panel, future_index, read_panel
 from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["RowsAhead", "told"]
+__all__ = ["SETTLED", "RowsAhead", "told"]
+
+SETTLED = "window_size", "steps", "series", "time", "known"
+"""Parameters that a forecast follows, and that hold from one fit to the next."""
 
 
 class RowsAhead(SequenceEstimator):
@@ -35,6 +40,16 @@ class RowsAhead(SequenceEstimator):
     _covariates: list
     _memory: Any
     _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
+    _settled: dict[str, Any]
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self)
+        for name, value in self._settled.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} was {value!r} in fit and is {getattr(self, name)!r} now: fit again, "
+                    "or set it back."
+                )
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
@@ -92,9 +107,11 @@ class RowsAhead(SequenceEstimator):
         return newest
 
     def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        values = table[self.targets_].to_numpy(float)
-        spread = np.nanstd(values, axis=0)
-        return np.nanmean(values, axis=0), np.where(spread > 0, spread, 1.0)
+        columns = table[self.targets_].to_numpy(float).T
+        known = [column[np.isfinite(column)] for column in columns]
+        units = [weighted_moments(x, np.ones(len(x))) if len(x) else (0.0, 1.0) for x in known]
+        mean, scale = np.array(units).T
+        return mean, scale
 
     def _windows(self, panel: Panel) -> Windows:
         known = [name for name in self._covariates if name in self.known]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils._param_validation import Interval, RealNotInt, validate_parameter_constraints
 
 from sklstm._data.frames import lay_out
 from sklstm._estimators.forecaster import SequenceForecaster
@@ -18,6 +20,15 @@ from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["backtest", "backtest_scores"]
 
+CONSTRAINTS: dict = {
+    "start": [
+        Interval(RealNotInt, 0, 1, closed="neither"),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "stride": [Interval(Integral, 1, None, closed="left")],
+    "season": [Interval(Integral, 1, None, closed="left"), None],
+    "coverage": [Interval(Real, 0, 1, closed="neither"), None],
+}
 RULES = {"forecast": "forecaster", "last": "last value", "seasonal": "a season before"}
 
 
@@ -82,6 +93,8 @@ def backtest(
     >>> backtest_scores(table).loc["last value", "MAE"].round(2)
     np.float64(0.34)
     """
+    settings = {"start": start, "stride": stride, "season": season, "coverage": coverage}
+    validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
     if isinstance(model, SequenceForecaster):
         parts = _of_forecaster(clone(model), y, X, start, stride, coverage)
     else:
@@ -149,6 +162,11 @@ class _Told(NamedTuple):
         if self.sides is not None:
             columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
         lag = season or 1
+        if lag >= self.n_first:
+            raise ValueError(
+                f"season={season} is longer than what is learned, {self.n_first} rows: choose a "
+                "later start."
+            )
         changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
         rows = {
             "series": np.full(self.said.size, self.name, dtype=object),
@@ -208,8 +226,8 @@ def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) ->
     horizon = sum(step.horizon for step in windowers)
     if not horizon:
         raise ValueError(
-            f"{type(model).__name__} foretells nothing: it needs a SequenceWindower with a horizon "
-            "of at least 1."
+            f"{type(model).__name__} foretells nothing: give a SequenceForecaster, or a Pipeline "
+            "with a SequenceWindower whose horizon is at least 1 (of a search its best_estimator_)."
         )
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
     check_consistent_length(X, y)
@@ -244,7 +262,11 @@ def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) ->
 
 
 def _n_first(start: float | int, n_rows: int) -> int:
-    return round(start * n_rows) if isinstance(start, float) else start
+    n_first = round(start * n_rows) if isinstance(start, float) else start
+    if not 0 < n_first < n_rows:
+        lack = "forecast" if n_first else "learn from"
+        raise ValueError(f"start={start} leaves no row to {lack}, of {n_rows}.")
+    return n_first
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import per_step, unflatten_steps
+from sklstm._data.steps import score_steps, unflatten_steps
 from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
@@ -138,12 +138,6 @@ class BaseLSTM(Learned):
         title = " ".join(super().__repr__(N_CHAR_MAX=60).split())
         return Plan.make(self.get_params(deep=False) | changes, title)
 
-    def _blank(self) -> Self:
-        """Make an estimator with these parameters, in which scikit-learn may note features."""
-        blank = type(self).__new__(type(self))
-        blank.__dict__.update(self.get_params(deep=False))
-        return blank
-
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
         for name in {"n_features_in_", "feature_names_in_"} - learned.keys():
@@ -224,9 +218,10 @@ class BaseLSTM(Learned):
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score what is predicted by a metric of flat arrays."""
         check_is_fitted(self)
-        predicted = self.predict(X)
+        predicted, sample_weight = self.predict(X), from_torch(sample_weight)
         if self._fitted.per_step:
-            return per_step(metric)(y, predicted, sample_weight=sample_weight)
+            left_out = type(self)._has_no_target
+            return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)
         if sample_weight is not None and not np.all(sample_weight):
             rows = np.flatnonzero(sample_weight)  # as in `fit`, a row of weight 0 needs no target
             y, predicted = _safe_indexing(y, rows), predicted[rows]

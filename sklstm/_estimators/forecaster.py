@@ -10,9 +10,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from sklstm._estimators.ahead import RowsAhead, told
+from sklstm._estimators.ahead import SETTLED, RowsAhead, told
 from sklstm._estimators.bands import Band, first_bands
 from sklstm._estimators.foretelling import best_of, foretell, learn, tells_quantiles
 from sklstm._tables.calendar import Panel, read_panel, with_series
@@ -182,10 +181,14 @@ class SequenceForecaster(RowsAhead):
         >>> SequenceForecaster(LinearRegression(), 5, series="shop").fit(sold).predict().shape
         (2, 1)
         """
-        return self._fit_panel(read_panel(y, X, self.series, self.time).regular())
+        learned = self._blank()
+        learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
+        self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
+        return self
 
     def _fit_panel(self, panel: Panel) -> Self:
         self._validate_params()
+        self._settled = {name: getattr(self, name) for name in SETTLED}
         missing = [name for name in self.known if name not in panel.covariates]
         if missing:
             raise ValueError(f"known={missing} are no columns of X: {panel.covariates}.")
@@ -304,7 +307,7 @@ class SequenceForecaster(RowsAhead):
         2024-01-31  30.0
         2024-02-01  31.0
         """
-        check_is_fitted(self)
+        self._check_fitted()
         steps = self._checked_steps(steps)
         future = self._future(steps, X)
         return with_series(
@@ -357,7 +360,7 @@ class SequenceForecaster(RowsAhead):
         """
         if not 0 < coverage < 1:
             raise ValueError(f"coverage={coverage} must lie between 0 and 1.")
-        check_is_fitted(self)
+        self._check_fitted()
         steps = self._checked_steps(steps)
         if steps > self.steps:
             raise ValueError(
@@ -413,7 +416,7 @@ class SequenceForecaster(RowsAhead):
         >>> forecaster.update(sold[25:]).predict().index[0]
         Timestamp('2024-01-31 00:00:00')
         """
-        check_is_fitted(self)
+        self._check_fitted()
         arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
         longer = self._memory.extended(arrived)
         counts = {name: len(table) for name, table in arrived.tables.items()}

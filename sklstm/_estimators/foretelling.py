@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multioutput import MultiOutputRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 
 from sklstm._estimators.regressor import LSTMRegressor
@@ -62,10 +62,11 @@ def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
     """
     windows = windows.one_by_one() if per_target else windows
     estimator = LSTMRegressor() if estimator is None else clone(estimator)
-    tags, n_outputs = get_tags(estimator), windows.ahead.shape[1] * windows.ahead.shape[2]
+    n_outputs = windows.ahead.shape[1] * windows.ahead.shape[2]
+    if n_outputs > 1 and not _learns_several(estimator):
+        estimator = MultiOutputRegressor(estimator)
     if not _reads_sequences(estimator):
-        if n_outputs > 1 and not tags.target_tags.multi_output:
-            estimator = MultiOutputRegressor(estimator)
+        _refuse_flattened_network(estimator)
         estimator = make_pipeline(SequenceFlattener(), estimator)
     ahead = windows.ahead.reshape(len(windows.ahead), -1)
     return estimator.fit(windows.sequences, ahead[:, 0] if n_outputs == 1 else ahead)
@@ -95,6 +96,8 @@ def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
     """
     sequences = windows.one_by_one().sequences if per_target else windows.sequences
     n_windows, steps, n_targets = windows.ahead.shape
+    if not n_windows:
+        return Foretold(windows.ahead, windows.ahead, windows.ahead)
 
     def arranged(values: Any) -> np.ndarray:
         if per_target:
@@ -124,8 +127,33 @@ def best_of(estimator: Any) -> Any:
     return getattr(estimator, "best_estimator_", estimator)
 
 
-def _reads_sequences(estimator: Any) -> bool:
-    """Whether it, or what a search of it fits, takes windows as they are."""
+def _learns_several(estimator: Any) -> bool:
+    """Whether it, or what a search of it fits, takes several targets."""
     if isinstance(estimator, BaseSearchCV):
-        return _reads_sequences(estimator.estimator)
-    return get_tags(estimator).input_tags.three_d_array
+        return _learns_several(estimator.estimator)
+    return get_tags(estimator).target_tags.multi_output
+
+
+def _reads_sequences(estimator: Any) -> bool:
+    """Whether it takes windows as they are, or something does to which it passes them on."""
+    if isinstance(estimator, Pipeline):
+        return _reads_sequences(estimator.steps[0][1])
+    return get_tags(estimator).input_tags.three_d_array or any(
+        _reads_sequences(part) for part in _parts(estimator)
+    )
+
+
+def _refuse_flattened_network(estimator: Any) -> None:
+    """Refuse a network behind what reads flat windows: they would be one step to it."""
+    flat = [part for part in _parts(estimator) if _reads_sequences(part)]
+    if flat:
+        raise ValueError(
+            f"{type(flat[0]).__name__} reads windows, and the first step of the Pipeline in front "
+            "of it reads flat ones: leave that out. The forecaster standardises by itself."
+        )
+
+
+def _parts(estimator: Any) -> list:
+    """Estimators that it holds, and those that they hold."""
+    parameters = estimator.get_params().values() if hasattr(estimator, "get_params") else []
+    return [value for value in parameters if isinstance(value, BaseEstimator)]

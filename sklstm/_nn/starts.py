@@ -409,11 +409,11 @@ def _discriminants(
     if against_rest:
         sums = np.column_stack([sums, moments.x - sums[:, 0]])
         counts = np.append(counts, moments.weight - counts)
-    counts = np.maximum(counts, RAREST)
-    means = sums / counts
+    means = sums / np.where(counts > 0, counts, 1)
     within = moments.xx / moments.weight - (means * counts / moments.weight) @ means.T
     within[np.diag_indices_from(within)] += penalty
     coef = np.linalg.solve(within, means)
+    counts = np.maximum(counts, RAREST)
     intercept = np.log(counts / counts.sum()) - (means * coef).sum(axis=0) / 2
     if against_rest:
         return coef[:, :1] - coef[:, 1:], intercept[:1] - intercept[1:]

@@ -116,6 +116,12 @@ def read_panel(
         if covariates is not None:
             if name not in covariates or not covariates[name].index.equals(table.index):
                 raise ValueError("X must have the rows of y, with the same stamps.")
+            twice = table.columns.intersection(covariates[name].columns)
+            if len(twice):
+                raise ValueError(
+                    f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
+                    "read anyway."
+                )
             table = table.join(covariates[name])
         tables[name] = table
     of_targets = list(next(iter(targets.values())))
@@ -142,6 +148,11 @@ def _by_series(
         table = table.set_index(time)
     if series is None:
         return {None: table}
+    if table[series].isna().any():
+        row = int(np.flatnonzero(table[series].isna())[0])
+        raise ValueError(
+            f"{role} has no {series!r} in row {row}: name the series, or drop the row."
+        )
     return {name: rows.drop(columns=series) for name, rows in table.groupby(series, sort=False)}
 
 
@@ -171,6 +182,11 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
     >>> future_index(pd.date_range("2024-01-31", periods=3, freq="ME"), 2).strftime("%d %b")
     Index(['30 Apr', '31 May'], dtype='str')
     """
+    if len(index) > 1 and index[-1] < index[0]:
+        raise ValueError(
+            f"The rows run backwards, from {index[0]} to {index[-1]}: sort_index() puts them in "
+            "time order."
+        )
     if isinstance(index, pd.PeriodIndex):
         expected: pd.Index = pd.period_range(index[0], periods=len(index), freq=index.freq)
         _refuse_holes(index, expected)

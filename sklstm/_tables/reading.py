@@ -66,6 +66,8 @@ class TableReader(SequenceMaker):
         if latest is not None and mark is not None and mark.is_that_of(latest):
             return latest
         given = self._arrange(X, self.series_)
+        if mark is not None:  # what is kept must not change with the table
+            given = given._replace(values=given.values.copy(order="K"))
         rhythm = self._known_rhythm(given)
         cuts = find_holes(given, rhythm, self.max_gap)
         fronts = Fronts.find(self._memory, given, rhythm, self.max_gap)

@@ -190,11 +190,16 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
-    """Rows of fifths: of every series in time order, of independent sequences each fifth one."""
+    """Rows of fifths: of every series in time order, of independent sequences each fifth one.
+
+    Series that have too few to be parted by time are dealt out whole.
+    """
     order = np.lexsort((sequences.ends, sequences.series))
     sizes = np.unique(sequences.series[order], return_counts=True)[1]
+    of_series = np.repeat(np.arange(len(sizes)), sizes)
     place = ranges(np.zeros(len(sizes), dtype=np.int64), sizes)
-    part = place * N_PARTS // np.repeat(sizes, sizes)
+    in_time, whole = place * N_PARTS // sizes[of_series], of_series % N_PARTS
+    part = np.where(sizes[of_series] < N_PARTS, whole, in_time)
     part = np.where(sequences.series[order] < 0, place % N_PARTS, part)
     return [order[part == k] for k in range(N_PARTS) if (part == k).any()]
 
@@ -217,6 +222,8 @@ def _folds(
 
 def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:
     target, weight = samples.labelled()
+    if isinstance(head, LabelHead):  # a sample of the usual weight counts as one
+        weight = weight / weight.mean()
     if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
     return start.moments(samples.histories(), target, np.asarray(weight))

@@ -1,5 +1,6 @@
 """The one thing that `fit` leaves behind, and all that answers need."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,7 +164,7 @@ class FittedNetwork:
         same_optimizer = copy.settings["optimizer"] == self.settings["optimizer"]
         if same_optimizer and hasattr(self.net, "optimizer_"):
             new = copy.net.optimizer_.state_dict()
-            state = self.net.optimizer_.state_dict()["state"]
+            state = deepcopy(self.net.optimizer_.state_dict()["state"])  # loading shares tensors
             copy.net.optimizer_.load_state_dict(new | {"state": state})
         return copy
 
