@@ -16,7 +16,7 @@ from sklstm._estimators.foretelling import Foretold, foretell
 from sklstm._tables.calendar import Panel, future_index, read_panel
 from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["SETTLED", "RowsAhead", "told"]
+__all__ = ["SETTLED", "RowsAhead", "series_in_words"]
 
 SETTLED = "window_size", "steps", "series", "time", "known"
 """Parameters that a forecast follows, and that hold from one fit to the next."""
@@ -79,7 +79,7 @@ class RowsAhead(SequenceEstimator):
             table = given.tables.get(name, pd.DataFrame(columns=list(self.known)))
             late = index[:steps].difference(table.index)
             if len(late):
-                raise ValueError(f"X lacks the row {late[0]} of {told(name)}.")
+                raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
             future[name] = table[list(self.known)].reindex(index).ffill()
         return future
 
@@ -101,8 +101,8 @@ class RowsAhead(SequenceEstimator):
         newest = windows.take(windows.place == self.window_size - 1)
         if not newest.whole().all():
             raise ValueError(
-                f"The newest {self.window_size} rows of {told(name)} hold NaN: fill them before "
-                "update or fit."
+                f"The newest {self.window_size} rows of {series_in_words(name)} hold NaN: fill "
+                "them before update or fit."
             )
         return newest
 
@@ -121,6 +121,6 @@ class RowsAhead(SequenceEstimator):
         return foretell(self.estimator_, windows, self.per_target_)
 
 
-def told(name: Hashable) -> str:
+def series_in_words(name: Hashable) -> str:
     """Name a series in a message."""
     return "y" if name is None else f"series {name!r}"

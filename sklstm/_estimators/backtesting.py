@@ -110,7 +110,7 @@ def backtest(
     return result
 
 
-class _Told(NamedTuple):
+class _SeriesForecasts(NamedTuple):
     """What was foretold of one series.
 
     Attributes
@@ -190,7 +190,7 @@ def _of_forecaster(
     start: float | int,
     stride: int,
     coverage: float | None,
-) -> Iterator[_Told]:
+) -> Iterator[_SeriesForecasts]:
     whole = read_panel(y, X, model.series, model.time).regular()
     n_first = {name: _n_first(start, len(table)) for name, table in whole.tables.items()}
     first = whole._replace(tables={n: t[: n_first[n]] for n, t in whole.tables.items()})
@@ -216,11 +216,13 @@ def _of_forecaster(
             sides = mine.in_units(lower), mine.in_units(upper)
         table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
         values = table[fitted.targets_].to_numpy(float)
-        told = name, table.index, values, fitted.targets_, n_first[name]
-        yield _Told(*told, mine.place, step, mine.in_units(said.said), sides)
+        actual = name, table.index, values, fitted.targets_, n_first[name]
+        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(said.said), sides)
 
 
-def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) -> Iterator[_Told]:
+def _of_pipeline(
+    model: Any, y: Any, X: Any, start: float | int, stride: int
+) -> Iterator[_SeriesForecasts]:
     steps = [step for _, step in getattr(model, "steps", [])]
     windowers = [step for step in steps if isinstance(step, SequenceWindower)]
     horizon = sum(step.horizon for step in windowers)
@@ -249,7 +251,7 @@ def _of_pipeline(model: Any, y: Any, X: Any, start: float | int, stride: int) ->
     for code, name in enumerate(names):
         of_series = codes == code
         origins = np.arange(n_first[code] - 1, of_series.sum() - horizon, stride)
-        yield _Told(
+        yield _SeriesForecasts(
             None if len(names) == 1 else name,
             stamps[of_series],
             values[of_series],

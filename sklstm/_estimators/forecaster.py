@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklstm._estimators.ahead import SETTLED, RowsAhead, told
+from sklstm._estimators.ahead import SETTLED, RowsAhead, series_in_words
 from sklstm._estimators.bands import Band, first_bands
 from sklstm._estimators.foretelling import best_of, foretell, learn, tells_quantiles
 from sklstm._tables.calendar import Panel, read_panel, with_series
@@ -195,8 +195,9 @@ class SequenceForecaster(RowsAhead):
         for name, table in panel.tables.items():
             if len(table) < self.window_size + self.steps:
                 raise ValueError(
-                    f"{told(name)} has {len(table)} rows, and a window of {self.window_size} rows "
-                    f"with {self.steps} steps behind it needs {self.window_size + self.steps}."
+                    f"{series_in_words(name)} has {len(table)} rows, and a window of "
+                    f"{self.window_size} rows with {self.steps} steps behind it needs "
+                    f"{self.window_size + self.steps}."
                 )
         self.targets_, self._covariates = panel.targets, panel.covariates
         self._units = {name: self._learn_units(table) for name, table in panel.tables.items()}
@@ -225,7 +226,7 @@ class SequenceForecaster(RowsAhead):
         """Try first models on later rows: which is better, and what it missed."""
         self._bands: dict[Hashable, Band] = {}
         self.per_target_, self.comparison_ = self.per_target is True, None
-        early, late = windows.halves(1 - self.calibration)
+        early, late = windows.parted(1 - self.calibration)
         if not (self.calibration and (early & usable).any() and (late & usable).any()):
             return
         tried = [self.per_target_]

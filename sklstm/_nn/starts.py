@@ -24,6 +24,9 @@ is continued, or the mean."""
 FARTHEST = 4
 """Times the variance of a target: no lag from which it is further is continued."""
 
+LEAST_PROBABLE = 1e-3
+"""Probability that a start cannot go below: the network has to be able to contradict it."""
+
 RAREST = 0.5
 """What a label counts as, if no sample has it."""
 
@@ -145,10 +148,20 @@ class LinearStart(Start):
     ) -> "LinearStart":
         """Make one that says nothing yet, of as many steps as it can read."""
         n_steps = max(min(n_steps, MOST_COLUMNS // len(mean)), 1)
-        nothing = np.zeros(len(target_mean))
-        coef = np.zeros((n_steps * len(mean), len(target_mean)))
-        units = mean, scale, fill, n_steps, target_mean, target_scale
-        return cls(*units, coef, nothing, nothing, np.full(len(nothing), -1), nothing)
+        n_outputs = len(target_mean)
+        return cls(
+            mean,
+            scale,
+            fill,
+            n_steps,
+            target_mean,
+            target_scale,
+            coef=np.zeros((n_steps * len(mean), n_outputs)),
+            intercept=np.zeros(n_outputs),
+            penalty=np.zeros(n_outputs),
+            continues=np.full(n_outputs, -1),
+            level_free=np.zeros(n_outputs),
+        )
 
     def fitted_to_numbers(self, moments: LagMoments) -> "LinearStart":
         """Solve the least squares of each output, as `chosen_for_numbers` says.
@@ -387,15 +400,11 @@ class EstimatorStart(Start):
     def _says(self, lags: np.ndarray) -> np.ndarray:
         if self.classes is None:
             return np.asarray(self.estimator.predict(lags), dtype=np.float64).reshape(len(lags), -1)
-        answers = np.full((len(lags), len(self.classes)), np.log(SMALLEST_SHARE))
+        answers = np.full((len(lags), len(self.classes)), np.log(LEAST_PROBABLE))
         known = np.searchsorted(self.classes, self.estimator.classes_)
-        shares = np.maximum(self.estimator.predict_proba(lags), SMALLEST_SHARE)
+        shares = np.maximum(self.estimator.predict_proba(lags), LEAST_PROBABLE)
         answers[:, known] = np.log(shares)
         return answers
-
-
-SMALLEST_SHARE = 1e-3
-"""Probability that a start cannot go below: the network has to be able to contradict it."""
 
 
 def _discriminants(

@@ -111,7 +111,7 @@ class Windows(NamedTuple):
         gaps = np.append(0, np.cumsum(~np.isfinite(self.sequences.values).all(axis=1)))
         return gaps[self.sequences.ends] == gaps[self.sequences.starts]
 
-    def halves(self, share: float) -> tuple[np.ndarray, np.ndarray]:
+    def parted(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Windows whose steps lie in the first part of their series, and those of the rest."""
         first = self.first_of_rest(share)[self.code]
         return self.place + self.ahead.shape[1] < first, self.place >= first - 1
