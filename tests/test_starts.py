@@ -388,6 +388,15 @@ def drifting(n_rows):
     return 100 + changes.cumsum()
 
 
+def test_what_is_continued_is_read_by_its_changes():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    for n_features, reads in ((1, ("differences",)), (2, ("levels", "differences"))):
+        windows = SequenceWindower(8, horizon=1).fit_transform(x[:, :n_features])
+        model = regressor(continues=0).fit(windows[8:], x[8:, 0])
+        assert model.init_.level_free < 0.5
+        assert model.chosen_["reads"] == reads
+
+
 def test_what_drifts_is_read_by_its_changes_if_all_features_have_some():
     walk = drifting(500)
     tables = {

@@ -51,8 +51,8 @@ class LSTMRegressor(NumberAnswers):
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences; levels and differences beside a start;
-        differences alone if most of a linear start is ``level_free``, all features change within
-        histories, and the loss learns no spread; else levels.
+        differences alone if most of a linear start is ``level_free`` or it continues every feature,
+        all features change within histories, and the loss learns no spread; else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves:
         ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any

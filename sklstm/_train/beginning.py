@@ -66,7 +66,7 @@ def begin(
             reads=plan["reads"],
         )
     start = None if plan["init"] is None else _start(plan, head, scaling, data)
-    if _levels_mislead(plan, start, sequences):
+    if _changes_suffice(plan, start, sequences):
         plan = plan.reading_differences()
         scaling = replace(scaling, reads=plan["reads"])
     if plan["standardize"]:
@@ -147,15 +147,17 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
     return _learned(chosen, head, train)
 
 
-def _levels_mislead(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
-    """Whether changes say it all: most of the start is free of levels, as it foretells best.
+def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
+    """Whether to read no levels: most of the start does without, or it continues every feature.
 
     Not if a feature never changes in a history, or the spread is learned: that is a matter of
     levels.
     """
-    if not isinstance(start, LinearStart) or start.level_free.mean() <= MOST:
+    if not isinstance(start, LinearStart) or plan.settings.get("loss") in ("gaussian", "quantile"):
         return False
-    if plan["loss"] in ("gaussian", "quantile"):
+    n_features = sequences.n_features
+    continued = set(start.continues[start.continues >= 0] % n_features)
+    if start.level_free.mean() <= MOST and len(continued) < n_features:
         return False
     changes = differences(sequences)
     return bool(changes.values[changes.step_weights() > 0].any(axis=0).all())
