@@ -397,6 +397,13 @@ def test_what_is_continued_is_read_by_its_changes():
         assert model.chosen_["reads"] == reads
 
 
+def test_recordings_are_read_in_every_way():
+    recordings = RNG.normal(size=(60, 8, 1)).cumsum(axis=1)
+    model = regressor().fit(recordings, recordings[:, -1, 0])
+    assert model.init_.continues >= 0
+    assert model.chosen_["reads"] == ("levels", "differences", "position")
+
+
 def test_what_drifts_is_read_by_its_changes_if_all_features_have_some():
     walk = drifting(500)
     tables = {

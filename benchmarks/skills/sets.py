@@ -162,6 +162,16 @@ def next_block(size, target, columns, path, seed):
     return _of_numbers(X[:-1], y)
 
 
+def from_others(n_rows, target, columns, path, seed):
+    """A column from the others, in its row and the day before it; the last rows of the table."""
+    frame = pd.read_csv(path)[columns]
+    known = frame.pop(target)
+    frame, known = frame.ffill().bfill()[-n_rows:], known[-n_rows:]
+    X = SequenceWindower(24).fit_transform(frame.reset_index(drop=True))
+    rows = np.flatnonzero(known.notna())
+    return _of_numbers(X[rows], known.to_numpy()[rows])
+
+
 def frequency(seed):
     """Waves with noise: how fast each is, whatever its phase."""
     rng = np.random.default_rng(0)
@@ -277,9 +287,14 @@ def _blocks(folder):
         ("ETTh1.csv", "days of oil", "report", 24, "OT", ETT),
         ("beijing_pm25_2010_2014.csv", "days of PM2.5", "report", 24, "pm2.5", AIR),
     ]
+    others = [
+        ("beijing_pm25_2010_2014.csv", "PM2.5 of weather", "choose", 12_000, "pm2.5", AIR),
+        ("ETTh1.csv", "load of others", "report", 12_000, "HUFL", ETT),
+    ]
     return [
-        DataSet(name, "numbers", half, partial(next_block, size, target, columns, folder / file))
-        for file, name, half, size, target, columns in found
+        DataSet(name, "numbers", half, partial(read, size, target, columns, folder / file))
+        for read, sets in ((next_block, found), (from_others, others))
+        for file, name, half, size, target, columns in sets
         if (folder / file).exists()
     ]
 

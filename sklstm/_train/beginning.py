@@ -151,9 +151,11 @@ def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> b
     """Whether to read no levels: most of the start does without, or it continues every feature.
 
     Not if a feature never changes in a history, or the spread is learned: that is a matter of
-    levels.
+    levels. Recordings are read in every way.
     """
-    if not isinstance(start, LinearStart) or plan.settings.get("loss") in ("gaussian", "quantile"):
+    if not isinstance(start, LinearStart) or "position" in plan["reads"]:
+        return False
+    if plan.settings.get("loss") in ("gaussian", "quantile"):
         return False
     n_features = sequences.n_features
     continued = set(start.continues[start.continues >= 0] % n_features)
