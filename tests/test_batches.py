@@ -105,9 +105,8 @@ def test_a_slice_is_what_its_rows_are(key, rows, device):
 
 def test_a_slice_has_the_targets_of_all_its_steps(device):
     windows = make_windows(np.random.default_rng(0).normal(size=(18, 2)))[2:]
-    target = Sequences(np.arange(48.0)[:, None], np.arange(0, 48, 3), windows.lengths)
-    weight = Sequences(np.arange(1.0, 49)[:, None], target.starts, target.lengths)
-    dataset = make_dataset(windows, target=target, weight=weight, device=device)
+    target, weight = np.arange(48.0)[:, None], np.arange(1.0, 49)
+    dataset = make_dataset(windows, target=target, weight=weight, of_steps=True, device=device)
     _, targets = dataset.batch(slice(4, 9))
     _, wanted = dataset.batch(np.arange(4, 9))
     assert targets[0].shape == (3, 5, 1)

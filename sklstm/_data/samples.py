@@ -1,5 +1,6 @@
 """Training data, read once, and the part of them that validates."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,8 +9,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
+from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import flatten_steps, flatten_weights, histories_of_steps
+from sklstm._data.steps import flatten_steps, flatten_weights, has_no_label, histories_of_steps
 
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
@@ -24,15 +26,20 @@ class Samples(NamedTuple):
     ----------
     sequences : Sequences
         The inputs.
-    target : ndarray of shape (n_sequences, n_outputs), or Sequences
-        What to predict; `Sequences` of targets if there is one for every step.
-    weight : ndarray of shape (n_sequences,), or Sequences
-        Weights, all positive; of steps 0 or more, 0 for a step without a label.
+    target : ndarray of shape (n_sequences, n_outputs), or (sum of lengths, n_outputs)
+        What to predict, sequence by sequence; one row a step if `of_steps`. NaN where one of
+        several targets is missing.
+    weight : ndarray of shape (n_sequences,), or (sum of lengths,)
+        Weights of the rows of `target`, all positive; of steps 0 or more, 0 for a step without a
+        label.
+    of_steps : bool, default=False
+        Whether there is a target at every step.
     """
 
     sequences: Sequences
-    target: np.ndarray | Sequences
-    weight: np.ndarray | Sequences
+    target: np.ndarray
+    weight: np.ndarray
+    of_steps: bool = False
 
     def take(self, rows: np.ndarray) -> "Samples":
         """Select samples.
@@ -47,7 +54,14 @@ class Samples(NamedTuple):
         Samples
             In the order of `rows`.
         """
-        return Samples(self.sequences[rows], self.target[rows], self.weight[rows])
+        places = rows
+        if self.of_steps:
+            lengths = self.sequences.lengths.astype(np.int64)
+            places = ranges((np.cumsum(lengths) - lengths)[rows], lengths[rows])
+        sequences = self.sequences[rows]
+        return self._replace(
+            sequences=sequences, target=self.target[places], weight=self.weight[places]
+        )
 
     def labelled(self) -> tuple[np.ndarray, np.ndarray]:
         """Select what is learned, be it a target for each sequence or for each step.
@@ -59,11 +73,10 @@ class Samples(NamedTuple):
         weight : ndarray of shape (n_labels,)
             Their weights, all positive.
         """
-        target = self.target.flat() if isinstance(self.target, Sequences) else self.target
-        if isinstance(self.weight, np.ndarray):
-            return target, self.weight
-        weight = self.weight.flat()[:, 0]
-        return target[weight > 0], weight[weight > 0]
+        if not self.of_steps:
+            return self.target, self.weight
+        labelled = self.weight > 0
+        return self.target[labelled], self.weight[labelled]
 
     def histories(self) -> Sequences:
         """Select what each label of `labelled` is learned from.
@@ -73,9 +86,9 @@ class Samples(NamedTuple):
         Sequences
             One for each label: if steps have labels, all steps up to that step.
         """
-        if isinstance(self.weight, np.ndarray):
+        if not self.of_steps:
             return self.sequences
-        return histories_of_steps(self.sequences)[self.weight.flat()[:, 0] > 0]
+        return histories_of_steps(self.sequences)[self.weight > 0]
 
     def sequence_weight(self) -> np.ndarray | None:
         """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
@@ -85,11 +98,11 @@ class Samples(NamedTuple):
         ndarray of shape (n_sequences,) or None
             Weights, all positive; None if they are one number.
         """
-        if isinstance(self.weight, np.ndarray):
-            return None if (self.weight == self.weight[0]).all() else self.weight
-        weight = self.weight.flat()[:, 0]
-        row = np.repeat(np.arange(len(self.weight)), self.weight.lengths)
-        return np.bincount(row, weight) / np.bincount(row, weight > 0)
+        weight = self.weight
+        if self.of_steps:
+            row = np.repeat(np.arange(len(self.sequences)), self.sequences.lengths)
+            weight = np.bincount(row, weight) / np.bincount(row, weight > 0)
+        return None if (weight == weight[0]).all() else weight
 
 
 class TrainingData(NamedTuple):
@@ -156,16 +169,14 @@ class GivenSamples(NamedTuple):
             samples = Samples(self.sequences, target, weight)
             return samples if weight.all() else samples.take(np.flatnonzero(weight))
         lengths = self.sequences.lengths
-        starts = np.cumsum(lengths) - lengths
-        all_targets = np.zeros((lengths.sum(), target.shape[1]))
-        all_weights = np.zeros((lengths.sum(), 1))
-        all_targets[self.steps], all_weights[self.steps, 0] = target, weight
+        all_targets, all_weights = (
+            np.zeros((lengths.sum(), target.shape[1])),
+            np.zeros(lengths.sum()),
+        )
+        all_targets[self.steps], all_weights[self.steps] = target, weight
         row = np.repeat(np.arange(len(lengths)), lengths)
-        return Samples(
-            self.sequences,
-            Sequences(all_targets, starts, lengths),
-            Sequences(all_weights, starts, lengths),
-        ).take(np.unique(row[all_weights[:, 0] > 0]))
+        samples = Samples(self.sequences, all_targets, all_weights, of_steps=True)
+        return samples.take(np.unique(row[all_weights > 0]))
 
 
 def read_samples(
@@ -227,6 +238,8 @@ def _read_steps(
         weight = flatten_weights(sample_weight, lengths)
     weight = _checked_weight(weight, len(flat))
     weight[is_unlabelled(flat)] = 0
+    if is_unlabelled is has_no_label:
+        _warn_of_no_label(flat)
     labels = np.flatnonzero(weight)
     if not len(labels):
         raise ValueError("No step has a label: y holds nothing but NaN, or -1 for labels.")
@@ -238,6 +251,19 @@ def _read_steps(
     return GivenSamples(
         sequences[with_label], flat[labels], weight[labels], labels, with_label, place[labels]
     )
+
+
+def _warn_of_no_label(flat: np.ndarray) -> None:
+    """Say how many steps are left out for a number that may be meant as a label."""
+    left_out = (flat == -1).sum() if flat.dtype.kind == "i" else 0
+    if left_out:
+        warnings.warn(
+            f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
+            "-1 is a label like the others, give it another name: y + 1, or texts. If not, NaN or "
+            "None in its place say so without this warning.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _checked_weight(weight: Any, n_rows: int) -> np.ndarray:
@@ -350,7 +376,7 @@ def _steps_ahead(samples: Samples) -> int:
     one column, or by as many as there are quantities.
     """
     target = samples.target
-    if not isinstance(target, np.ndarray) or target.ndim < 2 or target.shape[1] < 2:
+    if samples.of_steps or target.ndim < 2 or target.shape[1] < 2:
         return 1
     series, ends = samples.sequences.series, samples.sequences.ends
     order = np.lexsort((ends, series))
@@ -360,7 +386,7 @@ def _steps_ahead(samples: Samples) -> int:
     n_columns = target.shape[1]
     for n_quantities in range(1, n_columns // 2 + 1):
         if n_columns % n_quantities == 0 and len(later):
-            shifted = later[:, :-n_quantities] == earlier[:, n_quantities:]
-            if shifted.all():
+            moved, from_before = later[:, :-n_quantities], earlier[:, n_quantities:]
+            if np.array_equal(moved, from_before, equal_nan=True):
                 return n_columns // n_quantities
     return 1

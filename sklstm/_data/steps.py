@@ -18,6 +18,7 @@ __all__ = [
     "histories_of_steps",
     "per_step",
     "score_steps",
+    "score_targets",
     "unflatten_steps",
 ]
 
@@ -56,7 +57,7 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of bool, shape (n_steps,)
-        True for NaN and None.
+        True where there is nothing but NaN and None: of several numbers some may be missing.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     >>> has_no_number(np.array([-1.0, np.nan]))
     array([False,  True])
     """
-    return np.any(pd.isna(flat).reshape(len(flat), -1), axis=1)
+    return np.all(pd.isna(flat).reshape(len(flat), -1), axis=1)
 
 
 def flatten_steps(
@@ -209,7 +210,8 @@ def score_steps(
     y_true : array-like of shape (n_sequences, n_steps, ...), list of arrays, or Sequences
         Labels or numbers; steps without one are left out: NaN, None, or -1 among whole numbers
         unless the predictions are floating-point numbers, one a step, as a regressor's are. An
-        array ``(n_rows,)`` has one for each row; those that are NaN or None are left out.
+        array ``(n_rows,)`` has one for each row; those that are NaN or None are left out. Of
+        several numbers a step some may be missing: the result is the mean over the targets.
     y_pred : array-like of shape (n_sequences, n_steps, ...) or list of arrays
         Predictions of all steps; ``(n_rows,)`` if there is one for each row.
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
@@ -229,13 +231,56 @@ def score_steps(
     lengths = np.array([len(part) for part in y_pred])
     predicted = np.concatenate(list(y_pred))
     if is_unlabelled is None:
-        of_numbers = predicted.ndim == 1 and predicted.dtype.kind == "f"
+        n_axes = np.ndim(y_true[0])
+        if isinstance(y_true, Sequences) and y_true.n_features == 1:
+            n_axes = 1
+        # Probabilities have an axis more than the labels beside them.
+        of_numbers = predicted.dtype.kind == "f" and predicted.ndim == n_axes
         is_unlabelled = has_no_number if of_numbers else has_no_label
     flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
-    return metric(flat[labelled], predicted[labelled], **params)
+    return score_targets(metric, flat[labelled], predicted[labelled], **params)
+
+
+def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> float:
+    """Compute a metric of several targets, of which some may be missing in some rows.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(y_true, y_pred, sample_weight=None, **params)``.
+    y_true : ndarray of shape (n,) or (n, n_outputs)
+        Labels or numbers, NaN for one that is missing; not for all of a row.
+    y_pred : ndarray of the same shape
+        Predictions.
+    **params : dict
+        More arguments of the metric.
+
+    Returns
+    -------
+    float
+        If some are missing, the mean of the metrics of each target over the rows that have it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.metrics import mean_absolute_error
+    >>> y = np.array([[1.0, np.nan], [2.0, 5.0]])
+    >>> score_targets(mean_absolute_error, y, np.array([[1.0, 7.0], [3.0, 6.0]]))
+    0.75
+    """
+    known = ~pd.isna(y_true)
+    if y_true.ndim == 1 or known.all():
+        return metric(y_true, y_pred, **params)
+    weight = params.pop("sample_weight", None)
+    scores = []
+    for true, predicted, there in zip(y_true.T, y_pred.T, known.T, strict=True):
+        if weight is not None:
+            params["sample_weight"] = weight[there]
+        scores.append(metric(true[there], predicted[there], **params))
+    return float(np.mean(scores))
 
 
 def _score_rows(

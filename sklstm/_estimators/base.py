@@ -16,13 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import score_steps, unflatten_steps
+from sklstm._data.steps import score_steps, score_targets, unflatten_steps
 from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
-from sklstm._train.beginning import begin
+from sklstm._train.beginning import begin, relearn_start
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
@@ -119,6 +119,7 @@ class BaseLSTM(Learned):
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
+            relearn_start(fitted, data)
         else:
             parts = begin(plan, head, data)
             plan = parts[0]
@@ -191,7 +192,7 @@ class BaseLSTM(Learned):
             raise ValueError("y_val and sample_weight_val need X_val.")
         if not plan["early_stopping"]:
             return TrainingData(train)
-        strata = head.strata(train.target) if isinstance(train.target, np.ndarray) else None
+        strata = None if train.of_steps else head.strata(train.target)
         parts = split_validation(train, plan["validation_fraction"], plan.seed, strata)
         return TrainingData(*parts, everything=train)
 
@@ -226,7 +227,9 @@ class BaseLSTM(Learned):
             rows = np.flatnonzero(sample_weight)  # as in `fit`, a row of weight 0 needs no target
             y, predicted = _safe_indexing(y, rows), predicted[rows]
             sample_weight = np.asarray(sample_weight)[rows]
-        return metric(y, predicted, sample_weight=sample_weight)
+        if not is_regressor(self):
+            return metric(y, predicted, sample_weight=sample_weight)
+        return score_targets(metric, np.asarray(y), predicted, sample_weight=sample_weight)
 
     def to_onnx(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator as an ONNX model, which predicts without sklstm and torch.

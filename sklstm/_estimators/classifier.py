@@ -310,7 +310,8 @@ class LSTMClassifier(LabelAnswers):
             Labels of any type, one a sample; or a table of zeros and ones, where a sample may have
             several labels or none. With ``pooling=None`` one label for each step: an array
             ``(n_samples, n_steps)``, or a list of arrays for sequences of different lengths; NaN,
-            None, or -1 among whole numbers, is a step that is not learned.
+            None, or -1 among whole numbers (with a warning that counts them), is a step that is not
+            learned.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.

@@ -348,7 +348,8 @@ class LSTMRegressor(NumberAnswers):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets. With ``pooling=None`` one for each step: ``(n_samples, n_steps)``,
             ``(n_samples, n_steps, n_outputs)``, or a list of arrays for sequences of different
-            lengths; a step whose target is NaN is not learned.
+            lengths; a step whose target is NaN is not learned. Of several outputs some may be NaN:
+            the others of the row or step are learned.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its target may be NaN.

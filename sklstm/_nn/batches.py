@@ -36,10 +36,12 @@ class SequenceDataset(Dataset):
         Where everything that batches are made of is kept.
     dtype : torch.dtype
         Data type of the steps, targets and weights.
-    target : ndarray of shape (n_sequences, n_outputs), or Sequences, default=None
-        Not needed to predict. `Sequences` have a target for every step.
-    weight : ndarray of shape (n_sequences,), or Sequences, default=None
+    target : ndarray of shape (n_sequences, n_outputs), or (sum of lengths, n_outputs), default=None
+        Not needed to predict. NaN where one of several targets is missing.
+    weight : ndarray of shape (n_sequences,), or (sum of lengths,), default=None
         As `target`. `None`, or one number for all sequences: no weights are kept.
+    of_steps : bool, default=False
+        Whether there is a target at every step, sequence by sequence.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class SequenceDataset(Dataset):
         *,
         device: torch.device,
         dtype: torch.dtype,
-        target: np.ndarray | Sequences | None = None,
-        weight: np.ndarray | Sequences | None = None,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        of_steps: bool = False,
     ):
         first = int(sequences.starts.min(initial=len(sequences.values)))
         behind = int(sequences.ends.max(initial=first))
@@ -67,23 +70,28 @@ class SequenceDataset(Dataset):
         # Each sequence begins and ends a step behind the one before: batches in this order, those
         # of predictions, are views of the table, which `batch` copies in large blocks.
         self._slides = (
-            self._lengths is None
-            and not isinstance(target, Sequences)
-            and bool((starts[1:] - starts[:-1] == 1).all())
+            self._lengths is None and not of_steps and bool((starts[1:] - starts[:-1] == 1).all())
         )
         self.values = scaling.to_tensor(sequences.values[first:behind], dtype, device)
         self._read = scaling.reader(device, dtype)
         self.target = self.weight = self._of_steps = None
         to_tensor = partial(torch.tensor, device=device, dtype=dtype)
-        if isinstance(target, Sequences) and isinstance(weight, Sequences):
+        if target is None:
+            return
+        weight = np.ones(len(target)) if weight is None else weight
+        missing = np.isnan(target)
+        if missing.any():
+            target, weight = np.where(missing, 0, target), weight[:, None] * ~missing
+        if of_steps:
+            lengths = sequences.lengths.astype(np.int64)
             self._of_steps = (
-                shared_tensor(target.starts).to(device),
-                to_tensor(_padded(target.values)),
-                to_tensor(_padded(weight.values)),
+                shared_tensor(np.cumsum(lengths) - lengths).to(device),
+                to_tensor(_padded(target)),
+                to_tensor(_padded(weight.reshape(len(target), -1))),
             )
-        elif target is not None:
+        else:
             self.target = to_tensor(target)
-            if weight is not None and (weight != weight[0]).any():
+            if (weight != weight[0]).any() or missing.any():
                 self.weight = to_tensor(weight)
 
     def __len__(self) -> int:
@@ -105,7 +113,8 @@ class SequenceDataset(Dataset):
         targets : tuple of Tensor
             Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None for what there is not.
             With a target for every step ``(n_steps, n_rows, n_outputs)`` and
-            ``(n_steps, n_rows)``, zero behind the end.
+            ``(n_steps, n_rows)``, zero behind the end. Where some of several targets are missing
+            the weight is one of each, of the shape of the target.
         """
         if isinstance(rows, slice):
             if self._slides:  # a copy in large blocks takes half as long as picking the steps
@@ -240,7 +249,7 @@ class SequenceDataset(Dataset):
         target, weight = (
             self._gather(values, starts, lengths, span) for values in self._of_steps[1:]
         )
-        return target, weight[..., 0]
+        return target, weight[..., 0] if weight.shape[-1] == 1 else weight
 
 
 def _spans(lengths: np.ndarray, sizes: Sequence[int]) -> Iterable[tuple[int, int]]:
@@ -278,7 +287,8 @@ def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
 
     (steps, lengths), (target, weight) = batch
     inputs = zip(chunks(steps, 1), chunks(lengths, 0), strict=False)  # what is None has no end
-    targets = zip(chunks(target, -2), chunks(weight, -1), strict=False)
+    of_weight = -1 if weight is None or weight.ndim < target.ndim else -2
+    targets = zip(chunks(target, -2), chunks(weight, of_weight), strict=False)
     return list(zip(inputs, targets, strict=True))
 
 

@@ -146,6 +146,8 @@ class Head(ABC):
         result = np.ones(outputs.shape[1])
         for columns, others, targets in self._trusted():
             corrections, rest, wanted = outputs[:, columns], outputs[:, others], target[:, targets]
+            if np.isnan(wanted).all():
+                continue
 
             def cost(
                 factor: float,
@@ -176,6 +178,9 @@ class Head(ABC):
         float
             The weighted mean.
         """
+        missing = np.isnan(target)
+        if missing.any():
+            target, weight = np.where(missing, 0, target), weight[:, None] * ~missing
         tensors = (torch.tensor(np.asarray(x, np.float64)) for x in (outputs, target, weight))
         return float(WeightedLoss(self.loss)(*tensors))
 
@@ -259,9 +264,10 @@ class NumberHead(Head):
         """Check the numbers and put them in columns."""
         y = _numbers(y)
         target = y.reshape(len(y), -1)
-        bad = np.flatnonzero(~np.isfinite(target).all(axis=1))
+        missing = np.isnan(target)
+        bad = np.flatnonzero(missing.all(axis=1) | np.isinf(target).any(axis=1))
         if len(bad):
-            what = "NaN" if np.isnan(target[bad[0]]).any() else "infinity"
+            what = "NaN" if missing[bad[0]].all() else "infinity"
             raise ValueError(
                 f"Input y contains {what}: in row {rows[bad[0]]} (counted from 0) and "
                 f"{len(bad) - 1} more. Drop such rows, or give them sample_weight 0 so that they "
@@ -275,7 +281,16 @@ class NumberHead(Head):
 
     def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> Self:
         """Learn mean and standard deviation of each column."""
-        mean, scale = np.array([weighted_moments(column, weight) for column in target.T]).T
+        known = ~np.isnan(target)
+        empty = np.flatnonzero(~known.any(axis=0))
+        if len(empty):
+            raise ValueError(
+                f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
+                "to learn from. Leave it out, or give more rows."
+            )
+        mean, scale = np.array(
+            [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, known.T, strict=True)]
+        ).T
         return replace(self, mean=mean, scale=scale)
 
     def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
@@ -292,7 +307,8 @@ class NumberHead(Head):
 
     def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean."""
-        return np.average(target, axis=0, weights=weight)
+        known = ~np.isnan(target)
+        return np.average(np.where(known, target, 0), axis=0, weights=weight[:, None] * known)
 
     def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
         """Treat it as a target."""

@@ -125,7 +125,8 @@ class WeightedLoss(nn.Module):
     - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
     - target: likewise, or with 1 in place of ``n_outputs`` for classes; of labels the logits of a
       start may follow
-    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each
+    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each. One of each
+      target, of their shape, if some of several are missing: 0 for those
     - output: a scalar
 
     Raises
@@ -166,5 +167,12 @@ class WeightedLoss(nn.Module):
             )
         if weight is None:
             return self.elementwise(prediction, target, reduction="mean")
-        losses = self.elementwise(prediction, target, reduction="none").mean(1)
-        return torch.dot(losses, weight) / weight.sum()
+        losses = self.elementwise(prediction, target, reduction="none")
+        if weight.ndim == 1:
+            return torch.dot(losses.mean(1), weight) / weight.sum()
+        if losses.shape != weight.shape:
+            raise ValueError(
+                "loss gives one number a row, and of some rows only some of the targets are there: "
+                "it has to give one for each element, or y a whole row or none."
+            )
+        return (losses * weight).sum() / weight.sum()

@@ -27,6 +27,17 @@ FARTHEST = 4
 LEAST_PROBABLE = 1e-3
 """Probability that a start cannot go below: the network has to be able to contradict it."""
 
+OF_OUTPUTS = (
+    "target_mean",
+    "target_scale",
+    "coef",
+    "intercept",
+    "penalty",
+    "continues",
+    "level_free",
+)
+"""What a linear start has of each output."""
+
 RAREST = 0.5
 """What a label counts as, if no sample has it."""
 
@@ -162,6 +173,29 @@ class LinearStart(Start):
             continues=np.full(n_outputs, -1),
             level_free=np.zeros(n_outputs),
         )
+
+    def of_outputs(self, outputs: np.ndarray) -> "LinearStart":
+        """Take some of the outputs.
+
+        Parameters
+        ----------
+        outputs : ndarray of int, shape (n,)
+            Which, perhaps in another order.
+
+        Returns
+        -------
+        LinearStart
+            Each output is what it was.
+        """
+        picked: dict[str, Any] = {name: getattr(self, name)[..., outputs] for name in OF_OUTPUTS}
+        return replace(self, **picked)
+
+    @classmethod
+    def joined(cls, parts: "list[LinearStart]") -> "LinearStart":
+        """Put outputs of several starts, which read the same, side by side."""
+        sides = {name: [getattr(part, name) for part in parts] for name in OF_OUTPUTS}
+        joined: dict[str, Any] = {k: np.concatenate(v, axis=-1) for k, v in sides.items()}
+        return replace(parts[0], **joined)
 
     def fitted_to_numbers(self, moments: LagMoments) -> "LinearStart":
         """Solve the least squares of each output, as `chosen_for_numbers` says.
@@ -376,6 +410,11 @@ class EstimatorStart(Start):
         EstimatorStart
             Fitted.
         """
+        if np.isnan(target).any():
+            raise ValueError(
+                f"init={self.estimator!r} learns from whole rows of y, and in some rows some of "
+                "the targets are NaN: use init='linear' or None, or drop such rows."
+            )
         table = self._table(sequences)
         lags = np.concatenate([table.rows(block) for block in table.blocks()])
         y = target[:, 0] if target.shape[1] == 1 else target

@@ -1,5 +1,6 @@
 """Where a training begins, units and a simple model, and what is settled at its end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from itertools import accumulate
@@ -21,7 +22,7 @@ from sklstm._nn.starts import PENALTIES, EstimatorStart, LinearStart, Start
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
 
-__all__ = ["begin", "finish"]
+__all__ = ["begin", "finish", "relearn_start"]
 
 N_PARTS = 5
 MOST = 0.5
@@ -89,15 +90,15 @@ def finish(
     train, valid : Samples
         Training and validation data.
     everything : Samples or None
-        What both were parts of, if they were and the start is new.
+        What both were parts of, if they were.
     """
     head, start = fitted.head, fitted.start
     learned, weight = valid.labelled()
     said = None if start is None else start.answer(valid.histories())
     wanted = head.to_network(learned, said)
     outputs = fitted.corrections(valid.sequences)
-    if not isinstance(valid.weight, np.ndarray):
-        outputs = outputs[valid.weight.flat()[:, 0] > 0]
+    if valid.of_steps:
+        outputs = outputs[valid.weight > 0]
     usual = head.as_outputs(head.usual(*train.labelled()), said)
     rules = {
         "the mean" if isinstance(head, NumberHead) else "shares of labels": np.broadcast_to(
@@ -113,6 +114,23 @@ def finish(
     fitted.comparison = pd.DataFrame({"rule": list(losses), "valid_loss": list(losses.values())})
     if start is not None and everything is not None:
         fitted.start = _learned(start, head, everything)
+
+
+def relearn_start(fitted: FittedNetwork, data: TrainingData) -> None:
+    """Learn the start of a network that goes on from the training part alone.
+
+    Its own was learned from all there was: validation would see what it knows already. Without a
+    validation part it stays as it is.
+
+    Parameters
+    ----------
+    fitted : FittedNetwork
+        A copy of a trained network, which is changed.
+    data : TrainingData
+        What it goes on with.
+    """
+    if fitted.start is not None and data.valid is not None:
+        fitted.start = _learned(fitted.start, fitted.head, data.train)
 
 
 def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> Start:
@@ -135,16 +153,20 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
         of_target = scaled.mean, scaled.scale
     blank = LinearStart.blank(mean, scale, fill, sequences.max_length, *of_target)
     samples = data.everything or train
-    parts = _parts(samples.sequences)
+    parts = [samples.take(rows) for rows in _parts(samples.sequences)]
     if isinstance(head, LabelHead):
-        first, last = np.concatenate(parts[:-1]), parts[-1]
-        chosen = _chosen_for_labels(blank, head, samples.take(first), samples.take(last))
-    else:
-        moments = [_moments(blank, head, samples.take(rows)) for rows in parts]
+        first = samples.take(np.concatenate(_parts(samples.sequences)[:-1]))
+        return _learned(_chosen_for_labels(blank, head, first, parts[-1]), head, train)
+    continued = _continued(plan, sequences.feature_names, len(mean))
+
+    def chosen(outputs: np.ndarray) -> LinearStart:
+        start = blank.of_outputs(outputs)
+        moments = [_moments(start, part, outputs) for part in parts]
+        moments = [sums for sums in moments if sums.weight]
         everything, folds = _folds(moments, in_time=bool((sequences.series >= 0).all()))
-        continued = _continued(plan, sequences.feature_names, len(mean))
-        chosen = blank.chosen_for_numbers(everything, folds, continued)
-    return _learned(chosen, head, train)
+        return start.chosen_for_numbers(everything, folds, continued)
+
+    return _learned(_of_alike(samples, chosen), head, train)
 
 
 def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
@@ -169,7 +191,7 @@ def _chosen_for_labels(
     blank: LinearStart, head: LabelHead, train: Samples, valid: Samples
 ) -> LinearStart:
     """The discriminant analysis whose probabilities are best on validation samples."""
-    moments = _moments(blank, head, train)
+    moments = _label_moments(blank, head, train)
     several = isinstance(head, LabelsHead)
     starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
@@ -186,11 +208,25 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
     if isinstance(start, EstimatorStart):
         return start.fitted_to(samples.histories(), *samples.labelled())
     assert isinstance(start, LinearStart)
-    moments = _moments(start, head, samples)
     if isinstance(head, LabelHead):
-        several = isinstance(head, LabelsHead)
+        several, moments = isinstance(head, LabelsHead), _label_moments(start, head, samples)
         return start.fitted_to_labels(moments, start.penalty[0], several=several)
-    return start.fitted_to_numbers(moments)
+
+    def fitted(outputs: np.ndarray) -> LinearStart:
+        part = start.of_outputs(outputs)
+        return part.fitted_to_numbers(_moments(part, samples, outputs))
+
+    return _of_alike(samples, fitted)
+
+
+def _of_alike(samples: Samples, start_of: Callable[[np.ndarray], LinearStart]) -> LinearStart:
+    """Learn outputs together that are missing in the same rows: they share all sums of lags."""
+    missing = np.isnan(samples.labelled()[0])
+    kinds = np.unique(missing, axis=1, return_inverse=True)[1].ravel()
+    groups = [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
+    return LinearStart.joined([start_of(outputs) for outputs in groups]).of_outputs(
+        np.argsort(np.concatenate(groups))
+    )
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
@@ -224,11 +260,19 @@ def _folds(
     return sums[-1], folds
 
 
-def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:
+def _moments(start: LinearStart, samples: Samples, outputs: np.ndarray) -> LagMoments:
+    """Sums over the samples that have these outputs: all of them, or none."""
     target, weight = samples.labelled()
-    if isinstance(head, LabelHead):  # a sample of the usual weight counts as one
-        weight = weight / weight.mean()
-    if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
+    known, histories = np.flatnonzero(~np.isnan(target[:, outputs[0]])), samples.histories()
+    if len(known) < len(target):
+        histories = histories[known]
+    return start.moments(histories, target[known][:, outputs], np.asarray(weight)[known])
+
+
+def _label_moments(start: LinearStart, head: LabelHead, samples: Samples) -> LagMoments:
+    target, weight = samples.labelled()
+    weight = weight / weight.mean()  # a sample of the usual weight counts as one
+    if not isinstance(head, LabelsHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
     return start.moments(samples.histories(), target, np.asarray(weight))
 

@@ -191,8 +191,9 @@ class FittedNetwork:
     def dataset(
         self,
         sequences: Sequences,
-        target: np.ndarray | Sequences | None = None,
-        weight: np.ndarray | Sequences | None = None,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        of_steps: bool = False,
     ) -> SequenceDataset:
         """Put samples on the device, in the units of the network.
 
@@ -200,8 +201,10 @@ class FittedNetwork:
         ----------
         sequences : Sequences
             The inputs.
-        target, weight : ndarray or Sequences, default=None
+        target, weight : ndarray, default=None
             As `Samples` has them. `None`: to predict.
+        of_steps : bool, default=False
+            Whether there is a target at every step.
 
         Returns
         -------
@@ -209,7 +212,7 @@ class FittedNetwork:
             For the net.
         """
         if target is not None:
-            target = self.targets(sequences, target)
+            target = self.head.to_network(target, self._start_says(sequences))
         dtype = self.net.module_.head.weight.dtype
         size = sequences.values.size * dtype.itemsize / 2**20
         with explain_out_of_memory(
@@ -224,16 +227,8 @@ class FittedNetwork:
                 dtype=dtype,
                 target=target,
                 weight=weight,
+                of_steps=of_steps,
             )
-
-    def targets(
-        self, sequences: Sequences, target: np.ndarray | Sequences
-    ) -> np.ndarray | Sequences:
-        """Turn targets into what the network learns beside the start."""
-        if not isinstance(target, Sequences):
-            return self.head.to_network(target, self._start_says(sequences))
-        flat = self.head.to_network(target.flat(), self._start_says(sequences))
-        return Sequences(flat, np.cumsum(target.lengths) - target.lengths, target.lengths)
 
     def _start_says(self, sequences: Sequences) -> np.ndarray | None:
         if self.start is None:

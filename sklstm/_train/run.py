@@ -41,7 +41,7 @@ def run(
         More callbacks, which hear last.
     """
     train, valid = data.train, data.valid
-    is_new, weights = not fitted.n_epochs, KeepWeights()
+    weights = KeepWeights()
     if plan["early_stopping"]:
         weights = EarlyStopping(plan["n_iter_no_change"], plan["tol"])
     told: list[Callback] = []
@@ -78,4 +78,4 @@ def run(
     if checkpoint is not None and not weights.has_undone:
         checkpoint.finish()
     if valid is not None:
-        finish(fitted, train, valid, data.everything if is_new else None)
+        finish(fitted, train, valid, data.everything)

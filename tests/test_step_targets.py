@@ -1,0 +1,284 @@
+"""Targets and weights of steps, and targets of which some are missing, against plain loops."""
+
+import warnings
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_absolute_error, r2_score
+
+from sklstm import LSTMClassifier, LSTMRegressor, Sequences, per_step
+from sklstm._data.samples import split_validation
+from sklstm._data.steps import histories_of_steps
+
+RNG = np.random.default_rng(0)
+TRAIN = [RNG.normal(size=(length, 2)) for length in RNG.integers(3, 9, size=40)]
+VALID = [RNG.normal(size=(length, 2)) for length in RNG.integers(1, 12, size=15)]
+LOSSES = {
+    "squared_error": lambda error: error**2,
+    "absolute_error": np.abs,
+    "huber": lambda error: np.where(np.abs(error) < 1, error**2 / 2, np.abs(error) - 0.5),
+}
+
+
+def numbers(X, n_targets):
+    y = [np.column_stack([x.cumsum(axis=0)[:, 0], x[:, 1]])[:, :n_targets] for x in X]
+    return [part[:, 0] for part in y] if n_targets == 1 else y
+
+
+def labels(X, n_classes):
+    return [np.digitize(x[:, 0], [-0.5, 0.5][: n_classes - 1]).astype(float) for x in X]
+
+
+def with_missing(y, share, seed=0):
+    rng = np.random.default_rng(seed)
+    for part in y:
+        part[rng.random(part.shape) < share] = np.nan
+        part[0] = 0  # something is left of each
+    return y
+
+
+def weights(X, seed=1):
+    rng = np.random.default_rng(seed)
+    return [rng.choice([0.3, 1.0, 4.0], size=len(x)) for x in X]
+
+
+def validated(model, X, y, weight, loss):
+    """Outputs of init and network at each labelled step, and the mean loss of factor 0 and 1."""
+    fitted, steps = model._fitted, Sequences.from_arrays(X)
+    flat = np.concatenate(y).reshape(sum(map(len, X)), -1)
+    weight = np.concatenate(weight)[:, None] * ~np.isnan(flat)
+    init = np.zeros((len(flat), 1))
+    if fitted.start is not None:
+        init = fitted.start.answer(histories_of_steps(steps))
+    return [
+        loss(init, factor * fitted.corrections(steps), flat, weight)
+        for factor in (1, 1 if fitted.trust is None else fitted.trust)
+    ]
+
+
+def mean_of(losses, weight):
+    return np.sum(np.where(weight > 0, losses, 0) * weight) / weight.sum()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.6])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("loss", "n_targets", "init"),
+    [("squared_error", 1, "linear"), ("huber", 2, None), ("absolute_error", 2, "linear")],
+)
+def test_the_validation_loss_is_that_of_init_and_network(loss, n_targets, init, missing, weighted):
+    y = with_missing(numbers(TRAIN, n_targets), missing)
+    y_val = with_missing(numbers(VALID, n_targets), missing, seed=2)
+    weight = (weights(TRAIN), weights(VALID)) if weighted else (None, None)
+    model = LSTMRegressor(6, pooling=None, loss=loss, init=init, max_epochs=4, random_state=0)
+    model.fit(
+        TRAIN, y, sample_weight=weight[0], X_val=VALID, y_val=y_val, sample_weight_val=weight[1]
+    )
+    head = model._fitted.head
+
+    def by_hand(init, corrections, flat, weight):
+        error = (flat - init - head.mean) / head.scale - corrections
+        return mean_of(LOSSES[loss](error), weight)
+
+    each = weight[1] or [np.ones(len(x)) for x in VALID]
+    whole, blended = validated(model, VALID, y_val, each, by_hand)
+    assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
+    assert model.comparison_["valid_loss"].iloc[-1] == pytest.approx(blended, rel=1e-5)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.6])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_validation_loss_of_labels_is_that_of_the_network(n_classes, missing, weighted):
+    y = with_missing(labels(TRAIN, n_classes), missing)
+    y_val = with_missing(labels(VALID, n_classes), missing, seed=2)
+    weight = (weights(TRAIN), weights(VALID)) if weighted else (None, None)
+    model = LSTMClassifier(6, pooling=None, max_epochs=4, random_state=0)
+    model.fit(
+        TRAIN, y, sample_weight=weight[0], X_val=VALID, y_val=y_val, sample_weight_val=weight[1]
+    )
+
+    def by_hand(init, corrections, flat, weight):
+        of_classes = log_softmax(init + corrections, axis=1)
+        place = np.nan_to_num(flat).astype(int)
+        return mean_of(-np.take_along_axis(of_classes, place, axis=1), weight)
+
+    each = weight[1] or [np.ones(len(x)) for x in VALID]
+    whole, _ = validated(model, VALID, y_val, each, by_hand)
+    assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
+    assert model.comparison_["valid_loss"].iloc[-1] == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize(("ragged", "weighted"), list(product([False, True], repeat=2)))
+def test_a_part_set_aside_validates_like_the_same_part_given(ragged, weighted):
+    X = TRAIN if ragged else [RNG.normal(size=(7, 2)) for _ in range(40)]
+    y, weight = with_missing(labels(X, 3), 0.5), weights(X) if weighted else None
+    model = LSTMClassifier(
+        6, pooling=None, init=None, max_epochs=3, early_stopping=True, random_state=0
+    )
+    apart = model.fit(X, y, sample_weight=weight).history_
+    head, plan = model._fitted.head, model._plan()
+    samples = model._read_samples(model._blank(), plan, X, y, weight, reset=True)
+    all_rows = head.encoded(samples)
+    rows = np.arange(len(all_rows.sequences))
+    marked = all_rows._replace(target=np.repeat(rows, all_rows.sequences.lengths)[:, None])
+    parts = split_validation(marked, 0.1, plan.seed)
+    train, valid = (sorted(set(part.target[:, 0])) for part in parts)
+
+    def of(part):
+        return None if weight is None else [weight[row] for row in part]
+
+    given = model.fit(
+        [X[row] for row in train],
+        [y[row] for row in train],
+        sample_weight=of(train),
+        X_val=[X[row] for row in valid],
+        y_val=[y[row] for row in valid],
+        sample_weight_val=of(valid),
+    ).history_
+    np.testing.assert_allclose(given["valid_loss"], apart["valid_loss"], rtol=0.02)
+
+
+def test_few_labels_a_sequence_are_learned_from_also_where_a_part_validates():
+    X = RNG.normal(size=(100, 20, 1))
+    right = np.where(X[:, :, 0] > 0, "up", "down").astype(object)
+    y = right.copy()
+    y[RNG.random(y.shape) < 0.8] = None
+    model = LSTMClassifier(16, pooling=None, lr=0.02, max_epochs=30, random_state=0)
+    assert model.fit(X, y).score(X, right) > 0.97
+    numbers = 3 * X[:, :, 0] + 10
+    some = np.where(RNG.random(numbers.shape) < 0.8, np.nan, numbers)
+    model = LSTMRegressor(16, pooling=None, lr=0.02, max_epochs=30, random_state=0)
+    assert model.fit(X, some).score(X, numbers) > 0.99
+    rare = np.where(X[:, :, 0] + RNG.normal(size=y.shape) > 2.2, "rare", "usual")
+    model = LSTMClassifier(
+        16, pooling=None, lr=0.02, max_epochs=30, class_weight="balanced", random_state=0
+    )
+    assert (model.fit(X, rare).predict(X)[rare == "rare"] == "rare").mean() > 0.7
+
+
+# Some of several targets
+
+
+@pytest.mark.parametrize("init", ["linear", None])
+def test_a_row_with_one_target_of_two_is_learned_from_by_that_one(init):
+    X = RNG.normal(size=(120, 5, 2))
+    complete = np.column_stack([X[:, -1, 0] * 2 + 1, X[:, :, 1].sum(axis=1)])
+    y = complete.copy()
+    y[:40, 0] = np.nan
+    y[80:, 1] = np.nan
+    model = LSTMRegressor(8, init=init, max_epochs=30, lr=0.02, random_state=0).fit(X, y)
+    assert model.score(X, complete) > 0.9
+    scores = [r2_score(y[40:, 0], model.predict(X)[40:, 0])]
+    scores.append(r2_score(y[:80, 1], model.predict(X)[:80, 1]))
+    assert model.score(X, y) == pytest.approx(np.mean(scores))
+    other = y.copy()  # nothing of a row is lost
+    other[0, 1] += 5
+    assert not np.allclose(model.predict(X), model.fit(X, other).predict(X))
+
+
+def test_the_linear_init_of_a_target_is_that_of_its_rows():
+    X = RNG.normal(size=(90, 4, 2))
+    y = np.column_stack([X[:, -1, 0], X[:, 0, 1], X[:, -1, 1] ** 2])
+    y[RNG.random(90) < 0.3, 0] = np.nan
+    y[RNG.random(90) < 0.3, 2] = np.nan
+    y[0] = 1
+    settings = {"max_epochs": 1, "early_stopping": False, "standardize": False, "random_state": 0}
+    together = LSTMRegressor(4, init="linear", **settings).fit(X, y).init_
+    for k in range(3):
+        rows = ~np.isnan(y[:, k])
+        weight = np.where(rows, 1.0, 0.0)
+        alone = LSTMRegressor(4, init="linear", **settings)
+        alone = alone.fit(X, np.nan_to_num(y[:, k]), sample_weight=weight).init_
+        assert together.penalty[k] > 0
+        if together.penalty[k] == alone.penalty[0]:
+            np.testing.assert_allclose(together.coef[:, k], alone.coef[:, 0], rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_with_one_target_of_two_is_scored_by_that_one():
+    y_true = [np.array([[1.0, np.nan], [2.0, 5.0]]), np.array([[np.nan, np.nan]])]
+    y_pred = [np.array([[1.5, 9.0], [2.0, 6.0]]), np.array([[0.0, 0.0]])]
+    assert per_step(mean_absolute_error)(y_true, y_pred) == pytest.approx((0.25 + 1) / 2)
+
+
+def test_a_target_that_is_nowhere_is_refused():
+    X, y = RNG.normal(size=(20, 3, 1)), np.ones((20, 2))
+    y[:, 1] = np.nan
+    with pytest.raises(ValueError, match=r"Column 1 of y .* nothing but NaN"):
+        LSTMRegressor(max_epochs=1).fit(X, y)
+    y[:5] = np.nan
+    with pytest.raises(ValueError, match=r"NaN: in row 0 .* and 4 more"):
+        LSTMRegressor(max_epochs=1).fit(X, y)
+
+
+def test_what_cannot_leave_a_target_out_says_so():
+    X, y = RNG.normal(size=(20, 3, 1)), RNG.normal(size=(20, 2))
+    y[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"init=LinearRegression\(\) learns from whole rows"):
+        LSTMRegressor(max_epochs=1, init=LinearRegression()).fit(X, y)
+
+    def of_rows(prediction, target):
+        return ((prediction - target) ** 2).mean(1)
+
+    with pytest.raises(ValueError, match="one number a row"):
+        LSTMRegressor(max_epochs=1, loss=of_rows, init=None).fit(X, y)
+
+
+# Steps labelled -1
+
+
+def test_steps_labelled_minus_one_are_counted():
+    X = RNG.normal(size=(30, 6, 1))
+    y = np.digitize(X[:, :, 0], [-0.4, 0.4]) - 1
+    model = LSTMClassifier(4, pooling=None, max_epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match=rf"-1 at {(y == -1).sum()} of 180 steps"):
+        model.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y + 1)
+        model.fit(X, np.where(y == -1, np.nan, y))
+        ragged = [x[: 3 + k % 3] for k, x in enumerate(X)]
+        behind = [
+            np.append(labels[: len(x)], [-1] * 3) for x, labels in zip(ragged, y + 1, strict=True)
+        ]
+        model.fit(ragged, behind)  # behind the end there is no step
+
+
+# Training that goes on
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_a_warm_start_is_validated_beside_an_init_that_has_not_seen_its_rows(per_step):
+    X = RNG.normal(size=(60, 8, 3))
+    y = RNG.normal(size=(60, 8)) if per_step else RNG.normal(size=60)
+    model = LSTMRegressor(
+        4,
+        init="linear",
+        pooling=None if per_step else "last",
+        early_stopping=True,
+        validation_fraction=0.3,
+        max_epochs=2,
+        warm_start=True,
+        random_state=0,
+    )
+    first = model.fit(X, y).comparison_.set_index("rule")["valid_loss"]
+    weight = model.trust_
+    again = model.fit(X, y).comparison_.set_index("rule")["valid_loss"]
+    assert again["start"] == pytest.approx(first["start"], rel=1e-9)
+    model.set_params(early_stopping=False).fit(X, y)
+    assert model.trust_ is not None
+    assert model.partial_fit(X, y).trust_.shape == np.shape(weight)
+
+
+def test_without_a_validation_part_the_weight_and_the_init_stay():
+    X = RNG.normal(size=(60, 8, 3))
+    y = X[:, -1, 0] + RNG.normal(size=60)
+    model = LSTMRegressor(4, max_epochs=3, early_stopping=True, warm_start=True, random_state=0)
+    model.fit(X, y)
+    weight, init = model.trust_, model.init_
+    model.set_params(early_stopping=False).fit(X[:20], y[:20])
+    np.testing.assert_array_equal(model.trust_, weight)
+    np.testing.assert_array_equal(model.init_.coef, init.coef)
