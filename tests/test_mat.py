@@ -350,6 +350,8 @@ def test_fields_of_a_struct_are_features(path, weeks, save):
     refused(
         path, "no field 'station'", "station.humidity: (5, 7)", features="rain", target="station"
     )
+    save(path, {"station": {"rain": np.arange(WEEKS)}})
+    refused(path, "no feature", "station.rain: (1, 5)", features="station", target="station.rain")
 
 
 @both_versions
@@ -503,6 +505,8 @@ def test_a_table_of_matlab(path, version):
     assert loaded.target.dropna().tolist() == ["sun", "fog"]
     named = load_mat(path, features=["log.speed", "log.site"])
     assert named.data["log.site"].tolist() == ["a", "b", "a"]
+    both = load_mat(path, features=["log", "log.site"], target="log.sky")
+    assert both.feature_names == ["log.speed", "log.count", "log.site"]
 
 
 @both_objects

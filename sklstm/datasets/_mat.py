@@ -229,20 +229,22 @@ def _choose_features(fields, given, target, layout):
     """Names of the features, and the fields passed over that nobody named."""
     others = {name: field for name, field in fields.items() if name not in (target, SEQUENCES_MARK)}
     names: list[str] = []
-    left_out: dict[str, object] = {}
-    for group in [others] if given is None else [_inside(others, name) or name for name in given]:
-        if isinstance(group, str):
-            names.append(group)
+    seen: dict[str, object] = {}
+    for name in [""] if given is None else given:
+        if name in fields:
+            names.append(name)
         else:
-            chosen = _likely_features(group, layout)
-            names += chosen
-            left_out |= {name: field for name, field in group.items() if name not in chosen}
+            group = _inside(others, name) if name else others
+            names += _likely_features(group, layout)
+            seen |= group
     if not names:
         raise ValueError(
             f"There is no feature; the file has {_listing(fields)}. Expected at least one field of "
             "numbers that is not the target."
         )
-    return list(dict.fromkeys(names)), left_out
+    return list(dict.fromkeys(names)), {
+        name: field for name, field in seen.items() if name not in names
+    }
 
 
 def _likely_features(group, layout):
