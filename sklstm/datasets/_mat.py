@@ -1,13 +1,14 @@
 """Sequences and tables from MATLAB, and back."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 from scipy.io import savemat
 from sklearn.utils import Bunch
 
-from sklstm.datasets._mat_fields import Unusable, read_fields
+from sklstm.datasets._mat_fields import Unusable, is_text, is_time, read_fields
 
 __all__ = ["load_mat", "save_mat"]
 
@@ -15,10 +16,11 @@ SEQUENCES_MARK = "sklstm_sequences"
 """Field that says: the matrices of this file are sequences, although they look like vectors."""
 
 
-def load_mat(path, features=None, target=None):
+def load_mat(path, features=None, target=None, *, layout="auto", missing_values=None):
     """Load sequences or a table from a MATLAB file.
 
-    One field of the file is one feature. What the fields hold decides what comes back:
+    One field of the file is one feature: a variable, a field of a struct (``"s.x"``), or a column
+    of a MATLAB table or timetable (``"T.x"``). What the fields hold decides what comes back:
 
     ===================================== ==========================================
     Fields                                ``data``
@@ -28,18 +30,32 @@ def load_mat(path, features=None, target=None):
     cell arrays of vectors                list of arrays (n_steps_i, n_features)
     cell arrays of matrices (n_steps_i,   the same; field ``x`` gives the features
     k)                                    ``x_0`` to ``x_{k-1}``
+    fields of a struct array, or of a     as a cell array: one struct is one sequence
+    cell array of structs
     ===================================== ==========================================
 
     Parameters
     ----------
     path : str or path-like
-        The file, of any MATLAB version. Version 7.3 (``save -v7.3``) needs h5py, which
-        ``pip install 'sklstm[mat]'`` brings.
+        The file, of any MATLAB version; from Octave, saved with ``save -v7``. Version 7.3
+        (``save -v7.3``) needs h5py, and MATLAB's tables, timetables, strings, datetimes and
+        categorical arrays need mat-io: ``pip install 'sklstm[mat]'`` brings both.
     features : str or list of str, default=None
-        Fields to use as features. `None`: every field of numbers but the target, in the order of
-        the file. In files of version 7.3 that is mostly the order of the alphabet.
+        Fields to use as features; a struct or table stands for all of its fields. Only what is
+        named is read. `None`: every field but the target, in the order of the file; in files of
+        version 7.3 that is mostly the order of the alphabet. What is not named one by one is used
+        if it holds numbers, and single numbers beside larger fields are left out. A warning says
+        what is left out.
     target : str, default=None
-        Field to use as target. `None`: there is no target.
+        Field to use as target: numbers or labels (a cell array, char matrix, string or categorical
+        array). `None`: there is no target.
+    layout : {"auto", "table"}, default="auto"
+        "auto": as the fields are, see above. "table": steps are rows, also those of matrices
+        (n_rows, k), whose columns ``x_0`` to ``x_{k-1}`` are features of one DataFrame, and of a
+        struct array of single numbers.
+    missing_values : number or list of numbers, default=None
+        Numbers that stand for a missing value, such as -9999: they become NaN, in features and
+        target.
 
     Returns
     -------
@@ -48,11 +64,13 @@ def load_mat(path, features=None, target=None):
 
         data : ndarray of shape (n_sequences, n_steps, n_features), DataFrame of shape \
                 (n_rows, n_features) or list of ndarrays of shape (n_steps_i, n_features)
-            The features, as float64.
+            The features, as float64. A vector of datetimes or durations is the index of the
+            DataFrame; a vector of texts is a column of it, if it is named in `features`.
         target : ndarray, Series, list of ndarrays or None
             Beside an array: of shape (n_sequences,) or (n_sequences, n_steps). Beside a
             DataFrame: Series of shape (n_rows,). Beside a list: array of shape (n_sequences,) or
-            a list of arrays of shape (n_steps_i,). It keeps its type; logical becomes bool.
+            a list of arrays of shape (n_steps_i,). It keeps its type; logical becomes bool, labels
+            become str, with None where a label is empty or undefined.
         feature_names : list of str
             Names of the features.
 
@@ -61,10 +79,16 @@ def load_mat(path, features=None, target=None):
     OSError
         If there is no such file.
     ValueError
-        If the file cannot be read, a field is missing or holds no numbers, or the shapes of the
-        fields do not fit each other.
+        If the file cannot be read, a field is missing or holds nothing usable (text among
+        sequences, complex numbers, a sparse matrix), or the shapes of the fields do not fit each
+        other.
     ImportError
-        If the file is of version 7.3 and h5py is not installed.
+        If the file needs h5py or mat-io, see `path`, and it is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If fields are left out that were not named, or if dates have a time zone; they come in UTC.
 
     See Also
     --------
@@ -75,6 +99,8 @@ def load_mat(path, features=None, target=None):
     A single sequence of matrices ``(1, n_steps)`` looks like vectors, and becomes a DataFrame
     whose rows are the steps. It becomes one sequence if the target is a single value, or if
     :func:`save_mat` wrote the file.
+
+    If the file has several copies of a variable, the last one counts.
 
     Examples
     --------
@@ -91,16 +117,27 @@ def load_mat(path, features=None, target=None):
     >>> loaded.data.shape, loaded.target.shape
     ((20, 7, 2), (20,))
     """
-    fields = read_fields(path)
-    names = _choose_features(fields, features, target)
-    columns = [_take(fields, name, path) for name in names]
-    answer = None if target is None else _take(fields, target, path)
-    if any(isinstance(column, list) for column in columns):
+    if layout not in ("auto", "table"):
+        raise ValueError(f"layout is {layout!r}; expected 'auto' or 'table'.")
+    features = [features] if isinstance(features, str) else features
+    given = None if features is None else list(features)
+    fields = _read_named(path, given, target)
+    names, left_out = _choose_features(fields, given, target, layout)
+    columns = [_mark_missing(_take(fields, name), missing_values) for name in names]
+    answer = None if target is None else _mark_missing(_take(fields, target), missing_values)
+    if layout == "table" or (_is_table(columns, answer) and SEQUENCES_MARK not in fields):
+        names, data, answer = _build_table(names, columns, answer, target)
+    elif any(isinstance(column, list) for column in columns):
         names, data, answer = _build_list(names, columns, answer, target)
-    elif _is_table(columns, answer) and SEQUENCES_MARK not in fields:
-        data, answer = _build_table(names, columns, answer, target)
     else:
         data, answer = _build_block(names, columns, answer, target)
+    if left_out:
+        warnings.warn(
+            f"Left out of {path}: {_listing(left_out)}. Name the features to choose others, or to "
+            "silence this warning.",
+            UserWarning,
+            stacklevel=2,
+        )
     return Bunch(data=data, target=answer, feature_names=names)
 
 
@@ -166,25 +203,70 @@ def save_mat(path, data, target=None, *, feature_names, target_name="target"):
 # Choosing fields.
 
 
-def _choose_features(fields, features, target):
-    if features is None:
-        usable = [name for name, field in fields.items() if not isinstance(field, Unusable)]
-        features = [name for name in usable if name != target]
-    names = [features] if isinstance(features, str) else list(features)
+def _read_named(path, given, target):
+    """Fields of the file: those that are named, or all."""
+    named = [*(given or ()), *([] if target is None else [target])]
+    for name in named:
+        if not isinstance(name, str):
+            raise ValueError(f"There is no field {name!r}; expected names of fields, as str.")
+    roots = {SEQUENCES_MARK, *(name.partition(".")[0] for name in named)}
+    fields = read_fields(path, roots if given else None)
+    for name in named:
+        if name not in fields and (name == target or not _inside(fields, name)):
+            raise ValueError(
+                f"{path} has no field {name!r}; it has {_listing(read_fields(path))}. Name one of "
+                "these; upper and lower case differ."
+            )
+    return fields
+
+
+def _inside(fields, name):
+    """Fields of a struct or columns of a table."""
+    return {field: value for field, value in fields.items() if field.startswith(f"{name}.")}
+
+
+def _choose_features(fields, given, target, layout):
+    """Names of the features, and the fields passed over that nobody named."""
+    others = {name: field for name, field in fields.items() if name not in (target, SEQUENCES_MARK)}
+    names: list[str] = []
+    seen: dict[str, object] = {}
+    for name in [""] if given is None else given:
+        if name in fields:
+            names.append(name)
+        else:
+            group = _inside(others, name) if name else others
+            names += _likely_features(group, layout)
+            seen |= group
     if not names:
         raise ValueError(
             f"There is no feature; the file has {_listing(fields)}. Expected at least one field of "
             "numbers that is not the target."
         )
-    return names
+    return list(dict.fromkeys(names)), {
+        name: field for name, field in seen.items() if name not in names
+    }
 
 
-def _take(fields, name, path):
-    if name not in fields:
-        raise ValueError(
-            f"{path} has no field {name!r}; it has {_listing(fields)}. Name one of these; upper "
-            "and lower case differ."
-        )
+def _likely_features(group, layout):
+    """Fields of numbers, without single ones beside larger ones; and times if rows have them."""
+    numbers = [name for name, field in group.items() if _holds_numbers(field)]
+    large = [
+        name for name in numbers if not (_is_one_value(group[name]) or _are_single(group[name]))
+    ]
+    chosen = set(large or numbers)
+    if layout == "table" or all(_is_vector(group[name]) for name in chosen):
+        times = [name for name, field in group.items() if is_time(field) and _is_vector(field)]
+        chosen.update(times[:1])
+    return [name for name in group if name in chosen]
+
+
+def _holds_numbers(field):
+    if isinstance(field, list):
+        return all(map(_holds_numbers, field))
+    return isinstance(field, np.ndarray) and field.dtype.kind in "biuf"
+
+
+def _take(fields, name):
     field = fields[name]
     if isinstance(field, Unusable):
         raise ValueError(
@@ -200,6 +282,23 @@ def _take(fields, name, path):
     return field
 
 
+def _mark_missing(field, missing_values):
+    """NaN for the numbers that stand for it."""
+    marks = np.atleast_1d([] if missing_values is None else missing_values)
+    if marks.dtype.kind not in "iuf" or marks.ndim > 1:
+        raise ValueError(
+            f"missing_values is {missing_values!r}; expected a number or a list of numbers."
+        )
+    if isinstance(field, list):
+        return [_mark_missing(part, missing_values) for part in field]
+    if field.dtype.kind not in "iuf":
+        return field
+    if field.dtype.kind == "f":
+        marks = marks.astype(field.dtype)  # -9999.9 in single precision is another number
+    is_missing = np.isin(field, marks)
+    return np.where(is_missing, np.nan, field) if is_missing.any() else field
+
+
 def _listing(fields):
     return ", ".join(f"{name}: {_describe(field)}" for name, field in fields.items()) or "no fields"
 
@@ -208,61 +307,110 @@ def _describe(field):
     if isinstance(field, Unusable):
         return field.kind
     if not isinstance(field, list):
-        return str(field.shape)
-    shown = [str(part.shape) for part in field[:3]] + ["..."] * (len(field) > 3)
+        kind = "text " if is_text(field) else "times " if is_time(field) else ""
+        return f"{kind}{field.shape}"
+    shown = [_describe(part) for part in field[:3]] + ["..."] * (len(field) > 3)
     return f"{len(field)} cells [{', '.join(shown)}]"
 
 
 # Fields to data and target, one function a form.
 
 
-def _is_vector(values):
-    return 1 in values.shape or values.shape == (0, 0)
+def _is_vector(field):
+    return isinstance(field, np.ndarray) and (1 in field.shape or field.shape == (0, 0))
 
 
-def _is_one_value(answer):
-    return isinstance(answer, np.ndarray) and answer.size == 1
+def _is_one_value(field):
+    return isinstance(field, np.ndarray) and field.size == 1
+
+
+def _are_single(cells):
+    """Whether each cell holds one value, as fields of a struct array often do."""
+    return isinstance(cells, list) and len(cells) > 0 and all(cell.size == 1 for cell in cells)
 
 
 def _is_table(columns, answer):
     """Whether these are the columns of a table, and not one sequence with its one target."""
-    is_one_sequence = _is_one_value(answer) and columns[0].size > 1
-    return all(map(_is_vector, columns)) and not is_one_sequence
+    if not all(map(_is_vector, columns)):
+        return False
+    return not _is_one_value(answer) or columns[0].size <= 1
 
 
 def _build_table(names, columns, answer, target):
-    _check_alike(names, columns, np.size)
-    values = np.column_stack([column.ravel() for column in columns])
-    data = pd.DataFrame(values.astype(np.float64), columns=names)
+    if not any(map(_holds_numbers, columns)):
+        _check_numbers(names, columns)
+    columns = [np.vstack(column) if _are_single(column) else column for column in columns]
+    for name, column in zip(names, columns, strict=True):
+        if isinstance(column, list):
+            raise ValueError(
+                f"Field {name!r} is {_describe(column)}; expected a vector or a matrix with a "
+                "row for each row of the table. For sequences in cells leave layout at 'auto'."
+            )
+    _check_alike(names, columns, lambda column: column.size if _is_vector(column) else len(column))
+    split = [pair for pair in zip(names, columns, strict=True) for pair in _split_matrix(*pair)]
+    times = {name: values for name, values in split if is_time(values)}
+    if len(times) > 1:
+        raise ValueError(
+            f"Fields {', '.join(map(repr, times))} hold times; expected one of them, which becomes "
+            "the index. Name the features without the others."
+        )
+    index = next((pd.Index(values, name=name) for name, values in times.items()), None)
+    values = {
+        name: pd.array(values, dtype="str") if is_text(values) else values.astype(np.float64)
+        for name, values in split
+        if name not in times
+    }
+    data = pd.DataFrame(values, index=index)
     if answer is not None:
-        answer = pd.Series(_one_a_row(answer, len(data), target), name=target)
-    return data, answer
+        answer = pd.Series(_one_a_row(answer, len(data), target), name=target, index=data.index)
+    return list(values), data, answer
+
+
+def _split_matrix(name, values):
+    """Pairs of name and column."""
+    if _is_vector(values):
+        return [(name, values.ravel())]
+    return [(f"{name}_{k}", values[:, k]) for k in range(values.shape[1])]
 
 
 def _build_block(names, columns, answer, target):
+    _check_numbers(names, columns)
     if all(map(_is_vector, columns)) and _is_one_value(answer):
         columns = [column.reshape(1, -1) for column in columns]
     _check_alike(names, columns, np.shape)
     data = np.stack(columns, axis=-1).astype(np.float64)
     is_one_a_step = isinstance(answer, np.ndarray) and answer.shape == data.shape[:2]
-    if answer is not None and not is_one_a_step:
+    if answer is not None and not (is_one_a_step and answer.dtype.kind in "biuf"):
         answer = _one_a_row(answer, len(data), target, f" or a matrix {data.shape[:2]}")
     return data, answer
 
 
 def _build_list(names, columns, answer, target):
+    _check_numbers(names, columns)
     _check_alike(names, columns, type)
+    steps_are_single = all(map(_are_single, columns))
     split = [pair for pair in zip(names, columns, strict=True) for pair in _split_cells(*pair)]
     names, columns = map(list, zip(*split, strict=True))
     for name, column in zip(names, columns, strict=True):
         _check_lengths(name, column, names[0], columns[0])
     data = [np.column_stack(parts).astype(np.float64) for parts in zip(*columns, strict=True)]
-    if isinstance(answer, list):
+    if isinstance(answer, list) and (steps_are_single or not _are_single(answer)):
         answer = _vectors(target, answer)
         _check_lengths(target, answer, names[0], columns[0])
     elif answer is not None:
         answer = _one_a_row(answer, len(data), target, " or a cell array of vectors")
     return names, data, answer
+
+
+def _check_numbers(names, columns):
+    """Refuse texts and times, which only tables have, beside numbers."""
+    for name, column in zip(names, columns, strict=True):
+        if not _holds_numbers(column):
+            raise ValueError(
+                f"Field {name!r} is {_describe(column)}; expected numbers. Only tables have texts "
+                "and times, beside numbers. Name the features without it; in MATLAB, save numbers "
+                "that stand for texts: x = findgroups(x)."
+            )
 
 
 def _check_alike(names, columns, layout):
@@ -272,17 +420,23 @@ def _check_alike(names, columns, layout):
             raise ValueError(
                 f"Field {names[0]!r} is {_describe(columns[0])}, field {name!r} is "
                 f"{_describe(column)}; expected features of one shape. Name those that belong "
-                "together in features."
+                "together in features; if the rows of matrices are steps, set layout='table'."
             )
 
 
 def _one_a_row(answer, n_rows, target, other=""):
-    if isinstance(answer, list) or not _is_vector(answer) or answer.size != n_rows:
+    values = np.vstack(answer) if _are_single(answer) else answer
+    if not _is_vector(values) or values.size != n_rows or is_time(values):
         raise ValueError(
             f"Target {target!r} is {_describe(answer)}; expected a vector of {n_rows} values, one "
             f"for each row or sequence of the features{other}."
         )
-    return answer.ravel()
+    return _labels(values.ravel())
+
+
+def _labels(values):
+    """Texts as an array of str, of objects where some are missing."""
+    return values.astype(str) if is_text(values) and None not in values.tolist() else values
 
 
 def _split_cells(name, cells):
@@ -309,7 +463,7 @@ def _vectors(name, cells):
                 f"Target {name!r} holds a matrix {cell.shape} (sequence {number}); expected a "
                 "vector, one value a step."
             )
-    return [cell.ravel() for cell in cells]
+    return [_labels(cell.ravel()) for cell in cells]
 
 
 def _check_lengths(name, cells, other, other_cells):
@@ -383,6 +537,8 @@ def _split_step_targets(data, target):
 
 
 def _as_numbers(values, what, dtype=None):
+    if np.ma.is_masked(values):
+        values = values.astype(np.float64).filled(np.nan)
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":
         raise ValueError(
