@@ -1,12 +1,12 @@
 """Mistakes that make a fit worthless without an error: said before it begins."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["warn_of_known_target", "warn_of_rows_in_time"]
 
@@ -25,19 +25,18 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
 
     Warns
     -----
-    UserWarning
+    DataWarning
         If the index of the table has dates.
     """
     if not isinstance(X, pd.DataFrame):
         return
     levels = [X.index.get_level_values(level) for level in range(X.index.nlevels)]
     if any(isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex)) for level in levels):
-        warnings.warn(
+        warn(
             f"{name} gets a table whose rows are in time, and reads each row as a sequence of one "
             "step, without the rows before it. Is a SequenceWindower missing? If rows have nothing "
             "to do with each other, reset_index(drop=True) says so.",
-            UserWarning,
-            stacklevel=5,
+            DataWarning,
         )
 
 
@@ -53,7 +52,7 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
 
     Warns
     -----
-    UserWarning
+    DataWarning
         If a column of the target is, in every row of a table, the last value of a feature.
     """
     sequences, y = samples.sequences, np.asarray(samples.y)
@@ -69,13 +68,12 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
             if _same(value[few], target[few]) and _same(value, target):
                 names = sequences.feature_names
                 which = feature if names is None else repr(names[feature])
-                warnings.warn(
+                warn(
                     f"{name} is to predict y from histories that end with y itself: feature "
                     f"{which} in the last step of each history is the target of the row. Any score "
                     "of it means nothing. To predict what comes, give the SequenceWindower a "
                     "horizon (horizon=1: from the rows before); else leave the feature out of X.",
-                    UserWarning,
-                    stacklevel=5,
+                    DataWarning,
                 )
                 return
 

@@ -1,7 +1,6 @@
 """What the estimators share: parameters, fit, predict, state."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -18,6 +17,7 @@ from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import score_steps, unflatten_steps
 from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
+from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
@@ -201,11 +201,10 @@ class BaseLSTM(Learned):
         fitted, name = self._fitted, type(self).__name__
         tokens = fitted.scaling.n_tokens is not None
         if not tokens and is_table(X) and not fitted.reads_table:
-            warnings.warn(
+            warn(
                 f"{name} was fitted on sequences and now gets a table, of which it "
                 "reads each row as a sequence of one step. Is a SequenceWindower missing?",
-                UserWarning,
-                stacklevel=3,
+                DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
