@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from tqdm import tqdm
 
+from sklstm._data.arrays import plain
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
@@ -244,6 +245,7 @@ def _draw_samples(
     random: np.random.RandomState,
 ) -> tuple[Sequences, ArrayLike, dict[str, np.ndarray]]:
     """Some of the sequences, which now share no step, their targets, and weights if there are."""
+    y, sample_weight = plain(y), plain(sample_weight)
     check_consistent_length(sequences, y, sample_weight)
     rows = np.arange(len(sequences))
     weights = None

@@ -285,7 +285,8 @@ def numeric_columns(table):
                 f"Column {name!r} of X has the dtype {column.dtype} and holds "
                 f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
                 "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
-                "identifiers to the index."
+                "identifiers to the index. Texts to read word by word go through a TokenSequencer: "
+                f"X[{name!r}]."
             )
     return numeric
 

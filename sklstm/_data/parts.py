@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._data.arrays import plain_array
+
 __all__ = ["INDEPENDENT", "SequenceParts"]
 
 INDEPENDENT = -1
@@ -18,7 +20,7 @@ class SequenceParts:
     def __init__(
         self, values: Any, starts: Any, lengths: Any, series: Any = None, feature_names: Any = None
     ):
-        self.values = np.asarray(values)
+        self.values = plain_array(values)
         self.starts = np.asarray(starts, dtype=np.int64)
         self.lengths = np.asarray(lengths, dtype=np.int32)
         if series is None:

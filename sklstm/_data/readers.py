@@ -8,11 +8,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from sklstm._data.arrays import plain
 from sklstm._data.frames import Rows, lay_out, numeric_columns
 from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names
 
 __all__ = ["SequenceReaders"]
+
+
+ROWS_ARE_ALIKE = (
+    " All have as many rows: if features come before steps, as aeon and sktime keep them, "
+    "Sequences.from_arrays(X, channels_first=True) reads them."
+)
 
 
 class SequenceReaders(SequenceParts):
@@ -72,6 +79,7 @@ class SequenceReaders(SequenceParts):
         """
         if padding not in (None, "nan"):
             raise ValueError(f"padding must be None or 'nan', got {padding!r}.")
+        arrays = plain(arrays)
         if channels_first:
             arrays = [np.asarray(array).T for array in arrays]
         if getattr(arrays, "ndim", None) == 3:
@@ -289,7 +297,7 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
                 f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
                 f"{None if names is None else list(names)}."
             )
-    arrays = [np.asarray(array) for array in arrays]
+    arrays = [_block(array, number) for number, array in enumerate(arrays)]
     for number, array in enumerate(arrays):
         if array.ndim != 2:
             raise ValueError(
@@ -300,13 +308,24 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(
                 f"Sequence {number} has {array.shape[1]} features, sequence 0 has "
                 f"{arrays[0].shape[1]}: every sequence needs the same features in its columns."
+                + (ROWS_ARE_ALIKE if len({len(array) for array in arrays}) == 1 else "")
             )
     return np.concatenate(arrays), np.array([len(array) for array in arrays])
 
 
+def _block(array: Any, number: int) -> np.ndarray:
+    """One sequence, whose steps must have as many numbers each."""
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise ValueError(
+            f"Sequence {number} has steps of different numbers of features: {error}"
+        ) from error
+
+
 def _flatten_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 1-D arrays of tokens."""
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else tokens
+    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
     arrays = [np.asarray(row) for row in rows]
     for number, array in enumerate(arrays):
         if array.ndim == 0:

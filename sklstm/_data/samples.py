@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
+from sklstm._data.arrays import plain
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import flatten_steps, flatten_weights, histories_of_steps
 
@@ -197,6 +198,7 @@ def read_samples(
     ValueError
         If the parts do not fit each other, or nothing is to be learned.
     """
+    y, sample_weight = plain(y), plain(sample_weight)
     if _num_samples(y) != len(sequences):
         raise ValueError(
             f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "

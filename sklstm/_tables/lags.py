@@ -9,6 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklstm._data.arrays import plain
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import FLOATS
 from sklstm._data.sequences import Sequences
@@ -133,7 +134,9 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
         return Sequences(lags.reshape(-1, 1), starts, n_steps - missing)
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
-        return validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=reset)
+        return validate_data(
+            self, plain(X), dtype=FLOATS, ensure_all_finite="allow-nan", reset=reset
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
