@@ -70,7 +70,7 @@ def as_sequences(
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     if tokens:  # there is one feature, whatever its name
-        X = Sequences(X.values, X.starts, X.lengths, X.series)
+        X = Sequences(X.values, X.starts, X.lengths, X.series, index=X.index)
     _check_features(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)

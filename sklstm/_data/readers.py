@@ -198,6 +198,7 @@ class SequenceReaders(SequenceParts):
             np.cumsum(lengths) - lengths,
             lengths,
             feature_names=features.columns,
+            index=ids,
         )
         if target is None:
             return sequences
@@ -271,12 +272,14 @@ class SequenceReaders(SequenceParts):
             series.append(
                 np.where(part.series < 0, INDEPENDENT, part.series + series_offsets[position])
             )
+        indexes = [part.index for part in parts if part.index is not None]
         return cls(
             containers[0] if len(containers) == 1 else np.concatenate(containers),
             np.concatenate(starts),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate(series),
             parts[0].feature_names,
+            indexes[0].append(indexes[1:]) if len(indexes) == len(parts) else None,
         )
 
 

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -238,7 +239,7 @@ class SequenceWindower(TableReader):
         >>> windows[0].ravel(), windows[2].ravel()
         (array([1.]), array([2., 3.]))
         """
-        return self._cut(self._fit(X, y))
+        return self._cut(self._fit(X, y), X)
 
     def transform(self, X):
         """Give each row its history.
@@ -282,7 +283,7 @@ class SequenceWindower(TableReader):
             carried = self._memory.take(fronts.places)
         if rhythm is not None and self.max_gap is None:
             self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout), GapWarning)
-        sequences = self._cut(self._put_behind(carried, given, cuts, fronts))
+        sequences = self._cut(self._put_behind(carried, given, cuts, fronts), X)
         self._tell_of_cold_start(reading, sequences.lengths)
         return sequences
 
@@ -417,10 +418,11 @@ class SequenceWindower(TableReader):
             raise ValueError(notice)
         self._warn(notice, MissingHistoryWarning)
 
-    def _cut(self, table):
+    def _cut(self, table, X):
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
-        return table.histories(self.window_size, self.horizon, names)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return table.histories(self.window_size, self.horizon, names, index)
 
     def _to_plain(self, state):
         if state.get("series_") is not None:
