@@ -2,8 +2,11 @@
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.linear_model import LinearRegression
@@ -11,6 +14,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 
 from sklstm import (
+    DataWarning,
     LagSequencer,
     LSTMClassifier,
     LSTMRegressor,
@@ -25,6 +29,7 @@ from sklstm import (
     per_step,
 )
 from sklstm.inspection import history_importance
+from sklstm.plotting import HistoryImportanceDisplay, PredictionDisplay
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 5, 2))
@@ -345,3 +350,156 @@ def test_correct_use_is_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         regressor().fit(X, Y, X_val=X, y_val=Y).score(X, Y)
+
+
+OF_STEPS = {
+    "an array": STEPS[..., None],
+    "Sequences": Sequences.from_arrays(STEPS[..., None]),
+    "a list": [part[:length] for part, length in zip(STEPS, [3, 5] * 15, strict=True)],
+    "lists": [part[:length].tolist() for part, length in zip(STEPS, [3, 5] * 15, strict=True)],
+    "2-D parts": list(STEPS[..., None]),
+    "masked": list(np.ma.masked_array(STEPS[..., None], HIDDEN[..., :1])),
+}
+
+
+@pytest.mark.parametrize("model", [regressor(), classifier(), SequenceDummyRegressor()])
+@pytest.mark.parametrize("form", OF_STEPS)
+def test_targets_of_steps_need_a_network_without_pooling(model, form):
+    with pytest.raises(ValueError, match="one entry a step, .* With pooling=None"):
+        model.fit(X, OF_STEPS[form])
+
+
+def test_labels_of_steps_in_a_table():
+    with pytest.raises(ValueError, match=r"shape \(30, 5\).* pooling=None"):
+        classifier().fit(X, STEPS + 2 * HIDDEN[..., 0])
+    with pytest.raises(ValueError, match=r"shape \(30, 5\).* pooling=None"):
+        classifier().fit(X, np.where(STEPS, "a", "b"))
+    with pytest.warns(DataWarning, match="as 5 labels .* 5 steps.* pooling=None"):
+        classifier().fit(X, STEPS)
+    classifier().fit(X, STEPS[:, :3])
+    classifier().fit([part[:3] for part in X], STEPS)
+    classifier().fit(SequenceWindower(5).fit_transform(X[:, 0]), STEPS)
+    regressor().fit(X, X[..., 0])  # as many steps ahead as there are steps is a forecast
+
+
+@pytest.mark.parametrize("form", [lambda X: X, list, Sequences.from_arrays])
+def test_sequences_of_one_step_are_heard(form):
+    univariate = form(RNG.normal(size=(30, 1, 24)))
+    for model, y in ((classifier(), LABELS), (regressor(), Y)):
+        with pytest.warns(DataWarning, match="one step of 24 features.*channels_first=True"):
+            model.fit(univariate, y)
+        model.predict(univariate)
+
+
+def test_sequences_of_one_step_may_be_meant():
+    flat = RNG.normal(size=(30, 1, 24))
+    regressor().fit(flat[:, 0], Y).predict(flat[:, 0])
+    regressor().fit(Sequences.from_arrays(flat, channels_first=True), Y)
+    regressor().fit(flat[..., :1], Y)
+    regressor().fit(SequenceWindower(1).fit_transform(flat[:, 0]), Y)
+    regressor().fit(X, Y).predict(X[:, :1])  # a short history
+
+
+@pytest.mark.parametrize("in_pipeline", [True, False])
+def test_importance_of_tokens(in_pipeline):
+    texts = ["a good film", "what a bad one"] * 15
+    model = make_pipeline(TokenSequencer(), classifier(embedding_dim=2)).fit(texts, LABELS)
+    model, data = (model, texts) if in_pipeline else (model[-1], model[0].transform(texts))
+    for function in (history_importance, HistoryImportanceDisplay.from_estimator):
+        with pytest.raises(ValueError, match="tokens have none.* with a word and without it"):
+            function(model, data, LABELS)
+
+
+def test_displays_of_predictions_at_every_step():
+    model = regressor(pooling=None).fit(X, X[..., 0])
+    for part in (model, make_pipeline(model)):
+        with pytest.raises(ValueError, match=r"every step.*\.from_predictions\(y\[i\]"):
+            PredictionDisplay.from_estimator(part, X, X[..., 0])
+    predicted = model.predict(X)
+    for y in (list(predicted[:, :3]) + list(predicted), predicted[..., None]):
+        with pytest.raises(ValueError, match="y_true has values of every step"):
+            PredictionDisplay.from_predictions(y, y)
+    with pytest.raises(ValueError, match=r"one of the 5 targets.* y_true\[i\]"):
+        PredictionDisplay.from_predictions(X[..., 0], predicted)
+    display = PredictionDisplay.from_predictions(X[3, :, 0], predicted[3])
+    np.testing.assert_allclose(display.y_pred, predicted[3])
+    plt.close("all")
+
+
+# Long tables
+
+
+WALKS = pd.DataFrame(
+    {
+        "walk": ["b"] * 3 + ["a"] * 4,
+        "second": [0, 1, 2, 0, 1, 2, 3],
+        "x": [0.5, 0.1, 0.7, 0.3, 0.9, 0.2, 0.8],
+        "gait": ["run", "run", "go", "go", "go", "run", "go"],
+    }
+)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_long_tables_of_any_library(library):
+    table = {
+        "pandas": lambda: WALKS,
+        "polars": lambda: pl.from_pandas(WALKS),
+        "pyarrow": lambda: pa.Table.from_pandas(WALKS),
+    }[library]()
+    sequences, gaits = Sequences.from_frame(
+        table, by="walk", target="gait", time="second", per_step=True
+    )
+    assert sequences.feature_names.tolist() == ["x"]
+    assert sequences.lengths.tolist() == [3, 4]
+    assert [part.tolist() for part in gaits] == [["run", "run", "go"], ["go", "go", "run", "go"]]
+    assert classifier(pooling=None).fit(sequences, gaits).classes_.tolist() == ["go", "run"]
+
+
+def test_labels_of_steps_of_one_length_are_an_array():
+    table = WALKS[:6].assign(weight=1.0)
+    _, gaits = Sequences.from_frame(
+        table.drop(columns="weight"), by="walk", target="gait", per_step=True
+    )
+    assert gaits.tolist() == [["run", "run", "go"], ["go", "go", "run"]]
+
+
+def test_interleaved_rows_keep_their_labels():
+    table = WALKS.sort_values(["second", "walk"])
+    sequences, gaits = Sequences.from_frame(
+        table, by="walk", target="gait", time="second", per_step=True
+    )
+    assert sequences.index.tolist() == ["a", "b"]
+    assert gaits[1].tolist() == ["run", "run", "go"]
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda t: {"table": t, "time": "minute"}, "time='minute' is neither a column"),
+        (
+            lambda t: {"table": t[::-1], "target": "gait", "time": "second"},
+            r"row 1 .*sort_values\(\)",
+        ),
+        (lambda t: {"table": t.iloc[[0, 2, 1]]}, r"Time must increase.*sort_values\(\)"),
+        (lambda t: {"table": t.assign(date=pd.Timestamp("2024"))}, "time='date' makes them"),
+        (lambda t: {"table": t, "target": "gait"}, "several labels.* per_step=True"),
+        (lambda t: {"table": t, "target": "style"}, "target='style' is no column"),
+        (lambda t: {"table": t, "per_step": True}, "needs target="),
+        (lambda t: {"table": t.to_numpy()}, "reads a DataFrame, got ndarray"),
+    ],
+)
+def test_long_tables_that_are_wrong(read, message):
+    with pytest.raises(ValueError, match=message):
+        Sequences.from_frame(by="walk", **read(WALKS))
+
+
+@pytest.mark.parametrize("time", [np.int64, float])
+def test_rows_in_another_order_than_a_column_that_counts(time):
+    table = WALKS.drop(columns="gait").astype({"second": time})
+    shuffled = table.sample(frac=1, random_state=1).reset_index(drop=True)
+    with pytest.warns(DataWarning, match="'second' numbers the steps.*sort_values"):
+        Sequences.from_frame(shuffled, by="walk")
+    Sequences.from_frame(table, by="walk")
+    ordered = Sequences.from_frame(shuffled.sort_values("second"), by="walk", time="second")
+    assert ordered.lengths.sum() == 7
+    Sequences.from_frame(table.assign(x=[0, 1, 0, 1, 1, 0, 1], y=1), by="walk")

@@ -81,7 +81,7 @@ def _entries(X: Any) -> Any:
     return X if unchanged else entries
 
 
-def _filled(X: np.ma.MaskedArray) -> np.ndarray:
+def _filled(X: Any) -> np.ndarray:
     """The array, without a value where it is masked."""
     if not np.ma.is_masked(X):
         return plain(X.data)

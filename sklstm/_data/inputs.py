@@ -221,7 +221,7 @@ def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OSU" and X.size:
         first = X[0].tolist()
     of_words = isinstance(first, (list, tuple)) and len(first) and isinstance(first[0], str)
-    text = first[0] if of_words else first
+    text: Any = first[0] if of_words and first is not None else first
     if not isinstance(text, str) or (of_words and _is_number(text)):
         return
     raise ValueError(

@@ -206,6 +206,7 @@ def read_samples(
         )
     if is_unlabelled is not None:
         return _read_steps(sequences, y, sample_weight, is_unlabelled)
+    _refuse_targets_of_steps(y)
     rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
     if sample_weight is not None:
         weight = _checked_weight(sample_weight, len(sequences))
@@ -213,6 +214,23 @@ def read_samples(
     if len(rows) < len(sequences):
         sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
     return GivenSamples(sequences, y, weight, rows, rows)
+
+
+def _refuse_targets_of_steps(y: Any) -> None:
+    """Say what predicts at every step."""
+    shape = y.shape if getattr(y, "ndim", 0) > 2 else None
+    if isinstance(y, (list, tuple)) and any(
+        issubclass(kind, (list, tuple, np.ndarray)) for kind in set(map(type, y))
+    ):
+        parts = [np.asarray(part, dtype=object) for part in y]
+        if len({part.shape for part in parts}) > 1 or parts[0].ndim > 1:
+            shape = f"{parts[0].shape} and so on in a list"
+    if shape is not None:
+        raise ValueError(
+            f"y has the shape {shape}: one entry a step, it seems, and one target a sequence is "
+            "learned: (n_sequences,) or (n_sequences, n_outputs). With pooling=None LSTMRegressor "
+            "and LSTMClassifier learn and predict at every step."
+        )
 
 
 def _read_steps(

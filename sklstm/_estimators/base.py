@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +17,12 @@ from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import has_no_number, score_steps, unflatten_steps
-from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
+from sklstm._data.traps import (
+    warn_of_known_target,
+    warn_of_labels_of_steps,
+    warn_of_one_step,
+    warn_of_rows_in_time,
+)
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
@@ -164,8 +169,12 @@ class BaseLSTM(Learned):
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
         if reset:
             warn_of_known_target(samples, name)
+            if is_classifier(self):
+                warn_of_labels_of_steps(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
+            else:
+                warn_of_one_step(samples, name)
         return samples
 
     def _split(

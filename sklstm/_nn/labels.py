@@ -288,6 +288,11 @@ def learn_labels(
             "y.ravel() is a y without this warning.",
             DataConversionWarning,
         )
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise ValueError(
+            f"y has the shape {y.shape}; expected one label a sample, or a table of zeros and "
+            "ones. If each step has its label, pooling=None learns and predicts them."
+        )
     labels = np.unique(column_or_1d(y) if classes is None else classes)
     if len(labels) < 2:
         raise ValueError(
