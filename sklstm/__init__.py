@@ -5,6 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import per_step
+from sklstm._data.warning import (
+    CheckpointWarning,
+    DataConversionWarning,
+    DataWarning,
+    DeviceWarning,
+    DivergenceWarning,
+    DroppedDataWarning,
+    GapWarning,
+    MissingHistoryWarning,
+    SavedVersionWarning,
+    SklstmWarning,
+)
 from sklstm._tables.dummy import SequenceDummyRegressor
 from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.lags import LagSequencer
@@ -22,15 +34,25 @@ if TYPE_CHECKING:
     from sklstm._estimators.regressor import LSTMRegressor
 
 __all__ = [
+    "CheckpointWarning",
+    "DataConversionWarning",
+    "DataWarning",
+    "DeviceWarning",
+    "DivergenceWarning",
+    "DroppedDataWarning",
+    "GapWarning",
     "LSTMClassifier",
     "LSTMRegressor",
     "LagSequencer",
+    "MissingHistoryWarning",
     "PruningCallback",
+    "SavedVersionWarning",
     "SequenceDummyRegressor",
     "SequenceFlattener",
     "SequenceForecaster",
     "SequenceWindower",
     "Sequences",
+    "SklstmWarning",
     "TimestampSplit",
     "TokenSequencer",
     "backtest",

@@ -15,9 +15,11 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from tqdm import tqdm
 
+from sklstm._data.arrays import plain
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._tables.tokens import TokenSequencer
 from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["history_importance"]
@@ -103,8 +105,8 @@ def history_importance(
     NotFittedError
         If the model is not fitted.
     ValueError
-        If a parameter is not valid, X is a table and the model cannot make sequences of it, or a
-        search has no single metric.
+        If a parameter is not valid, the model reads tokens, X is a table and the model cannot make
+        sequences of it, or a search has no single metric.
 
     See Also
     --------
@@ -158,6 +160,7 @@ def history_importance(
     scoring = _scoring_of(model) if scoring is None else scoring
     model = getattr(model, "best_estimator_", model)
     random = check_random_state(random_state)
+    _refuse_tokens(model, X)
     sequences, reader = _sequences_of(model, X)
     sequences, y, weights = _draw_samples(sequences, y, sample_weight, max_samples, random)
     groups = _group_lags(sequences.max_length, n_groups)
@@ -219,6 +222,25 @@ def _scoring_of(model: BaseEstimator) -> str | Callable[..., float] | None:
     return one_metric
 
 
+def _refuse_tokens(model: BaseEstimator, X: Any) -> None:
+    """Say what tells which words count."""
+    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
+    settings = ("embedding_dim", "embedding_weights")
+    reads = any(getattr(part, name, None) is not None for part in parts for name in settings)
+    names = X.feature_names if isinstance(X, Sequences) else None
+    if (
+        reads
+        or any(isinstance(part, TokenSequencer) for part in parts)
+        or (names is not None and "token" in names)
+    ):
+        raise ValueError(
+            "history_importance permutes the values of features at a lag, and tokens have none: a "
+            "word in the place of another text's makes no text. To see which words count, compare "
+            "what the model predicts with a word and without it, such as "
+            "model.predict_proba([text, text.replace(word, '')])."
+        )
+
+
 def _sequences_of(model: BaseEstimator, X: Any) -> tuple[Sequences, BaseEstimator]:
     """Sequences that a model makes of X, and the part of it that reads them."""
     if not is_table(X):
@@ -244,6 +266,7 @@ def _draw_samples(
     random: np.random.RandomState,
 ) -> tuple[Sequences, ArrayLike, dict[str, np.ndarray]]:
     """Some of the sequences, which now share no step, their targets, and weights if there are."""
+    y, sample_weight = plain(y), plain(sample_weight)
     check_consistent_length(sequences, y, sample_weight)
     rows = np.arange(len(sequences))
     weights = None

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from sklstm._data.arrays import plain_array
 from sklstm._data.frames import lay_out
 from sklstm._tables.windower import SequenceWindower
 from sklstm.inspection import windowers_in
@@ -180,7 +181,7 @@ class _Table(NamedTuple):
         windowers = windowers_in(model)
         shape = None
         if not isinstance(X, pd.DataFrame):
-            X = np.asarray(X)
+            X = plain_array(X)
             shape = X.shape
             X = pd.DataFrame(X.reshape(len(X), -1) if X.ndim > 1 else X)
         elif series is None and windowers:

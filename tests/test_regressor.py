@@ -316,7 +316,7 @@ BAD_DATA = {
     "empty array": (X3[:0], Y[:0], "0 sequences in X|Found array with 0 sample"),
     "empty list": ([], [], "Expected 2D array|0 sample"),
     "ragged features": ([X3[0], X3[1, :, :1]], Y[:2], "Sequence 1 has 1 features, .* 2"),
-    "ragged 1-D": ([np.ones(3), np.ones(4)], Y[:2], r"x\[:, None\]"),
+    "ragged 1-D": ([np.ones(3), np.ones(4)], Y[:2], r"reshape\(x, \(-1, 1\)\)"),
     "4-D": (X3[None], Y[:1], "dim 4|ndim|dimension"),
     "texts in a table": (
         pd.DataFrame({"sky": ["grey"] * 60}),
@@ -376,7 +376,7 @@ def test_validation_data_of_another_kind():
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"y_val": Y}, "need X_val"), ({"X_val": X3}, "y_val|requires y")],
+    [({"y_val": Y}, "without X_val"), ({"X_val": X3}, "y_val|requires y")],
 )
 def test_incomplete_validation_data(given, message):
     with pytest.raises(ValueError, match=message):

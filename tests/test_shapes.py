@@ -374,7 +374,7 @@ def test_missing_values_that_cannot_be_filled():
     X[:, :, 1] = np.nan
     with pytest.raises(ValueError, match="Feature 1 is missing in every training step"):
         regressor(missing="mask").fit(X, y)
-    with pytest.raises(ValueError, match="or let missing='mask' tell the network"):
+    with pytest.raises(ValueError, match="let missing='mask' tell the network, or fill them"):
         regressor().fit(X, y)
     X[:, :, 1] = np.inf
     with pytest.raises(ValueError, match="contains infinity"):

@@ -1,11 +1,11 @@
 """What every public estimator has. Think twice before adding anything."""
 
-import warnings
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 
+from sklstm._data.warning import SavedVersionWarning, warn
 from sklstm._version import __version__
 
 __all__ = ["SITE", "SequenceEstimator"]
@@ -37,12 +37,11 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
         state = dict(state)
         version = state.pop("_sklstm_version", __version__)
         if version != __version__:
-            warnings.warn(
+            warn(
                 f"This {type(self).__name__} was saved by sklstm {version} and is loaded by sklstm "
                 f"{__version__}, which may read it wrongly: fit it anew, or load it with "
                 f"sklstm {version}.",
-                UserWarning,
-                stacklevel=2,
+                SavedVersionWarning,
             )
         super().__setstate__(state)
 

@@ -27,6 +27,12 @@ NANOSECONDS = (*DATES, "duration")
 DATE_AS_TEXT = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d.*)?")
 
 
+CURE_OF_ORDER = (
+    "Sort the table by time and drop duplicates; if it holds several series name them with "
+    "series=; if the index is no time and the rows are in order use reset_index(drop=True)."
+)
+
+
 class Layout(NamedTuple):
     """The parts of a table.
 
@@ -220,13 +226,15 @@ class Rows(NamedTuple):
         step = self.steps[place]
         return step.item() if ((self.steps == step) | self.is_first).all() else None
 
-    def check_time(self, times):
+    def check_time(self, times, cure=CURE_OF_ORDER):
         """Refuse time, if there is any, that does not increase within a series.
 
         Parameters
         ----------
         times : pandas.Index of length n_rows, or None
             Time of the rows in their old places, for the message.
+        cure : str
+            What to do, for the message.
 
         Raises
         ------
@@ -242,9 +250,7 @@ class Rows(NamedTuple):
         raise ValueError(
             f"Time must increase within a series, but row {row} (counted from 0; time "
             f"{times[row]}) follows row {before} ({times[before]}), as do {len(wrong) - 1} more. "
-            "Sort the table by time and drop duplicates; if it holds several series name them "
-            "with series=; if the index is no time and the rows are in order use "
-            "reset_index(drop=True)."
+            f"{cure}"
         )
 
 
@@ -285,7 +291,8 @@ def numeric_columns(table):
                 f"Column {name!r} of X has the dtype {column.dtype} and holds "
                 f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
                 "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
-                "identifiers to the index."
+                "identifiers to the index. Texts to read word by word go through a TokenSequencer: "
+                f"X[{name!r}]."
             )
     return numeric
 

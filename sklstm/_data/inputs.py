@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+from sklstm._data.arrays import plain
 from sklstm._data.frames import Layout, lay_out, numeric_columns
 from sklstm._data.sequences import Sequences
 
@@ -14,7 +15,6 @@ __all__ = [
     "FLOATS",
     "as_sequences",
     "feature_values",
-    "from_torch",
     "has_known_names",
     "is_table",
     "kind_of_table",
@@ -50,9 +50,8 @@ def as_sequences(
     ValueError
         If X is empty, not numeric, or has other features than the X of `fit`.
     """
-    X = from_torch(X)
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
-        X = list(X)  # recordings of different lengths, as an array of arrays
+    X = plain(X)
+    _refuse_texts(estimator, X)
     if tokens and not isinstance(X, Sequences):
         X = Sequences.from_tokens(X)
     elif is_table(X):
@@ -71,7 +70,7 @@ def as_sequences(
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     if tokens:  # there is one feature, whatever its name
-        X = Sequences(X.values, X.starts, X.lengths, X.series)
+        X = Sequences(X.values, X.starts, X.lengths, X.series, index=X.index)
     _check_features(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
@@ -81,23 +80,6 @@ def as_sequences(
             "embedding_dim or embedding_weights to read them."
         )
     return X
-
-
-def from_torch(X: Any) -> Any:
-    """Turn a tensor of torch into an array; scikit-learn's array API would keep it a tensor.
-
-    Parameters
-    ----------
-    X : object
-        Anything.
-
-    Returns
-    -------
-    object
-        An array if X is a tensor, on whatever device; else X as it is.
-    """
-    is_tensor = type(X).__module__.partition(".")[0] == "torch" and hasattr(X, "numpy")
-    return X.numpy(force=True) if is_tensor else X
 
 
 def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tuple[Any, Layout]:
@@ -117,7 +99,7 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     layout : Layout
         Its parts. Only a table of pandas has an index.
     """
-    X = from_torch(X)
+    X = plain(X)
     if isinstance(X, pd.DataFrame):
         return X, lay_out(X, series, time)
     if not hasattr(X, "to_pandas"):
@@ -173,6 +155,7 @@ def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
             if values.dtype in FLOATS:
                 return values
     table = numeric_columns(table)
+    _refuse_texts(estimator, table)
     return check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=estimator)
 
 
@@ -212,14 +195,48 @@ def is_table(X: Any) -> bool:
     if isinstance(X, Sequences) or getattr(X, "ndim", None) == 3:
         return False
     if isinstance(X, (list, tuple)) and len(X):
-        first = X[0]
-        if getattr(first, "ndim", None) == 1 and len({len(x) for x in X}) > 1:
+        if all(_ndim(x) == 1 for x in X) and len({len(x) for x in X}) > 1:
             raise ValueError(
-                "X is a list of 1-D arrays of different lengths. A sequence has the shape "
-                "(n_steps, n_features): for sequences of one feature pass [x[:, None] for x in X]."
+                "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
+                "(n_steps, n_features): for sequences of one feature pass "
+                "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an "
+                "embedding_dim."
             )
-        return np.ndim(first) != 2
+        return max(map(_ndim, X)) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
+
+
+def _ndim(x: Any) -> int:
+    """Number of dimensions, of lists by their first entries, as they may differ in length."""
+    if isinstance(x, (list, tuple)):
+        return 1 + (_ndim(x[0]) if len(x) else 0)
+    return getattr(x, "ndim", 0)
+
+
+def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:
+    """Say what makes sequences of texts, or of lists of words."""
+    first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
+    if isinstance(X, (np.ndarray, pd.Series)) and X.ndim == 1 and X.dtype.kind in "OSU":
+        first = next(iter(X), None)
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OSU" and X.size:
+        first = X[0].tolist()
+    of_words = isinstance(first, (list, tuple)) and len(first) and isinstance(first[0], str)
+    text: Any = first[0] if of_words and first is not None else first
+    if not isinstance(text, str) or (of_words and _is_number(text)):
+        return
+    raise ValueError(
+        f"X holds {'lists of words' if of_words else 'texts'} such as {text[:40]!r}, and "
+        f"{_name(estimator)} reads numbers: put a TokenSequencer{'(analyzer=list)' * of_words} in "
+        "front, and give the LSTM estimator an embedding_dim."
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_tokens(sequences: Sequences) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+
+from sklstm._data.arrays import plain_array
 
 __all__ = ["INDEPENDENT", "SequenceParts"]
 
@@ -16,15 +19,22 @@ class SequenceParts:
     """The parts of `Sequences`, and its measures in words of an array."""
 
     def __init__(
-        self, values: Any, starts: Any, lengths: Any, series: Any = None, feature_names: Any = None
+        self,
+        values: Any,
+        starts: Any,
+        lengths: Any,
+        series: Any = None,
+        feature_names: Any = None,
+        index: Any = None,
     ):
-        self.values = np.asarray(values)
+        self.values = plain_array(values)
         self.starts = np.asarray(starts, dtype=np.int64)
         self.lengths = np.asarray(lengths, dtype=np.int32)
         if series is None:
             series = np.full(len(self.starts), INDEPENDENT)
         self.series = np.asarray(series, dtype=np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
+        self.index = index if index is None else pd.Index(index)
         self._check()
 
     def _check(self) -> None:
@@ -41,6 +51,8 @@ class SequenceParts:
             raise ValueError(
                 f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
             )
+        if self.index is not None and len(self.index) != len(self):
+            raise ValueError(f"index has {len(self.index)} entries for {len(self)} sequences.")
         outside = self.starts > len(self.values) - self.lengths
         outside |= self.starts < 0
         outside |= self.lengths < 0

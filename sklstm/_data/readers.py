@@ -8,11 +8,28 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from sklstm._data.arrays import plain
 from sklstm._data.frames import Rows, lay_out, numeric_columns
 from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names
+from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["SequenceReaders"]
+
+
+ROWS_ARE_ALIKE = (
+    " All have as many rows: if features come before steps, as aeon and sktime keep them, "
+    "Sequences.from_arrays(X, channels_first=True) reads them."
+)
+
+
+CURE_OF_FRAME = (
+    "table.sort_values() by the time puts rows in order; drop duplicates. If the index is no time "
+    "and the rows are in order use reset_index(drop=True)."
+)
+
+FEWEST_STEPS = 4
+"""Steps that follow another one, from which on a column may be taken for a counter of steps."""
 
 
 class SequenceReaders(SequenceParts):
@@ -72,6 +89,7 @@ class SequenceReaders(SequenceParts):
         """
         if padding not in (None, "nan"):
             raise ValueError(f"padding must be None or 'nan', got {padding!r}.")
+        arrays = plain(arrays)
         if channels_first:
             arrays = [np.asarray(array).T for array in arrays]
         if getattr(arrays, "ndim", None) == 3:
@@ -130,7 +148,15 @@ class SequenceReaders(SequenceParts):
         return cls(values, np.cumsum(lengths) - lengths, lengths, feature_names=["token"])
 
     @classmethod
-    def from_frame(cls, table: pd.DataFrame, by: str | list[str], target: str | None = None) -> Any:
+    def from_frame(
+        cls,
+        table: Any,
+        by: str | list[str],
+        target: str | None = None,
+        *,
+        time: str | None = None,
+        per_step: bool = False,
+    ) -> Any:
         """Make one independent sequence of the rows of each id of a long table.
 
         For recordings that are stored one below the other, with an id. A row is a step of one
@@ -139,27 +165,39 @@ class SequenceReaders(SequenceParts):
 
         Parameters
         ----------
-        table : DataFrame of shape (n_rows, n_columns)
+        table : DataFrame of pandas, Polars or pyarrow, shape (n_rows, n_columns)
             One row a step. Rows of different ids may be interleaved; those of one id are in time
-            order, which an index of dates, periods or integers has to confirm.
+            order, which `time` has to confirm.
         by : str or list of str
             Columns or index levels that name the sequence a row belongs to.
         target : str, default=None
-            Column with the label of a sequence, the same in all its rows.
+            Column with the label of a sequence, the same in all its rows; or with `per_step` that
+            of each step. It is no feature.
+        time : str, default=None
+            Column or index level with the time of a step, dates or numbers. It is no feature.
+            `None`: the index, if it holds dates, periods or integers.
+        per_step : bool, default=False
+            Whether `target` has a label, number or weight for each step, for ``pooling=None``.
 
         Returns
         -------
         sequences : Sequences
-            In the order in which the ids appear first. The features are the columns but `by` and
-            `target`.
-        labels : Series of length n_sequences
-            Label of each sequence, indexed by id; only if `target` is given.
+            In the order in which the ids appear first, which are their index. The features are the
+            columns but `by`, `time` and `target`.
+        labels : Series of length n_sequences, or ndarray or list of ndarray
+            Only if `target` is given: label of each sequence, indexed by id. With `per_step` an
+            array (n_sequences, n_steps), or a list of arrays (n_steps_i,) if lengths differ.
 
         Raises
         ------
         ValueError
             If a name is unknown, an id is missing, a feature is not numeric, time goes back, or
             a sequence has several labels; the message names it.
+
+        Warns
+        -----
+        DataWarning
+            If a column numbers the steps of each sequence, in another order than that of the rows.
 
         See Also
         --------
@@ -179,21 +217,30 @@ class SequenceReaders(SequenceParts):
         >>> labels.to_dict()
         {'a': 'Ann', 'b': 'Bo'}
         """
-        layout = lay_out(table.drop(columns=[] if target is None else target), by, role="by")
+        table = table.to_pandas() if hasattr(table, "to_pandas") else table
+        _check_frame(table, target, per_step=per_step)
+        no_feature = [] if target is None else [target]
+        layout = lay_out(table.drop(columns=no_feature), by, time, role="by")
         codes, ids = pd.factorize(layout.keys)
         rows = Rows.arrange(codes, layout.stamps)
-        rows.check_time(layout.times)
+        rows.check_time(layout.times, CURE_OF_FRAME)
+        _check_dates(layout.features)
         features = numeric_columns(layout.features)
+        _warn_of_other_order(features, codes, rows)
         lengths = np.bincount(codes, minlength=len(ids))
         sequences = cls(
             features.to_numpy().take(rows.order, axis=0),
             np.cumsum(lengths) - lengths,
             lengths,
             feature_names=features.columns,
+            index=ids,
         )
         if target is None:
             return sequences
         labels = table[target].to_numpy()
+        if per_step:
+            parts = np.split(labels[rows.order], np.cumsum(lengths)[:-1])
+            return sequences, np.stack(parts) if (lengths == lengths[0]).all() else parts
         first = rows.order[rows.is_first]
         label_codes = pd.factorize(labels)[0]
         other = np.flatnonzero(label_codes[first][codes] != label_codes)
@@ -201,7 +248,8 @@ class SequenceReaders(SequenceParts):
             row = other[0]
             raise ValueError(
                 f"Sequence {ids[codes[row]]!r} has several labels in {target!r}: "
-                f"{labels[first[codes[row]]]!r} and, in row {row}, {labels[row]!r}."
+                f"{labels[first[codes[row]]]!r} and, in row {row}, {labels[row]!r}. If each step "
+                "has its own, per_step=True returns them for pooling=None."
             )
         return sequences, pd.Series(labels[first], index=ids, name=target)
 
@@ -263,12 +311,14 @@ class SequenceReaders(SequenceParts):
             series.append(
                 np.where(part.series < 0, INDEPENDENT, part.series + series_offsets[position])
             )
+        indexes = [part.index for part in parts if part.index is not None]
         return cls(
             containers[0] if len(containers) == 1 else np.concatenate(containers),
             np.concatenate(starts),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate(series),
             parts[0].feature_names,
+            indexes[0].append(indexes[1:]) if len(indexes) == len(parts) else None,
         )
 
 
@@ -289,7 +339,7 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
                 f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
                 f"{None if names is None else list(names)}."
             )
-    arrays = [np.asarray(array) for array in arrays]
+    arrays = [_block(array, number) for number, array in enumerate(arrays)]
     for number, array in enumerate(arrays):
         if array.ndim != 2:
             raise ValueError(
@@ -300,13 +350,65 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(
                 f"Sequence {number} has {array.shape[1]} features, sequence 0 has "
                 f"{arrays[0].shape[1]}: every sequence needs the same features in its columns."
+                + (ROWS_ARE_ALIKE if len({len(array) for array in arrays}) == 1 else "")
             )
     return np.concatenate(arrays), np.array([len(array) for array in arrays])
 
 
+def _check_frame(table: Any, target: str | None, *, per_step: bool) -> None:
+    """Refuse what is no DataFrame, and a target that it has not."""
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(
+            f"from_frame reads a DataFrame, got {type(table).__name__}: from_arrays reads arrays "
+            "and lists of them."
+        )
+    if target is None and per_step:
+        raise ValueError("per_step=True needs target=: the column with the labels of the steps.")
+    if target is not None and target not in table.columns:
+        raise ValueError(f"target={target!r} is no column of the table: {list(table.columns)}.")
+
+
+def _check_dates(features: pd.DataFrame) -> None:
+    """Refuse a column of dates, which is the time of the steps."""
+    for name, column in features.items():
+        if isinstance(pd.Index(column[:0]), (pd.DatetimeIndex, pd.PeriodIndex)):
+            raise ValueError(
+                f"Column {name!r} holds dates, which are no numbers: time={name!r} makes them the "
+                "time of the steps, and checks their order; else leave the column out."
+            )
+
+
+def _warn_of_other_order(features: pd.DataFrame, codes: np.ndarray, rows: Rows) -> None:
+    """Say that a column counts the steps of each sequence, but rows come in another order."""
+    follows = ~rows.is_first[1:]
+    if follows.sum() < FEWEST_STEPS:
+        return
+    for name, column in features.items():
+        values = column.to_numpy(np.float64, na_value=np.nan)[rows.order]
+        ordered = values[np.lexsort((values, codes[rows.order]))]
+        step, given = (np.diff(x)[follows] for x in (ordered, values))
+        if step[0] > 0 and np.allclose(step, step[0], rtol=1e-6, atol=0) and (given < 0).any():
+            warn(
+                f"Column {name!r} numbers the steps of each sequence, and rows come in another "
+                f"order: a sequence is read in that of its rows. table.sort_values({name!r}) puts "
+                f"them in order, and time={name!r} checks it.",
+                DataWarning,
+            )
+
+
+def _block(array: Any, number: int) -> np.ndarray:
+    """One sequence, whose steps must have as many numbers each."""
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise ValueError(
+            f"Sequence {number} has steps of different numbers of features: {error}"
+        ) from error
+
+
 def _flatten_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 1-D arrays of tokens."""
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else tokens
+    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
     arrays = [np.asarray(row) for row in rows]
     for number, array in enumerate(arrays):
         if array.ndim == 0:

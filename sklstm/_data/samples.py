@@ -1,6 +1,5 @@
 """Training data, read once, and the part of them that validates."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,9 +8,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
+from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import flatten_steps, flatten_weights, has_no_label, histories_of_steps
+from sklstm._data.warning import DroppedDataWarning, warn
 
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
@@ -208,6 +209,7 @@ def read_samples(
     ValueError
         If the parts do not fit each other, or nothing is to be learned.
     """
+    y, sample_weight = plain(y), plain(sample_weight)
     if _num_samples(y) != len(sequences):
         raise ValueError(
             f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
@@ -215,6 +217,7 @@ def read_samples(
         )
     if is_unlabelled is not None:
         return _read_steps(sequences, y, sample_weight, is_unlabelled)
+    _refuse_targets_of_steps(y)
     rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
     if sample_weight is not None:
         weight = _checked_weight(sample_weight, len(sequences))
@@ -222,6 +225,23 @@ def read_samples(
     if len(rows) < len(sequences):
         sequences, y, weight = sequences[rows], _safe_indexing(y, rows), weight[rows]
     return GivenSamples(sequences, y, weight, rows, rows)
+
+
+def _refuse_targets_of_steps(y: Any) -> None:
+    """Say what predicts at every step."""
+    shape = y.shape if getattr(y, "ndim", 0) > 2 else None
+    if isinstance(y, (list, tuple)) and any(
+        issubclass(kind, (list, tuple, np.ndarray)) for kind in set(map(type, y))
+    ):
+        parts = [np.asarray(part, dtype=object) for part in y]
+        if len({part.shape for part in parts}) > 1 or parts[0].ndim > 1:
+            shape = f"{parts[0].shape} and so on in a list"
+    if shape is not None:
+        raise ValueError(
+            f"y has the shape {shape}: one entry a step, it seems, and one target a sequence is "
+            "learned: (n_sequences,) or (n_sequences, n_outputs). With pooling=None LSTMRegressor "
+            "and LSTMClassifier learn and predict at every step."
+        )
 
 
 def _read_steps(
@@ -257,12 +277,11 @@ def _warn_of_no_label(flat: np.ndarray) -> None:
     """Say how many steps are left out for a number that may be meant as a label."""
     left_out = (flat == -1).sum() if flat.dtype.kind == "i" else 0
     if left_out:
-        warnings.warn(
+        warn(
             f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
             "-1 is a label like the others, give it another name: y + 1, or texts. If not, NaN or "
             "None in its place say so without this warning.",
-            UserWarning,
-            stacklevel=6,
+            DroppedDataWarning,
         )
 
 

@@ -36,6 +36,9 @@ class Sequences(SequenceReaders):
         series, time order is the order of ``starts + lengths``. `None`: all independent.
     feature_names : array-like of str, shape (n_features,), default=None
         Names of the columns of ``values``.
+    index : pandas.Index of length n_sequences, default=None
+        Name of each sequence: the index of the rows of a DataFrame, of which they were made. Tables
+        of them have it again. It does not count when sequences are compared.
 
     Raises
     ------
@@ -77,9 +80,11 @@ class Sequences(SequenceReaders):
         if isinstance(key, Integral):
             start, length = self.starts[key], self.lengths[key]
             return self.values[start : start + length]
-        return Sequences(
-            self.values, self.starts[key], self.lengths[key], self.series[key], self.feature_names
-        )
+        parts = self.starts[key], self.lengths[key], self.series[key]
+        index = self.index
+        if index is not None:
+            index = index[key] if isinstance(key, slice) else index[np.arange(len(self))[key]]
+        return Sequences(self.values, *parts, self.feature_names, index)
 
     def __eq__(self, other):
         if not isinstance(other, Sequences):
@@ -121,7 +126,8 @@ class Sequences(SequenceReaders):
 
     def __reduce__(self):
         part = self.compact()
-        return Sequences, (part.values, part.starts, part.lengths, part.series, part.feature_names)
+        parts = part.values, part.starts, part.lengths, part.series
+        return Sequences, (*parts, part.feature_names, part.index)
 
     def to_dense(self, n_steps=None):
         """Copy the sequences into one dense array.
@@ -341,6 +347,7 @@ class Sequences(SequenceReaders):
             self.lengths,
             self.series,
             self.feature_names,
+            self.index,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 
@@ -105,6 +106,7 @@ def flatten_steps(
     >>> flatten_steps([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]], lengths=np.array([2, 3]))
     array([1., 2., 3., 4., 5.])
     """
+    y = plain(y)
     if isinstance(y, Sequences):
         given, flat = y.lengths.astype(np.int64), y.flat()
         flat = flat[:, 0] if y.n_features == 1 else flat
@@ -226,6 +228,7 @@ def score_steps(
     float
         What the metric says.
     """
+    y_true, sample_weight = plain(y_true), plain(sample_weight)
     if np.ndim(y_pred[0]) == 0:
         return _score_rows(metric, np.asarray(y_true), np.asarray(y_pred), sample_weight, params)
     lengths = np.array([len(part) for part in y_pred])

@@ -1,14 +1,20 @@
 """Mistakes that make a fit worthless without an error: said before it begins."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.multiclass import type_of_target
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.warning import DataWarning, warn
 
-__all__ = ["warn_of_known_target", "warn_of_rows_in_time"]
+__all__ = [
+    "warn_of_known_target",
+    "warn_of_labels_of_steps",
+    "warn_of_one_step",
+    "warn_of_rows_in_time",
+]
 
 MIN_ROWS = 10
 
@@ -25,19 +31,18 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
 
     Warns
     -----
-    UserWarning
+    DataWarning
         If the index of the table has dates.
     """
     if not isinstance(X, pd.DataFrame):
         return
     levels = [X.index.get_level_values(level) for level in range(X.index.nlevels)]
     if any(isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex)) for level in levels):
-        warnings.warn(
+        warn(
             f"{name} gets a table whose rows are in time, and reads each row as a sequence of one "
             "step, without the rows before it. Is a SequenceWindower missing? If rows have nothing "
             "to do with each other, reset_index(drop=True) says so.",
-            UserWarning,
-            stacklevel=5,
+            DataWarning,
         )
 
 
@@ -53,7 +58,7 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
 
     Warns
     -----
-    UserWarning
+    DataWarning
         If a column of the target is, in every row of a table, the last value of a feature.
     """
     sequences, y = samples.sequences, np.asarray(samples.y)
@@ -69,15 +74,71 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
             if _same(value[few], target[few]) and _same(value, target):
                 names = sequences.feature_names
                 which = feature if names is None else repr(names[feature])
-                warnings.warn(
+                warn(
                     f"{name} is to predict y from histories that end with y itself: feature "
                     f"{which} in the last step of each history is the target of the row. Any score "
                     "of it means nothing. To predict what comes, give the SequenceWindower a "
                     "horizon (horizon=1: from the rows before); else leave the feature out of X.",
-                    UserWarning,
-                    stacklevel=5,
+                    DataWarning,
                 )
                 return
+
+
+def warn_of_one_step(samples: GivenSamples, name: str) -> None:
+    """Say that each sequence has but one step, with nothing before it.
+
+    Parameters
+    ----------
+    samples : GivenSamples
+        Training samples, that are no table.
+    name : str
+        Name of the estimator.
+
+    Warns
+    -----
+    DataWarning
+        If independent sequences are all of one step of several features: often the steps of one
+        feature, in the layout of aeon and sktime.
+    """
+    sequences = samples.sequences
+    if sequences.n_features < 2 or (sequences.lengths != 1).any() or (sequences.series >= 0).any():
+        return
+    warn(
+        f"{name} gets sequences of one step of {sequences.n_features} features, so that there is "
+        f"nothing to remember. If they are {sequences.n_features} steps of one feature, as aeon "
+        "and sktime keep them, Sequences.from_arrays(X, channels_first=True) reads them; if each "
+        "sequence is one step, X[:, 0] is a table and says so.",
+        DataWarning,
+    )
+
+
+def warn_of_labels_of_steps(samples: GivenSamples, name: str) -> None:
+    """Say that labels of steps are read as several labels of a sequence.
+
+    Parameters
+    ----------
+    samples : GivenSamples
+        Training samples of a classifier.
+    name : str
+        Name of the estimator.
+
+    Warns
+    -----
+    DataWarning
+        If `y` has a column for each step of independent sequences of one length.
+    """
+    sequences, shape = samples.sequences, np.shape(samples.y)
+    n_columns = shape[1] if len(shape) == 2 and samples.steps is None else 0
+    if n_columns < 2 or (sequences.lengths != n_columns).any() or (sequences.series >= 0).any():
+        return
+    if type_of_target(samples.y, input_name="y") != "multilabel-indicator":
+        return
+    warn(
+        f"{name} reads y of the shape {shape} as {n_columns} labels that a sequence may have or "
+        f"not, and each sequence has {n_columns} steps. If y has a label for each step, "
+        "pooling=None learns and predicts them.",
+        DataWarning,
+    )
 
 
 def _same(value: np.ndarray, target: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import Interval, RealNotInt, validate_parameter_constraints
 
+from sklstm._data.arrays import plain
 from sklstm._data.frames import lay_out
 from sklstm._estimators.forecaster import SequenceForecaster
 from sklstm._estimators.foretelling import Foretold
@@ -232,6 +233,7 @@ def _of_pipeline(
             "with a SequenceWindower whose horizon is at least 1 (of a search its best_estimator_)."
         )
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
+    y = plain(y)
     check_consistent_length(X, y)
     layout = None
     if isinstance(X, pd.DataFrame):

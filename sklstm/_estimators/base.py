@@ -1,23 +1,29 @@
 """What the estimators share: parameters, fit, predict, state."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.inputs import as_sequences, from_torch, is_table
+from sklstm._data.arrays import plain
+from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import score_steps, score_targets, unflatten_steps
-from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
+from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
+from sklstm._data.traps import (
+    warn_of_known_target,
+    warn_of_labels_of_steps,
+    warn_of_one_step,
+    warn_of_rows_in_time,
+)
+from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
@@ -104,7 +110,9 @@ class BaseLSTM(Learned):
         With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
         callbacks do not hear.
         """
+        _check_validation(*validation)
         plan = self._plan(**changes)
+        given, validation = _plain(*given), _plain(*validation)
         earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
@@ -157,14 +165,17 @@ class BaseLSTM(Learned):
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         without_target = type(self)._has_no_target if plan.per_step else None
-        y, sample_weight = from_torch(y), from_torch(sample_weight)
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
         if reset:
             warn_of_known_target(samples, name)
+            if is_classifier(self):
+                warn_of_labels_of_steps(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
+            else:
+                warn_of_one_step(samples, name)
         return samples
 
     def _split(
@@ -186,10 +197,11 @@ class BaseLSTM(Learned):
                     "table, the other holds sequences. Put X_val through the same steps as X; in "
                     "a Pipeline, transform_input=['X_val'] does."
                 )
-            given = self._read_samples(reader, plan, X_val, y_val, weight_val, reset=False)
-            return TrainingData(train, head.encoded(given))
-        if y_val is not None or weight_val is not None:
-            raise ValueError("y_val and sample_weight_val need X_val.")
+            try:
+                given = self._read_samples(reader, plan, X_val, y_val, weight_val, reset=False)
+                return TrainingData(train, head.encoded(given))
+            except ValueError as error:
+                raise ValueError(f"X_val and y_val, read as X and y: {error}") from error
         if not plan["early_stopping"]:
             return TrainingData(train)
         strata = None if train.of_steps else head.strata(train.target)
@@ -200,13 +212,12 @@ class BaseLSTM(Learned):
         """Answer for each row of X, or each step: what methods of the head make of outputs."""
         check_is_fitted(self)
         fitted, name = self._fitted, type(self).__name__
-        tokens = fitted.scaling.n_tokens is not None
+        tokens, X = fitted.scaling.n_tokens is not None, plain(X)
         if not tokens and is_table(X) and not fitted.reads_table:
-            warnings.warn(
+            warn(
                 f"{name} was fitted on sequences and now gets a table, of which it "
                 "reads each row as a sequence of one step. Is a SequenceWindower missing?",
-                UserWarning,
-                stacklevel=3,
+                DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
@@ -219,7 +230,7 @@ class BaseLSTM(Learned):
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score what is predicted by a metric of flat arrays."""
         check_is_fitted(self)
-        predicted, sample_weight = self.predict(X), from_torch(sample_weight)
+        predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)
@@ -227,6 +238,13 @@ class BaseLSTM(Learned):
             rows = np.flatnonzero(sample_weight)  # as in `fit`, a row of weight 0 needs no target
             y, predicted = _safe_indexing(y, rows), predicted[rows]
             sample_weight = np.asarray(sample_weight)[rows]
+        missing = has_no_number(np.asarray(y))
+        if missing.any():
+            raise ValueError(
+                f"y has no value in {missing.sum()} of the rows that count in the score, the first "
+                f"of them row {missing.argmax()} (counted from 0): give such rows sample_weight 0, "
+                "or leave them out. sklstm.per_step makes a metric that does."
+            )
         if not is_regressor(self):
             return metric(y, predicted, sample_weight=sample_weight)
         return score_targets(metric, np.asarray(y), predicted, sample_weight=sample_weight)
@@ -320,6 +338,19 @@ class BaseLSTM(Learned):
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
+
+
+def _check_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
+    """Refuse validation data without their other half."""
+    if X_val is not None and y_val is None:
+        raise ValueError("X_val came without y_val: give both, to validate on them, or neither.")
+    if X_val is None and not (y_val is None and sample_weight_val is None):
+        came = "y_val" if y_val is not None else "sample_weight_val"
+        raise ValueError(f"{came} came without X_val: give X_val and y_val, or none of them.")
+
+
+def _plain(X: Any, y: Any, sample_weight: Any) -> Given:
+    return plain(X), plain(y), plain(sample_weight)
 
 
 def _is_table(plan: Plan, X: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, Self
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.ahead import SETTLED, RowsAhead, series_in_words
 from sklstm._estimators.bands import Band, first_bands
 from sklstm._estimators.foretelling import best_of, foretell, learn, tells_quantiles
@@ -207,11 +207,10 @@ class SequenceForecaster(RowsAhead):
             raise ValueError("No window without NaN has known steps behind it: fill y first.")
         n_lost = (windows.complete() & ~usable).sum()
         if n_lost:
-            warnings.warn(
+            warn(
                 f"{n_lost} of {len(usable)} windows hold NaN, or a step behind them does: they are "
                 "left out.",
-                UserWarning,
-                stacklevel=3,
+                DroppedDataWarning,
             )
         self._calibrate(windows, usable)
         self.estimator_ = learn(self.estimator, windows.take(usable), self.per_target_)

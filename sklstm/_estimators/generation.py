@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.arrays import plain, plain_array
 from sklstm._data.sequences import Sequences
 from sklstm._tables.tokens import TokenSequencer
 
@@ -113,7 +114,7 @@ def generate(
                 "temperature draws labels by their probabilities, and a regressor has none: leave "
                 "it None."
             )
-        numbers = np.asarray(start, dtype=float)
+        numbers = np.asarray(plain(start), dtype=float)
         steps = numbers[:, None] if numbers.ndim == 1 else numbers
         told = _go_on(steps, n_steps, window_size, _ask_regressor(model))
         return told[:, 0] if numbers.ndim == 1 else told
@@ -122,7 +123,7 @@ def generate(
         model, steps = model[1:], first.transform([start])[0][:, 0]
         steps_of = _tokens_of_words(first.vocabulary_, model.classes_)
     else:
-        steps = np.asarray(start)
+        steps = plain_array(start)
         steps_of = _steps_of_labels(model.classes_, steps)
     random = check_random_state(random_state)
     return _go_on(

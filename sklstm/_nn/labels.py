@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
@@ -281,7 +282,18 @@ def learn_labels(
             )
         table = check_array(y, dtype=np.float64, input_name="y")
         return LabelsHead(np.arange(table.shape[1]) if classes is None else np.unique(classes))
-    labels = np.unique(column_or_1d(y, warn=True) if classes is None else classes)
+    if y.ndim == 2 and y.shape[1] == 1:
+        warn(  # scikit-learn's checks of estimators look for its own words
+            "A column-vector y was passed when a 1d array was expected. Predictions will be 1-D; "
+            "y.ravel() is a y without this warning.",
+            DataConversionWarning,
+        )
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise ValueError(
+            f"y has the shape {y.shape}; expected one label a sample, or a table of zeros and "
+            "ones. If each step has its label, pooling=None learns and predicts them."
+        )
+    labels = np.unique(column_or_1d(y) if classes is None else classes)
     if len(labels) < 2:
         raise ValueError(
             f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "

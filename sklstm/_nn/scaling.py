@@ -330,10 +330,13 @@ def check_finite_steps(
     user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
     feature = int(np.flatnonzero(bad[step])[0])
     names = sequences.feature_names
-    cure = "fill or drop them first, for example with a SimpleImputer in front"
     is_missing = np.isnan(sequences.values[step, feature])
+    if sequences.series[user] >= 0 or sequences.max_length == 1:
+        cure = "fill or drop them first, for example with a SimpleImputer in front"
+    else:
+        cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
     if is_missing:
-        cure += ", or let missing='mask' tell the network"
+        cure = f"let missing='mask' tell the network, or {cure}"
     if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
         cure = (
             "whole steps are missing at an end of it, which looks like padding, and "

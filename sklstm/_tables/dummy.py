@@ -139,8 +139,16 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         samples = read_samples(sequences, y, sample_weight)
-        y = check_array(samples.y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = check_array(
+            samples.y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False, input_name="y"
+        )
         targets = y.reshape(len(y), -1)
+        bad = ~np.isfinite(targets).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"Input y contains NaN or infinity: in row {samples.rows[bad.argmax()]} (counted "
+                f"from 0) and {bad.sum() - 1} more. Drop such rows, or give them sample_weight 0."
+            )
         self.mean_ = np.average(targets, axis=0, weights=samples.weight)
         self._n_dimensions = y.ndim
         if self.strategy != "mean":

@@ -3,9 +3,11 @@
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
@@ -37,8 +39,8 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
     -----
     A missing step, before the start of a shorter sequence, is NaN. Gradient boosting takes that
     as it is; other estimators need an imputer behind the flattener. Of longer sequences than
-    those seen in `fit` the last `n_steps_` steps are kept. Sequences have no index, so that a
-    DataFrame by ``set_output`` counts its rows from 0.
+    those seen in `fit` the last `n_steps_` steps are kept. A DataFrame by ``set_output`` has the
+    index of the rows that the sequences were made of, so that it fits beside other columns.
 
     Examples
     --------
@@ -89,7 +91,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Copy the sequences into a table.
 
         Here the windows are copied: the table has a value for each row, lag and feature. For long
@@ -120,8 +122,12 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
                [nan, nan,  3., 30.]])
         """
         check_is_fitted(self)
-        dense = as_sequences(self, X, reset=False).to_dense(self.n_steps_)
-        return dense.reshape(len(dense), -1)
+        sequences = as_sequences(self, X, reset=False)
+        dense = sequences.to_dense(self.n_steps_)
+        table = dense.reshape(len(dense), -1)
+        if sequences.index is None or _get_output_config("transform", self)["dense"] != "pandas":
+            return table
+        return pd.DataFrame(table, index=sequences.index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns: feature and lag, ``t`` being the last step of the sequence.

@@ -1,37 +1,67 @@
 """LagSequencer: a table of lags becomes sequences."""
 
-from typing import Any, Self
+import re
+from numbers import Integral
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import TransformerMixin
+import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.arrays import plain
 from sklstm._data.inputs import FLOATS
 from sklstm._data.sequences import Sequences
+from sklstm._tables.maker import SequenceMaker
 
 __all__ = ["LagSequencer"]
 
+UNNAMED = "y"
+"""The feature of columns such as ``lag_1``."""
 
-class LagSequencer(TransformerMixin, SequenceEstimator):
-    """Turn a table with a column for each lag into sequences of one feature.
+FORMS = [
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        r"(?:(?P<feature>.+?)[_ .])?lag[_ ]?(?P<lag>-?\d+)(?P<unit>[a-z]*)",  # lag_1, x_lag_24h
+        r"lag[_ ]?(?P<lag>\d+)[_ .](?P<feature>.+)",  # lag1_x
+        r"(?P<feature>.*?)_?[(\[]t(?:-(?P<lag>\d+))?[)\]]",  # x(t-1), x[t]
+        r"(?:(?P<feature>.+?)[_ ])?t(?:-(?P<lag>\d+))",  # x_t-1, t-1
+        r"(?P<feature>.+)\.L(?P<lag>\d+)",  # x.L1
+        r"L(?P<lag>\d+)\.(?P<feature>.+)",  # L1.x
+    )
+]
+
+
+class LagSequencer(SequenceMaker):
+    """Turn a table with a column for each lag into sequences.
 
     For tables that other libraries made, which pass one row a prediction and one value a lag to a
     scikit-learn regressor. Anything else starts with a :class:`SequenceWindower`.
 
+    Columns with names say themselves which feature and lag they are, in whatever order: ``lag_1``,
+    ``lag1``, ``x_lag_1``, ``x_lag1``, ``lag_1_x``, ``x(t-1)``, ``x[t-1]``, ``x_t-1``, ``x.L1``. A
+    name that is no lag is refused. Of an array the parameters say it.
+
     Parameters
     ----------
-    newest : {"last", "first"}, default="last"
-        The column of the newest value. sktime and Darts put it last; skforecast, whose columns are
-        ``lag_1``, ``lag_2`` and so on, puts it first.
+    newest : {"last", "first"} or None, default=None
+        Where the newest value of a feature stands in an array. `None`: last, as sktime and Darts
+        put it. Names of columns must not contradict.
+    n_features : int, default=None
+        Number of features of an array. `None`: 1. Names of columns must not contradict.
+    order : {"by_feature", "by_lag"}, default="by_feature"
+        Whether an array of several features has all lags of the first one and then those of the
+        second, as sktime has them; or all features of a lag and then those of the next one, as
+        :class:`SequenceFlattener` has them. Names of columns do without.
 
     Attributes
     ----------
+    lags_ : ndarray of int, shape (n_steps,), or None
+        Lag of each step, the oldest first, by the names of the columns; None without names.
     n_features_in_ : int
-        Number of columns, the steps of a sequence.
+        Number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are texts.
 
@@ -42,33 +72,52 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
     Notes
     -----
     Steps of NaN before the first value of a row are left out, so that a row may be a shorter
-    history. Columns that are no lags, such as those of a calendar, would be read as lags: leave
-    them out.
+    history. Each feature needs a column for each lag.
+
+    ``set_output`` has no effect: sequences are no table.
 
     Examples
     --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklstm import LagSequencer, LSTMRegressor
-    >>> lags = [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0], [3.0, 4.0, 5.0]]
-    >>> LagSequencer().fit_transform(lags)
-    Sequences: 3 independent sequences of 3 steps, 1 features, float64
-    >>> model = make_pipeline(LagSequencer(newest="first"), LSTMRegressor(max_epochs=1))
+    >>> import pandas as pd
+    >>> from sklstm import LagSequencer
+    >>> lags = pd.DataFrame([[3.0, 2.0, 1.0], [4.0, 3.0, 2.0]], columns=["lag1", "lag2", "lag3"])
+    >>> LagSequencer().fit_transform(lags)[0].ravel()
+    array([1., 2., 3.])
+
+    An array, with all lags of a first feature, and then all of a second one:
+
+    >>> LagSequencer(n_features=2).fit_transform([[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]])[0]
+    array([[ 1., 10.],
+           [ 2., 20.],
+           [ 3., 30.]])
     """
 
-    _parameter_constraints = {"newest": [StrOptions({"last", "first"})]}
+    _parameter_constraints: dict = {
+        "newest": [StrOptions({"last", "first"}), None],
+        "n_features": [Interval(Integral, 1, None, closed="left"), None],
+        "order": [StrOptions({"by_feature", "by_lag"})],
+    }
 
-    def __init__(self, newest: str = "last"):
+    def __init__(
+        self,
+        newest: str | None = None,
+        *,
+        n_features: int | None = None,
+        order: str = "by_feature",
+    ):
         self.newest = newest
+        self.n_features = n_features
+        self.order = order
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the columns.
+        """Find out which feature and lag each column is.
 
-        There is nothing to learn; `transform` then refuses a table with other columns.
+        There is nothing else to learn; `transform` then refuses a table with other columns.
 
         Parameters
         ----------
-        X : table of shape (n_sequences, n_steps)
+        X : table of shape (n_sequences, n_steps * n_features)
             The lags.
         y : None
             Ignored.
@@ -78,20 +127,31 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
         LagSequencer
             The fitted transformer.
 
+        Raises
+        ------
+        ValueError
+            If the name of a column is no lag, a feature lacks a lag, or names contradict
+            parameters; the message names the columns.
+
         See Also
         --------
         SequenceWindower : For tables whose columns are no lags.
 
         Examples
         --------
+        >>> import pandas as pd
         >>> from sklstm import LagSequencer
-        >>> LagSequencer().fit([[1.0, 2.0, 3.0]]).n_features_in_
-        3
+        >>> table = pd.DataFrame({"x(t-1)": [1.0], "z(t-1)": [5.0], "x(t)": [2.0], "z(t)": [6.0]})
+        >>> LagSequencer().fit(table).get_feature_names_out()
+        array(['x', 'z'], dtype=object)
         """
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         self._read(X, reset=True)
+        self.lags_, self._names, self._places = None, None, self._places_by_order()
+        if hasattr(self, "feature_names_in_"):
+            self.lags_, self._names, self._places = self._places_by_name()
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -103,7 +163,7 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
 
         Parameters
         ----------
-        X : table of shape (n_sequences, n_steps)
+        X : table of shape (n_sequences, n_steps * n_features)
             The lags seen in `fit`.
 
         Returns
@@ -124,18 +184,150 @@ class LagSequencer(TransformerMixin, SequenceEstimator):
         (array([1., 2., 3.]), array([1., 2.]))
         """
         check_is_fitted(self)
-        lags = self._read(X, reset=False)
-        if self.newest == "first":
-            lags = lags[:, ::-1]
-        missing = np.isnan(lags).cumprod(axis=1).sum(axis=1)  # before the first value
-        n_rows, n_steps = lags.shape
-        starts = np.arange(n_rows) * n_steps + missing
-        return Sequences(lags.reshape(-1, 1), starts, n_steps - missing)
+        lags = self._read(X, reset=False)[:, self._places.ravel()]
+        n_steps, n_features = self._places.shape
+        steps = lags.reshape(-1, n_features)
+        is_missing = np.isnan(steps).all(axis=1).reshape(len(lags), n_steps)
+        missing = is_missing.cumprod(axis=1).sum(axis=1)  # before the first value
+        starts = np.arange(len(lags)) * n_steps + missing
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return Sequences(steps, starts, n_steps - missing, None, self._names, index)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features of a step, which are the columns of each sequence.
+
+        They are what stands beside the lags in the names of the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+            ``y`` where a column is but ``lag_1``; x0, x1, ... of an array.
+
+        See Also
+        --------
+        SequenceFlattener.get_feature_names_out : Names with lags.
+
+        Examples
+        --------
+        >>> from sklstm import LagSequencer
+        >>> LagSequencer(n_features=2).fit([[1.0, 2.0, 3.0, 4.0]]).get_feature_names_out()
+        array(['x0', 'x1'], dtype=object)
+        """
+        check_is_fitted(self)
+        if self._names is not None:
+            return self._names
+        return np.array([f"x{feature}" for feature in range(self._places.shape[1])], dtype=object)
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
+        X = plain(X)
         return validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=reset)
+
+    def _places_by_order(self) -> np.ndarray:
+        """Column of each step and feature, (n_steps, n_features), as the parameters say."""
+        n_features, columns = self.n_features or 1, np.arange(self.n_features_in_)
+        if len(columns) % n_features:
+            raise ValueError(
+                f"X has {len(columns)} columns, which are not as many for each of "
+                f"n_features={n_features} features."
+            )
+        by_lag = self.order == "by_lag"
+        places = columns.reshape(-1, n_features) if by_lag else columns.reshape(n_features, -1).T
+        return places[::-1] if self.newest == "first" else places
+
+    def _places_by_name(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lags and features by the names of the columns, and the column of each."""
+        names = self.feature_names_in_.tolist()
+        columns = _read_names(names)
+        features, lags = list(dict.fromkeys(c.feature for c in columns)), {c.lag for c in columns}
+        steps = sorted(lags, reverse=True)
+        place = {(c.lag, c.feature): number for number, c in enumerate(columns)}
+        for feature in features:
+            lacking = [lag for lag in steps if (lag, feature) not in place]
+            if lacking:
+                raise ValueError(
+                    f"The feature {feature!r} has no column of lag {lacking[0]} in X, and others "
+                    f"have: each feature needs the same lags, here {_in_words(steps)}. Leave out "
+                    f"{[names[n] for (_, f), n in place.items() if f == feature][:3]}, or add what "
+                    "lacks."
+                )
+        if self.n_features not in (None, len(features)):
+            raise ValueError(
+                f"n_features={self.n_features}, and the columns of X name {len(features)}: "
+                f"{features}. Leave n_features None: names of columns say it."
+            )
+        own = [column.lag for column in columns if column.feature == features[0]]
+        first, last = ("newest", "oldest") if own[0] < own[-1] else ("oldest", "newest")
+        if self.newest not in (None, "first" if first == "newest" else "last") and len(own) > 1:
+            raise ValueError(
+                f"newest={self.newest!r}, and by their names the first column of X, {names[0]!r}, "
+                f"is the {first} and the last the {last}. Leave newest None: names of columns say "
+                "it."
+            )
+        places = np.array([[place[lag, feature] for feature in features] for lag in steps])
+        return np.array(steps), np.array(features, dtype=object), places
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+class _Column(NamedTuple):
+    """What the name of a column says."""
+
+    feature: str
+    lag: int
+    unit: str
+
+
+def _read_names(names: list[str]) -> list[_Column]:
+    """Feature and lag of each column, or ValueError by name."""
+    found = [_read_name(name) for name in names]
+    others = [name for name, column in zip(names, found, strict=True) if column is None]
+    if others:
+        raise ValueError(
+            f"X has columns whose names are no lags, such as lag_1, x_lag_1 or x(t-1): "
+            f"{_in_words(others)}. Leave out what is no lag, such as a calendar or the code of a "
+            "series (a SequenceWindower reads these too, from the table of all steps). Lags of "
+            "another feature need names such as x_lag_1. If all columns are lags, give "
+            "X.to_numpy(), which newest=, n_features= and order= describe."
+        )
+    columns = [column for column in found if column is not None]
+    signs = {np.sign(column.lag) for column in columns}
+    if {-1, 1} <= signs:
+        ahead = [name for name, column in zip(names, columns, strict=True) if column.lag > 0]
+        raise ValueError(
+            f"Some columns of X have lags below 0, and {_in_words(ahead)} have them above, which "
+            "lie ahead: they are no history. Leave them out."
+        )
+    units = {column.unit for column in columns}
+    if len(units) > 1:
+        raise ValueError(f"The columns of X have lags in several units: {sorted(units)}.")
+    columns = [column._replace(lag=abs(column.lag)) for column in columns]
+    twice = pd.Index([column[:2] for column in columns], tupleize_cols=False).duplicated()
+    if twice.any():
+        raise ValueError(
+            f"The column {names[int(twice.argmax())]!r} of X has the feature and the lag of "
+            "another one: leave one of them out."
+        )
+    return columns
+
+
+def _read_name(name: str) -> _Column | None:
+    if name == "t":
+        return _Column(UNNAMED, 0, "")
+    for form in FORMS:
+        match = form.fullmatch(name)
+        if match is not None:
+            parts = {"unit": ""} | match.groupdict()
+            return _Column(parts["feature"] or UNNAMED, int(parts["lag"] or 0), parts["unit"])
+    return None
+
+
+def _in_words(items: list) -> str:
+    return ", ".join(map(repr, items[:5])) + (f" and {len(items) - 5} more" if items[5:] else "")

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
@@ -168,7 +169,13 @@ class Table(NamedTuple):
     is_first: np.ndarray
     n_carried: int
 
-    def histories(self, window_size: int, horizon: int, names: np.ndarray | None) -> Sequences:
+    def histories(
+        self,
+        window_size: int,
+        horizon: int,
+        names: np.ndarray | None,
+        index: pd.Index | None = None,
+    ) -> Sequences:
         """Cut the histories of the given rows out of all rows.
 
         Parameters
@@ -179,6 +186,8 @@ class Table(NamedTuple):
             Rows between the last row of a history and the row it belongs to.
         names : ndarray of shape (n_features,), or None
             Names of the features.
+        index : pandas.Index of length n_rows, default=None
+            That of the given rows.
 
         Returns
         -------
@@ -194,7 +203,7 @@ class Table(NamedTuple):
             else:
                 values = values.take(order, axis=0)
         given = slice(self.n_carried, None)
-        return Sequences(values, starts[given], lengths[given], self.codes[given], names)
+        return Sequences(values, starts[given], lengths[given], self.codes[given], names, index)
 
 
 def put_behind(

@@ -1,6 +1,5 @@
 """Cross-validation of tables with the rows of many series: cut by time, not by row."""
 
-import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from numbers import Integral
@@ -13,6 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 
 from sklstm._data.frames import NANOSECONDS, Rows, lay_out
 from sklstm._data.inputs import kind_of_table
+from sklstm._data.warning import SklstmWarning, warn
 
 __all__ = ["TimestampSplit"]
 
@@ -200,7 +200,7 @@ class TimestampSplit(BaseCrossValidator):
         [0 1 2] [4 5]
         """
         if groups is not None:
-            warnings.warn(f"{type(self).__name__} ignores groups.", UserWarning, stacklevel=2)
+            warn(f"{type(self).__name__} ignores groups.", SklstmWarning)
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), caller_name=type(self).__name__
         )

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from sklstm._data.arrays import plain
+
 __all__ = ["list_texts", "words_in_order"]
 
 
@@ -37,7 +39,7 @@ def list_texts(raw_documents: Iterable, *, any_type: bool) -> list[Any]:
             f"Iterable over raw text documents expected, DataFrame of shape "
             f"{raw_documents.shape} received. Choose the column of the texts: X['text']."
         )
-    texts = list(raw_documents)
+    texts = list(plain(raw_documents))
     for row, text in enumerate(texts):
         if pd.api.types.is_scalar(text) and pd.isna(text):
             raise ValueError(

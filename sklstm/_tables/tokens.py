@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils import Tags, metadata_routing
@@ -217,7 +218,7 @@ class TokenSequencer(SequenceMaker):
         >>> TokenSequencer(max_length=3).fit_transform(texts).lengths
         array([3, 2], dtype=int32)
         """
-        return self._number(self._fit(raw_documents, y))
+        return self._number(self._fit(raw_documents, y), raw_documents)
 
     def transform(self, raw_documents: Iterable) -> Sequences:
         """Turn each text into its tokens.
@@ -251,7 +252,7 @@ class TokenSequencer(SequenceMaker):
         array([0, 2], dtype=int32)
         """
         check_is_fitted(self)
-        return self._number(self._read(raw_documents))
+        return self._number(self._read(raw_documents), raw_documents)
 
     def inverse_transform(self, X: Any) -> list[list[str]]:
         """Turn tokens back into words.
@@ -409,13 +410,16 @@ class TokenSequencer(SequenceMaker):
         any_type = callable(self.analyzer) or self.preprocessor is not None
         return list_texts(raw_documents, any_type=any_type)
 
-    def _number(self, texts: list[Any]) -> Sequences:
+    def _number(self, texts: list[Any], raw_documents: Iterable) -> Sequences:
         """Number the words of each text, 0 for those that are not known."""
         split = self._vectorizer.build_analyzer()
         token_of = self.vocabulary_.get
-        return Sequences.from_tokens(
+        sequences = Sequences.from_tokens(
             [token_of(word, 0) for word in islice(split(text), self.max_length)] for text in texts
         )
+        if isinstance(raw_documents, pd.Series):
+            sequences.index = raw_documents.index
+        return sequences
 
     def _check_vectors(self, found: dict[str, np.ndarray]) -> None:
         """Refuse vectors that are none, of different lengths, or not finite."""

@@ -1,14 +1,15 @@
 """SequenceWindower: each row of a table becomes the sequence of rows that led to it."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
+from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.cold import find_holes, notice_of_cold_start
 from sklstm._tables.memory import Memory, check_arrival, put_behind
 from sklstm._tables.notices import (
@@ -238,7 +239,7 @@ class SequenceWindower(TableReader):
         >>> windows[0].ravel(), windows[2].ravel()
         (array([1.]), array([2., 3.]))
         """
-        return self._cut(self._fit(X, y))
+        return self._cut(self._fit(X, y), X)
 
     def transform(self, X):
         """Give each row its history.
@@ -281,8 +282,8 @@ class SequenceWindower(TableReader):
             check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
             carried = self._memory.take(fronts.places)
         if rhythm is not None and self.max_gap is None:
-            self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout))
-        sequences = self._cut(self._put_behind(carried, given, cuts, fronts))
+            self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout), GapWarning)
+        sequences = self._cut(self._put_behind(carried, given, cuts, fronts), X)
         self._tell_of_cold_start(reading, sequences.lengths)
         return sequences
 
@@ -383,7 +384,8 @@ class SequenceWindower(TableReader):
         if self.max_gap is None and self._rhythm is not None:
             self._warn(
                 notice_of_joins(rows, self._rhythm, layout)
-                or notice_of_holes(rows, cuts, self._reach, layout)
+                or notice_of_holes(rows, cuts, self._reach, layout),
+                GapWarning,
             )
         table = self._put_behind(None, given, cuts, None)
         self._memory, n_kept = None, max(self._reach, int(self.elapsed))
@@ -397,9 +399,9 @@ class SequenceWindower(TableReader):
         """How many rows behind a hole have a shorter history for it."""
         return self.window_size - 1 + self.horizon
 
-    def _warn(self, notice):
+    def _warn(self, notice, category):
         if notice is not None:
-            warnings.warn(notice, UserWarning, stacklevel=4)
+            warn(notice, category)
 
     def _put_behind(self, carried, given, cuts, fronts):
         """The given rows behind those carried over."""
@@ -414,12 +416,13 @@ class SequenceWindower(TableReader):
         notice = notice_of_cold_start(reading, lengths, self.horizon, has_max_gap=has_max_gap)
         if notice is not None and self.cold_start == "error":
             raise ValueError(notice)
-        self._warn(notice)
+        self._warn(notice, MissingHistoryWarning)
 
-    def _cut(self, table):
+    def _cut(self, table, X):
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
-        return table.histories(self.window_size, self.horizon, names)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return table.histories(self.window_size, self.horizon, names, index)
 
     def _to_plain(self, state):
         if state.get("series_") is not None:

@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import warnings
 from hashlib import blake2b
 from io import BytesIO
 from numbers import Real
@@ -16,6 +15,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from sklstm._data.samples import Samples
+from sklstm._data.warning import CheckpointWarning, warn
 from sklstm._train.plan import Plan, describe_setting
 from sklstm._train.seeds import RandomStream
 from sklstm._version import __version__
@@ -89,7 +89,7 @@ class TrainingFolder:
 
         Warns
         -----
-        UserWarning
+        CheckpointWarning
             If there is a shorter one, from which the learning rate does not allow to go on.
         """
         if self.file(FINISHED).exists():
@@ -99,12 +99,11 @@ class TrainingFolder:
             others = [path for path in paths if path != self.file(UNFINISHED)]
             paths = [self.file(UNFINISHED)] if self.file(UNFINISHED) in paths else []
             if others and not paths:
-                warnings.warn(
+                warn(
                     f"lr_scheduler={self.scheduler!r} depends on max_epochs: a training of "
                     f"{_epochs(others[0])} epochs cannot go on to {self.n_epochs}, and the longer "
                     "one trains from its beginning. lr_scheduler=None or 'plateau' goes on.",
-                    UserWarning,
-                    stacklevel=2,
+                    CheckpointWarning,
                 )
         states = [state for path in paths if (state := _read_if_there(path)) is not None]
         states = [state for state in states if len(state["history"]) <= self.n_epochs]
@@ -174,11 +173,10 @@ class Checkpoint(Callback):
         try:
             _write(self.folder.file(kind), self.content_)
         except OSError as error:
-            warnings.warn(
+            warn(
                 f"The {what} could not be written to {self.folder.path}: {error}. The one before "
                 "is kept, and training goes on.",
-                UserWarning,
-                stacklevel=3,
+                CheckpointWarning,
             )
             return False
         return True

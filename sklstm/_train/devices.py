@@ -1,13 +1,14 @@
 """Where a network is computed, on how many threads, and what to do when memory runs out."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 import torch
+
+from sklstm._data.warning import DeviceWarning, warn
 
 __all__ = [
     "device_here",
@@ -77,7 +78,7 @@ def resolve_device(name: str) -> torch.device:
 
     Warns
     -----
-    UserWarning
+    DeviceWarning
         If ``"auto"`` finds a GPU that does not compute.
 
     Examples
@@ -91,11 +92,10 @@ def resolve_device(name: str) -> torch.device:
         try:
             return _tried("cuda")
         except (RuntimeError, AssertionError) as error:  # too old for this torch, or taken
-            warnings.warn(
+            warn(
                 f"There is a GPU, which does not compute: {str(error).splitlines()[0]} The CPU is "
                 "used. device='cpu' asks for it without this warning.",
-                UserWarning,
-                stacklevel=2,
+                DeviceWarning,
             )
             return torch.device("cpu")
     try:
@@ -129,16 +129,15 @@ def device_here(name: str) -> torch.device:
 
     Warns
     -----
-    UserWarning
+    DeviceWarning
         If the device is not here.
     """
     try:
         return resolve_device(name)
     except ValueError:
-        warnings.warn(
+        warn(
             f"The estimator was fitted on {name}, which is not here: it predicts on the CPU.",
-            UserWarning,
-            stacklevel=2,
+            DeviceWarning,
         )
         return torch.device("cpu")
 

@@ -1,16 +1,15 @@
 """The training loop: skorch's, with our batches."""
 
-import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
+from sklstm._data.warning import DivergenceWarning, warn
 from sklstm._nn.batches import BatchLoader, SequenceDataset, split_batch
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
@@ -138,7 +137,7 @@ class SequenceNet(NeuralNet):
 
         Warns
         -----
-        ConvergenceWarning
+        DivergenceWarning
             If it diverges later.
         """
         of_net = self.callbacks_
@@ -173,10 +172,9 @@ class SequenceNet(NeuralNet):
             if weights.best_ is None:
                 raise ValueError(str(diverged)) from None
             weights.wants_best_ = True
-            warnings.warn(
+            warn(
                 f"{diverged} The weights are those of epoch {weights.best_epoch_}, the best one.",
-                ConvergenceWarning,
-                stacklevel=2,
+                DivergenceWarning,
             )
         except StopTraining:
             pass

@@ -1,13 +1,13 @@
 """Sequences and tables from MATLAB, and back."""
 
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
 from scipy.io import savemat
 from sklearn.utils import Bunch
 
+from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm.datasets._mat_fields import Unusable, is_text, is_time, read_fields
 
 __all__ = ["load_mat", "save_mat"]
@@ -132,11 +132,10 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
     else:
         data, answer = _build_block(names, columns, answer, target)
     if left_out:
-        warnings.warn(
+        warn(
             f"Left out of {path}: {_listing(left_out)}. Name the features to choose others, or to "
             "silence this warning.",
-            UserWarning,
-            stacklevel=2,
+            DroppedDataWarning,
         )
     return Bunch(data=data, target=answer, feature_names=names)
 

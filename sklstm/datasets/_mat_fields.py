@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.io import loadmat
 from scipy.sparse import issparse
 
+from sklstm._data.warning import DataConversionWarning, warn
+
 __all__ = ["Unusable", "is_text", "is_time", "read_fields"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -150,10 +152,9 @@ def _read_objects(matio: Any, path: Any, names: Collection[str] | None) -> dict[
     variables, caught = _newest_copies(matio.load_from_mat, path, names)
     for entry in caught:
         if "saved with timezone" in str(entry.message):
-            warnings.warn(
+            warn(
                 f"Dates in {path} have a time zone; they come in UTC and without a zone.",
-                UserWarning,
-                stacklevel=6,
+                DataConversionWarning,
             )
     return {name: _from_mat(value) for name, value in variables.items()}
 

@@ -15,6 +15,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import Layout, lay_out
+from sklstm._data.sequences import Sequences
 from sklstm.inspection import windowers_in
 from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 __all__ = ["PredictionDisplay"]
+
+OF_ONE_SEQUENCE = (
+    "A display has one prediction a row: of sequence i it is "
+    "PredictionDisplay.from_predictions(y[i], model.predict(X)[i])."
+)
 
 
 class PredictionDisplay:
@@ -247,6 +253,10 @@ class PredictionDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(model)
+        last = getattr(model, "best_estimator_", model)
+        last = last[-1] if isinstance(last, Pipeline) else last
+        if getattr(last, "pooling", "last") is None:
+            raise ValueError(f"The model predicts at every step. {OF_ONE_SEQUENCE}")
         check_consistent_length(X, y)
         times, keys = _read_rows(model, X)
         rows = _rows_of_series(keys, series_name, len(y))
@@ -337,6 +347,9 @@ class PredictionDisplay:
         ('load', 3)
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        for role, y in (("y_true", y_true), ("y_pred", y_pred)):
+            if _has_steps(y):
+                raise ValueError(f"{role} has values of every step. {OF_ONE_SEQUENCE}")
         for y in (y_true, y_pred):
             if time is None and isinstance(y, (pd.Series, pd.DataFrame)):
                 time = _times_in(lay_out(pd.DataFrame(index=y.index)))
@@ -350,6 +363,13 @@ class PredictionDisplay:
         facts = {"time": time, "target_name": target_name, "classes": classes, "band": band}
         display = cls(true.to_numpy(), predicted.to_numpy(), **facts)
         return display.plot(ax, true_kwargs=true_kwargs, pred_kwargs=pred_kwargs)
+
+
+def _has_steps(y: Any) -> bool:
+    """Whether there are several sequences, each with its steps."""
+    if isinstance(y, Sequences) or getattr(y, "ndim", 0) > 2:
+        return True
+    return isinstance(y, (list, tuple)) and len({np.shape(part) for part in y}) > 1
 
 
 def _read_rows(model: BaseEstimator, X: Any) -> tuple[pd.Index | None, pd.Index | None]:
@@ -412,7 +432,8 @@ def _pick_output(
     else:
         raise ValueError(
             f"output={output!r} does not choose one of the {len(names)} targets: give a name or "
-            f"position among {names}."
+            f"position among {names}. If the columns are steps, draw one sequence: y_true[i] and "
+            "y_pred[i]."
         )
     return true.iloc[:, place], predicted.iloc[:, place], names[place], place
 

@@ -1,0 +1,124 @@
+"""The door through which arrays come in: tensors and masked arrays become plain arrays."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["plain", "plain_array"]
+
+EXACT = 2**53
+"""Whole numbers up to here are floating-point numbers too."""
+
+NUMPY_FLOATS = {"torch.float16", "torch.float32", "torch.float64"}
+"""Of torch's, those that NumPy has; not bfloat16."""
+
+
+def plain(X: Any) -> Any:
+    """Turn arrays of other kinds into NumPy's, also in lists.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    object
+        An array for a masked array, whose masked entries are NaN (None among texts and objects, NaT
+        among dates), and for a tensor of torch, on whatever device; a list for a nested tensor, and
+        for an array or Series of arrays. Lists hold what their entries become. All else is given
+        back as it is.
+
+    Raises
+    ------
+    ValueError
+        If masked entries cannot become NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain(np.ma.masked_equal([1, 2, -9999], -9999))
+    array([ 1.,  2., nan])
+    """
+    if isinstance(X, np.ma.MaskedArray):
+        return _filled(X)
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind == "V" and "float" in X.dtype.name:  # bfloat16 and shorter, of ml_dtypes
+            return X.astype(np.float32)
+        return _entries(X) if X.dtype == object and X.ndim == 1 else X
+    if isinstance(X, pd.Series):
+        return _entries(X) if X.dtype == object else X
+    if isinstance(X, (list, tuple)):
+        return _entries(X)
+    return _of_tensor(X) if _is_tensor(type(X)) else X
+
+
+def plain_array(X: Any) -> np.ndarray:
+    """Make an array of anything that is like one, as `plain` says.
+
+    Parameters
+    ----------
+    X : array-like
+        Masked arrays and tensors among them.
+
+    Returns
+    -------
+    ndarray
+        Not copied, if it is one.
+    """
+    return np.asarray(plain(X))
+
+
+def _entries(X: Any) -> Any:
+    """A list of plain arrays, if X holds any kind of arrays or lists."""
+    kinds = set(map(type, X))
+    if not any(issubclass(kind, (np.ndarray, list, tuple)) or _is_tensor(kind) for kind in kinds):
+        return X
+    nothing = None if any(issubclass(kind, str) for kind in kinds) else np.nan
+    entries = [nothing if entry is np.ma.masked else plain(entry) for entry in X]
+    unchanged = isinstance(X, list) and all(a is b for a, b in zip(entries, X, strict=True))
+    return X if unchanged else entries
+
+
+def _filled(X: Any) -> np.ndarray:
+    """The array, without a value where it is masked."""
+    if not np.ma.is_masked(X):
+        return plain(X.data)
+    kind = X.dtype.kind
+    if kind in "fc":
+        return X.filled(np.nan)
+    if kind in "mM":
+        return X.filled(np.array("NaT", X.dtype))
+    if kind in "OSU":
+        entries = X.data.astype(object)
+        entries[np.ma.getmaskarray(X)] = None
+        return entries
+    if kind not in "biu":
+        raise ValueError(
+            f"A masked array of the dtype {X.dtype} has no NaN to put where it is masked: take its "
+            "fields one by one, or fill it with filled()."
+        )
+    present = X.compressed()
+    if kind != "b" and present.size and max(-int(present.min()), int(present.max())) > EXACT:
+        raise ValueError(
+            f"A masked array of {X.dtype} holds {max(present, key=abs)}: with NaN where it is "
+            "masked its numbers would be rounded. Fill it with filled(), or number what they stand "
+            "for."
+        )
+    return X.astype(np.float64).filled(np.nan)
+
+
+def _is_tensor(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "torch" and hasattr(kind, "numpy")
+
+
+def _of_tensor(X: Any) -> Any:
+    """The numbers of a tensor; scikit-learn's array API would keep it one."""
+    if X.is_nested:
+        return [_of_tensor(part) for part in X.unbind()]
+    if "strided" not in str(X.layout):
+        X = X.to_dense()
+    if X.is_floating_point() and str(X.dtype) not in NUMPY_FLOATS:
+        X = X.float()
+    return X.numpy(force=True)
