@@ -128,7 +128,8 @@ class LSTMClassifier(LabelAnswers):
     checkpoint : str or path-like, default=None
         Folder where training is saved after each epoch, by its settings and data. A `fit` with the
         same ones goes on where another stopped, also to more `max_epochs`, and ends with the same
-        weights. Needs a number as `random_state`. Callbacks of your own begin anew.
+        weights. Needs a number as `random_state`. Functions and objects of your own are known by
+        their code, and by all that it refers to. Callbacks of your own begin anew.
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None

@@ -1,23 +1,23 @@
 """What a training will do: settings that are checked and do not change any more."""
 
-import functools
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
 from sklstm._nn.reading import READS
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
+from sklstm._train.identity import Describer
 from sklstm._train.seeds import draw_seed
 
-__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan", "describe_setting"]
+__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
@@ -208,20 +208,30 @@ class Plan:
                 "on. Set it back, or fit a clone."
             )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, describer: Describer | None = None) -> dict[str, Any]:
         """Describe the training, so that another process can tell it from others.
+
+        Parameters
+        ----------
+        describer : Describer, default=None
+            Describes each setting. `None`: one that is not strict.
 
         Returns
         -------
         dict of str to object
             Numbers and texts, without what does not matter to the result.
+
+        Raises
+        ------
+        ValueError
+            If the describer is strict, and there is something that it cannot describe.
         """
-        settings = {
-            name: describe_setting(value)
-            for name, value in self.settings.items()
-            if name not in OF_NO_MATTER
-        }
-        return settings | {"seed": self.seed}
+        describer = describer or Describer(strict=False)
+        settings = {k: x for k, x in self.settings.items() if k not in OF_NO_MATTER}
+        if hasattr(settings["init"], "get_params"):
+            settings["init"] = clone(settings["init"])  # what is fitted: whatever it knew is gone
+        described = {name: describer.describe(value, name) for name, value in settings.items()}
+        return described | {"seed": self.seed}
 
     def network(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict[str, Any]:
         """Arguments of the network.
@@ -368,47 +378,3 @@ def _read(reads: Any) -> Any:
     if not reads or not set(reads) <= set(READS) or set(reads) == {"position"}:
         raise ValueError(f"reads={reads!r} must hold some of {list(READS)}, not the last alone.")
     return tuple(reads)
-
-
-def describe_setting(setting: Any) -> Any:
-    """Write a setting as a text or number that is the same in another process.
-
-    Parameters
-    ----------
-    setting : object
-        The value of a parameter.
-
-    Returns
-    -------
-    object
-        The value itself, if it is simple.
-    """
-    if isinstance(setting, np.generic):
-        setting = setting.item()
-    if setting is None or isinstance(setting, (bool, int, float, str)):
-        return setting
-    if isinstance(setting, dict):
-        return str({name: describe_setting(value) for name, value in setting.items()})
-    if isinstance(setting, functools.partial):
-        parts = setting.func, list(setting.args), setting.keywords
-        return f"partial({', '.join(str(describe_setting(part)) for part in parts)})"
-    if isinstance(setting, types.FunctionType):
-        return f"{setting.__module__}.{setting.__qualname__} {joblib.hash(_code(setting))}"
-    if isinstance(setting, (type, types.BuiltinFunctionType)):
-        return f"{setting.__module__}.{setting.__qualname__}"
-    if isinstance(setting, (list, tuple)) and not all(isinstance(x, (int, float)) for x in setting):
-        return str([describe_setting(value) for value in setting])
-    if isinstance(setting, (np.ndarray, list, tuple)) or hasattr(setting, "__array__"):
-        return joblib.hash(np.asarray(setting))
-    return f"{describe_setting(type(setting))} {describe_setting(getattr(setting, '__dict__', {}))}"
-
-
-def _code(function: types.FunctionType) -> list[Any]:
-    """What a function does: two lambdas are the same only if they do the same."""
-
-    def parts(code: types.CodeType) -> list[Any]:
-        constants = [parts(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
-        return [code.co_code, code.co_names, constants]
-
-    enclosed = [describe_setting(cell.cell_contents) for cell in function.__closure__ or ()]
-    return [parts(function.__code__), describe_setting(list(function.__defaults__ or ())), enclosed]
