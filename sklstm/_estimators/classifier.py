@@ -52,7 +52,8 @@ class LSTMClassifier(LabelAnswers):
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves, in
         log-odds: ``"linear"`` is a linear discriminant analysis whose penalty is chosen on the
-        later rows; or any classifier of scikit-learn with ``predict_proba``. ``"auto"`` is `None`.
+        later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
+        for the first label in the rows that it learns from. ``"auto"`` is `None`.
         With validation data a factor in [0, 1] decides how much of the network is added.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
@@ -108,7 +109,8 @@ class LSTMClassifier(LabelAnswers):
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
-        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
+        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
+        that have no effect, or that a parameter says, are refused.
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last

@@ -125,7 +125,8 @@ class LSTMRegressor(NumberAnswers):
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
-        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
+        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
+        that have no effect, or that a parameter says, are refused.
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last

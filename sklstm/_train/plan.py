@@ -1,5 +1,6 @@
 """What a training will do: settings that are checked and do not change any more."""
 
+import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from sklearn.base import clone
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
+from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.reading import READS
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
@@ -62,6 +64,25 @@ All others may change from one call to the next, and take effect.
 
 OF_NO_MATTER = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
 """Settings that do not make another training."""
+
+OF_SKORCH = {
+    *("module", "compile", "torch_load_kwargs", "callbacks"),
+    *("iterator_valid__batch_size", "optimizer__param_groups"),
+}
+"""Parameters of skorch's net that stand for nothing else here."""
+
+IN_PLACE_OF = {
+    "criterion": "the parameter loss says it",
+    "criterion__elementwise": "the parameter loss says it",
+    "iterator_train__batch_size": "the parameter batch_size says it",
+    "train_split": "early_stopping and validation_fraction, or X_val and y_val of fit, say it",
+    "optimizer__lr": "the parameter lr says it",
+    "optimizer__weight_decay": "the parameter weight_decay says it",
+    "module__n_features": "X says it",
+    "module__n_outputs": "y says it",
+    "module__n_tokens": "X says it",
+    "module__mixed_precision": "the parameter dtype says it",
+}
 
 MIN_RUNS_IN_BATCH = 4
 MERGE_FROM_FLOPS = 1e7
@@ -117,8 +138,10 @@ class Plan:
         Raises
         ------
         ValueError
-            If the device is not there, or optimizer and scheduler cannot be made.
+            If the device is not there, optimizer and scheduler cannot be made, or something in
+            `skorch_params` would have no effect.
         """
+        _refuse_what_has_no_effect(settings)
         if settings["checkpoint"] is not None:
             _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
@@ -353,6 +376,28 @@ class Plan:
                 f"optimizer_params={self['optimizer_params']} and "
                 f"lr_scheduler={self['lr_scheduler']!r}: {error}"
             ) from error
+
+
+def _refuse_what_has_no_effect(settings: Mapping[str, Any]) -> None:
+    """Refuse parameters of skorch that are ignored, or stand for some of the estimator."""
+    given = settings["skorch_params"] or {}
+    of_network = set(inspect.signature(SequenceNetwork).parameters)
+    for name, value in given.items():
+        first, _, rest = name.partition("__")
+        of_ours = name in settings or (first == "module" and rest in of_network)
+        of_others = first in ("module", "compile", "callbacks") and rest and not of_ours
+        if name in OF_SKORCH - {"callbacks"} or of_others:
+            continue
+        if name == "callbacks" and value == "disable" and not settings["callbacks"]:
+            continue
+        cure = "it has no effect here, leave it out"
+        if name in IN_PLACE_OF:
+            cure = IN_PLACE_OF[name]
+        elif first == "optimizer" and rest:
+            cure = f"optimizer_params={{{rest!r}: {value!r}}} says it"
+        elif of_ours:
+            cure = f"the parameter {name.removeprefix('module__')} says it"
+        raise ValueError(f"skorch_params holds {name!r}: {cure}.")
 
 
 def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
