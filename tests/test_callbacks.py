@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeRegressor
 from skorch.callbacks import Callback, GradientNormClipping
+from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from sklstm import LSTMClassifier, LSTMRegressor
 
@@ -377,6 +378,76 @@ def test_a_training_that_a_callback_stopped_is_not_trained_on(tmp_path):
     stopped = quick(checkpoint=tmp_path, callbacks=[At(3, send_stop)]).fit(X, Y)
     again = quick(checkpoint=tmp_path).fit(X, Y)
     assert stopped.n_iter_ == again.n_iter_ == 3
+
+
+def of_the_user(number, frame):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, of_the_user])
+@pytest.mark.parametrize("n_epochs", [6, 3])
+def test_a_training_whose_callback_heard_ctrl_c_goes_on(handler, n_epochs, tmp_path):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        broken = quick(checkpoint=tmp_path, max_epochs=n_epochs, callbacks=[At(3, send_ctrl_c)])
+        with pytest.raises(KeyboardInterrupt):
+            broken.fit(X, Y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not list(tmp_path.glob("*/finished-*"))
+    resumed = quick(checkpoint=tmp_path, max_epochs=n_epochs).fit(X, Y)
+    assert resumed.n_iter_ == n_epochs
+    assert_same_weights(resumed, quick(max_epochs=n_epochs).fit(X, Y))
+
+
+# Stopping by skorch
+
+
+GOOD_THEN_BAD = [5.0, 3.0, 4.0, 4.5, 6.0, 7.0, 8.0]
+
+
+class Say(Callback):
+    """Write what skorch's early stopping watches."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("watched", GOOD_THEN_BAD[len(net.history) - 1])
+
+
+def stopping(load_best, **params):
+    return [Say(), SkorchEarlyStopping("watched", patience=3, load_best=load_best, **params)]
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(("load_best", "best"), [(True, 2), (False, 5)])
+def test_the_best_epoch_is_that_whose_weights_the_network_has(load_best, best, early_stopping):
+    params = {"early_stopping": early_stopping, "X_val": X, "y_val": Y} if early_stopping else {}
+    model = quick(early_stopping=early_stopping, callbacks=stopping(load_best))
+    model.fit(X, Y, **{k: x for k, x in params.items() if k != "early_stopping"})
+    assert model.n_iter_ == 5
+    expected = best if load_best or not early_stopping else model.history_.valid_loss.argmin() + 1
+    assert model.best_epoch_ == expected
+    shorter = quick(max_epochs=int(expected)).fit(X, Y)
+    assert_same_weights(model, shorter)
+
+
+def test_the_last_epoch_may_be_the_best_of_skorch():
+    callbacks = [SkorchEarlyStopping("train_loss", patience=3, load_best=True)]
+    model = quick(lr=0.01, callbacks=callbacks).fit(X, Y)
+    assert model.best_epoch_ == model.n_iter_ == 6
+
+
+@pytest.mark.parametrize("load_best", [True, False])
+@pytest.mark.parametrize("broken", [None, 1, 3, 4])
+def test_what_skorch_stopped_is_read_and_resumed_as_it_was(broken, load_best, tmp_path):
+    whole = quick(callbacks=stopping(load_best)).fit(X, Y)
+    callbacks = stopping(load_best) + ([] if broken is None else [At(broken, fail, within=True)])
+    with contextlib.suppress(RuntimeError, IndexError):
+        quick(checkpoint=tmp_path, callbacks=callbacks).fit(X, Y)
+    for _ in range(2):
+        again = quick(checkpoint=tmp_path, callbacks=stopping(load_best)).fit(X, Y)
+        assert again.n_iter_ == whole.n_iter_ == 5
+        assert again.best_epoch_ == whole.best_epoch_
+        assert_same_weights(again, whole)
 
 
 def test_a_training_that_diverged_says_so_again(tmp_path):

@@ -278,3 +278,30 @@ def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output(
 def test_vectors_of_tokens_begin_small():
     network = SequenceNetwork(1, 1, 4, n_tokens=1000, embedding_dim=20)
     assert abs(network.embedding.weight.std().item() - 0.1) < 0.005
+
+
+# Shapes
+
+
+@every_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", [*POOLINGS, None])
+@pytest.mark.parametrize("shape", [(4, 5, 1), (4, 5, 3), (4, 5, 20), (4, 5), (5,), (1, 4, 5, 2)])
+def test_steps_of_another_shape_are_refused(cell, bidirectional, pooling, shape):
+    network = make_network(cell=cell, bidirectional=bidirectional, pooling=pooling, num_layers=2)
+    with pytest.raises(ValueError, match=rf"shape .* and must have \(n_steps, .*, {N_FEATURES}\)"):
+        network(torch.zeros(shape, dtype=torch.float64))
+
+
+def test_tokens_of_another_shape_are_refused():
+    network = SequenceNetwork(1, 1, 4, n_tokens=5, embedding_dim=2)
+    assert network(torch.zeros(4, 5, 1, dtype=int)).shape == (5, 1)
+    with pytest.raises(ValueError, match=r"shape \(4, 5\) and must have \(n_steps, n_seq.*, 1\)"):
+        network(torch.zeros(4, 5, dtype=int))
+
+
+@pytest.mark.parametrize("lengths", [[1], [1, 2], [[1], [1], [1], [1], [1]]])
+def test_lengths_of_another_number_are_refused(lengths):
+    network = make_network(pooling="mean")
+    with pytest.raises(ValueError, match=r"lengths have the shape .* and must have \(5,\)"):
+        network(torch.zeros(4, 5, N_FEATURES, dtype=torch.float64), torch.tensor(lengths))

@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from sklstm import LSTMClassifier, LSTMRegressor
+from sklstm import (
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceDummyRegressor,
+    SequenceForecaster,
+    generate,
+)
 
 X = np.random.default_rng(0).normal(size=(40, 5, 2))
 Y = X[:, -1, 0]
@@ -155,6 +162,50 @@ def test_what_is_fitted_does_not_follow_the_parameters(params, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     served = session.run(None, {"steps": X, "lengths": np.full(len(X), X.shape[1])})[0]
     np.testing.assert_allclose(served, expected, atol=1e-5)
+
+
+def test_generated_numbers_do_not_follow_the_parameters():
+    model = regressor(pooling=None).fit(X, X)
+    expected = generate(model, X[0], 5)
+    np.testing.assert_array_equal(generate(model.set_params(pooling="last"), X[0], 5), expected)
+    model = regressor().fit(X, X[:, 0])
+    expected = generate(model, X[0], 5)
+    np.testing.assert_array_equal(generate(model.set_params(pooling=None), X[0], 5), expected)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "last", "seasonal"])
+def test_a_rule_does_not_follow_the_parameters(strategy):
+    rule = SequenceDummyRegressor(strategy, period=2).fit(X, X[:, 0, 0])
+    expected = rule.predict(X)
+    for change in [{"strategy": "last"}, {"strategy": "mean"}, {"period": 3}, {"horizon": 0}]:
+        np.testing.assert_array_equal(rule.set_params(**change).predict(X), expected)
+
+
+ATTRIBUTES = [
+    *("net_", "device_", "n_iter_", "best_epoch_", "chosen_", "init_", "trust_", "comparison_"),
+    *("supervised_steps_", "feature_mean_", "feature_scale_", "feature_median_", "n_tokens_"),
+    *("n_outputs_", "history_", "loss_curve_"),
+]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "names"),
+    [
+        (LSTMRegressor(), [*ATTRIBUTES, "target_mean_", "target_scale_"]),
+        (LSTMClassifier(), [*ATTRIBUTES, "classes_"]),
+        (SequenceForecaster(LSTMRegressor()), ["residuals_"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_not_learned_yet_is_named(estimator, names):
+    for name in names:
+        assert not hasattr(estimator, name)
+        with pytest.raises(NotFittedError) as caught:
+            getattr(estimator, name)
+        told = f"This {type(estimator).__name__} is not fitted yet, so that it has no {name}: "
+        assert str(caught.value).startswith(told)
+    with pytest.raises(AttributeError, match="object has no attribute 'nothing_'"):
+        _ = estimator.nothing_
 
 
 # Going on

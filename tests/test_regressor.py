@@ -274,6 +274,15 @@ def test_optimizer_by_class_with_parameters():
     assert model.net_.optimizer_.param_groups[0]["momentum"] == 0.5
 
 
+def test_the_module_refuses_the_features_of_the_user():
+    """It reads them scaled, and with their differences."""
+    module = quick(reads=["levels", "differences"]).fit(X3, Y).net_.module_
+    assert module.recurrent.input_size == 2 * X3.shape[2]
+    steps = torch.tensor(X3[:5].swapaxes(0, 1), dtype=torch.float32)
+    with pytest.raises(ValueError, match="as many inputs as in training"):
+        module(steps)
+
+
 def test_skorch_params_have_the_last_word():
     model = quick(skorch_params={"iterator_valid__batch_size": 7}).fit(X3, Y)
     np.testing.assert_allclose(model.predict(X3), quick().fit(X3, Y).predict(X3), atol=1e-5)

@@ -9,8 +9,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
@@ -190,6 +191,66 @@ def test_any_estimator_may_be_the_start():
     forest = RandomForestClassifier(5, random_state=0)
     labels = np.where(RISES, "up", "down")[7:]
     assert classifier(init=forest).fit(WINDOWS, labels).score(WINDOWS, labels) > 0.8
+
+
+class OfCodes(RandomForestClassifier):
+    """Takes 0, 1, ... only, as XGBoost does."""
+
+    def fit(self, X, y, sample_weight=None):
+        n_classes = len(np.unique(y))
+        if y.dtype.kind not in "iu" or not np.array_equal(np.unique(y), np.arange(n_classes)):
+            raise ValueError(f"Invalid classes: expected 0 to {n_classes - 1}, got {np.unique(y)}")
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["down", "up"], [-1, 1], [False, True], [2.0, 1.0], ["up", "down"], ["x", "y", "z"]],
+    ids=str,
+)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_classifier_gets_codes_and_its_answers_are_in_the_order_of_the_labels(
+    names, early_stopping
+):
+    codes = RISES[7:] + (TABLE["a"][7:].to_numpy() > 0) * (len(names) - 2)
+    model = classifier(init=OfCodes(20, random_state=0), early_stopping=early_stopping, lr=1e-9)
+    labels = np.array(names)[codes]
+    model.fit(WINDOWS, labels)
+    assert model.score(WINDOWS, labels) > 0.9
+    assert (model.predict(WINDOWS) == labels).mean() > 0.9
+    forest = RandomForestClassifier(20, random_state=0)
+    lags = SequenceFlattener().fit_transform(WINDOWS)
+    expected = forest.fit(lags, labels).predict_proba(lags)
+    answers = np.exp(model.init_.answer(WINDOWS))
+    np.testing.assert_allclose(answers, np.maximum(expected, 1e-3), rtol=1e-6)
+
+
+def test_a_classifier_that_has_not_seen_a_label_gets_codes_without_a_gap():
+    labels = np.where(RISES[7:], "up", "down")
+    model = classifier(init=OfCodes(5, random_state=0)).partial_fit(
+        WINDOWS, labels, classes=["down", "level", "up"]
+    )
+    answers = np.exp(model.init_.answer(WINDOWS))
+    assert answers[:, 1].max() == pytest.approx(1e-3)
+    assert (answers[:, [0, 2]].sum(axis=1) > 0.99).all()
+
+
+@pytest.mark.parametrize("names", [["no", "yes"], [1, 2], [0, 1]])
+@pytest.mark.parametrize("inside", [False, True])
+def test_weights_of_labels_stay_with_them(names, inside):
+    labels = np.array(names)[RISES[7:]]
+    weights = {names[0]: 1.0, names[1]: 50.0}
+    init = LogisticRegression(class_weight=weights)
+    expected = clone(init)
+    if inside:
+        init = make_pipeline(FunctionTransformer(), init)
+    model = classifier(init=init, early_stopping=False).fit(WINDOWS, labels)
+    lags = SequenceFlattener().fit_transform(WINDOWS)
+    said = expected.fit(lags, labels).predict_proba(lags)
+    np.testing.assert_allclose(
+        np.exp(model.init_.answer(WINDOWS)), np.maximum(said, 1e-3), rtol=1e-6
+    )
+    assert expected.class_weight == weights
 
 
 def test_a_label_that_no_row_has_is_possible():

@@ -11,12 +11,13 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
 
-from sklstm import SequenceFlattener, Sequences, SequenceWindower
+from sklstm import SequenceFlattener, Sequences, SequenceWindower, TokenSequencer
 
 examples = settings(max_examples=100, deadline=None)
 table_kinds = st.sampled_from(["float64", "float32", "int64", "DataFrame", "DataFrame of float32"])
@@ -395,3 +396,16 @@ def test_a_table_that_is_changed_in_place_is_read_as_it_was_given():
     first.iloc[0, 0] = 555.0
     again = pd.DataFrame(values[9:].copy(), index, columns)
     assert windower.transform(again)[0].ravel().tolist() == [8.0, 9.0]
+
+
+@pytest.mark.parametrize("transform", ["bogus", "numpy", 3, ["pandas"]])
+@pytest.mark.parametrize(
+    "transformer", [SequenceWindower(), TokenSequencer(), SequenceFlattener()], ids=str
+)
+def test_an_output_that_there_is_not_is_refused(transformer, transform):
+    message = r"must be one of \['default', 'pandas', 'polars'\]"
+    for one in (transformer, make_pipeline(transformer)):
+        with pytest.raises(ValueError, match=message):
+            one.set_output(transform=transform)
+    for known in ("default", "pandas", "polars", None):
+        assert clone(transformer).set_output(transform=known) is not None

@@ -1,9 +1,11 @@
 """What every public estimator has. Think twice before adding anything."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import _is_fitted
 
 from sklstm._data.warning import SavedVersionWarning, warn
 from sklstm._version import __version__
@@ -22,6 +24,18 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     @property
     def _doc_link_template(self) -> str:
         return f"{SITE}/api/sklstm.{{estimator_name}}.html" if SITE else ""
+
+    if not TYPE_CHECKING:  # mypy would find any attribute
+
+        def __getattr__(self, name):
+            """Say what is missing by the name that was asked for, not by what a property reads."""
+            is_learned = isinstance(getattr(type(self), name, None), property)
+            if is_learned and not _is_fitted(self):
+                raise NotFittedError(
+                    f"This {type(self).__name__} is not fitted yet, so that it has no {name}: call "
+                    "fit first."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _blank(self) -> Self:
         """Make one with these very parameters: what a fit fills before it becomes this one."""

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain, plain_array
 from sklstm._data.sequences import Sequences
+from sklstm._estimators.base import BaseLSTM
 from sklstm._tables.tokens import TokenSequencer
 
 __all__ = ["generate"]
@@ -167,7 +168,7 @@ def _ask_classifier(
 
 def _ask_regressor(model: Any) -> Callable[[Any], tuple[Any, Any]]:
     last = model[-1] if isinstance(model, Pipeline) else model
-    at_each_step = getattr(last, "pooling", "last") is None
+    at_each_step = isinstance(last, BaseLSTM) and last._fitted.per_step
 
     def ask(X: Any) -> tuple[Any, Any]:
         said = np.asarray(model.predict(X)[0], dtype=float)

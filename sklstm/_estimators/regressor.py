@@ -125,7 +125,8 @@ class LSTMRegressor(NumberAnswers):
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
-        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``.
+        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
+        that have no effect, or that a parameter says, are refused.
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
@@ -143,7 +144,8 @@ class LSTMRegressor(NumberAnswers):
     checkpoint : str or path-like, default=None
         Folder where training is saved after each epoch, by its settings and data. A `fit` with the
         same ones goes on where another stopped, also to more `max_epochs`, and ends with the same
-        weights. Needs a number as `random_state`. Callbacks of your own begin anew.
+        weights. Needs a number as `random_state`. Functions and objects of your own are known by
+        their code, and by all that it refers to. Callbacks of your own begin anew.
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None

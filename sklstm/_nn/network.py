@@ -119,6 +119,7 @@ class SequenceNetwork(nn.Module):
         columns: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
+        self._check_shapes(steps, lengths, columns)
         if self.embedding is not None:
             steps = self._dropped(self.embedding(self._with_unknown(steps[..., 0])))
         outputs = self._read(steps, lengths)
@@ -134,6 +135,23 @@ class SequenceNetwork(nn.Module):
                 pooled = _outputs_at(outputs, some, columns)
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
         return self.head(self._dropped(pooled))
+
+    def _check_shapes(
+        self, steps: torch.Tensor, lengths: torch.Tensor | None, columns: torch.Tensor | None
+    ) -> None:
+        """Refuse what torch's recurrent functions read anyhow, as if it were of the right shape."""
+        width = self.recurrent.input_size if self.embedding is None else 1
+        if steps.ndim != 3 or steps.shape[2] != width:
+            raise ValueError(
+                f"steps have the shape {tuple(steps.shape)} and must have (n_steps, n_sequences, "
+                f"{width}): time first, and as many inputs as in training. Those of an estimator "
+                "are scaled, and may be more than its features: its predict makes them."
+            )
+        if lengths is not None and columns is None and lengths.shape != steps.shape[1:2]:
+            raise ValueError(
+                f"lengths have the shape {tuple(lengths.shape)} and must have "
+                f"({steps.shape[1]},): one for each sequence of steps."
+            )
 
     def _dropped(self, values: torch.Tensor) -> torch.Tensor:
         """Values with dropout, in training."""

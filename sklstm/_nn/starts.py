@@ -383,13 +383,17 @@ class EstimatorStart(Start):
     Attributes
     ----------
     estimator : BaseEstimator
-        Fitted.
+        Fitted: a classifier to codes, 0 for the first of the labels that it has seen, as some take
+        nothing else.
     classes : ndarray or None
         Labels in the order of the outputs; None for numbers.
+    known : ndarray of int or None
+        Positions of the labels that it has seen.
     """
 
     estimator: BaseEstimator
     classes: np.ndarray | None
+    known: np.ndarray | None = None
 
     def fitted_to(
         self, sequences: Sequences, target: np.ndarray, weight: np.ndarray
@@ -418,11 +422,13 @@ class EstimatorStart(Start):
         table = self._table(sequences)
         lags = np.concatenate([table.rows(block) for block in table.blocks()])
         y = target[:, 0] if target.shape[1] == 1 else target
-        y = y if self.classes is None else self.classes[y.astype(int)]
-        weighs = (weight != weight[0]).any() and has_fit_parameter(self.estimator, "sample_weight")
-        estimator = clone(self.estimator)
+        estimator, known = clone(self.estimator), None
+        if self.classes is not None:
+            known, y = np.unique(y.astype(int), return_inverse=True)
+            _weigh_codes(estimator, self.classes[known].tolist())
+        weighs = (weight != weight[0]).any() and has_fit_parameter(estimator, "sample_weight")
         estimator.fit(lags, y, **({"sample_weight": weight} if weighs else {}))
-        return replace(self, estimator=estimator)
+        return replace(self, estimator=estimator, known=known)
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
         """Refuse."""
@@ -440,10 +446,17 @@ class EstimatorStart(Start):
         if self.classes is None:
             return np.asarray(self.estimator.predict(lags), dtype=np.float64).reshape(len(lags), -1)
         answers = np.full((len(lags), len(self.classes)), np.log(LEAST_PROBABLE))
-        known = np.searchsorted(self.classes, self.estimator.classes_)
         shares = np.maximum(self.estimator.predict_proba(lags), LEAST_PROBABLE)
-        answers[:, known] = np.log(shares)
+        answers[:, self.known] = np.log(shares)
         return answers
+
+
+def _weigh_codes(estimator: BaseEstimator, labels: list[Any]) -> None:
+    """Turn weights of labels into weights of codes, also those of what it is made of."""
+    for name, value in estimator.get_params().items():
+        if name.split("__")[-1] == "class_weight" and isinstance(value, dict):
+            codes = {labels.index(k): weight for k, weight in value.items() if k in labels}
+            estimator.set_params(**{name: codes})
 
 
 def _discriminants(

@@ -151,7 +151,9 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
             )
         self.mean_ = np.average(targets, axis=0, weights=samples.weight)
         self._n_dimensions = y.ndim
+        self._back = 0
         if self.strategy != "mean":
+            self._back = 1 if self.strategy == "last" else self.period - self.horizon + 1
             self.features_ = self._find_features(samples, targets)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -188,17 +190,16 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         check_is_fitted(self)
         sequences = as_sequences(self, X, reset=False)
         answers = np.tile(self.mean_, (len(sequences), 1))
-        if self.strategy != "mean":
+        if self._back:
             values = self._values(sequences)[:, self.features_]
             np.copyto(answers, values, where=np.isfinite(values))
         return answers[:, 0] if self._n_dimensions == 1 else answers
 
     def _values(self, sequences: Sequences) -> np.ndarray:
         """What the strategy reads of each sequence, NaN before its start."""
-        back = 1 if self.strategy == "last" else self.period - self.horizon + 1
         values = np.full((len(sequences), sequences.n_features), np.nan)
-        reaching = sequences.lengths >= back
-        values[reaching] = sequences.values[sequences.ends[reaching] - back]
+        reaching = sequences.lengths >= self._back
+        values[reaching] = sequences.values[sequences.ends[reaching] - self._back]
         return values
 
     def _find_features(self, samples: GivenSamples, targets: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
+from sklstm._tables.maker import check_output
 
 __all__ = ["SequenceFlattener"]
 
@@ -161,6 +162,40 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         names = _check_feature_names_in(self, input_features)
         lags = [f"[t-{lag}]" if lag else "[t]" for lag in range(self.n_steps_ - 1, -1, -1)]
         return np.array([f"{name}{lag}" for lag in lags for name in names], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` and `fit_transform` give.
+
+        A table keeps the names of the columns for what comes behind, and for you.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            ``"default"`` is an array; `None` leaves it as it is.
+
+        Returns
+        -------
+        SequenceFlattener
+            This flattener.
+
+        Raises
+        ------
+        ValueError
+            If it is none of these.
+
+        See Also
+        --------
+        get_feature_names_out : The names of the columns.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceFlattener
+        >>> flattener = SequenceFlattener().set_output(transform="pandas")
+        >>> flattener.fit_transform([[[1.0], [2.0]]]).columns.tolist()
+        ['x0[t-1]', 'x0[t]']
+        """
+        check_output(transform)
+        return super().set_output(transform=transform)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -3,10 +3,32 @@
 from typing import Any, Self
 
 from sklearn.base import TransformerMixin
+from sklearn.utils._set_output import ADAPTERS_MANAGER
 
 from sklstm._data.estimator import SequenceEstimator
 
-__all__ = ["SequenceMaker"]
+__all__ = ["SequenceMaker", "check_output"]
+
+
+def check_output(transform: Any) -> None:
+    """Refuse a form of output that scikit-learn does not know.
+
+    Parameters
+    ----------
+    transform : object
+        What `set_output` is to set.
+
+    Raises
+    ------
+    ValueError
+        If it is no name of one.
+    """
+    known = sorted(ADAPTERS_MANAGER.supported_outputs)
+    if transform is not None and transform not in known:
+        raise ValueError(
+            f"set_output(transform={transform!r}): transform must be one of {known}, or None to "
+            "leave it as it is."
+        )
 
 
 class SequenceMaker(
@@ -35,6 +57,11 @@ class SequenceMaker(
         SequenceMaker
             This transformer.
 
+        Raises
+        ------
+        ValueError
+            If it is none of these.
+
         See Also
         --------
         Sequences.to_frame : Copy sequences into a table.
@@ -47,4 +74,5 @@ class SequenceMaker(
         >>> lags.set_output(transform="pandas").fit_transform([[1.0], [2.0]]).columns.tolist()
         ['x0[t-1]', 'x0[t]']
         """
+        check_output(transform)
         return self

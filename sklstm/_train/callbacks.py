@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import skorch.callbacks
 import torch
 from skorch.callbacks import Callback
 from torch.optim import lr_scheduler
@@ -16,6 +17,7 @@ __all__ = [
     "Progress",
     "Schedule",
     "ScikitLearnCallbacks",
+    "StateOfStopping",
     "StopTraining",
     "refuse_scorers",
 ]
@@ -135,6 +137,55 @@ class EarlyStopping(KeepWeights):
     def is_due(self) -> bool:
         """Tell whether there was no improvement for long enough."""
         return self.n_no_change_ >= self.n_iter_no_change
+
+
+class StateOfStopping:
+    """What skorch's early stopping has seen, to survive an interruption as that of ours does.
+
+    Parameters
+    ----------
+    callback : skorch.callbacks.EarlyStopping
+        Among the user's.
+    """
+
+    def __init__(self, callback: skorch.callbacks.EarlyStopping):
+        self.callback = callback
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that it has learned since training began.
+
+        Returns
+        -------
+        dict
+            Tensors and numbers.
+        """
+        return {k: value for k, value in vars(self.callback).items() if k.endswith("_")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another left off.
+
+        Parameters
+        ----------
+        state : dict
+            From `state_dict`.
+        """
+        vars(self.callback).update(state)
+
+    def loaded_best(self, net: Any) -> bool:
+        """Tell whether it has gone back to its best weights, after ours had theirs.
+
+        Parameters
+        ----------
+        net : SequenceNet
+            At the end of its training.
+
+        Returns
+        -------
+        bool
+            By skorch's own rule.
+        """
+        has_best = self.callback.load_best and self.callback.best_model_weights_ is not None
+        return bool(has_best and self.callback.best_epoch_ != net.history[-1, "epoch"])
 
 
 class ClipGradients(Callback):

@@ -16,7 +16,8 @@ from skorch.history import History
 
 from sklstm._data.samples import Samples
 from sklstm._data.warning import CheckpointWarning, warn
-from sklstm._train.plan import Plan, describe_setting
+from sklstm._train.identity import Describer
+from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
 from sklstm._version import __version__
 
@@ -51,6 +52,8 @@ class TrainingFolder:
     ------
     OSError
         If nothing can be written there.
+    ValueError
+        If there is no saying what a setting is, and so whether a training is the same.
     """
 
     def __init__(self, plan: Plan, train: Samples, valid: Samples | None):
@@ -184,10 +187,12 @@ class Checkpoint(Callback):
 
 def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dict[str, Any]:
     """What makes two trainings the same, but for their length: settings, seed, features, data."""
-    settings = {name: repr(value) for name, value in plan.describe().items() if name != "seed"}
+    describer = Describer(strict=True)
+    described = plan.describe(describer)
+    settings = {name: repr(value) for name, value in described.items() if name != "seed"}
     del settings["max_epochs"]
     changing = [one for one in map(_unnamed, plan["callbacks"] or []) if _changes_training(one)]
-    told = [f"{type(one).__name__} {describe_setting(one.get_params())}" for one in changing]
+    told = [describer.describe((type(one), one.get_params()), "callbacks") for one in changing]
     given = train.sequences.feature_names
     names = range(train.sequences.n_features) if given is None else given.tolist()
     data = tuple(train), None if valid is None else tuple(valid)
@@ -197,16 +202,19 @@ def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dic
         "features": ", ".join(map(str, names)),
         "data": joblib.hash(data, coerce_mmap=True),  # workers of joblib get memory-mapped arrays
         "version": __version__,
+        "libraries": describer.libraries,
     }
 
 
 def _unnamed(callback: Any) -> Any:
-    return callback[1] if isinstance(callback, tuple) else callback
+    """The callback itself, of which skorch takes the class, too, and pairs with a name."""
+    callback = callback[1] if isinstance(callback, tuple) else callback
+    return callback() if isinstance(callback, type) else callback
 
 
 def _changes_training(callback: Any) -> bool:
-    """Whether it is one of skorch's that change weights or learning rates, or stop."""
-    return type(callback).__module__ in CHANGING
+    """Whether it is, or is made of, one of skorch's that change weights or rates, or stop."""
+    return any(base.__module__ in CHANGING for base in type(callback).__mro__)
 
 
 def _content(state: dict[str, Any]) -> bytes:

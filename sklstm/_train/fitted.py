@@ -358,7 +358,7 @@ class FittedNetwork:
 def _make_net(
     module: dict[str, Any], head: Head, device: torch.device, settings: dict[str, Any]
 ) -> SequenceNet:
-    """Make the skorch net; `settings` have the last word."""
+    """Make the skorch net."""
     fixed = {
         "module": SequenceNetwork,
         "criterion": WeightedLoss,
@@ -372,7 +372,7 @@ def _make_net(
 
 
 def _loop_settings(plan: Plan) -> dict[str, Any]:
-    """What a plan says of skorch's loop; `skorch_params` have the last word."""
+    """What a plan says of skorch's loop."""
     callbacks = list(plan["callbacks"] or [])
     refuse_scorers(callbacks)
     if plan["clip_grad_norm"] is not None:
@@ -386,4 +386,7 @@ def _loop_settings(plan: Plan) -> dict[str, Any]:
         "callbacks": callbacks,
     }
     settings |= {f"optimizer__{name}": value for name, value in arguments.items()}
-    return settings | (plan["skorch_params"] or {})
+    more = dict(plan["skorch_params"] or {})
+    if more.pop("callbacks", None) == "disable":  # skorch's own: clipping is no matter of it
+        more["callbacks__epoch_timer"] = None
+    return settings | more

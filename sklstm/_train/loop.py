@@ -1,5 +1,7 @@
 """The training loop: skorch's, with our batches."""
 
+import dis
+import signal
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -304,8 +306,8 @@ class SequenceNet(NeuralNet):
                 callback.on_epoch_end(self, **cb_kwargs)
             except StopTraining:
                 stop = True
-            except KeyboardInterrupt:  # how skorch's own ask for it
-                if (name, callback) not in self._run.of_net:
+            except KeyboardInterrupt as error:  # how callbacks of skorch ask for it, too
+                if (name, callback) not in self._run.of_net or not _was_raised(error):
                     raise
                 stop = True
         if stop:
@@ -414,6 +416,18 @@ def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: i
 def _total_weight(target: torch.Tensor, weight: torch.Tensor | None) -> Any:
     """Weight of a batch: the number of its sequences, if they have no weights."""
     return len(target) if weight is None else weight.sum()
+
+
+def _was_raised(error: BaseException) -> bool:
+    """Whether a line of Python raised it, not the signal of a Ctrl-C, which comes at any line."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code = last.tb_frame.f_code
+    of_handler = getattr(signal.getsignal(signal.SIGINT), "__code__", None) is code
+    return code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"] and not of_handler
 
 
 def _listens_to_batches(callback: Callback) -> bool:

@@ -1,23 +1,25 @@
 """What a training will do: settings that are checked and do not change any more."""
 
-import functools
+import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
+from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.reading import READS
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
+from sklstm._train.identity import Describer
 from sklstm._train.seeds import draw_seed
 
-__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan", "describe_setting"]
+__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
@@ -62,6 +64,25 @@ All others may change from one call to the next, and take effect.
 
 OF_NO_MATTER = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
 """Settings that do not make another training."""
+
+OF_SKORCH = {
+    *("module", "compile", "torch_load_kwargs", "callbacks"),
+    *("iterator_valid__batch_size", "optimizer__param_groups"),
+}
+"""Parameters of skorch's net that stand for nothing else here."""
+
+IN_PLACE_OF = {
+    "criterion": "the parameter loss says it",
+    "criterion__elementwise": "the parameter loss says it",
+    "iterator_train__batch_size": "the parameter batch_size says it",
+    "train_split": "early_stopping and validation_fraction, or X_val and y_val of fit, say it",
+    "optimizer__lr": "the parameter lr says it",
+    "optimizer__weight_decay": "the parameter weight_decay says it",
+    "module__n_features": "X says it",
+    "module__n_outputs": "y says it",
+    "module__n_tokens": "X says it",
+    "module__mixed_precision": "the parameter dtype says it",
+}
 
 MIN_RUNS_IN_BATCH = 4
 MERGE_FROM_FLOPS = 1e7
@@ -117,8 +138,10 @@ class Plan:
         Raises
         ------
         ValueError
-            If the device is not there, or optimizer and scheduler cannot be made.
+            If the device is not there, optimizer and scheduler cannot be made, or something in
+            `skorch_params` would have no effect.
         """
+        _refuse_what_has_no_effect(settings)
         if settings["checkpoint"] is not None:
             _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
@@ -208,20 +231,30 @@ class Plan:
                 "on. Set it back, or fit a clone."
             )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, describer: Describer | None = None) -> dict[str, Any]:
         """Describe the training, so that another process can tell it from others.
+
+        Parameters
+        ----------
+        describer : Describer, default=None
+            Describes each setting. `None`: one that is not strict.
 
         Returns
         -------
         dict of str to object
             Numbers and texts, without what does not matter to the result.
+
+        Raises
+        ------
+        ValueError
+            If the describer is strict, and there is something that it cannot describe.
         """
-        settings = {
-            name: describe_setting(value)
-            for name, value in self.settings.items()
-            if name not in OF_NO_MATTER
-        }
-        return settings | {"seed": self.seed}
+        describer = describer or Describer(strict=False)
+        settings = {k: x for k, x in self.settings.items() if k not in OF_NO_MATTER}
+        if hasattr(settings["init"], "get_params"):
+            settings["init"] = clone(settings["init"])  # what is fitted: whatever it knew is gone
+        described = {name: describer.describe(value, name) for name, value in settings.items()}
+        return described | {"seed": self.seed}
 
     def network(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict[str, Any]:
         """Arguments of the network.
@@ -345,6 +378,28 @@ class Plan:
             ) from error
 
 
+def _refuse_what_has_no_effect(settings: Mapping[str, Any]) -> None:
+    """Refuse parameters of skorch that are ignored, or stand for some of the estimator."""
+    given = settings["skorch_params"] or {}
+    of_network = set(inspect.signature(SequenceNetwork).parameters)
+    for name, value in given.items():
+        first, _, rest = name.partition("__")
+        of_ours = name in settings or (first == "module" and rest in of_network)
+        of_others = first in ("module", "compile", "callbacks") and rest and not of_ours
+        if name in OF_SKORCH - {"callbacks"} or of_others:
+            continue
+        if name == "callbacks" and value == "disable" and not settings["callbacks"]:
+            continue
+        cure = "it has no effect here, leave it out"
+        if name in IN_PLACE_OF:
+            cure = IN_PLACE_OF[name]
+        elif first == "optimizer" and rest:
+            cure = f"optimizer_params={{{rest!r}: {value!r}}} says it"
+        elif of_ours:
+            cure = f"the parameter {name.removeprefix('module__')} says it"
+        raise ValueError(f"skorch_params holds {name!r}: {cure}.")
+
+
 def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
     """Refuse settings with which no training is the same as one before."""
     if settings["warm_start"]:
@@ -368,47 +423,3 @@ def _read(reads: Any) -> Any:
     if not reads or not set(reads) <= set(READS) or set(reads) == {"position"}:
         raise ValueError(f"reads={reads!r} must hold some of {list(READS)}, not the last alone.")
     return tuple(reads)
-
-
-def describe_setting(setting: Any) -> Any:
-    """Write a setting as a text or number that is the same in another process.
-
-    Parameters
-    ----------
-    setting : object
-        The value of a parameter.
-
-    Returns
-    -------
-    object
-        The value itself, if it is simple.
-    """
-    if isinstance(setting, np.generic):
-        setting = setting.item()
-    if setting is None or isinstance(setting, (bool, int, float, str)):
-        return setting
-    if isinstance(setting, dict):
-        return str({name: describe_setting(value) for name, value in setting.items()})
-    if isinstance(setting, functools.partial):
-        parts = setting.func, list(setting.args), setting.keywords
-        return f"partial({', '.join(str(describe_setting(part)) for part in parts)})"
-    if isinstance(setting, types.FunctionType):
-        return f"{setting.__module__}.{setting.__qualname__} {joblib.hash(_code(setting))}"
-    if isinstance(setting, (type, types.BuiltinFunctionType)):
-        return f"{setting.__module__}.{setting.__qualname__}"
-    if isinstance(setting, (list, tuple)) and not all(isinstance(x, (int, float)) for x in setting):
-        return str([describe_setting(value) for value in setting])
-    if isinstance(setting, (np.ndarray, list, tuple)) or hasattr(setting, "__array__"):
-        return joblib.hash(np.asarray(setting))
-    return f"{describe_setting(type(setting))} {describe_setting(getattr(setting, '__dict__', {}))}"
-
-
-def _code(function: types.FunctionType) -> list[Any]:
-    """What a function does: two lambdas are the same only if they do the same."""
-
-    def parts(code: types.CodeType) -> list[Any]:
-        constants = [parts(x) if isinstance(x, types.CodeType) else repr(x) for x in code.co_consts]
-        return [code.co_code, code.co_names, constants]
-
-    enclosed = [describe_setting(cell.cell_contents) for cell in function.__closure__ or ()]
-    return [parts(function.__code__), describe_setting(list(function.__defaults__ or ())), enclosed]

@@ -4,11 +4,18 @@ from collections.abc import Iterable
 
 import numpy as np
 from skorch.callbacks import Callback
+from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from sklstm._data.samples import TrainingData
 from sklstm._nn.batches import differ_in_length
 from sklstm._train.beginning import finish
-from sklstm._train.callbacks import EarlyStopping, KeepWeights, Progress, Schedule
+from sklstm._train.callbacks import (
+    EarlyStopping,
+    KeepWeights,
+    Progress,
+    Schedule,
+    StateOfStopping,
+)
 from sklstm._train.checkpoint import Checkpoint, TrainingFolder
 from sklstm._train.devices import explain_large_batches, suitable_threads
 from sklstm._train.fitted import FittedNetwork
@@ -47,10 +54,12 @@ def run(
     told: list[Callback] = []
     if plan["lr_scheduler"] is not None:
         told.append(Schedule(plan.scheduler))
+    of_user = [callback for _, callback in fitted.net.callbacks_]
+    stopping = [StateOfStopping(x) for x in of_user if isinstance(x, SkorchEarlyStopping)]
     checkpoint, n_epochs = None, plan["max_epochs"]
     if plan["checkpoint"] is not None:
         folder = TrainingFolder(plan, train, valid)
-        checkpoint = Checkpoint(folder, random, [weights, *told])
+        checkpoint = Checkpoint(folder, random, [weights, *told, *stopping])
         n_epochs = checkpoint.n_epochs
         told.append(checkpoint)
     if plan["verbose"]:
@@ -75,6 +84,9 @@ def run(
             )
         finally:
             fitted.best_epoch = weights.kept_epoch_
+            for one in stopping:
+                if one.loaded_best(fitted.net):
+                    fitted.best_epoch = one.callback.best_epoch_
     if checkpoint is not None and not weights.has_undone:
         checkpoint.finish()
     if valid is not None:

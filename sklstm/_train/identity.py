@@ -1,0 +1,445 @@
+"""What a setting is, as a text that another process writes too: by it a training is found again."""
+
+import copyreg
+import dis
+import functools
+import importlib
+import json
+import platform
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["Describer"]
+
+DIGEST_SIZE = 16
+SIMPLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
+NAMED = (
+    types.MemberDescriptorType,
+    types.GetSetDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
+OF_NO_MATTER_IN_A_CLASS = {
+    *("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__"),
+    *("__annotate__", "__annotate_func__", "__annotations_cache__", "__slotnames__"),
+    *("__firstlineno__", "__static_attributes__", "__classdictcell__", "_abc_impl"),
+}
+"""What Python notes in a class by itself, some of it only when an instance is pickled."""
+
+HEAP_TYPE = 1 << 9
+"""Flag of classes that were made while Python ran."""
+
+READ_BY_NAME = {"eval", "exec", "globals", "__import__"}
+"""Builtins by which a function may read what its code does not name."""
+
+Parts = list[tuple[str, Any]]
+"""What an object consists of, and where in it that is."""
+
+
+@dataclass(frozen=True)
+class _Used:
+    """A module of the user, of which code reads some names; None: any of them."""
+
+    module: types.ModuleType
+    names: frozenset[str] | None
+
+    def parts(self) -> Parts:
+        """What stands behind the names."""
+        inside = vars(self.module)
+        names = [name for name in inside if not name.startswith("__")]
+        if self.names is not None:
+            names = [name for name in names if name in self.names]
+        return [(name, _used(inside[name], self.names)) for name in sorted(names)]
+
+
+class _NotDescribable(Exception):  # noqa: N818 - becomes an error with the place, or a name
+    """Raised for an object that has no content to compare."""
+
+
+class Describer:
+    """Writes settings as numbers and texts.
+
+    Functions, classes and objects of the user are described by all that they consist of: compiled
+    code, defaults, what they enclose, the state that a pickle would have, and the same of whatever
+    they refer to. Those of an installed library are their names; its version stands beside.
+
+    Parameters
+    ----------
+    strict : bool
+        Whether to follow what functions read from their modules, and to refuse what cannot be
+        described. Else such things are their names.
+
+    Attributes
+    ----------
+    libraries : dict of str to str
+        Versions of the libraries that something came from.
+    """
+
+    def __init__(self, *, strict: bool):
+        self.strict = strict
+        self.libraries: dict[str, str] = {}
+        self._begin("")
+
+    def describe(self, value: Any, name: str) -> Any:
+        """Describe a setting.
+
+        Parameters
+        ----------
+        value : object
+            The value of a parameter.
+        name : str
+            That of the parameter.
+
+        Returns
+        -------
+        None, bool, int, float or str
+            The value itself if it is simple; else its name, and a digest of its content.
+
+        Raises
+        ------
+        ValueError
+            If a part of it cannot be described, and `strict`.
+        """
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or type(value) in (bool, int, float, str):
+            return value
+        if isinstance(value, (list, tuple)) and all(type(x) in (int, float) for x in value):
+            value = np.asarray(value)  # the same numbers, however they are given
+        self._begin(name)
+        try:
+            return f"{_label(value)} {self._digest(value).hex()}"
+        except RecursionError:
+            if not self.strict:
+                return _label(value)
+            raise ValueError(
+                f"checkpoint cannot describe {name}, which is nested too deeply: give arrays "
+                "instead of lists in lists, or set checkpoint=None."
+            ) from None
+
+    def _begin(self, name: str) -> None:
+        self._place = [name]
+        self._open: dict[Any, int] = {}
+        self._done: dict[Any, tuple[Any, bytes]] = {}
+        self._lowest = sys.maxsize
+        self._n_in_cycles = 0
+
+    def _digest(self, value: Any) -> bytes:
+        """Digest of an object and all that it consists of; each is looked at once.
+
+        What refers back to something that it is a part of says how far up that is, and stands for
+        itself from then on: it has no content that would be the same elsewhere.
+        """
+        if type(value) in SIMPLE:
+            return _hash(type(value).__name__, repr(value))
+        key = (id(value.module), value.names) if isinstance(value, _Used) else id(value)
+        if key in self._done:
+            return self._done[key][1]
+        if key in self._open:
+            self._lowest = min(self._lowest, self._open[key])
+            return _hash("up", len(self._open) - self._open[key])
+        depth, lowest_before = len(self._open), self._lowest
+        self._open[key], self._lowest = depth, sys.maxsize
+        kind, parts = self._parts_or_name(value)
+        digests = []
+        for place, part in parts:
+            self._place.append(place)
+            digests.append(self._digest(part))
+            self._place.pop()
+        if isinstance(value, (set, frozenset)):
+            digests.sort()
+        digest = _hash(kind, [place for place, _ in parts], *digests)
+        del self._open[key]
+        in_cycle = self._lowest < depth
+        if in_cycle:
+            self._n_in_cycles += 1
+        again = _hash("again", self._n_in_cycles) if in_cycle else digest
+        self._done[key] = value, again  # held: ids of what is gone are given anew
+        self._lowest = min(lowest_before, self._lowest if in_cycle else sys.maxsize)
+        return digest
+
+    def _parts_or_name(self, value: Any) -> tuple[str, Parts]:
+        try:
+            return self._parts(value)
+        except _NotDescribable as reason:
+            if not self.strict:
+                return _name_of(type(value)), []
+            setting, *inside = self._place
+            place = f"{setting}: {', '.join(inside)}" if inside else setting
+            raise ValueError(
+                f"checkpoint finds a training by what its parameters are, and cannot describe "
+                f"{reason} ({place}). Keep it out of there, make it where it is used, leave it out "
+                "of the state by __getstate__, or set checkpoint=None."
+            ) from None
+
+    def _parts(self, value: Any) -> tuple[str, Parts]:
+        """What kind of object it is, and what it consists of."""
+        match value:
+            case np.ndarray() if type(value) in (np.ndarray, np.memmap):
+                return _of_array(value)
+            case np.generic():
+                return f"number {value.dtype} {value.tobytes()!r}", []
+            case torch.Tensor():
+                return _of_tensor(value)
+            case dict() | types.MappingProxyType() if type(value) in (dict, types.MappingProxyType):
+                keys = [(f"key {k}", key) for k, key in enumerate(value)]
+                return "dict", keys + [(f"[{_label(k)}]", x) for k, x in value.items()]
+            case list() | tuple() if type(value) in (list, tuple):
+                return type(value).__name__, [(f"[{k}]", x) for k, x in enumerate(value)]
+            case set() | frozenset() if type(value) in (set, frozenset):
+                return type(value).__name__, [("an element", x) for x in value]
+            case types.FunctionType():
+                return self._of_function(value)
+            case types.CodeType():
+                return _of_code(value)
+            case types.MethodType():
+                parts = [("__func__", value.__func__), ("__self__", value.__self__)]
+                return "method", parts
+            case types.BuiltinFunctionType() | types.MethodWrapperType():
+                return self._of_builtin(value)
+            case type():
+                return self._of_class(value)
+            case types.ModuleType() if _is_installed(value.__name__):
+                return self._named(value.__name__, value.__name__), []
+            case types.ModuleType():
+                return "module", _Used(value, None).parts()
+            case _Used():
+                return "module", value.parts()
+            case property():
+                return "property", [(k, getattr(value, k)) for k in ("fget", "fset", "fdel")]
+            case staticmethod() | classmethod():
+                return type(value).__name__, [("__func__", value.__func__)]
+            case functools.cached_property():
+                return "cached_property", [("func", value.func)]
+            case functools._lru_cache_wrapper():
+                return "lru_cache", [("__wrapped__", value.__wrapped__)]
+            case _ if isinstance(value, NAMED):
+                return f"descriptor {value.__name__}", [("__objclass__", value.__objclass__)]
+        return self._of_state(value)
+
+    def _of_function(self, function: types.FunctionType) -> tuple[str, Parts]:
+        module = function.__globals__.get("__name__", "")
+        ours = _is_installed(module)
+        if ours and _is_installed(function.__module__ or "") and _is_found(function):
+            return self._named(module, f"{function.__module__}.{function.__qualname__}"), []
+        kind, code = "function", function.__code__
+        parts: Parts = [("code", code), ("attributes", function.__dict__)]
+        parts += [("defaults", function.__defaults__), ("defaults", function.__kwdefaults__)]
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                parts.append((f"enclosed {name}", _used(cell.cell_contents, _names_in(code))))
+            except ValueError:  # not assigned yet
+                parts.append((f"enclosed {name}", "empty"))
+        if ours:
+            kind = self._named(module, f"function of {module}")
+        elif self.strict:
+            parts += _globals_of(function)
+        return kind, parts
+
+    def _of_builtin(self, function: Any) -> tuple[str, Parts]:
+        owner = getattr(function, "__self__", None)
+        if owner is None or isinstance(owner, types.ModuleType):
+            module = function.__module__ or getattr(owner, "__name__", "builtins")
+            return self._named(module, f"{module}.{function.__qualname__}"), []
+        return f"method {function.__name__}", [("__self__", owner)]
+
+    def _of_class(self, cls: type) -> tuple[str, Parts]:
+        if _is_installed(cls.__module__) and not _has_no_module(cls):
+            return self._named(cls.__module__, _name_of(cls)), []
+        inside = {k: x for k, x in vars(cls).items() if k not in OF_NO_MATTER_IN_A_CLASS}
+        inside = {k: x for k, x in inside.items() if not isinstance(x, types.MemberDescriptorType)}
+        parts: Parts = [("metaclass", type(cls)), ("bases", cls.__bases__)]
+        return "class", parts + [(f"attribute {k}", inside[k]) for k in sorted(inside)]
+
+    def _of_state(self, value: Any) -> tuple[str, Parts]:
+        """What a pickle would have, which the author of the class has said if it is not all."""
+        of_library = _is_installed(type(value).__module__)
+        reduce = copyreg.dispatch_table.get(type(value))
+        try:
+            if of_library and isinstance(value, Iterator):
+                raise TypeError("what it gave is gone")
+            reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception as error:
+            raise _NotDescribable(f"an object of {_name_of(type(value))}") from error
+        if isinstance(reduced, str):
+            module = getattr(value, "__module__", None) or type(value).__module__
+            inside = {} if _is_installed(module) else getattr(value, "__dict__", {})
+            return self._named(module, f"{module}.{reduced}"), list(inside.items())
+        make, args, state, items, pairs = (*reduced, None, None, None, None)[:5]
+        parts: Parts = [("made by", make)]
+        parts += [("made of", x) for x in args or ()]
+        states = state if isinstance(state, tuple) and len(state) == 2 else [state]
+        for some in states:  # attributes, and those in slots
+            if isinstance(some, dict) and all(isinstance(name, str) for name in some):
+                parts += [(f"attribute {k}", x) for k, x in some.items()]
+            else:
+                parts.append(("state", some))
+        parts += [("an item", x) for x in items or ()]
+        parts += [(f"[{_label(pair[0])}]", pair) for pair in pairs or ()]
+        return "object", parts
+
+    def _named(self, module: str, name: str) -> str:
+        """Name of something of a library, whose version is noted."""
+        if _is_installed(module):
+            self.libraries.update(_version(module.partition(".")[0]))
+        return name
+
+
+def _hash(*parts: Any) -> bytes:
+    made = blake2b(digest_size=DIGEST_SIZE)
+    for part in parts:
+        content = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        made.update(len(content).to_bytes(8, "little") + content)
+    return made.digest()
+
+
+def _label(value: Any) -> str:
+    """What a reader knows it by."""
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        return _name_of(value)
+    if isinstance(value, types.MethodType):
+        return _name_of(value.__func__)
+    if isinstance(value, functools.partial):
+        return f"partial({_label(value.func)})"
+    try:
+        return json.dumps(value)[:100]
+    except (TypeError, ValueError):
+        return _name_of(type(value))
+
+
+def _name_of(value: Any) -> str:
+    module, name = value.__module__, value.__qualname__
+    return name if module in (None, "builtins", "__main__", "__mp_main__") else f"{module}.{name}"
+
+
+def _used(value: Any, names: frozenset[str] | None) -> Any:
+    """A value as code of the user finds it: of a module of theirs only some names matter."""
+    if isinstance(value, types.ModuleType) and not _is_installed(value.__name__):
+        return _Used(value, names)
+    return value
+
+
+def _globals_of(function: types.FunctionType) -> Parts:
+    """What a function reads from its module, and from those that it imports by itself."""
+    code, inside = function.__code__, function.__globals__
+    names = _names_in(code)
+    parts: Parts = []
+    for instruction, level in _reading(code):
+        name = instruction.argval
+        if instruction.opname == "IMPORT_NAME":
+            package = inside.get("__package__") if level else None
+            tops = [] if level else [name.partition(".")[0]]  # what `import a.b` gives a name
+            for imported in ["." * level + name, *tops]:
+                parts.append((f"imported {imported}", _used(_imported(imported, package), names)))
+        elif name in inside:
+            parts.append((f"global {name}", _used(inside[name], names)))
+        elif name in READ_BY_NAME:
+            raise _NotDescribable(f"what {function.__qualname__} reads by {name}()")
+    return sorted({place: (place, part) for place, part in parts}.values(), key=lambda x: x[0])
+
+
+def _imported(name: str, package: str | None) -> types.ModuleType | None:
+    try:
+        return importlib.import_module(name, package)
+    except ImportError:  # code may go on without it
+        return None
+
+
+def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int]]:
+    """Instructions that read globals or import, of nested code too; how relative an import is."""
+    instructions = [x for x in dis.get_instructions(code) if x.opname != "EXTENDED_ARG"]
+    for k, instruction in enumerate(instructions):
+        if instruction.opname == "IMPORT_NAME":
+            yield instruction, instructions[k - 2].argval
+        elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
+            yield instruction, 0
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _reading(constant)
+
+
+def _names_in(code: types.CodeType) -> frozenset[str]:
+    """Names of globals and attributes, and texts by which `getattr` may find them."""
+    texts = {x for x in code.co_consts if isinstance(x, str)}
+    nested = [_names_in(x) for x in code.co_consts if isinstance(x, types.CodeType)]
+    return frozenset(code.co_names).union(texts, *nested)
+
+
+def _of_code(code: types.CodeType) -> tuple[str, Parts]:
+    """What code does: neither where it stands nor how it is written."""
+    counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    kind = f"code {counts} {names} {code.co_code!r} {code.co_exceptiontable!r}"
+    return kind, [("constants", x) for x in code.co_consts]
+
+
+def _of_array(array: np.ndarray) -> tuple[str, Parts]:
+    kind = f"array {array.dtype!r} {array.shape}"
+    if array.dtype.hasobject:
+        return kind, [("an element", x) for x in array.ravel().tolist()]
+    return f"{kind} {_hash(array.tobytes()).hex()}", []
+
+
+def _of_tensor(tensor: torch.Tensor) -> tuple[str, Parts]:
+    kind = f"tensor {tensor.dtype} {tuple(tensor.shape)} {tensor.requires_grad}"
+    try:
+        dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
+        content = dense.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    except (RuntimeError, NotImplementedError) as error:
+        raise _NotDescribable(f"a tensor of {tensor.layout} on {tensor.device}") from error
+    return f"{kind} {_hash(content.tobytes()).hex()}", []
+
+
+def _is_found(value: Any) -> bool:
+    """Whether its name leads to it."""
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
+
+
+def _has_no_module(cls: type) -> bool:
+    """Whether a class was made where there was no name of a module: Python then says builtins."""
+    return cls.__module__ == "builtins" and bool(cls.__flags__ & HEAP_TYPE) and not _is_found(cls)
+
+
+@functools.cache
+def _is_installed(name: str) -> bool:
+    """Whether a module is of Python or of an installed library, which its version describes."""
+    top = name.partition(".")[0]
+    if top in ("__main__", "__mp_main__"):
+        return False
+    if top == "sklstm" or name in sys.builtin_module_names:
+        return True
+    module = sys.modules.get(name) or sys.modules.get(top)
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None)
+    if file is None:
+        return origin in ("built-in", "frozen")
+    path = Path(file)
+    library = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
+    in_packages = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(in_packages or library & set(path.parents))
+
+
+@functools.cache
+def _version(top: str) -> dict[str, str]:
+    """Version of a library, by its name: without the build, which goes with the machine."""
+    if top in sys.stdlib_module_names:
+        return {"python": platform.python_version()}
+    version = getattr(sys.modules.get(top), "__version__", None)
+    if version is None:
+        names = metadata.packages_distributions().get(top, [])
+        version = " ".join(metadata.version(name) for name in names)
+    return {top: str(version).partition("+")[0]}
