@@ -206,11 +206,6 @@ def test_targets_that_do_not_fit(y, message):
         regressor(pooling=None).fit(RAGGED, y)
 
 
-def test_several_labels_at_a_step_are_refused():
-    with pytest.raises(ValueError, match="A step has one label"):
-        classifier(pooling=None).fit(RAGGED, [np.column_stack([y, 1 - y]) for y in SIGNS])
-
-
 # Different lengths
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -187,11 +187,11 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     """Labels, their probabilities, and how many are right."""
 
     @property
-    def classes_(self) -> np.ndarray:
+    def classes_(self) -> np.ndarray | list[np.ndarray]:
         """The labels, in the order of the probabilities.
 
-        Sorted, of the type that y had; the numbers of the columns of y if a sample may have
-        several labels.
+        Sorted, of the type that y had. If a sample may have several labels a list, for each column
+        of y the two values that stand there.
 
         See Also
         --------
@@ -203,7 +203,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> LSTMClassifier(2, max_epochs=1).fit([[[1.0]], [[3.0]]], ["wet", "dry"]).classes_
         array(['dry', 'wet'], dtype='<U3')
         """
-        return self._fitted.head.classes  # type: ignore[attr-defined]
+        return self._fitted.head.public_classes  # type: ignore[attr-defined]
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the labels.
@@ -318,6 +318,11 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         float
             From 0 to 1.
 
+        Raises
+        ------
+        ValueError
+            If `y` is a table of several labels that holds other values than that of `fit`.
+
         See Also
         --------
         sklearn.dummy.DummyClassifier : The simplest rule; it takes `Sequences` as they are.
@@ -331,4 +336,6 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> model.fit(X, y).score(X, y)
         1.0
         """
-        return self._score(accuracy_score, X, y, sample_weight)
+        check_is_fitted(self)
+        head: Any = self._fitted.head
+        return self._score(head.accuracy, X, y, sample_weight)
