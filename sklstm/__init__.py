@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import per_step
+from sklstm._data.step_scores import per_step
 from sklstm._data.warning import (
     CheckpointWarning,
     DataConversionWarning,

@@ -5,8 +5,11 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer, roc_auc_score
 from sklearn.model_selection import cross_val_score
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.callbacks import Callback
@@ -100,13 +103,141 @@ def test_a_column_of_labels_is_taken_with_a_warning():
 def test_attributes_count_labels():
     one, several = classifier(max_epochs=1).fit(X, THREE), classifier(max_epochs=1).fit(X, SEVERAL)
     assert (one.n_outputs_, list(one.classes_)) == (1, ["low", "mid", "top"])
-    assert (several.n_outputs_, list(several.classes_)) == (3, [0, 1, 2])
+    assert several.n_outputs_ == 3
+    same(several.classes_, [[0, 1]] * 3)
 
 
 def test_several_labels_may_come_as_a_frame_or_a_list():
     expected = classifier().fit(X, SEVERAL).predict_proba(X)
     for y in (pd.DataFrame(SEVERAL, columns=["a", "b", "c"]), SEVERAL.tolist(), SEVERAL == 1):
         same(classifier().fit(X, y).predict_proba(X), expected)
+
+
+# Tables of several labels
+
+TABLES = {
+    "int": SEVERAL,
+    "int8": SEVERAL.astype(np.int8),
+    "bool": SEVERAL == 1,
+    "float": SEVERAL.astype(float),
+    "float32": SEVERAL.astype(np.float32),
+    "0/255": (255 * SEVERAL).astype(np.uint8),
+    "0/2": 2 * SEVERAL,
+}
+
+
+@pytest.mark.parametrize("init", [None, "linear"])
+@pytest.mark.parametrize("y", TABLES.values(), ids=TABLES)
+def test_a_table_of_labels_comes_back_as_it_came(y, init):
+    plain = classifier(init=init, max_epochs=20).fit(X, SEVERAL)
+    model = classifier(init=init, max_epochs=20).fit(X, y, X_val=X[:20], y_val=y[:20])
+    predicted = model.predict(X)
+    assert predicted.dtype == y.dtype
+    same(np.unique(predicted), np.unique(y))
+    assert model.score(X, y) == (predicted == y).all(axis=1).mean() > 0.8
+    same(model.classes_, [np.unique(y)] * 3)
+    assert 0 < model.history_["valid_loss"].iloc[-1] < model.history_["valid_loss"].iloc[0]
+    assert plain.classes_[0].dtype == SEVERAL.dtype
+    for _ in range(2):
+        model.partial_fit(X, y)
+    same(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        SEVERAL.astype(object),
+        pd.DataFrame({"a": SEVERAL[:, 0] == 1, "b": SEVERAL[:, 1], "c": SEVERAL[:, 2] * 1.0}),
+        pd.DataFrame(SEVERAL, columns=["a", "b", "c"], index=range(7, 87), dtype="Int64"),
+        pd.DataFrame(SEVERAL, columns=["a", "b", "c"], dtype="boolean"),
+        csr_array(SEVERAL),
+    ],
+    ids=["object", "frame of three dtypes", "Int64", "boolean", "sparse"],
+)
+def test_tables_of_all_kinds(y):
+    model, expected = classifier().fit(X, y), classifier().fit(X, SEVERAL)
+    same(model.predict_proba(X), expected.predict_proba(X))
+    same(model.predict(X), expected.predict(X))
+    assert model.predict(X).dtype.kind in "bif"
+    assert model.score(X, y) == expected.score(X, SEVERAL)
+
+
+def test_a_table_at_every_step():
+    table = [255 * np.column_stack([x[:, 0] > 0, x.sum(axis=1) > 0]).astype(int) for x in X]
+    model = classifier(pooling=None, max_epochs=30).fit(X, table)
+    assert model.predict(X).shape == (80, 5, 2)
+    assert model.predict_proba(X).shape == (80, 5, 2)
+    same(model.classes_, [[0, 255]] * 2)
+    assert model.score(X, table) > 0.8
+    ragged = [x[: 1 + i % 5] for i, x in enumerate(X)]
+    cut = [part[: len(x)] for part, x in zip(table, ragged, strict=True)]
+    assert [part.shape for part in model.predict(ragged)] == [part.shape for part in cut]
+    assert model.score(ragged, cut) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([-1, 1], r"the values \[-1, 1\]\. .* Give \(y == 1\)\.astype\(int\)"),
+        ([-1.0, 1.0], r"Give \(y == 1\.0\)"),
+        ([1, 2], r"the values \[1, 2\]\. .* Give \(y == 2\)"),
+        ([-1, 0], r"Give \(y == 0\)"),
+        (["no", "yes"], r"the values \['no', 'yes'\]\. .* Give \(y == 'yes'\)"),
+        ([1, 1], r"Here nothing is 0.*classes=\[0, 1\]"),
+    ],
+)
+@pytest.mark.parametrize("at_steps", [False, True])
+@pytest.mark.parametrize("dtype", [None, object])
+def test_a_table_of_other_values_is_refused_with_the_cure(values, message, at_steps, dtype):
+    y = np.array(values, dtype)[SEVERAL]
+    params = {}
+    if at_steps:
+        y, params = np.repeat(y[:, None], 5, axis=1), {"pooling": None}
+        if values[0] == -1 and np.asarray(values).dtype.kind == "i" and dtype is None:
+            if values == [-1, 0]:
+                return  # steps of which some labels are missing
+            message = "nothing is 0, .* -1 among whole numbers|No step has a label"
+    for call in (classifier(**params).fit, classifier(**params).partial_fit):
+        with pytest.raises(ValueError, match=message):
+            call(X, y)
+
+
+def test_columns_of_several_classes_go_to_a_classifier_each():
+    y = np.column_stack([np.digitize(TOTAL, [-1, 1]), UP])
+    with pytest.raises(ValueError, match=r"values \[0, 1, 2\].*MultiOutputClassifier"):
+        classifier().fit(X, y)
+    assert MultiOutputClassifier(classifier(max_epochs=30)).fit(X, y).score(X, y) > 0.8
+
+
+OTHER_TABLES = [255 * SEVERAL, SEVERAL - 1, SEVERAL[:, :2], np.column_stack([SEVERAL, SEVERAL])]
+
+
+@pytest.mark.parametrize("y", OTHER_TABLES)
+def test_a_table_that_is_not_that_of_fit_is_refused(y):
+    model = classifier(max_epochs=1).fit(X, SEVERAL)
+    message = r"The estimator learned 3 columns with \[0, 1\]"
+    with pytest.raises(ValueError, match=message):
+        model.score(X, y)
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, SEVERAL, X_val=X, y_val=y)
+
+
+def test_two_labels_are_scored_as_such():
+    y = SEVERAL[:, :2]
+    model = classifier(max_epochs=2).fit(X, y)
+    assert get_scorer("roc_auc")(model, X, y) == roc_auc_score(y, model.predict_proba(X))
+
+
+def test_classes_of_a_table_are_its_values():
+    model = classifier().partial_fit(X[:1], [[0, 0, 0]], classes=[0, 255])
+    same(model.classes_, [[0, 255]] * 3)
+    model.partial_fit(X, 255 * SEVERAL, classes=model.classes_)
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] .* first call .* \[0, 255\]"):
+        model.partial_fit(X, 255 * SEVERAL, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"the values \[0, 1, 2\]"):
+        classifier().partial_fit(X, SEVERAL, classes=[0, 1, 2])
 
 
 # Probabilities
@@ -296,7 +427,8 @@ def test_a_row_without_label_is_named(y, missing):
     [
         (np.full(80, "up"), "at least 2 classes, and y holds one class only: .*up"),
         (TOTAL, "Unknown label type: continuous"),
-        (np.column_stack([THREE, THREE]), "y should be a 1d array, got .* shape"),
+        (np.column_stack([THREE, THREE]), "a table of 2 columns .*'low', 'mid', 'top'"),
+        (SEVERAL * 0.5, "Unknown label type: continuous-multioutput"),
         (LABELS[:70], "X has 80 rows and y has 70"),
         (None, "requires y to be passed"),
     ],

@@ -213,6 +213,52 @@ def test_dates_are_no_labels_of_onnx(tmp_path):
         quick(LSTMClassifier).fit(X, y).to_onnx(tmp_path / "model.onnx")
 
 
+# Every kind of target, beside every kind of input
+
+RANDOM = np.random.default_rng(1)
+LOSSES = {
+    "number": (LSTMRegressor, {}, RANDOM.normal(size=LENGTHS.sum())),
+    "numbers": (LSTMRegressor, {}, RANDOM.normal(size=(LENGTHS.sum(), 2))),
+    "gaussian": (LSTMRegressor, {"loss": "gaussian"}, RANDOM.normal(size=LENGTHS.sum())),
+    "quantiles": (LSTMRegressor, {"loss": "quantile"}, RANDOM.normal(size=LENGTHS.sum())),
+    "label": (LSTMClassifier, {}, RANDOM.choice(["a", "b", "c"], size=LENGTHS.sum())),
+    "labels": (LSTMClassifier, {}, RANDOM.integers(2, size=(LENGTHS.sum(), 3))),
+    "labels 0/255": (LSTMClassifier, {}, np.uint8(255) * RANDOM.choice(2, (LENGTHS.sum(), 2))),
+    "labels of truth": (LSTMClassifier, {}, RANDOM.random((LENGTHS.sum(), 2)) > 0.5),
+    "labels as floats": (LSTMClassifier, {}, RANDOM.choice([0.0, 1.0], (LENGTHS.sum(), 2))),
+}
+INPUTS = {
+    "numbers": (X, {"init": None}),
+    "init": (X, {"init": "linear"}),
+    "validated init": (X, {"init": "linear", "early_stopping": True, "validation_fraction": 0.3}),
+    "missing": ([np.where(RANDOM.random(x.shape) < 0.4, np.nan, x) for x in X], {"init": None}),
+    "tokens": (TOKENS, {"init": None, "embedding_dim": 3}),
+}
+INPUTS["missing and init"] = INPUTS["missing"][0], {"init": "linear"}
+
+
+@pytest.mark.parametrize("pooling", ["last", "max", None])
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_target_beside_every_input(loss, inputs, pooling, serve):
+    estimator, params, y = LOSSES[loss]
+    data, more = INPUTS[inputs]
+    if "missing" in inputs:
+        more = more | {"missing": "mask"}
+    y = y[: len(LENGTHS)] if pooling else np.split(y, LENGTHS.cumsum()[:-1])
+    model = quick(estimator, hidden_size=3, max_epochs=1, pooling=pooling, **params | more)
+    model.fit(data, y)
+    found, predicted = serve(model, data), model.predict(data)
+    if estimator is LSTMRegressor:
+        assert_close(found["prediction"], predicted)
+        return
+    assert_close(found["probabilities"], model.predict_proba(data))
+    for served, expected, n_steps in zip(found["label"], predicted, LENGTHS, strict=True):
+        np.testing.assert_array_equal(served if pooling else served[:n_steps], expected)
+        if "labels" in loss:
+            assert served.dtype == expected.dtype
+
+
 # The file
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from sklstm import (
     LSTMClassifier,
@@ -21,7 +22,7 @@ from sklstm import (
     per_step,
 )
 from sklstm._data.statistics import medians
-from sklstm._nn.batches import BatchLoader, SequenceDataset
+from sklstm._nn.batches import BatchLoader, SequenceDataset, cut_by_length
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.reading import fill_missing
@@ -210,11 +211,6 @@ def test_targets_that_do_not_fit(y, message):
         regressor(pooling=None).fit(RAGGED, y)
 
 
-def test_several_labels_at_a_step_are_refused():
-    with pytest.raises(ValueError, match="A step has one label"):
-        classifier(pooling=None).fit(RAGGED, [np.column_stack([y, 1 - y]) for y in SIGNS])
-
-
 # Different lengths
 
 
@@ -263,6 +259,11 @@ class Lengths:
         return iter(parts)
 
 
+def whole(loader):
+    """Rows of each batch."""
+    return [np.concatenate(x) if isinstance(x, list) else np.asarray(x) for x in loader]
+
+
 def padded_share(batches, lengths):
     return 1 - sum(lengths) / sum(max(lengths[rows]) * len(rows) for rows in batches)
 
@@ -271,19 +272,127 @@ def padded_share(batches, lengths):
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(1, 20))
 def test_buckets_give_every_sequence_once(lengths, batch_size):
     loader = BatchLoader(Lengths(np.array(lengths)), batch_size, shuffle=True)
-    assert sorted(np.concatenate(list(loader))) == list(range(len(lengths)))
+    assert sorted(np.concatenate(whole(loader))) == list(range(len(lengths)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=200), st.integers(1, 600))
+def test_parts_take_no_more_time_than_a_whole(lengths, step_cost):
+    lengths = np.sort(lengths)
+    sizes = cut_by_length(lengths, step_cost)
+    assert sum(sizes) == len(lengths)
+    longest = [part[-1] for part in np.split(lengths, np.cumsum(sizes)[:-1])]
+    assert np.dot(longest, np.add(sizes, step_cost)) <= lengths[-1] * (len(lengths) + step_cost)
 
 
 def test_buckets_pad_little_and_differ_every_time():
     lengths = np.minimum(np.random.default_rng(0).lognormal(3, 1, size=3000).astype(int) + 1, 300)
     loader = BatchLoader(Lengths(lengths), 32, shuffle=True)
-    first, second = list(loader), list(loader)
+    first, second = whole(loader), whole(loader)
     rows = np.random.default_rng(0).permutation(3000)
     plain = [rows[start : start + 32] for start in range(0, 3000, 32)]
     assert padded_share(first, lengths) < 0.25 * padded_share(plain, lengths)
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
     sizes = [lengths[batch].mean() for batch in first]
     assert abs(np.corrcoef(sizes, np.arange(len(sizes)))[0, 1]) < 0.4  # long ones not last
+
+
+OUTLIERS = {
+    "one": [10_000 // 50] + [3] * 300,
+    "some": [400, 900, 500, 1000, 700] + [5] * 200,
+    "few": [2000, 10, 10],
+    "one short": [1] + [300] * 5,
+    "empty": [500] + [0] * 20 + [2] * 100,
+    "two kinds": [300] * 10 + [5] * 90,
+}
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """Steps of all sequences of each call of the network, with what is behind their ends."""
+    counted, forward = [], SequenceNetwork.forward
+
+    def counting(self, steps, *args):
+        counted.append(steps.shape[0] * steps.shape[1])
+        return forward(self, steps, *args)
+
+    monkeypatch.setattr(SequenceNetwork, "forward", counting)
+    return counted
+
+
+@pytest.mark.parametrize("pooling", ["max", None])
+@pytest.mark.parametrize("lengths", OUTLIERS.values(), ids=OUTLIERS)
+def test_long_sequences_do_not_lengthen_others(lengths, pooling, cells):
+    rng = np.random.default_rng(0)
+    lengths = rng.permutation(lengths)
+    data = [rng.normal(size=(length, 1)) for length in lengths]
+    y = [x[:, 0] for x in data] if pooling is None else rng.normal(size=len(data))
+    model = regressor(
+        hidden_size=2, pooling=pooling, max_epochs=2, init=None, batch_size=16, early_stopping=False
+    )
+    some = [0, *range(1, len(data), 3)]
+    y_val = [y[i] for i in some]
+    model.fit(data, y, X_val=[data[i] for i in some], y_val=y_val)
+    n_steps = 2 * lengths.sum() + 3 * lengths[some].sum()  # the last one compares
+    assert sum(cells) <= 1.5 * n_steps
+    cells.clear()
+    predicted = model.predict(data)
+    assert sum(cells) <= 1.5 * lengths.sum()
+    for i in (0, 1, int(lengths.argmax())):
+        np.testing.assert_allclose(predicted[i], model.predict(data[i : i + 1])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", None])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("estimator", [regressor, classifier])
+def test_parts_learn_what_a_whole_batch_does(pooling, weighted, estimator, monkeypatch):
+    rng = np.random.default_rng(0)
+    lengths = rng.permutation([300, 200, 100] + [1, 2, 3] * 12)
+    data = [rng.normal(size=(length, 1)) for length in lengths]
+    y = [x[:, 0] > 0 for x in data] if pooling is None else rng.random(len(data)) > 0.5
+    if estimator is regressor:
+        y = [1.0 * part for part in y]
+    weight = None
+    if weighted:
+        weight = rng.uniform(0.5, 2, size=len(data))
+
+    class Seen(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.batches = []
+
+        def on_batch_end(self, net, batch, y_pred, **kwargs):
+            (steps, own), (target, _) = batch
+            assert target.shape[:-1] == y_pred.shape[:-1]
+            own = torch.full((steps.shape[1],), len(steps)) if own is None else own
+            inside = torch.arange(len(steps))[:, None] < own
+            self.batches.append((steps[inside].abs().sum().item(), own.tolist()))
+
+    models, batches = [], []
+    for cut in (cut_by_length, lambda lengths, step_cost: [len(lengths)]):
+        monkeypatch.setattr("sklstm._nn.batches.cut_by_length", cut)
+        model = estimator(
+            pooling=pooling,
+            dtype="float64",
+            init=None,
+            batch_size=8,
+            early_stopping=False,
+            callbacks=[Seen()],
+        )
+        models.append(model.fit(data, y, sample_weight=weight))
+        batches += [x.batches for _, x in model.net_.callbacks_ if isinstance(x, Seen)]
+    assert_same_weights(*models, atol=1e-9)
+    assert [lengths for _, lengths in batches[0]] == [lengths for _, lengths in batches[1]]
+    np.testing.assert_allclose(*([total for total, _ in of_model] for of_model in batches))
+    assert models[0].loss_curve_ == pytest.approx(models[1].loss_curve_)
+
+
+def test_a_training_in_parts_goes_on_where_it_stopped(tmp_path):
+    data = [RNG.normal(size=(length, 1)) for length in [300] + [2, 3] * 20]
+    y = RNG.normal(size=len(data))
+    params = {"init": None, "batch_size": 8, "dropout": 0.2, "lr_scheduler": None}
+    regressor(max_epochs=2, checkpoint=tmp_path, **params).fit(data, y)
+    resumed = regressor(max_epochs=4, checkpoint=tmp_path, **params).fit(data, y)
+    assert_same_weights(resumed, regressor(max_epochs=4, **params).fit(data, y))
 
 
 # Missing values

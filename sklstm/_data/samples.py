@@ -275,7 +275,7 @@ def _read_steps(
 
 def _warn_of_no_label(flat: np.ndarray) -> None:
     """Say how many steps are left out for a number that may be meant as a label."""
-    left_out = (flat == -1).sum() if flat.dtype.kind == "i" else 0
+    left_out = has_no_label(flat).sum() if flat.dtype.kind == "i" else 0
     if left_out:
         warn(
             f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "

@@ -1,7 +1,6 @@
 """Targets at every step: flat for networks and metrics, by sequence for users."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ __all__ = [
     "has_no_label",
     "has_no_number",
     "histories_of_steps",
-    "per_step",
+    "score_rows",
     "score_steps",
     "score_targets",
     "unflatten_steps",
@@ -230,7 +229,7 @@ def score_steps(
     """
     y_true, sample_weight = plain(y_true), plain(sample_weight)
     if np.ndim(y_pred[0]) == 0:
-        return _score_rows(metric, np.asarray(y_true), np.asarray(y_pred), sample_weight, params)
+        return score_rows(metric, y_true, y_pred, sample_weight, **params)
     lengths = np.array([len(part) for part in y_pred])
     predicted = np.concatenate(list(y_pred))
     if is_unlabelled is None:
@@ -286,14 +285,34 @@ def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **pa
     return float(np.mean(scores))
 
 
-def _score_rows(
-    metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: Any, params: dict
+def score_rows(
+    metric: Callable, y_true: Any, y_pred: Any, sample_weight: Any = None, **params: Any
 ) -> float:
-    """Metric over the rows that have a label."""
+    """Compute a metric over the rows that have a label.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(y_true, y_pred, sample_weight=None, **params)``.
+    y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Labels or numbers, NaN or None for one that is missing.
+    y_pred : array-like of shape (n_rows, ...)
+        Predictions.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights.
+    **params : dict
+        More arguments of the metric.
+
+    Returns
+    -------
+    float
+        What the metric says.
+    """
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     labelled = ~has_no_number(y_true)
     if sample_weight is not None:
-        params = params | {"sample_weight": np.asarray(sample_weight)[labelled]}
-    return metric(y_true[labelled], y_pred[labelled], **params)
+        params["sample_weight"] = np.asarray(sample_weight)[labelled]
+    return score_targets(metric, y_true[labelled], y_pred[labelled], **params)
 
 
 def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
@@ -315,43 +334,3 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
     if of_sequences:
         return np.repeat(np.asarray(sample_weight, dtype=np.float64), lengths)
     return flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
-
-
-def per_step(metric: Callable) -> Callable:
-    """Make a metric leave out what has no label, at every step or row by row.
-
-    Metrics of scikit-learn know flat arrays without missing values. Where there is a label at every
-    step, with sequences of different lengths, or where some labels are missing, this stands
-    between.
-
-    Parameters
-    ----------
-    metric : callable
-        ``metric(y_true, y_pred, **params)``, such as those of :mod:`sklearn.metrics`.
-
-    Returns
-    -------
-    callable
-        The same over all labelled steps of all sequences, or all labelled rows, for
-        :func:`sklearn.metrics.make_scorer`.
-
-    See Also
-    --------
-    LSTMClassifier.score : Leaves steps without a label out by itself.
-    sklearn.metrics.make_scorer : Make a score for searches of it.
-
-    Examples
-    --------
-    >>> from sklearn.metrics import f1_score, make_scorer
-    >>> from sklstm import per_step
-    >>> scoring = make_scorer(per_step(f1_score), average="macro")
-    >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
-    0.857...
-
-    Rows whose target is missing, which `fit` takes with weight 0:
-
-    >>> from sklearn.metrics import mean_absolute_error
-    >>> per_step(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
-    0.5
-    """
-    return partial(score_steps, metric)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.step_probabilities import as_step_probabilities
 from sklstm._estimators.base import BaseLSTM
 from sklstm._nn.spread import SPREAD_HEADS, GaussianHead, SpreadHead
 
@@ -187,11 +188,11 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     """Labels, their probabilities, and how many are right."""
 
     @property
-    def classes_(self) -> np.ndarray:
+    def classes_(self) -> np.ndarray | list[np.ndarray]:
         """The labels, in the order of the probabilities.
 
-        Sorted, of the type that y had; the numbers of the columns of y if a sample may have
-        several labels.
+        Sorted, of the type that y had. If a sample may have several labels a list, for each column
+        of y the two values that stand there.
 
         See Also
         --------
@@ -203,7 +204,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> LSTMClassifier(2, max_epochs=1).fit([[[1.0]], [[3.0]]], ["wet", "dry"]).classes_
         array(['dry', 'wet'], dtype='<U3')
         """
-        return self._fitted.head.classes  # type: ignore[attr-defined]
+        return self._fitted.head.public_classes  # type: ignore[attr-defined]
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the labels.
@@ -254,11 +255,14 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         -------
         ndarray of float64, shape (n_samples, n_classes)
             Probabilities in the order of ``classes_``; they sum to 1 unless a sample may have
-            several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list.
+            several labels. With ``pooling=None`` ``(n_samples, n_steps, n_classes)``, or a list;
+            of either ``[..., k]`` is class ``k``, and ``[:, k]`` is refused: it would be step
+            ``k``, where scikit-learn's scorers look for a class.
 
         See Also
         --------
         sklearn.calibration.CalibratedClassifierCV : Calibrate them on other rows.
+        per_step : Score them, where there is a label at every step.
 
         Examples
         --------
@@ -267,7 +271,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> LSTMClassifier(2, max_epochs=1).fit(X, y).predict_proba(X).sum(axis=1)
         array([1., 1., 1.])
         """
-        return self._predict(X, "predict_proba")
+        return self._marked(self._predict(X, "predict_proba"))
 
     def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the logarithm of the probability of each label.
@@ -296,7 +300,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> LSTMClassifier(2, max_epochs=1).fit(X, y).predict_log_proba(X).max() < 0
         np.True_
         """
-        return self._predict(X, "predict_log_proba")
+        return self._marked(self._predict(X, "predict_log_proba"))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the accuracy: the share of samples whose labels are all right.
@@ -318,6 +322,11 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         float
             From 0 to 1.
 
+        Raises
+        ------
+        ValueError
+            If `y` is a table of several labels that holds other values than that of `fit`.
+
         See Also
         --------
         sklearn.dummy.DummyClassifier : The simplest rule; it takes `Sequences` as they are.
@@ -331,4 +340,9 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         >>> model.fit(X, y).score(X, y)
         1.0
         """
-        return self._score(accuracy_score, X, y, sample_weight)
+        check_is_fitted(self)
+        head: Any = self._fitted.head
+        return self._score(head.accuracy, X, y, sample_weight)
+
+    def _marked(self, probabilities: Any) -> Any:
+        return as_step_probabilities(probabilities) if self._fitted.per_step else probabilities

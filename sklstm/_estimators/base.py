@@ -290,7 +290,7 @@ class BaseLSTM(Learned):
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
         * ``label``, of the type of `classes_`, ``(batch,)``; if a sample may have several labels
-          int64 zeros and ones, ``(batch, n_classes)``.
+          a table as `y` was, ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.
 
         The network computes in float32: a prediction differs from that of `predict` in about the
@@ -318,7 +318,9 @@ class BaseLSTM(Learned):
                 "net_.module_."
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
-        facts = {k: getattr(self, v).tolist() for k, v in names.items() if hasattr(self, v)}
+        facts = {
+            k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
+        }
         start = fitted.start, fitted.trust
         export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
 
-import numpy as np
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
@@ -172,9 +171,10 @@ class LSTMClassifier(LabelAnswers):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names.
     n_outputs_ : int
-        Number of labels a sample may have: 1, unless `y` is a table of zeros and ones.
+        Number of labels a sample may have: 1, unless `y` is a table of several labels.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; the numbers of the columns of `y` if a sample may have several.
+        The labels, sorted; of a table of several labels a list of arrays, for each column its two
+        values.
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
@@ -310,11 +310,12 @@ class LSTMClassifier(LabelAnswers):
             Training sequences. The last axis is always the features; a 2-D table holds one
             sequence of a single step in each row.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of any type, one a sample; or a table of zeros and ones, where a sample may have
-            several labels or none. With ``pooling=None`` one label for each step: an array
-            ``(n_samples, n_steps)``, or a list of arrays for sequences of different lengths; NaN,
-            None, or -1 among whole numbers (with a warning that counts them), is a step that is not
-            learned.
+            Labels of any type, one a sample; or a table where a sample may have several labels or
+            none: a column a label, 0 where the sample has it not, and 1, True or another number
+            above 0 where it has. With ``pooling=None`` one label, or a row of such a table, for
+            each step: an array ``(n_samples, n_steps)`` or ``(n_samples, n_steps, n_labels)``, or a
+            list of arrays for sequences of different lengths; NaN, None, or -1 among whole numbers
+            (with a warning that counts them), is a step that is not learned.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.
@@ -367,7 +368,8 @@ class LSTMClassifier(LabelAnswers):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that calls will ever see. `None`: those in the `y` of the first call.
+            All labels that calls will ever see; of a table of several labels its two values.
+            `None`: those in the `y` of the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
@@ -397,19 +399,14 @@ class LSTMClassifier(LabelAnswers):
                 "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
                 "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
             )
-        classes = None if classes is None else np.unique(classes)
-        known = getattr(self, "classes_", classes)
-        if classes is not None and not np.array_equal(classes, known):
-            raise ValueError(
-                f"classes={classes.tolist()} is not what the first call of partial_fit had: "
-                f"{known.tolist()}."
-            )
         return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
 
     def _learn_head(self, given: GivenSamples, plan: Plan, earlier: LabelHead | None) -> LabelHead:
         """Learn the labels, and their weights in this training."""
-        classes, of_steps = plan.settings.get("classes"), plan.per_step
-        head = earlier or learn_labels(given.y, given.rows, classes, of_steps=of_steps)
+        classes = plan.settings.get("classes")
+        head = earlier or learn_labels(given.y, given.rows, classes)
+        if earlier and classes is not None:
+            earlier.refuse_other_classes(classes)
         return head.weighted_by(plan["class_weight"], given)
 
     def __sklearn_tags__(self) -> Tags:

@@ -7,19 +7,34 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._nn.scaling import InputScaling, shared_tensor, to_device
 
-__all__ = ["BatchLoader", "SequenceDataset", "differ_in_length", "split_batch"]
+__all__ = [
+    "BatchLoader",
+    "SequenceDataset",
+    "cut_by_length",
+    "differ_in_length",
+    "join_batches",
+    "side_by_side",
+    "split_batch",
+]
 
 BATCHES_AT_ONCE = 256
 """Batches whose rows go to the device together: each by itself would be a copy at every step."""
 
 BATCHES_IN_POOL = 32
 MIN_FILLED = 0.95
+
+STEP_COST = {"cpu": 8, "gpu": 512}
+"""What a step costs however few sequences it has, in sequences: measured; reasoned beside a CPU."""
+
+STEPS_OF_CALL = 64
+"""Steps that take as long as a call of the network for any number of them: measured."""
 
 
 class SequenceDataset(Dataset):
@@ -292,6 +307,88 @@ def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
     return list(zip(inputs, targets, strict=True))
 
 
+def join_batches(parts: Sequence[tuple]) -> tuple:
+    """Put the parts of a batch side by side.
+
+    Parameters
+    ----------
+    parts : sequence of tuple
+        Batches from `SequenceDataset.batches`.
+
+    Returns
+    -------
+    tuple
+        One batch of all their sequences, the shorter ones with zeros behind.
+
+    Examples
+    --------
+    >>> import torch
+    >>> parts = [((torch.ones(n, 2, 3), None), (torch.ones(2, 1), None)) for n in (1, 5)]
+    >>> (steps, lengths), (target, weight) = join_batches(parts)
+    >>> tuple(steps.shape), lengths.tolist(), len(target)
+    ((5, 4, 3), [1, 1, 5, 5], 4)
+    """
+    inputs, targets = zip(*parts, strict=True)
+    steps = [of_part[0] for of_part in inputs]
+    lengths = [
+        torch.full(x.shape[1:2], len(x), device=x.device) if own is None else own
+        for x, own in inputs
+    ]
+    target, weight = zip(*targets, strict=True)
+    return (side_by_side(steps), torch.cat(lengths)), (
+        side_by_side(target),
+        None if weight[0] is None else side_by_side([w[..., None] for w in weight])[..., 0],
+    )
+
+
+def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Join what parts of a batch have of each sequence, or of its steps, first axis steps.
+
+    Parameters
+    ----------
+    parts : sequence of Tensor of shape (n_i, n_columns) or (n_steps_i, n_i, n_columns)
+        One for each part.
+
+    Returns
+    -------
+    Tensor of shape (n, n_columns) or (n_steps, n, n_columns)
+        Zero behind the end of shorter parts.
+    """
+    if parts[0].ndim == 2:
+        return torch.cat(list(parts))
+    longest = max(map(len, parts))
+    return torch.cat([F.pad(x, (0, 0, 0, 0, 0, longest - len(x))) for x in parts], dim=1)
+
+
+def cut_by_length(lengths: np.ndarray, step_cost: int) -> list[int]:
+    """Cut sequences into parts, each as long as its longest, where that saves time.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (n_sequences,)
+        In ascending order.
+    step_cost : int
+        What a step costs beside its sequences, in sequences.
+
+    Returns
+    -------
+    list of int
+        Sizes of the parts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cut_by_length(np.array([10, 10, 11, 12, 10_000]), step_cost=8)
+    [4, 1]
+    """
+    n_shorter, others = np.arange(1, len(lengths)), lengths[:-1].astype(np.int64)
+    saved = n_shorter * (lengths[-1] - others) - step_cost * (others + STEPS_OF_CALL)
+    if saved.max(initial=0) <= 0:
+        return [len(lengths)]
+    cut = int(saved.argmax()) + 1
+    return [*cut_by_length(lengths[:cut], step_cost), *cut_by_length(lengths[cut:], step_cost)]
+
+
 def differ_in_length(sequences: Sequences) -> bool:
     """Tell whether lengths differ so much that batches of similar ones save time.
 
@@ -312,15 +409,18 @@ class BatchLoader:
     """All sequences of a dataset, batch by batch: skorch's ``iterator_train`` and ``_valid``.
 
     Shuffled sequences of different lengths go into batches of similar ones: in a random order,
-    each pool of some batches is sorted by length, and the batches come in a random order again.
+    each pool of some batches is sorted by length, and the batches come in a random order again. If
+    lengths within a batch still differ so much that it is quicker to compute it in parts, it is a
+    list of these parts, each a batch by itself. Sequences that are not shuffled are in batches of
+    similar ones if they are sorted by length.
 
     Parameters
     ----------
     dataset : SequenceDataset
         What to read.
-    batch_size : int
-        Number of sequences of a batch; the last one may be smaller. Batches of merged runs hold
-        about so many.
+    batch_size : int or callable
+        Number of sequences of a batch, but for the last ones of a length; batches of merged runs
+        hold about so many. If not `shuffle` perhaps a function of the number of steps.
     shuffle : bool, default=False
         Whether to read the sequences in a new random order every time.
     supervised_steps : int, default=1
@@ -328,22 +428,27 @@ class BatchLoader:
         Where runs are cut is random if `shuffle`.
     generator : torch.Generator, default=None
         Decides what is random. `None`: torch's global one.
+    step_cost : int, default=8
+        What a step costs beside its sequences, in sequences.
     """
 
     def __init__(
         self,
         dataset: SequenceDataset,
-        batch_size: int,
+        batch_size: Any,
         shuffle: bool = False,
         supervised_steps: int = 1,
         generator: torch.Generator | None = None,
+        step_cost: int = STEP_COST["cpu"],
     ):
+        self.step_cost = step_cost
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.supervised_steps = supervised_steps
         self.generator = generator
-        self._buckets = shuffle and differ_in_length(dataset.sequences)
+        self._differ = differ_in_length(dataset.sequences)
+        self._sizes = [] if shuffle else self._sizes_in_order()
         if supervised_steps > 1:
             self._order, follows = dataset.sequences.neighbours()
             self._follows = follows
@@ -354,30 +459,58 @@ class BatchLoader:
             self._place = _smaller(place)  # steps from the end of the first of its chain to its end
 
     def __len__(self) -> int:
+        if not self.shuffle:
+            return len(self._sizes)
         return -(-len(self.dataset) // self.batch_size)
 
     def n_steps(self) -> list[int]:
         """Number of steps of the sequences of each batch, if they are not shuffled."""
-        lengths = self.dataset.sequences.lengths
-        return np.add.reduceat(lengths, np.arange(0, len(lengths), self.batch_size)).tolist()
+        first = np.cumsum([0, *self._sizes[:-1]])
+        return np.add.reduceat(self.dataset.sequences.lengths, first).tolist()
 
-    def __iter__(self) -> Iterator[tuple]:
+    def __iter__(self) -> Iterator[tuple | list[tuple]]:
         if self.supervised_steps > 1:
             return self._merged_batches()
-        n_rows, size = len(self.dataset), self.batch_size
         if not self.shuffle:
-            return (self.dataset.batch(slice(i, i + size)) for i in range(0, n_rows, size))
+            ends = np.cumsum(self._sizes).tolist()
+            return (self.dataset.batch(slice(*ends)) for ends in pairwise([0, *ends]))
+        n_rows, size = len(self.dataset), self.batch_size
         rows = self._permutation(n_rows)
         parts = rows.split(size)
-        if self._buckets:
+        if self._differ:
             pool = np.arange(n_rows) // (BATCHES_IN_POOL * size)
             rows = rows[np.lexsort((self.dataset.sequences.lengths[rows], pool))]
             parts = rows.split(size)
             parts = [parts[i] for i in self._permutation(len(self)).tolist()]
         some = range(0, len(parts), BATCHES_AT_ONCE)
-        return chain.from_iterable(
-            self.dataset.batches(parts[i : i + BATCHES_AT_ONCE]) for i in some
-        )
+        return chain.from_iterable(self._in_parts(parts[i : i + BATCHES_AT_ONCE]) for i in some)
+
+    def _in_parts(self, batches: Sequence[torch.Tensor]) -> Iterator[tuple | list[tuple]]:
+        """Batches of these rows, each perhaps in parts."""
+        if not self._differ:
+            yield from self.dataset.batches(batches)
+            return
+        lengths = self.dataset.sequences.lengths
+        sizes = [cut_by_length(lengths[rows.numpy()], self.step_cost) for rows in batches]
+        parts = (rows.split(cuts) for rows, cuts in zip(batches, sizes, strict=True))
+        gathered = self.dataset.batches(list(chain.from_iterable(parts)))
+        for cuts in sizes:
+            of_batch = [next(gathered) for _ in cuts]
+            yield of_batch if len(of_batch) > 1 else of_batch[0]
+
+    def _sizes_in_order(self) -> list[int]:
+        """How many sequences each batch has, if they are not shuffled."""
+        lengths, parts = self.dataset.sequences.lengths, [len(self.dataset)]
+        if self._differ and (np.diff(lengths) >= 0).all():
+            parts = cut_by_length(lengths, self.step_cost)
+        sizes, end = [], 0
+        for n_rows in parts:
+            end += n_rows
+            size = self.batch_size
+            if callable(size):
+                size = size(int(lengths[end - n_rows : end].max()))
+            sizes += [size] * (n_rows // size) + [n_rows % size] * (n_rows % size > 0)
+        return sizes
 
     def _permutation(self, n: int) -> torch.Tensor:
         return torch.randperm(n, generator=self.generator)

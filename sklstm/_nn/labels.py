@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataConversionWarning, warn
@@ -18,8 +19,6 @@ from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
 __all__ = ["LabelHead", "LabelsHead", "learn_labels"]
-
-SEVERAL = "multilabel-indicator"
 
 SMALLEST_SHARE = 1e-6
 """Of a label that training data do not hold."""
@@ -51,6 +50,11 @@ class LabelHead(Head):
         return 1
 
     @property
+    def public_classes(self) -> Any:
+        """The classes as scikit-learn has them: of several targets a list, an array for each."""
+        return self.classes
+
+    @property
     def loss(self) -> Callable:
         """Cross-entropy."""
         return cross_entropy
@@ -58,7 +62,7 @@ class LabelHead(Head):
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Find the position of each label."""
         y = _labels(y, rows)
-        if type_of_target(y, input_name="y") == SEVERAL:
+        if _is_table(y):
             raise ValueError(
                 "y is a table of several labels, which the estimator does not know: it learned one "
                 f"label a sample, of the classes {self.classes.tolist()}."
@@ -75,6 +79,18 @@ class LabelHead(Head):
                 f"classes are {self.classes.tolist()}, those of the first call. partial_fit takes "
                 "all that will ever come as classes."
             )
+
+    def refuse_other_classes(self, classes: Any) -> None:
+        """Refuse classes that are not those of the first call of `partial_fit`."""
+        if not np.array_equal(np.unique(classes), self.classes):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} is not what the first call of partial_fit "
+                f"had: {self.classes.tolist()}."
+            )
+
+    def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
+        """Compute the share of samples whose labels are all right."""
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
         """Weigh the labels.
@@ -184,12 +200,32 @@ class LabelHead(Head):
 
 @dataclass(frozen=True)
 class LabelsHead(LabelHead):
-    """Several labels at once, or none: a table of zeros and ones, a column a label."""
+    """Several labels at once, or none: a table with a column for each label.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (2,)
+        What stands in the table: 0 where a sample has not the label, a number above 0 where it has.
+    n_labels : int
+        Number of columns.
+    """
+
+    n_labels: int = 0
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of labels."""
+        return self.n_labels
 
     @property
     def n_targets(self) -> int:
         """Number of labels a sample may have at once."""
-        return len(self.classes)
+        return self.n_labels
+
+    @property
+    def public_classes(self) -> list[np.ndarray]:
+        """The two values, for each label."""
+        return [self.classes] * self.n_labels
 
     @property
     def loss(self) -> Callable:
@@ -197,16 +233,26 @@ class LabelsHead(LabelHead):
         return label_cross_entropy
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
-        """Check the table."""
+        """Mark the labels by 1."""
         y = _labels(y, rows)
-        if type_of_target(y, input_name="y") != SEVERAL:
+        if not _is_table(y):
             raise ValueError(
                 "y holds one label a sample, which the estimator does not know: it learned a table "
-                f"of {self.n_outputs} labels."
+                f"of {self.n_labels} labels."
             )
-        target = check_array(y, dtype=np.float64, input_name="y")
-        self._refuse_unknown(np.arange(target.shape[1]))
-        return target
+        values = np.unique(y)
+        if y.shape[1] != self.n_labels or len(np.setdiff1d(values, self.classes)):
+            raise ValueError(
+                f"y is a table of {y.shape[1]} columns with the values {_some(values)}. The "
+                f"estimator learned {self.n_labels} columns with {self.classes.tolist()}."
+            )
+        return (y != 0).astype(np.float64)
+
+    def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
+        """Compute the share of samples whose labels are all right, in a table as in training."""
+        check_consistent_length(y, predicted)
+        rows = np.arange(len(predicted))
+        return super().accuracy(self.encode(y, rows), self.encode(predicted, rows), sample_weight)
 
     def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
         """Refuse weights of labels."""
@@ -228,7 +274,7 @@ class LabelsHead(LabelHead):
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Choose the labels that are more likely than not."""
-        return (outputs > 0).astype(int)
+        return self.classes[(outputs > 0).astype(int)]
 
     def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
         """Give the probability of each label."""
@@ -240,28 +286,25 @@ class LabelsHead(LabelHead):
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
         """Choose the labels, and give their probabilities."""
-        op("Sigmoid", op.cast(outputs, "double"), names=["probabilities"])
-        chosen = op("Greater", outputs, np.float32(0))
-        op("Identity", op.cast(chosen, "int64"), names=["label"])
-        for name, kind in (("label", "int64"), ("probabilities", "double")):
-            op.output(name, kind, [*axes, len(self.classes)])
+        outputs = op.cast(outputs, "double")
+        op("Sigmoid", outputs, names=["probabilities"])
+        chosen = op.cast(op("Greater", outputs, np.float64(0)), "int64")
+        op("Gather", self.classes, chosen, names=["label"])
+        for name, kind in (("label", self.classes.dtype), ("probabilities", "double")):
+            op.output(name, kind, [*axes, self.n_labels])
 
 
-def learn_labels(
-    y: Any, rows: np.ndarray, classes: Any = None, *, of_steps: bool = False
-) -> LabelHead:
+def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
     """Learn the labels of a target.
 
     Parameters
     ----------
     y : array-like of shape (n,) or (n, n_labels)
-        Training labels, or a table of zeros and ones.
+        Training labels, or a table that marks those which a sample has.
     rows : ndarray of int, shape (n,)
         Row of X of each, for messages.
     classes : array-like of shape (n_classes,), default=None
-        All labels that will ever come. `None`: those of `y`.
-    of_steps : bool, default=False
-        Whether the labels are those of steps, each of which has one.
+        All labels that will ever come, or the two values of a table. `None`: those of `y`.
 
     Returns
     -------
@@ -271,27 +314,17 @@ def learn_labels(
     Raises
     ------
     ValueError
-        If a label is missing, `y` holds numbers that are no labels, or there is one label only.
+        If a label is missing, `y` holds numbers that are no labels, there is one label only, or a
+        table does not mark labels by a number above 0 and all others by 0.
     """
     y = _labels(y, rows)
-    if type_of_target(y, input_name="y") == SEVERAL:
-        if of_steps:
-            raise ValueError(
-                "A step has one label: with pooling=None, y has the shape (n_samples, n_steps) or "
-                "is a list of arrays of shape (n_steps_i,)."
-            )
-        table = check_array(y, dtype=np.float64, input_name="y")
-        return LabelsHead(np.arange(table.shape[1]) if classes is None else np.unique(classes))
-    if y.ndim == 2 and y.shape[1] == 1:
+    if _is_table(y):
+        return LabelsHead(_marks(y, classes), n_labels=y.shape[1])
+    if y.ndim == 2:
         warn(  # scikit-learn's checks of estimators look for its own words
             "A column-vector y was passed when a 1d array was expected. Predictions will be 1-D; "
             "y.ravel() is a y without this warning.",
             DataConversionWarning,
-        )
-    if y.ndim == 2 and y.shape[1] > 1:
-        raise ValueError(
-            f"y has the shape {y.shape}; expected one label a sample, or a table of zeros and "
-            "ones. If each step has its label, pooling=None learns and predicts them."
         )
     labels = np.unique(column_or_1d(y) if classes is None else classes)
     if len(labels) < 2:
@@ -313,5 +346,41 @@ def _labels(y: Any, rows: np.ndarray) -> np.ndarray:
             f"and {missing.sum() - 1} more have no label. Drop such rows, or give them "
             "sample_weight 0 so that they are history only."
         )
+    if _is_table(y) and y.dtype.kind == "O":
+        y = np.array(y.tolist())  # columns of several dtypes in a DataFrame
     check_classification_targets(y)
     return y
+
+
+def _is_table(y: np.ndarray) -> bool:
+    return y.ndim == 2 and y.shape[1] > 1
+
+
+def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
+    """The two values of a table of labels: 0, and what marks a label."""
+    values = np.unique(table)
+    if classes is not None:
+        values = np.unique(np.append(values, np.unique(classes)))
+    if values.dtype.kind in "biuf" and len(values) <= 2 and values[0] == 0:
+        return values if len(values) == 2 else np.array([0, 1]).astype(values.dtype)
+    what = (
+        f"y is a table of {table.shape[1]} columns with the values {_some(values)}. A table of "
+        "several labels holds 0 where a sample has not the label, and 1, True or another number "
+        "above 0 where it has: scikit-learn's scores count whatever is not 0."
+    )
+    if len(values) > 2:
+        raise ValueError(
+            f"{what} If each column holds one of several classes, fit a classifier for each: "
+            "sklearn.multioutput.MultiOutputClassifier(LSTMClassifier())."
+        )
+    if len(values) == 1:
+        raise ValueError(
+            f"{what} Here nothing is 0, so that there is nothing to tell apart. If that is so in "
+            f"the first part only, give partial_fit classes=[0, {values[0]}]. At steps, -1 among "
+            "whole numbers is no value but a missing label."
+        )
+    raise ValueError(f"{what} Give (y == {values[1].item()!r}).astype(int).")
+
+
+def _some(values: np.ndarray) -> str:
+    return str(values[:5].tolist()) + (" and more" if len(values) > 5 else "")

@@ -66,7 +66,7 @@ def export(
     helper.set_model_props(
         model, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts.items()}
     )
-    onnx.checker.check_model(model)
+    onnx.checker.check_model(model, full_check=True)  # types and shapes too, as runtimes do
     _write(model.SerializeToString(), Path(path))
 
 

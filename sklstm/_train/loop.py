@@ -12,7 +12,14 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
 from sklstm._data.warning import DivergenceWarning, warn
-from sklstm._nn.batches import BatchLoader, SequenceDataset, split_batch
+from sklstm._nn.batches import (
+    STEP_COST,
+    BatchLoader,
+    SequenceDataset,
+    join_batches,
+    side_by_side,
+    split_batch,
+)
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
 from sklstm._train.seeds import RandomStream
@@ -212,6 +219,7 @@ class SequenceNet(NeuralNet):
 
     def get_iterator(self, dataset: SequenceDataset, training: bool = False) -> BatchLoader:
         """Batches to train on; or larger ones to predict."""
+        step_cost = STEP_COST[self._kind_of_device()]
         if training:
             return BatchLoader(
                 dataset,
@@ -219,9 +227,9 @@ class SequenceNet(NeuralNet):
                 shuffle=True,
                 supervised_steps=self._run.supervised_steps,
                 generator=self._run.random.generator,
+                step_cost=step_cost,
             )
-        batch_size = self.prediction_batch_size(dataset.sequences.max_length)
-        return BatchLoader(dataset, batch_size)
+        return BatchLoader(dataset, self.prediction_batch_size, step_cost=step_cost)
 
     def prediction_batch_size(self, n_steps: int) -> int:
         """Choose how many sequences to predict at once, whatever the batches of training.
@@ -240,24 +248,29 @@ class SequenceNet(NeuralNet):
         """
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
-        kind = "cpu" if self._on_cpu() else "gpu"
+        kind = self._kind_of_device()
         fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width())
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
-    def train_step_single(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
+    def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is quicker."""
-        n_parts = self._n_parts(*batch[0])
-        if n_parts == 1:
-            return super().train_step_single(batch, **fit_params)
+        parts = [small for part in _parts_of(batch) for small in self._small_parts(part)]
+        if len(parts) == 1:
+            return super().train_step_single(parts[0], **fit_params)
         self._set_training(True)
-        total, losses, outputs = _total_weight(*batch[1]), [], []
-        for inputs, targets in split_batch(batch, n_parts):
+        total, losses, outputs = _total_weight(parts), [], []
+        for inputs, targets in parts:
             output = self.infer(inputs, **fit_params)
-            loss = self.get_loss(output, targets) * (_total_weight(*targets) / total)
+            share = _total_weight([(inputs, targets)]) / total
+            loss = self.get_loss(output, targets) * share
             loss.backward()
             losses.append(loss.detach())
             outputs.append(output.detach())
-        return {"loss": sum(losses), "y_pred": torch.cat(outputs, dim=-2)}
+        return {"loss": sum(losses), "y_pred": side_by_side(outputs)}
+
+    def _small_parts(self, part: tuple) -> list[tuple]:
+        n_parts = self._n_parts(*part[0])
+        return split_batch(part, n_parts) if n_parts > 1 else [part]
 
     def _n_parts(
         self,
@@ -283,6 +296,9 @@ class SequenceNet(NeuralNet):
         if not (of_lstm and self._on_cpu()) or torch.get_num_threads() > 2:
             return None
         return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
+
+    def _kind_of_device(self) -> str:
+        return "cpu" if self._on_cpu() else "gpu"
 
     def _on_cpu(self) -> bool:
         return torch.device(self.device).type == "cpu"
@@ -322,12 +338,13 @@ class SequenceNet(NeuralNet):
         per_batch = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
         mean = _MeanLoss()
         for batch in iterator:
+            whole = join_batches(batch) if per_batch and isinstance(batch, list) else batch
             if per_batch:
-                self.notify("on_batch_begin", batch=batch, training=training)
+                self.notify("on_batch_begin", batch=whole, training=training)
             step = step_fn(batch, **fit_params)
-            mean.add(step["loss"].detach(), _total_weight(*batch[1]))
+            mean.add(step["loss"].detach(), _total_weight(_parts_of(batch)))
             if per_batch:
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                self.notify("on_batch_end", batch=whole, training=training, **step)
         loss = mean.result()
         finite = torch.stack([w.isfinite().all() for w in self.module_.parameters()])
         if not (np.isfinite(loss) and finite.all()):
@@ -413,9 +430,13 @@ def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: i
     return outputs[sequence, places - (ends - lengths)[sequence]]
 
 
-def _total_weight(target: torch.Tensor, weight: torch.Tensor | None) -> Any:
+def _parts_of(batch: tuple | list[tuple]) -> list[tuple]:
+    return batch if isinstance(batch, list) else [batch]
+
+
+def _total_weight(parts: list[tuple]) -> Any:
     """Weight of a batch: the number of its sequences, if they have no weights."""
-    return len(target) if weight is None else weight.sum()
+    return sum(len(target) if weight is None else weight.sum() for _, (target, weight) in parts)
 
 
 def _was_raised(error: BaseException) -> bool:

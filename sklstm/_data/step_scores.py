@@ -1,0 +1,140 @@
+"""Scores over all labelled steps, by the metrics and scorers of scikit-learn."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.metrics import get_scorer
+from sklearn.metrics._scorer import _BaseScorer, _cached_call, _Scorer
+from sklearn.utils.validation import _check_response_method
+
+from sklstm._data.step_probabilities import StepProbabilities, StepProbabilitiesList
+from sklstm._data.steps import has_no_label, has_no_number, score_rows, score_steps
+
+__all__ = ["StepScorer", "per_step"]
+
+
+def per_step(metric: str | Callable) -> Callable:
+    """Make a metric or scorer leave out what has no label, at every step or row by row.
+
+    Metrics of scikit-learn know flat arrays without missing values. Where there is a label at every
+    step, with sequences of different lengths, or where some labels are missing, this stands
+    between.
+
+    Parameters
+    ----------
+    metric : str or callable
+        Name of a scorer of scikit-learn, such as ``"roc_auc"``; a scorer from
+        :func:`sklearn.metrics.make_scorer`; or a metric ``metric(y_true, y_pred, **params)``, such
+        as those of :mod:`sklearn.metrics`.
+
+    Returns
+    -------
+    callable
+        The same over all labelled steps of all sequences, or all labelled rows. Of a name or scorer
+        a scorer ``scorer(estimator, X, y, sample_weight=None)``: the ``scoring`` of
+        searches and cross-validations. Of a metric a metric.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn has no scorer of the name.
+
+    See Also
+    --------
+    LSTMClassifier.score : Leaves steps without a label out by itself.
+    sklearn.metrics.get_scorer_names : The names.
+
+    Notes
+    -----
+    Metrics of probabilities need the scorer: it takes the column of the positive class as
+    scikit-learn does, of the flat table of all labelled steps. ``make_scorer(per_step(metric))`` is
+    for metrics of what `predict` gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklstm import LSTMClassifier, per_step
+    >>> X = np.random.default_rng(0).normal(size=(30, 5, 1))
+    >>> y = (X[..., 0] > 0).astype(int)
+    >>> tagger = LSTMClassifier(4, pooling=None, max_epochs=5, random_state=0)
+    >>> cross_val_score(tagger, X, y, cv=3, scoring=per_step("roc_auc")).shape
+    (3,)
+
+    A metric stays a metric:
+
+    >>> from sklearn.metrics import f1_score
+    >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
+    0.857...
+
+    Rows whose target is missing, which `fit` takes with weight 0:
+
+    >>> from sklearn.metrics import mean_absolute_error
+    >>> per_step(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
+    0.5
+    """
+    scorer = get_scorer(metric) if isinstance(metric, str) else metric
+    if not isinstance(scorer, _BaseScorer):
+        return partial(score_steps, scorer)
+    return StepScorer(scorer._score_func, scorer._sign, scorer._kwargs, scorer._response_method)
+
+
+class StepScorer(_Scorer):
+    """A scorer of scikit-learn that gets all labelled steps, one after another.
+
+    Parameters
+    ----------
+    score_func : callable
+        ``score_func(y_true, y_pred, **kwargs)`` of flat arrays.
+    sign : {1, -1}
+        -1 for a loss.
+    kwargs : dict
+        More arguments of `score_func`.
+    response_method : str or sequence of str
+        What is asked of the estimator; of several the first one that it has.
+    """
+
+    def __repr__(self) -> str:
+        return f"per_step({super().__repr__()})"
+
+    def _score(
+        self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, **kwargs: Any
+    ) -> float:
+        method = _check_response_method(estimator, self._response_method)
+        score = super()._score
+
+        def score_flat(y: np.ndarray, predicted: np.ndarray, **weights: Any) -> float:
+            known = _Known(estimator, method.__name__, predicted)
+            return score(partial(_cached_call, None), known, X, y, **kwargs, **weights)
+
+        weight, predicted = kwargs.pop("sample_weight", None), method(X)
+        if not _of_steps(estimator, method.__name__, predicted):
+            return score_rows(score_flat, y_true, predicted, weight)
+        left_out = has_no_number if is_regressor(estimator) else has_no_label
+        return score_steps(score_flat, y_true, predicted, weight, is_unlabelled=left_out)
+
+
+def _of_steps(estimator: Any, method: str, predicted: Any) -> bool:
+    """Whether there is an answer at every step, or one for each row."""
+    if method != "predict":
+        return isinstance(predicted, StepProbabilities | StepProbabilitiesList)
+    has_table = isinstance(getattr(estimator, "classes_", None), list)
+    return np.ndim(predicted[0]) > has_table
+
+
+class _Known:
+    """An estimator whose answer is known already."""
+
+    def __init__(self, estimator: Any, method: str, answer: np.ndarray):
+        def give(X: Any) -> np.ndarray:
+            return answer
+
+        give.__name__ = method
+        self._estimator = estimator
+        setattr(self, method, give)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._estimator, name)
