@@ -188,6 +188,7 @@ def test_a_table_at_every_step():
 )
 @pytest.mark.parametrize("at_steps", [False, True])
 @pytest.mark.parametrize("dtype", [None, object])
+@pytest.mark.filterwarnings("ignore:y is -1 at")
 def test_a_table_of_other_values_is_refused_with_the_cure(values, message, at_steps, dtype):
     y = np.array(values, dtype)[SEVERAL]
     params = {}

@@ -118,7 +118,7 @@ class Patient(EarlyStopping):
         ("callbacks", [[LRScheduler("StepLR", step_size=k)] for k in (1, 2)]),
         ("optimizer_params", [{"betas": (0.8, 0.9)}, {"betas": (0.9, 0.9)}]),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_all_that_changes_a_training_makes_another(name, values, tmp_path):
     for _ in range(2):

@@ -52,7 +52,7 @@ def quick(**params):
         ({"use_caching": True}, "it has no effect here"),
         ({"max_epoch": 3}, "'max_epoch': it has no effect here"),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 @pytest.mark.parametrize("estimator", [LSTMRegressor, LSTMClassifier])
 def test_skorch_params_of_no_effect_are_refused_by_name(estimator, params, cure):

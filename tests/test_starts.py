@@ -315,7 +315,7 @@ def test_the_start_stays_when_training_goes_on():
     y = targets()
     model = regressor(warm_start=True).fit(WINDOWS[:200], y[:200])
     coef = model.init_.coef
-    model.fit(WINDOWS, y).partial_fit(WINDOWS, y)
+    model.set_params(early_stopping=False).fit(WINDOWS, y).partial_fit(WINDOWS, y)
     assert model.init_.coef is coef
     assert model.n_iter_ > 3
 
