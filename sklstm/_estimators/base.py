@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -238,7 +239,7 @@ class BaseLSTM(Learned):
             rows = np.flatnonzero(sample_weight)  # as in `fit`, a row of weight 0 needs no target
             y, predicted = _safe_indexing(y, rows), predicted[rows]
             sample_weight = np.asarray(sample_weight)[rows]
-        missing = has_no_number(np.asarray(y))
+        missing = np.zeros(1) if issparse(y) else has_no_number(np.asarray(y))
         if missing.any():
             raise ValueError(
                 f"y has no value in {missing.sum()} of the rows that count in the score, the first "
