@@ -9,6 +9,7 @@ from operator import add
 import numpy as np
 import pandas as pd
 
+from sklstm._data.backcast import backcast_in_units, learn_backcast
 from sklstm._data.lag_moments import LagMoments
 from sklstm._data.ranges import ranges
 from sklstm._data.samples import Samples, TrainingData
@@ -25,6 +26,10 @@ __all__ = ["begin", "finish"]
 
 N_PARTS = 5
 MOST = 0.5
+
+OFTEN = 5
+"""Times as many samples as of a short length on average: so many are whole, if short ones are
+rare."""
 
 
 def begin(
@@ -124,27 +129,52 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
         mean, scale = standardization(sequences, train.sequence_weight())
     if scaling.median is not None:
         fill = (scaling.median - mean) / scale
-    if plan["init"] != "linear":
-        classes = head.classes if isinstance(head, LabelHead) else None
-        as_given = np.zeros_like(mean), np.ones_like(scale), scaling.median
-        start = EstimatorStart(*as_given, sequences.max_length, plan["init"], classes)
-        return _learned(start, head, train)
     of_target = np.zeros(head.n_outputs), np.ones(head.n_outputs)
     if isinstance(head, NumberHead):
         scaled = head.scaled_to(*train.labelled())
         of_target = scaled.mean, scaled.scale
     blank = LinearStart.blank(mean, scale, fill, sequences.max_length, *of_target)
     samples = data.everything or train
-    parts = _parts(samples.sequences)
+    parts = [samples.take(rows) for rows in _parts(samples.sequences)]
+    usual = float(samples.labelled()[1].mean())
+    in_time = bool((sequences.series >= 0).all())
+    whole = [_moments(blank, head, part, usual, short=False) for part in parts]
+    if _short_are_rare(samples, blank.n_steps):
+        some = [moments for moments in whole if moments.weight > 0]
+        everything, folds = _folds(some, in_time=in_time and len(some) > 2)
+        backcast = learn_backcast(everything, folds or [(everything, everything)], len(mean))
+        blank = replace(blank, backcast=backcast)
+    if plan["init"] != "linear":
+        start = EstimatorStart(
+            np.zeros_like(mean),
+            np.ones_like(scale),
+            scaling.median,
+            sequences.max_length,
+            backcast_in_units(blank.backcast, mean, scale),
+            np.zeros(head.n_outputs),
+            plan["init"],
+            head.classes if isinstance(head, LabelHead) else None,
+        )
+        return _learned(start, head, train)
+    short = [_moments(blank, head, part, usual, short=True) for part in parts]
+    moments = [one + other for one, other in zip(whole, short, strict=True)]
     if isinstance(head, LabelHead):
-        first, last = np.concatenate(parts[:-1]), parts[-1]
-        chosen = _chosen_for_labels(blank, head, samples.take(first), samples.take(last))
+        first = reduce(add, moments[:-1] or moments)
+        chosen = _chosen_for_labels(blank, head, first, parts[-1])
     else:
-        moments = [_moments(blank, head, samples.take(rows)) for rows in parts]
-        everything, folds = _folds(moments, in_time=bool((sequences.series >= 0).all()))
         continued = _continued(plan, sequences.feature_names, len(mean))
-        chosen = blank.chosen_for_numbers(everything, folds, continued)
+        chosen = blank.chosen_for_numbers(*_folds(moments, in_time=in_time), continued)
     return _learned(chosen, head, train)
+
+
+def _short_are_rare(samples: Samples, n_steps: int) -> bool:
+    """Whether most short lengths have too few samples to learn from what stands in front of them.
+
+    Where recordings differ in length, a linear model of repeated first steps has seen many.
+    """
+    lengths = samples.histories().lengths
+    n_short = int((lengths < n_steps).sum())
+    return OFTEN * n_short < n_steps * (len(lengths) - n_short)
 
 
 def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
@@ -166,10 +196,9 @@ def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> b
 
 
 def _chosen_for_labels(
-    blank: LinearStart, head: LabelHead, train: Samples, valid: Samples
+    blank: LinearStart, head: LabelHead, moments: LagMoments, valid: Samples
 ) -> LinearStart:
     """The discriminant analysis whose probabilities are best on validation samples."""
-    moments = _moments(blank, head, train)
     several = isinstance(head, LabelsHead)
     starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
@@ -224,13 +253,23 @@ def _folds(
     return sums[-1], folds
 
 
-def _moments(start: LinearStart, head: Head, samples: Samples) -> LagMoments:
-    target, weight = samples.labelled()
+def _moments(
+    start: LinearStart,
+    head: Head,
+    samples: Samples,
+    usual: float | None = None,
+    short: bool | None = None,
+) -> LagMoments:
+    """Sums over samples, or over the short or the whole ones among them."""
+    (target, weight), histories = samples.labelled(), samples.histories()
     if isinstance(head, LabelHead):  # a sample of the usual weight counts as one
-        weight = weight / weight.mean()
+        weight = weight / (usual or weight.mean())
     if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
-    return start.moments(samples.histories(), target, np.asarray(weight))
+    if short is not None:
+        rows = np.flatnonzero((histories.lengths < start.n_steps) == short)
+        histories, target, weight = histories[rows], target[rows], weight[rows]
+    return start.moments(histories, target, np.asarray(weight))
 
 
 def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
