@@ -28,8 +28,8 @@ N_PARTS = 5
 MOST = 0.5
 
 OFTEN = 5
-"""Times as many samples as of a short length on average: so many are whole, if short ones are
-rare."""
+"""Short sequences are rare if whole ones are more than so many times as many as those of a short
+length on average."""
 
 
 def begin(
@@ -139,7 +139,7 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
     usual = float(samples.labelled()[1].mean())
     in_time = bool((sequences.series >= 0).all())
     whole = [_moments(blank, head, part, usual, short=False) for part in parts]
-    if _short_are_rare(samples, blank.n_steps):
+    if any(m.weight for m in whole) and (in_time or _short_are_rare(samples, blank.n_steps)):
         some = [moments for moments in whole if moments.weight > 0]
         everything, folds = _folds(some, in_time=in_time and len(some) > 2)
         backcast = learn_backcast(everything, folds or [(everything, everything)], len(mean))
@@ -168,9 +168,9 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) ->
 
 
 def _short_are_rare(samples: Samples, n_steps: int) -> bool:
-    """Whether most short lengths have too few samples to learn from what stands in front of them.
+    """Whether independent sequences have one length, so that a shorter one has lost its beginning.
 
-    Where recordings differ in length, a linear model of repeated first steps has seen many.
+    Where they differ in length they have none: their first step is what it is, and repeated.
     """
     lengths = samples.histories().lengths
     n_short = int((lengths < n_steps).sum())
