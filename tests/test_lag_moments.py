@@ -9,19 +9,25 @@ from sklstm import Sequences
 from sklstm._data.lag_moments import LagTable
 
 
-def reference(sequences, mean, scale, n_steps, fill):
+def reference(sequences, mean, scale, n_steps, fill, backcast=None):
     """The table of lags, history by history."""
-    table = np.zeros((len(sequences), n_steps, sequences.n_features))
+    n_features = sequences.n_features
+    table = np.zeros((len(sequences), n_steps, n_features))
     for row, history in enumerate(sequences):
         if not len(history):
             continue
-        steps = (history[-n_steps:] - mean) / scale
-        for j in range(steps.shape[1]):
+        steps = (history - mean) / scale
+        for j in range(n_features):
             last = fill[j]
             for i in range(len(steps)):
                 last = steps[i, j] = last if np.isnan(steps[i, j]) else steps[i, j]
-        table[row, n_steps - len(steps) :] = steps
-        table[row, : n_steps - len(steps)] = steps[0]
+        before = steps[:1]
+        if backcast is not None and backcast.size:
+            before = (steps[0] @ backcast[:-1] + backcast[-1]).reshape(-1, n_features)
+        repeated = np.repeat(before[:1], n_steps, axis=0)
+        if backcast is None or not backcast.size:
+            before = before[:0]
+        table[row] = np.concatenate([repeated, before, steps])[-n_steps:]
     return table.reshape(len(table), -1)
 
 
@@ -51,8 +57,11 @@ def test_sums_are_those_of_the_table(case):
     mean, scale, fill = (rng.random((3, sequences.n_features)) + 0.5).tolist()
     mean, scale, fill = map(np.array, (mean, scale, fill))
     target = rng.normal(size=(len(sequences), 2))
-    table = LagTable(sequences, mean, scale, n_steps, fill)
-    lags = reference(sequences, mean, scale, n_steps, fill)
+    n_before = rng.choice([0, n_steps // 2, n_steps - 1])
+    backcast = rng.normal(size=(sequences.n_features + 1, n_before * sequences.n_features))
+    backcast = [None, backcast][rng.integers(2)]
+    table = LagTable(sequences, mean, scale, n_steps, fill, backcast)
+    lags = reference(sequences, mean, scale, n_steps, fill, backcast)
     np.testing.assert_allclose(table.rows(slice(None)), lags, atol=1e-12)
     coef = rng.normal(size=(lags.shape[1], 2))
     np.testing.assert_allclose(table.product(coef), lags @ coef, atol=1e-9)
@@ -73,3 +82,13 @@ def test_errors_follow_from_the_sums():
     sums = table.moments(target, np.ones(46))
     errors = target - table.rows(slice(None)) @ coef - intercept
     np.testing.assert_allclose(sums.squared_error(coef, intercept), (errors**2).sum(axis=0))
+
+
+def test_a_missing_value_is_the_last_one_seen_however_long_ago():
+    nan = np.nan
+    values = np.array([[9.0, 9.0], [3.0, nan], *[[nan, nan]] * 20, [1.0, 2.0]])
+    histories = Sequences(values, starts=[1, 0, 2], lengths=[21, 22, 3])
+    table = LagTable(histories, np.zeros(2), np.ones(2), n_steps=2, fill=np.array([5.0, 7.0]))
+    np.testing.assert_array_equal(
+        table.rows(slice(None)), [[3, 7, 3, 7], [3, 9, 3, 9], [5, 7, 5, 7]]
+    )

@@ -13,7 +13,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMClassifier, LSTMRegressor, SequenceWindower
+from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
 from sklstm.datasets import load_weather
 
 LENGTHS = np.array([7, 0, 1, 4, 9, 2, 3, 5, 0, 6])
@@ -165,6 +165,91 @@ def test_histories_of_a_table(serve):
     latest = weather.to_numpy()[-8:-1]
     served = serve(model[-1], [latest])["prediction"]
     assert_close(served, model.predict(weather[-1:]))
+
+
+# Beside a start
+
+
+def gappy(sequences, share, rng):
+    """The sequences with missing values: some here and there, and everything after a while."""
+    gappy = [np.where(rng.random(x.shape) < share, np.nan, x) for x in sequences]
+    for x in gappy[::3] if share else []:
+        x[rng.integers(1, 4) :, rng.integers(3)] = np.nan
+    return gappy
+
+
+@pytest.mark.parametrize("most_columns", [1024, 12])
+@pytest.mark.parametrize("share", [0, 0.5], ids=["all there", "missing"])
+@pytest.mark.parametrize(
+    ("estimator", "params"),
+    [
+        (LSTMRegressor, {}),
+        (LSTMRegressor, {"bidirectional": True, "pooling": "max"}),
+        (LSTMRegressor, {"pooling": None}),
+        (LSTMRegressor, {"pooling": None, "bidirectional": True, "loss": "quantile"}),
+        (LSTMRegressor, {"loss": "gaussian", "standardize": False}),
+        (LSTMClassifier, {"reads": ["levels", "differences"]}),
+        (LSTMClassifier, {"pooling": None}),
+    ],
+    ids=str,
+)
+def test_sequences_of_other_lengths_than_in_training(
+    estimator, params, share, most_columns, serve, monkeypatch
+):
+    monkeypatch.setattr("sklstm._nn.starts.MOST_COLUMNS", most_columns)
+    rng = np.random.default_rng(1)
+    train = [rng.normal(size=(length, 3)).cumsum(axis=0) for length in [6] * 40 + [1, 3, 0, 5]]
+    y = [x[:, 0] + rng.normal(size=len(x)) for x in train]
+    if params.get("pooling", "last") is not None:
+        y = [float(of_steps[-1]) if len(of_steps) else 0.0 for of_steps in y]
+    if estimator is LSTMClassifier:
+        y = [np.where(np.asarray(of_steps) > 0, "up", "down") for of_steps in y]
+        y = np.array(y) if params.get("pooling", "last") is not None else y
+    missing = "mask" if share else "error"
+    model = quick(estimator, init="linear", missing=missing, max_epochs=1, **params)
+    model.fit(gappy(train, share, rng), y)
+    others = [rng.normal(size=(n, 3)).cumsum(axis=0) for n in (40, 0, 1, 2, 3, 5, 6, 7, 11, 23)]
+    others = gappy(others, share, rng)
+    found = serve(model, others)
+    if estimator is LSTMClassifier:
+        assert_close(found["probabilities"], model.predict_proba(others))
+    else:
+        assert_close(found["prediction"], model.predict(others))
+
+
+@pytest.mark.parametrize("share", [0, 0.3])
+def test_windows_of_merged_runs_short_ones_too(share, serve):
+    rng = np.random.default_rng(2)
+    (values,) = gappy([rng.normal(size=(120, 3)).cumsum(axis=0)], share, rng)
+    y = np.nan_to_num(values[:, 0]) + rng.normal(size=120)
+    windows = SequenceWindower(8).fit_transform(values)
+    missing = "mask" if share else "error"
+    model = quick(missing=missing, supervised_steps=4, init="linear").fit(windows, y)
+    assert_close(serve(model, list(windows))["prediction"], model.predict(windows))
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("most_columns", [1024, 4])
+def test_the_last_value_seen_counts_however_long_ago(per_step, most_columns, serve, monkeypatch):
+    monkeypatch.setattr("sklstm._nn.starts.MOST_COLUMNS", most_columns)
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(200, 5, 2))
+    train[rng.random(train.shape) < 0.3] = np.nan
+    seen = np.zeros(200)
+    y = np.empty((200, 5))
+    for step in range(5):
+        seen = y[:, step] = np.where(np.isnan(train[:, step, 0]), seen, train[:, step, 0])
+    pooling = None if per_step else "last"
+    y = y if per_step else y[:, -1]
+    model = quick(missing="mask", init="linear", pooling=pooling, max_epochs=1).fit(train, y)
+    long = np.full((1, 40, 2), np.nan)
+    long[0, 1] = 3.0
+    start = model.init_.answer(Sequences.from_arrays(long))
+    np.testing.assert_allclose(start, 3.0, atol=0.1)
+    predicted = model.predict(long)
+    last = predicted[0][-1] if per_step else predicted[0]
+    assert last == pytest.approx(3.0, abs=0.3)
+    assert_close(serve(model, list(long))["prediction"], predicted)
 
 
 # Labels

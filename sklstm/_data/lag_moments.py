@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -82,6 +82,24 @@ class LagMoments:
         sums = less_last(self.x), xx, self.y, self.yy, less_last(self.xy)
         return LagMoments(self.weight, *sums)
 
+    def of_earlier_steps(self, n_features: int) -> LagMoments:
+        """Sums of the last step as the columns, and of all steps before it as the targets.
+
+        Parameters
+        ----------
+        n_features : int
+            Columns of a step.
+
+        Returns
+        -------
+        LagMoments
+            For regressions backwards in time.
+        """
+        last, earlier = slice(-n_features, None), slice(-n_features)
+        x, xx = self.x[last], self.xx[last, last]
+        yy = np.diag(self.xx)[earlier]
+        return LagMoments(self.weight, x, xx, self.x[earlier], yy, self.xx[last, earlier])
+
     def of_remainder(self, coef: np.ndarray) -> LagMoments:
         """Sums of the targets less a mixture of the columns.
 
@@ -138,9 +156,9 @@ class LagMoments:
 class LagTable:
     """Sequences as a table with one column for each step and feature, of which no copy is made.
 
-    Columns are standardised. A missing value is the one before it in the history, at its
-    beginning `fill`. In front of a shorter history its first step is repeated, as if nothing had
-    changed before: no jump is made up. An empty history is at the mean of each feature.
+    Columns are standardised. A missing value is the last one seen in the whole history, or `fill`
+    if none was. In front of a shorter history stands the backcast. An empty history is at the
+    mean of each feature.
 
     Parameters
     ----------
@@ -153,6 +171,9 @@ class LagTable:
     fill : ndarray of float64, shape (n_features,), or None
         What stands for a value that was not seen yet, in standardised units; None if no value is
         missing.
+    backcast : ndarray of float64, shape (n_features + 1, n_steps_before * n_features), or None
+        Coefficients and intercepts of earlier steps, given the first step of a shorter history.
+        Even earlier ones are equal to the earliest. None: all are equal to the first step.
 
     Examples
     --------
@@ -173,6 +194,7 @@ class LagTable:
     scale: np.ndarray
     n_steps: int
     fill: np.ndarray | None = None
+    backcast: np.ndarray | None = None
 
     def rows(self, rows: np.ndarray | slice) -> np.ndarray:
         """Copy some rows of the table.
@@ -369,9 +391,31 @@ class LagTable:
         np.minimum(steps, len(sequences.values) - 1, out=steps)
         lags = self._standardised(sequences.values[steps])
         lags[sequences.lengths == 0] = 0
-        if self.fill is not None and np.isnan(lags).any():
-            lags = _filled(lags, self.fill)
+        if self.fill is not None:
+            self._fill_missing(lags, steps, sequences.starts, self.fill)
+        short = (sequences.lengths < n_steps) & (sequences.lengths > 0)
+        if self.backcast is not None and short.any():
+            lags[short] = _in_front(self.backcast, lags[short], sequences.lengths[short])
         return lags.reshape(len(lags), -1)
+
+    def _fill_missing(
+        self, lags: np.ndarray, steps: np.ndarray, starts: np.ndarray, fill: np.ndarray
+    ) -> None:
+        """Replace what is missing with the last value seen in the whole history."""
+        row, step, feature = np.isnan(lags).nonzero()
+        if not len(row):
+            return
+        seen = self._last_seen[steps[row, step], feature]
+        values = self.sequences.values[np.maximum(seen, 0), feature]
+        values = (values - self.mean[feature]) / self.scale[feature]
+        lags[row, step, feature] = np.where(seen >= starts[row], values, fill[feature])
+
+    @cached_property
+    def _last_seen(self) -> np.ndarray:
+        """Row of the values where each feature was last seen; -1: nowhere."""
+        rows = np.arange(len(self.sequences.values))[:, None]
+        seen = np.where(np.isnan(self.sequences.values), -1, rows)
+        return np.maximum.accumulate(seen, axis=0)
 
     def _standardised(self, values: np.ndarray) -> np.ndarray:
         values = values - self.mean
@@ -433,10 +477,13 @@ def _chunk_bounds(starts: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.diff(starts // BLOCK)) + 1
 
 
-def _filled(lags: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """Fill what is missing from the step before, at the beginning by what stands for it."""
-    known = ~np.isnan(lags)
-    steps = np.arange(lags.shape[1])[:, None]
-    seen = np.maximum.accumulate(np.where(known, steps, -1), axis=1)
-    filled = np.take_along_axis(lags, np.maximum(seen, 0), axis=1)
-    return np.where(seen < 0, fill, filled)
+def _in_front(backcast: np.ndarray, lags: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Put a backcast in front of short histories, where their first step is repeated."""
+    before = lags[:, 0] @ backcast[:-1] + backcast[-1]
+    before = before.reshape(len(lags), -1, lags.shape[2])
+    n_before, lag = before.shape[1], np.arange(lags.shape[1])
+    from_first = lag - (len(lag) - lengths[:, None])
+    place = np.maximum(n_before + np.minimum(from_first, 0), 0)
+    place = np.where(from_first < 0, place, n_before + lag)
+    both = np.concatenate([before, lags], axis=1)
+    return np.take_along_axis(both, place[..., None], axis=1)

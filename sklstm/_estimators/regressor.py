@@ -58,7 +58,9 @@ class LSTMRegressor(NumberAnswers):
         ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any
         regressor of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens and with
         ``pooling=None``. With validation data a factor in [0, 1] decides for each output
-        how much of the network is added.
+        how much of the network is added. In front of a history shorter than those of training it
+        reads a backcast: the steps that most likely came before its first one. An empty history
+        is predicted by the mean of y.
     continues : {"auto"}, feature name, int or None, default="auto"
         The feature that y continues: the linear start then foresees the change since its last
         value, and looks at changes alone, whatever the levels, as far as that foretells better: a

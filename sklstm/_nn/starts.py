@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import has_fit_parameter
 
+from sklstm._data.backcast import repeated_first_step
 from sklstm._data.lag_moments import LagMoments, LagTable
+from sklstm._data.ridge import Ridge
 from sklstm._data.sequences import Sequences
 
 __all__ = ["EstimatorStart", "LinearStart", "Start", "start_from_plain"]
@@ -35,6 +37,7 @@ OF_OUTPUTS = (
     "penalty",
     "continues",
     "level_free",
+    "empty",
 )
 """What a linear start has of each output."""
 
@@ -54,12 +57,20 @@ class Start(ABC):
         What stands for values not seen yet, in standardised units.
     n_steps : int
         How many steps it reads: of longer sequences the last ones.
+    backcast : ndarray of float64, shape (n_features + 1, n_steps_before * n_features)
+        What stands in front of shorter sequences, as `learn_backcast` returns it, in the same
+        units.
+    empty : ndarray of float64, shape (n_outputs,)
+        The prediction for an empty sequence: the mean of the targets, or of labels the logarithm
+        of their shares.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     fill: np.ndarray | None
     n_steps: int
+    backcast: np.ndarray
+    empty: np.ndarray
 
     @abstractmethod
     def answer(self, sequences: Sequences) -> np.ndarray:
@@ -101,7 +112,8 @@ class Start(ABC):
         return {"kind": type(self).__name__} | vars(self)
 
     def _table(self, sequences: Sequences) -> LagTable:
-        return LagTable(sequences, self.mean, self.scale, self.n_steps, self.fill)
+        features = self.mean, self.scale, self.n_steps, self.fill, self.backcast
+        return LagTable(sequences, *features)
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class LinearStart(Start):
         How much of an output that continues a lag is told without levels, in [0, 1]: the share of
         a second ridge, whose penalty is on coefficients of each step less the last one. If all
         steps of a feature rise by one, so does what it says of an output that continues it: a
-        series that leaves its range is foretold as before.
+        series that leaves its range is foretold as before. That holds for whole histories.
     """
 
     target_mean: np.ndarray
@@ -140,7 +152,9 @@ class LinearStart(Start):
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Answer by the linear model alone."""
         said = self._table(sequences).product(self.coef) + self.intercept
-        return said * self.target_scale + self.target_mean
+        said = said * self.target_scale + self.target_mean
+        said[sequences.lengths == 0] = self.empty
+        return said
 
     def moments(self, sequences: Sequences, target: np.ndarray, weight: np.ndarray) -> LagMoments:
         """Sum up samples: all that a linear model needs to know of them."""
@@ -165,6 +179,8 @@ class LinearStart(Start):
             scale,
             fill,
             n_steps,
+            repeated_first_step(len(mean), n_steps),
+            target_mean,
             target_mean,
             target_scale,
             coef=np.zeros((n_steps * len(mean), n_outputs)),
@@ -212,7 +228,8 @@ class LinearStart(Start):
         """
         ((levels, changes),) = self._ridges(moments, [self.continues], self.penalty[None])
         coef = levels + self.level_free * (changes - levels)
-        return replace(self, coef=coef, intercept=moments.intercept(coef))
+        empty = moments.y / moments.weight * self.target_scale + self.target_mean
+        return replace(self, coef=coef, intercept=moments.intercept(coef), empty=empty)
 
     def chosen_for_numbers(
         self,
@@ -262,7 +279,7 @@ class LinearStart(Start):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Coefficients of levels and of changes: all penalties for each choice of lags."""
         n_features = len(self.mean)
-        of_levels, of_changes = _Ridge(moments), _Ridge(moments.of_changes(n_features))
+        of_levels, of_changes = Ridge(moments), Ridge(moments.of_changes(n_features))
         for continues in candidates:
             around = self._priors(continues)
             rest = moments.of_remainder(around)
@@ -352,28 +369,36 @@ class LinearStart(Start):
             penalty=np.full(n_labels, penalty),
             continues=np.full(n_labels, -1),
             level_free=np.zeros(n_labels, dtype=bool),
+            empty=_logits(moments.y, moments.weight, several),
         )
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
-        """Pick the lags and multiply them."""
-        back = np.arange(-self.n_steps, 0)
+        """Put the backcast in front, pick the lags and multiply them."""
+        steps = op("Div", op("Sub", steps, np.asarray(self.mean)), np.asarray(self.scale))
+        if self.n_steps > 1:
+            first = op("Slice", steps, np.array([0]), np.array([1]), np.array([1]))
+            before = op("Add", op("MatMul", first, self.backcast[:-1]), self.backcast[-1])
+            shape = np.array([0, self.n_steps - 1, len(self.mean)])
+            steps = op("Concat", op("Reshape", before, shape), steps, axis=1)
+        reach = np.arange(self.n_steps)
         if per_step:
-            n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
-            ends = op("Range", np.int64(1), op("Add", n_steps, np.int64(1)), np.int64(1))
-            places = op("Add", op("Unsqueeze", ends, np.array([1])), back)
-            lags = op("Gather", steps, op("Max", places, np.int64(0)), axis=1)
+            n_ends = op("Sub", op("Shape", steps, start=1, end=2), np.array([self.n_steps - 1]))
+            ends = op("Range", np.int64(0), op("Squeeze", n_ends), np.int64(1))
+            places = op("Add", op("Unsqueeze", ends, np.array([1])), reach)
+            lags = op("Gather", steps, places, axis=1)
+            lags = op("Reshape", lags, np.array([0, 0, len(self.coef)]))
         else:
-            places = op("Add", op("Unsqueeze", "lengths", np.array([1])), back)
-            places = op("Unsqueeze", op("Max", places, np.int64(0)), np.array([2]))
+            ends = op("Max", op("Sub", "lengths", np.int64(1)), np.int64(0))
+            places = op("Add", op("Unsqueeze", ends, np.array([1])), reach)
+            places = op("Unsqueeze", places, np.array([2]))
             lags = op("GatherND", steps, places, batch_dims=1)
-        lags = op("Div", op("Sub", lags, np.asarray(self.mean)), np.asarray(self.scale))
-        leading = [0, 0] if per_step else [0]
-        lags = op("Reshape", lags, np.array([*leading, len(self.coef)]))
-        if not per_step:
-            some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
-            lags = op("Where", some, lags, np.float64(0))
+            lags = op("Reshape", lags, np.array([0, len(self.coef)]))
         said = op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
-        return op("Add", op("Mul", said, self.target_scale), self.target_mean)
+        said = op("Add", op("Mul", said, self.target_scale), self.target_mean)
+        if per_step:
+            return said
+        some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
+        return op("Where", some, said, np.asarray(self.empty))
 
 
 @dataclass(frozen=True)
@@ -419,6 +444,14 @@ class EstimatorStart(Start):
                 f"init={self.estimator!r} learns from whole rows of y, and in some rows some of "
                 "the targets are NaN: use init='linear' or None, or drop such rows."
             )
+        if self.classes is None:
+            empty = np.average(target, axis=0, weights=weight)
+        else:
+            counts = np.bincount(target[:, 0].astype(int), weight, len(self.classes))
+            empty = np.log(np.maximum(counts / counts.sum(), LEAST_PROBABLE))
+        some = sequences.lengths > 0
+        if some.any():
+            sequences, target, weight = sequences[some], target[some], weight[some]
         table = self._table(sequences)
         lags = np.concatenate([table.rows(block) for block in table.blocks()])
         y = target[:, 0] if target.shape[1] == 1 else target
@@ -428,7 +461,7 @@ class EstimatorStart(Start):
             _weigh_codes(estimator, self.classes[known].tolist())
         weighs = (weight != weight[0]).any() and has_fit_parameter(estimator, "sample_weight")
         estimator.fit(lags, y, **({"sample_weight": weight} if weighs else {}))
-        return replace(self, estimator=estimator, known=known)
+        return replace(self, estimator=estimator, known=known, empty=empty)
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
         """Refuse."""
@@ -440,7 +473,9 @@ class EstimatorStart(Start):
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Ask the estimator."""
         table = self._table(sequences)
-        return np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
+        said = np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
+        said[sequences.lengths == 0] = self.empty
+        return said
 
     def _says(self, lags: np.ndarray) -> np.ndarray:
         if self.classes is None:
@@ -481,6 +516,13 @@ def _discriminants(
     return coef, intercept
 
 
+def _logits(counts: np.ndarray, total: float, several: bool) -> np.ndarray:
+    """Logarithms of the shares of labels, or of their odds if a sample may have several."""
+    others = np.maximum(total - counts, RAREST)
+    counts = np.maximum(counts, RAREST)
+    return np.log(counts / (others if several else counts.sum()))
+
+
 def start_from_plain(plain: dict[str, Any]) -> Start:
     """Put a start together again.
 
@@ -497,23 +539,3 @@ def start_from_plain(plain: dict[str, Any]) -> Start:
     parts = dict(plain)
     kinds = {kind.__name__: kind for kind in (LinearStart, EstimatorStart)}
     return kinds[parts.pop("kind")](**parts)
-
-
-def _centred(moments: LagMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the columns, and with the targets, of a sample."""
-    products = moments.xx - np.outer(moments.x, moments.x) / moments.weight
-    sums = moments.xy - np.outer(moments.x, moments.y) / moments.weight
-    return products / moments.weight, sums / moments.weight
-
-
-class _Ridge:
-    """Penalised least squares with an intercept, of many penalties for one decomposition."""
-
-    def __init__(self, moments: LagMoments):
-        values, self.vectors = np.linalg.eigh(_centred(moments)[0])
-        self.values = np.maximum(values, 0)[:, None]
-
-    def coefs(self, moments: LagMoments, penalties: np.ndarray) -> Iterator[np.ndarray]:
-        """Coefficients of each of the penalties, for any targets of the same columns."""
-        turned = self.vectors.T @ _centred(moments)[1]
-        return (self.vectors @ (turned / (self.values + penalty)) for penalty in penalties)

@@ -1,6 +1,5 @@
 """Where a training begins, units and a simple model, and what is settled at its end."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from itertools import accumulate
@@ -10,6 +9,7 @@ from operator import add
 import numpy as np
 import pandas as pd
 
+from sklstm._data.backcast import backcast_in_units, learn_backcast
 from sklstm._data.lag_moments import LagMoments
 from sklstm._data.ranges import ranges
 from sklstm._data.samples import Samples, TrainingData
@@ -26,6 +26,10 @@ __all__ = ["begin", "finish", "relearn_start"]
 
 N_PARTS = 5
 MOST = 0.5
+
+OFTEN = 5
+"""Short sequences are rare if whole ones are more than so many times as many as those of a short
+length on average."""
 
 
 def begin(
@@ -66,7 +70,7 @@ def begin(
             missing=plan["missing"],
             reads=plan["reads"],
         )
-    start = None if plan["init"] is None else _start(plan, head, scaling, data)
+    start = None if plan["init"] is None else _start(plan, head, scaling, train)
     if _changes_suffice(plan, start, sequences):
         plan = plan.reading_differences()
         scaling = replace(scaling, reads=plan["reads"])
@@ -133,40 +137,71 @@ def relearn_start(fitted: FittedNetwork, data: TrainingData) -> None:
         fitted.start = _learned(fitted.start, fitted.head, data.train)
 
 
-def _start(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> Start:
-    """Learn a start from the training samples; what it leaves open is chosen on later ones."""
+def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Start:
+    """Learn a start from training samples; what it leaves open is chosen on later ones of them."""
     _refuse_start(plan, head)
-    train, sequences = data.train, data.train.sequences
+    sequences = train.sequences
     mean, scale, fill = scaling.mean, scaling.scale, None
     if not plan["standardize"]:
         mean, scale = standardization(sequences, train.sequence_weight())
     if scaling.median is not None:
         fill = (scaling.median - mean) / scale
-    if plan["init"] != "linear":
-        classes = head.classes if isinstance(head, LabelHead) else None
-        as_given = np.zeros_like(mean), np.ones_like(scale), scaling.median
-        start = EstimatorStart(*as_given, sequences.max_length, plan["init"], classes)
-        return _learned(start, head, train)
     of_target = np.zeros(head.n_outputs), np.ones(head.n_outputs)
     if isinstance(head, NumberHead):
         scaled = head.scaled_to(*train.labelled())
         of_target = scaled.mean, scaled.scale
     blank = LinearStart.blank(mean, scale, fill, sequences.max_length, *of_target)
-    samples = data.everything or train
-    parts = [samples.take(rows) for rows in _parts(samples.sequences)]
-    if isinstance(head, LabelHead):
-        first = samples.take(np.concatenate(_parts(samples.sequences)[:-1]))
-        return _learned(_chosen_for_labels(blank, head, first, parts[-1]), head, train)
-    continued = _continued(plan, sequences.feature_names, len(mean))
+    parts = [train.take(rows) for rows in _parts(sequences)]
+    usual = float(train.labelled()[1].mean())
+    in_time = bool((sequences.series >= 0).all())
+    groups = _alike(train, head)
 
-    def chosen(outputs: np.ndarray) -> LinearStart:
-        start = blank.of_outputs(outputs)
-        moments = [_moments(start, part, outputs) for part in parts]
-        moments = [sums for sums in moments if sums.weight]
-        everything, folds = _folds(moments, in_time=bool((sequences.series >= 0).all()))
-        return start.chosen_for_numbers(everything, folds, continued)
+    def sums(outputs: np.ndarray, *, short: bool) -> list[LagMoments]:
+        part_of = blank.of_outputs(outputs)
+        return [_moments(part_of, head, part, outputs, usual, short=short) for part in parts]
 
-    return _learned(_of_alike(samples, chosen), head, train)
+    whole = [sums(outputs, short=False) for outputs in groups]
+    some = [moments for moments in whole[0] if moments.weight > 0]
+    if some and (in_time or _short_are_rare(train, blank.n_steps)):
+        everything, folds = _folds(some, in_time=in_time and len(some) > 2)
+        backcast = learn_backcast(everything, folds or [(everything, everything)], len(mean))
+        blank = replace(blank, backcast=backcast)
+    if plan["init"] != "linear":
+        start = EstimatorStart(
+            np.zeros_like(mean),
+            np.ones_like(scale),
+            scaling.median,
+            sequences.max_length,
+            backcast_in_units(blank.backcast, mean, scale),
+            np.zeros(head.n_outputs),
+            plan["init"],
+            head.classes if isinstance(head, LabelHead) else None,
+        )
+        return _learned(start, head, train)
+
+    def fitted(outputs: np.ndarray, of_whole: list[LagMoments]) -> LinearStart:
+        pairs = zip(of_whole, sums(outputs, short=True), strict=True)
+        moments = [one + other for one, other in pairs if one.weight + other.weight > 0]
+        if isinstance(head, LabelHead):
+            first = reduce(add, moments[:-1] or moments)
+            chosen = _chosen_for_labels(blank, head, first, parts[-1])
+            return _fitted_to_labels(chosen, head, reduce(add, moments))
+        everything, folds = _folds(moments, in_time=in_time)
+        continued = _continued(plan, sequences.feature_names, len(mean))
+        start = blank.of_outputs(outputs).chosen_for_numbers(everything, folds, continued)
+        return start.fitted_to_numbers(everything)
+
+    return _joined([fitted(*pair) for pair in zip(groups, whole, strict=True)], groups)
+
+
+def _short_are_rare(samples: Samples, n_steps: int) -> bool:
+    """Whether independent sequences have one length, so that a shorter one has lost its beginning.
+
+    Where they differ in length they have none: their first step is what it is, and repeated.
+    """
+    lengths = samples.histories().lengths
+    n_short = int((lengths < n_steps).sum())
+    return OFTEN * n_short < n_steps * (len(lengths) - n_short)
 
 
 def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
@@ -188,10 +223,9 @@ def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> b
 
 
 def _chosen_for_labels(
-    blank: LinearStart, head: LabelHead, train: Samples, valid: Samples
+    blank: LinearStart, head: LabelHead, moments: LagMoments, valid: Samples
 ) -> LinearStart:
     """The discriminant analysis whose probabilities are best on validation samples."""
-    moments = _label_moments(blank, head, train)
     several = isinstance(head, LabelsHead)
     starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
@@ -208,25 +242,34 @@ def _learned(start: Start, head: Head, samples: Samples) -> Start:
     if isinstance(start, EstimatorStart):
         return start.fitted_to(samples.histories(), *samples.labelled())
     assert isinstance(start, LinearStart)
-    if isinstance(head, LabelHead):
-        several, moments = isinstance(head, LabelsHead), _label_moments(start, head, samples)
-        return start.fitted_to_labels(moments, start.penalty[0], several=several)
-
-    def fitted(outputs: np.ndarray) -> LinearStart:
+    groups, parts = _alike(samples, head), []
+    for outputs in groups:
         part = start.of_outputs(outputs)
-        return part.fitted_to_numbers(_moments(part, samples, outputs))
+        moments = _moments(part, head, samples, outputs)
+        if isinstance(head, LabelHead):
+            parts.append(_fitted_to_labels(part, head, moments))
+        else:
+            parts.append(part.fitted_to_numbers(moments))
+    return _joined(parts, groups)
 
-    return _of_alike(samples, fitted)
+
+def _fitted_to_labels(start: LinearStart, head: LabelHead, moments: LagMoments) -> LinearStart:
+    several = isinstance(head, LabelsHead)
+    return start.fitted_to_labels(moments, start.penalty[0], several=several)
 
 
-def _of_alike(samples: Samples, start_of: Callable[[np.ndarray], LinearStart]) -> LinearStart:
-    """Learn outputs together that are missing in the same rows: they share all sums of lags."""
+def _alike(samples: Samples, head: Head) -> list[np.ndarray]:
+    """Outputs that are missing in the same rows: they share all sums of lags."""
     missing = np.isnan(samples.labelled()[0])
+    if not missing.any():
+        return [np.arange(head.n_targets if isinstance(head, NumberHead) else head.n_outputs)]
     kinds = np.unique(missing, axis=1, return_inverse=True)[1].ravel()
-    groups = [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
-    return LinearStart.joined([start_of(outputs) for outputs in groups]).of_outputs(
-        np.argsort(np.concatenate(groups))
-    )
+    return [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
+
+
+def _joined(parts: list[LinearStart], groups: list[np.ndarray]) -> LinearStart:
+    """The outputs of all groups in their order."""
+    return LinearStart.joined(parts).of_outputs(np.argsort(np.concatenate(groups)))
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
@@ -260,21 +303,29 @@ def _folds(
     return sums[-1], folds
 
 
-def _moments(start: LinearStart, samples: Samples, outputs: np.ndarray) -> LagMoments:
-    """Sums over the samples that have these outputs: all of them, or none."""
-    target, weight = samples.labelled()
-    known, histories = np.flatnonzero(~np.isnan(target[:, outputs[0]])), samples.histories()
-    if len(known) < len(target):
-        histories = histories[known]
-    return start.moments(histories, target[known][:, outputs], np.asarray(weight)[known])
-
-
-def _label_moments(start: LinearStart, head: LabelHead, samples: Samples) -> LagMoments:
-    target, weight = samples.labelled()
-    weight = weight / weight.mean()  # a sample of the usual weight counts as one
-    if not isinstance(head, LabelsHead):
+def _moments(
+    start: LinearStart,
+    head: Head,
+    samples: Samples,
+    outputs: np.ndarray,
+    usual: float | None = None,
+    *,
+    short: bool | None = None,
+) -> LagMoments:
+    """Sums over the samples that have these outputs, or over the short or whole ones of them."""
+    (target, weight), histories = samples.labelled(), samples.histories()
+    if isinstance(head, LabelHead):  # a sample of the usual weight counts as one
+        weight = weight / (usual or weight.mean())
+    if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
-    return start.moments(samples.histories(), target, np.asarray(weight))
+    target = target[:, outputs]
+    wanted = ~np.isnan(target[:, 0])
+    if short is not None:
+        wanted &= (histories.lengths < start.n_steps) == short
+    if not wanted.all():
+        rows = np.flatnonzero(wanted)
+        histories, target, weight = histories[rows], target[rows], weight[rows]
+    return start.moments(histories, target, np.asarray(weight))
 
 
 def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:

@@ -1,0 +1,107 @@
+"""Backcasts: what most likely came before the first step of a short history."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sklstm._data.lag_moments import LagMoments
+from sklstm._data.ridge import Ridge
+
+__all__ = ["backcast_in_units", "learn_backcast", "repeated_first_step"]
+
+PENALTIES = np.logspace(4, -6, 6)
+"""Of a sample, in units of standardised features."""
+
+LEAST_GAIN = 0.05
+"""Share of the squared error that a feature has to save, or else its mean is the backcast: of many
+features that predict nothing some seem to."""
+
+
+def repeated_first_step(n_features: int, n_steps: int) -> np.ndarray:
+    """Make the backcast that assumes no change before the first step.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a step.
+    n_steps : int
+        Steps of a whole history.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features + 1, (n_steps - 1) * n_features)
+        Coefficients of the features of the first step, and in the last row the intercept, for all
+        features of the earliest step, then of the next one.
+    """
+    columns = (n_steps - 1) * n_features
+    return np.eye(n_features + 1, n_features)[:, np.arange(columns) % n_features]
+
+
+def learn_backcast(
+    everything: LagMoments, folds: list[tuple[LagMoments, LagMoments]], n_features: int
+) -> np.ndarray:
+    """Regress every step of whole histories on the last one.
+
+    A short history then looks like the whole ones: features that determine each other, such as
+    days of the week in columns of 0 and 1, still do in front of it. No coefficients that cancel
+    out in whole histories can add up there.
+
+    Each column has a ridge of its own, around a repeated step or around the mean, with the penalty
+    that predicts best what it did not learn from.
+
+    Parameters
+    ----------
+    everything : LagMoments
+        Sums over whole histories.
+    folds : list of pairs of LagMoments
+        Sums over those to learn from, and over those to judge by.
+    n_features : int
+        Features of a step.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features + 1, (n_steps - 1) * n_features)
+        As `repeated_first_step`.
+    """
+    repeated = repeated_first_step(n_features, len(everything.x) // n_features)
+    if not repeated.size:
+        return repeated
+    errors = np.zeros((2 * len(PENALTIES), repeated.shape[1]))
+    for fold in folds:
+        train, valid = (moments.of_earlier_steps(n_features) for moments in fold)
+        for candidate, coef in enumerate(_ridges(train, repeated[:-1])):
+            errors[candidate] += valid.squared_error(coef, train.intercept(coef))
+    errors[0] *= 1 - LEAST_GAIN
+    best = np.argmin(errors, axis=0)
+    everything = everything.of_earlier_steps(n_features)
+    chosen = np.empty_like(repeated[:-1])
+    for candidate, coef in enumerate(_ridges(everything, repeated[:-1])):
+        chosen[:, best == candidate] = coef[:, best == candidate]
+    return np.vstack([chosen, everything.intercept(chosen)])
+
+
+def _ridges(moments: LagMoments, repeated: np.ndarray) -> Iterator[np.ndarray]:
+    ridge = Ridge(moments)
+    for around in (np.zeros_like(repeated), repeated):
+        coefs = ridge.coefs(moments.of_remainder(around), PENALTIES)
+        yield from (around + coef for coef in coefs)
+
+
+def backcast_in_units(backcast: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Turn a backcast of standardised features into one of features as they are.
+
+    Parameters
+    ----------
+    backcast : ndarray of shape (n_features + 1, n_columns)
+        As `learn_backcast` returns it.
+    mean, scale : ndarray of shape (n_features,)
+        What standardises the features.
+
+    Returns
+    -------
+    ndarray of shape (n_features + 1, n_columns)
+        Of the units of the features.
+    """
+    column = np.arange(backcast.shape[1]) % len(mean)
+    coef = backcast[:-1] / scale[:, None] * scale[column]
+    return np.vstack([coef, backcast[-1] * scale[column] + mean[column] - mean @ coef])
