@@ -296,7 +296,7 @@ def test_a_row_without_label_is_named(y, missing):
     [
         (np.full(80, "up"), "at least 2 classes, and y holds one class only: .*up"),
         (TOTAL, "Unknown label type: continuous"),
-        (np.column_stack([THREE, THREE]), "y should be a 1d array, got .* shape"),
+        (np.column_stack([THREE, THREE]), "y has the shape .* expected one label a sample"),
         (LABELS[:70], "X has 80 rows and y has 70"),
         (None, "requires y to be passed"),
     ],
