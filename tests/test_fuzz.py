@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower, TokenSequencer
+from sklstm import (
+    DataWarning,
+    LSTMClassifier,
+    LSTMRegressor,
+    Sequences,
+    SequenceWindower,
+    TokenSequencer,
+)
 
 N_CASES = int(os.environ.get("SKLSTM_EXAMPLES", "300"))
 
@@ -157,6 +164,7 @@ def test_a_fit_or_an_error_of_ours(data, estimator, params, X):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DataConversionWarning)
+        warnings.simplefilter("ignore", DataWarning)
         warnings.filterwarnings("ignore", "invalid value encountered in cast")  # scikit-learn's
         model = result_of(lambda: estimator(**params).fit(X, y))
         if model is None:
