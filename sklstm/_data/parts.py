@@ -16,7 +16,13 @@ class SequenceParts:
     """The parts of `Sequences`, and its measures in words of an array."""
 
     def __init__(
-        self, values: Any, starts: Any, lengths: Any, series: Any = None, feature_names: Any = None
+        self,
+        values: Any,
+        starts: Any,
+        lengths: Any,
+        series: Any = None,
+        feature_names: Any = None,
+        vocabulary: dict[str, int] | None = None,
     ):
         self.values = np.asarray(values)
         self.starts = np.asarray(starts, dtype=np.int64)
@@ -25,6 +31,7 @@ class SequenceParts:
             series = np.full(len(self.starts), INDEPENDENT)
         self.series = np.asarray(series, dtype=np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
+        self.vocabulary = vocabulary
         self._check()
 
     def _check(self) -> None:

@@ -36,6 +36,8 @@ class Sequences(SequenceReaders):
         series, time order is the order of ``starts + lengths``. `None`: all independent.
     feature_names : array-like of str, shape (n_features,), default=None
         Names of the columns of ``values``.
+    vocabulary : dict of str to int, default=None
+        If steps are tokens, the token of each word. Estimators compare it with that of `fit`.
 
     Raises
     ------
@@ -78,7 +80,12 @@ class Sequences(SequenceReaders):
             start, length = self.starts[key], self.lengths[key]
             return self.values[start : start + length]
         return Sequences(
-            self.values, self.starts[key], self.lengths[key], self.series[key], self.feature_names
+            self.values,
+            self.starts[key],
+            self.lengths[key],
+            self.series[key],
+            self.feature_names,
+            self.vocabulary,
         )
 
     def __eq__(self, other):
@@ -89,6 +96,7 @@ class Sequences(SequenceReaders):
             and np.array_equal(self.lengths, other.lengths)
             and np.array_equal(self.series, other.series)
             and equal_names(self.feature_names, other.feature_names)
+            and self.vocabulary == other.vocabulary
             and np.array_equal(
                 self.flat(),
                 other.flat(),
@@ -121,7 +129,8 @@ class Sequences(SequenceReaders):
 
     def __reduce__(self):
         part = self.compact()
-        return Sequences, (part.values, part.starts, part.lengths, part.series, part.feature_names)
+        names = part.feature_names, part.vocabulary
+        return Sequences, (part.values, part.starts, part.lengths, part.series, *names)
 
     def to_dense(self, n_steps=None):
         """Copy the sequences into one dense array.
@@ -341,6 +350,7 @@ class Sequences(SequenceReaders):
             self.lengths,
             self.series,
             self.feature_names,
+            self.vocabulary,
         )
 
 

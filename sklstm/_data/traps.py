@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.sequences import Sequences
 
-__all__ = ["warn_of_known_target", "warn_of_rows_in_time"]
+__all__ = ["warn_of_known_target", "warn_of_one_step", "warn_of_rows_in_time"]
 
 MIN_ROWS = 10
+MANY_FEATURES = 8
 
 
 def warn_of_rows_in_time(X: Any, name: str) -> None:
@@ -36,6 +38,35 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
             f"{name} gets a table whose rows are in time, and reads each row as a sequence of one "
             "step, without the rows before it. Is a SequenceWindower missing? If rows have nothing "
             "to do with each other, reset_index(drop=True) says so.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_one_step(sequences: Sequences, name: str) -> None:
+    """Say that every sequence is one step of many features.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Training sequences, not those of a table.
+    name : str
+        Name of the estimator.
+
+    Warns
+    -----
+    UserWarning
+        If they look like series whose steps stand where the features belong.
+    """
+    in_series, n_features = sequences.series >= 0, sequences.n_features
+    if in_series.any() or (sequences.lengths != 1).any() or sequences.feature_names is not None:
+        return
+    if n_features >= MANY_FEATURES:
+        warnings.warn(
+            f"{name} gets sequences of one step with {n_features} features each, so that there is "
+            f"no order to learn from. If they are {n_features} steps of one feature, features come "
+            "first, as in aeon and sktime: Sequences.from_arrays(X, channels_first=True). If they "
+            "are rows of a table, give the table: X[:, 0].",
             UserWarning,
             stacklevel=5,
         )

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
@@ -17,11 +17,12 @@ from sklstm._data.inputs import as_sequences, from_torch, is_table
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import score_steps, unflatten_steps
-from sklstm._data.traps import warn_of_known_target, warn_of_rows_in_time
+from sklstm._data.traps import warn_of_known_target, warn_of_one_step, warn_of_rows_in_time
 from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
+from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
 from sklstm._train.beginning import begin
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.fitted import FittedNetwork
@@ -37,6 +38,8 @@ Given: TypeAlias = tuple[Any, Any, Any]
 AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
+
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -69,7 +72,7 @@ class BaseLSTM(Learned):
         "reads": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", "linear"}), HasMethods(["fit", "predict"]), None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
-        "embedding_weights": ["array-like", None],
+        "embedding_weights": ["array-like", Mapping, str, os.PathLike, None],
         "freeze_embedding": ["boolean"],
         "standardize": ["boolean"],
         "missing": [StrOptions({"error", "mask"})],
@@ -113,7 +116,7 @@ class BaseLSTM(Learned):
             earlier.chosen if earlier else {},
             is_regressor=is_regressor(self),
             has_validation=validation[0] is not None,
-        )
+        ).with_vectors(samples.sequences)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
         data = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
@@ -140,7 +143,7 @@ class BaseLSTM(Learned):
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
-        for name in {"n_features_in_", "feature_names_in_"} - learned.keys():
+        for name in set(OF_THE_FEATURES) - learned.keys():
             self.__dict__.pop(name, None)
         self.__dict__.update(learned)
 
@@ -164,6 +167,8 @@ class BaseLSTM(Learned):
             warn_of_known_target(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
+            elif not plan.reads_tokens:
+                warn_of_one_step(sequences, name)
         return samples
 
     def _split(
@@ -302,6 +307,7 @@ class BaseLSTM(Learned):
         export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
+        state["embedding_weights"] = vectors_to_plain(state["embedding_weights"])
         if "_fitted" in state:
             state["_fitted"] = state["_fitted"].to_plain()
         return state
@@ -309,6 +315,7 @@ class BaseLSTM(Learned):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
+        self.embedding_weights = vectors_from_plain(self.embedding_weights)
         if "_fitted" in state:
             self._fitted = FittedNetwork.from_plain(state["_fitted"])
 
@@ -324,9 +331,8 @@ def _is_table(plan: Plan, X: Any) -> bool:
 
 
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:
-    """What scikit-learn noted of the features."""
-    names = ("n_features_in_", "feature_names_in_")
-    return {name: getattr(reader, name) for name in names if hasattr(reader, name)}
+    """What was noted of the features."""
+    return {name: getattr(reader, name) for name in OF_THE_FEATURES if hasattr(reader, name)}
 
 
 @contextmanager

@@ -68,8 +68,13 @@ class LSTMRegressor(NumberAnswers):
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
         2-D array of them. A token larger than all seen in `fit` is read as token 0.
-    embedding_weights : array-like of shape (n_tokens, embedding_dim), default=None
-        Vectors to start with, such as :meth:`TokenSequencer.embedding_weights` makes them.
+    embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
+            shape (n_tokens, embedding_dim), default=None
+        Vectors to start with. Word vectors, in a form that
+        :meth:`TokenSequencer.embedding_weights` takes, are lined up with the vocabulary of X in
+        each fit, so that they may stand in a Pipeline under cross-validation. A matrix has a row
+        for each token; where X knows its vocabulary, only the matrix that this method made for
+        it is taken.
     freeze_embedding : bool, default=False
         Whether to leave the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
