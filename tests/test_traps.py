@@ -155,9 +155,16 @@ def test_padding_is_heard_in_fit_and_predict():
 def test_padding_by_nan_is_heard_where_values_may_be_missing(side):
     numbers, tokens = filled(np.nan, side)
     model = regressor(missing="mask", init=None)
-    with pytest.warns(UserWarning, match=r"that are nan throughout.*padding='nan'\)"):
-        model.fit(numbers, np.arange(60.0))
-    model.fit(Sequences.from_arrays(numbers, padding="nan"), np.arange(60.0))
+    cut = Sequences.from_arrays(numbers, padding="nan")
+    for given in (numbers, list(numbers), Sequences.from_arrays(numbers)):
+        with pytest.warns(UserWarning, match=rf"{side} in steps that are NaN .*padding='nan'\)"):
+            model.fit(given, np.arange(60.0))
+        with pytest.raises(ValueError, match="looks like padding"):
+            regressor().fit(given, np.arange(60.0))
+    model.fit(cut, np.arange(60.0)).predict(cut)
+    with pytest.warns(UserWarning, match="that are NaN") as caught:
+        model.predict(numbers)
+    assert len(caught) == 1
     cut = Sequences.from_tokens(tokens, padding="nan")
     np.testing.assert_array_equal(cut.flat()[:, 0], tokens[~np.isnan(tokens)])
     assert cut.dtype == np.int32

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_padding", "cut_padding", "warn_of_padding"]
+__all__ = ["check_padding", "cut_padding", "warn_of_missing_ends", "warn_of_padding"]
 
 FEWEST_ROWS = 10
 MOST_ROWS = 1000
@@ -76,7 +76,7 @@ def cut_padding(
 def warn_of_padding(
     values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, reader: str
 ) -> None:
-    """Say that sequences of one length look as if they were filled up to it.
+    """Say that sequences look as if a number had filled them up to one length.
 
     Parameters
     ----------
@@ -93,24 +93,58 @@ def warn_of_padding(
         If most sequences end, or most begin, in one and the same step over and over, a different
         number of times, and that step is rare among the others.
     """
+    side, value = _find_padding(values, starts, lengths)
+    if side is not None and not np.isnan(value):
+        warnings.warn(
+            f"Most sequences {side} in steps that are {value:g} throughout, a different number "
+            "of them in each, as if they had been filled up to one length. Such padding is read "
+            f"as data; Sequences.{reader}(X, padding={value:g}) cuts it off. If it is data, "
+            "padding='keep' says so.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def warn_of_missing_ends(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+    """Say that sequences look as if NaN had filled them up, where NaN is a missing value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_steps, n_features)
+        Steps.
+    starts, lengths : ndarray of int, shape (n_sequences,)
+        Where sequences begin, and how long they are.
+
+    Warns
+    -----
+    UserWarning
+        As `warn_of_padding`.
+    """
+    side, value = _find_padding(values, starts, lengths)
+    if side is not None and np.isnan(value):
+        warnings.warn(
+            f"Most sequences {side} in steps that are NaN throughout, a different number of them "
+            "in each, as if they had been filled up to one length. missing='mask' reads them as "
+            "steps whose values are missing; Sequences.from_arrays(X, padding='nan') cuts them "
+            "off.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _find_padding(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+) -> tuple[str | None, Any]:
+    """Where sequences are filled up, and with what."""
     n_steps = int(lengths.max(initial=0))
     numeric = values.dtype.kind in "biuf"
-    if len(starts) < FEWEST_ROWS or (lengths != n_steps).any() or not n_steps or not numeric:
-        return
-    rows = np.linspace(0, len(starts) - 1, min(len(starts), MOST_ROWS)).astype(int)
-    for side in ("end", "begin"):
-        value = _filled_with(values, starts[rows], n_steps, backwards=side == "end")
-        if value is not None:
-            how = "'nan'" if np.isnan(value) else f"{value:g}"
-            warnings.warn(
-                f"Most sequences {side} in steps that are {value:g} throughout, a different number "
-                "of them in each, as if they had been filled up to one length. Such padding is "
-                f"read as data; Sequences.{reader}(X, padding={how}) cuts it off. If it is data, "
-                "padding='keep' says so.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return
+    if len(starts) >= FEWEST_ROWS and (lengths == n_steps).all() and n_steps and numeric:
+        rows = np.linspace(0, len(starts) - 1, min(len(starts), MOST_ROWS)).astype(int)
+        for side in ("end", "begin"):
+            value = _filled_with(values, starts[rows], n_steps, backwards=side == "end")
+            if value is not None:
+                return side, value
+    return None, None
 
 
 def _filled_with(

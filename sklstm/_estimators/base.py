@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.inputs import as_sequences, from_torch, is_table
+from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import score_steps, unflatten_steps
@@ -163,6 +164,7 @@ class BaseLSTM(Learned):
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        _warn_of_missing_ends(sequences)
         if reset:
             warn_of_known_target(samples, name)
             if _is_table(plan, X):
@@ -214,6 +216,7 @@ class BaseLSTM(Learned):
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
         said = tuple(getattr(fitted.head, answer)(outputs) for answer in answers)
         if fitted.per_step:
@@ -324,6 +327,12 @@ class BaseLSTM(Learned):
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
+
+
+def _warn_of_missing_ends(sequences: Sequences) -> None:
+    """What is NaN here is read as a missing value; windows of a table have no padding."""
+    if (sequences.series < 0).all():
+        warn_of_missing_ends(sequences.values, sequences.starts, sequences.lengths)
 
 
 def _is_table(plan: Plan, X: Any) -> bool:
