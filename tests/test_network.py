@@ -273,8 +273,3 @@ def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output(
         hidden = (read[0][0] == 0).double().mean().item()
         assert abs(hidden - share) < 0.05
         assert set(read[0][0].unique().tolist()) <= {0, 3}
-
-
-def test_vectors_of_tokens_begin_small():
-    network = SequenceNetwork(1, 1, 4, n_tokens=1000, embedding_dim=20)
-    assert abs(network.embedding.weight.std().item() - 0.1) < 0.005

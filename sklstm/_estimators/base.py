@@ -127,6 +127,8 @@ class BaseLSTM(Learned):
             parts = begin(plan, head, data)
             plan = parts[0]
             fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
+            if plan.reads_tokens and plan["embedding_weights"] is None:
+                fitted.shrink_rare_vectors(data.train.sequences)
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:
@@ -139,8 +141,14 @@ class BaseLSTM(Learned):
     def _plan(self, **changes: Any) -> Plan:
         """Settle the parameters as they are now."""
         self._validate_params()
-        title = " ".join(super().__repr__(N_CHAR_MAX=60).split())
-        return Plan.make(self.get_params(deep=False) | changes, title)
+        return Plan.make(self.get_params(deep=False) | changes, self._title())
+
+    def _title(self) -> str:
+        """What a progress bar is called; to write a dict of word vectors takes seconds."""
+        shown = self._blank()
+        if isinstance(shown.embedding_weights, Mapping):
+            shown.embedding_weights = None
+        return " ".join(super(BaseLSTM, shown).__repr__(N_CHAR_MAX=60).split())
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""

@@ -12,10 +12,6 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
-SMALL = 0.1
-"""Standard deviation of the vectors of tokens at the beginning."""
-
-
 class SequenceNetwork(nn.Module):
     """Recurrent layers that read a sequence, a pooling over its steps, a linear head.
 
@@ -24,8 +20,7 @@ class SequenceNetwork(nn.Module):
     :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts behind the embedding, between the
     layers and in front of the head; with a pooling it also makes whole tokens unknown, token 0,
     half as often (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
-    Classification", ACL 2015). Vectors of tokens begin small, so that a token which was rarely
-    seen says little.
+    Classification", ACL 2015).
 
     Parameters
     ----------
@@ -97,7 +92,6 @@ class SequenceNetwork(nn.Module):
         self.embedding = None
         if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
-            nn.init.normal_(self.embedding.weight, std=SMALL)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
             n_features if n_tokens is None else embedding_dim,
