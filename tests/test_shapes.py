@@ -437,23 +437,6 @@ def test_unknown_tokens_are_token_0():
     assert model.n_tokens_ == 3
 
 
-@pytest.mark.parametrize("pooling", ["max", None])
-def test_vectors_of_rare_tokens_begin_small(pooling):
-    counts = {1: 1, 2: 25, 3: 100, 4: 500}
-    tokens = RNG.permutation(np.repeat(list(counts), list(counts.values())))
-    X = np.array_split(tokens, 9)
-    y = [row % 2 for row in X] if pooling is None else np.arange(9) % 2
-    model = classifier(embedding_dim=500, pooling=pooling, lr=1e-12, max_epochs=1)
-    vectors = model.fit(X, y).net_.module_.embedding.weight.numpy(force=True)
-    expected = [0.1, 0.1, 0.5, 1, 1]  # token 0 is not there
-    np.testing.assert_allclose(vectors.std(axis=1), expected, rtol=0.15)
-    windows = Sequences(np.r_[1, 2, np.repeat(3, 40)][:, None], [0, 0, 0], [42, 42, 20])
-    y = [np.arange(length) % 2 for length in windows.lengths] if pooling is None else [0, 1, 0]
-    vectors = model.fit(windows, y).net_.module_.embedding.weight.numpy(force=True)
-    expected = np.sqrt(np.array([1, 3, 3, 98]) / 100).clip(0.1)  # shared steps count again
-    np.testing.assert_allclose(vectors.std(axis=1), expected, rtol=0.15)
-
-
 def test_a_language_model_of_few_epochs_learns_from_all_of_its_text():
     X = RNG.integers(1, 5, size=(60, 8))
     settings = {"pooling": None, "embedding_dim": 2, "random_state": 0, "hidden_size": 2}

@@ -80,7 +80,7 @@ class SequenceReaders(SequenceParts):
         >>> Sequences.from_arrays(np.nan_to_num(padded), padding=0).lengths
         array([2, 3], dtype=int32)
         """
-        padding = check_padding(padding)
+        filler = check_padding(padding)
         if channels_first:
             arrays = [np.asarray(array).T for array in arrays]
         if getattr(arrays, "ndim", None) == 3:
@@ -91,10 +91,10 @@ class SequenceReaders(SequenceParts):
                 feature_names = getattr(arrays[0], "columns", None)
             values, lengths = _flatten_list(arrays)
         starts = np.cumsum(lengths) - lengths
-        if padding is None:
+        if filler is None:
             warn_of_padding(values, starts, lengths, "from_arrays")
-        elif padding != "keep":
-            starts, lengths = cut_padding(values, starts, lengths, padding)
+        elif filler != "keep":
+            starts, lengths = cut_padding(values, starts, lengths, filler)
         return cls(values, starts, lengths, feature_names=feature_names)
 
     @classmethod
@@ -158,10 +158,10 @@ class SequenceReaders(SequenceParts):
         >>> Sequences.from_tokens([[3, 1, 2], [1, 0, 0]], padding=0).lengths
         array([3, 1], dtype=int32)
         """
-        padding = check_padding(padding)
-        values, lengths = _flatten_tokens(tokens, padding)
+        filler = check_padding(padding)
+        values, lengths = _flatten_tokens(tokens, filler)
         starts = np.cumsum(lengths) - lengths
-        if padding is None:
+        if filler is None:
             warn_of_padding(values, starts, lengths, "from_tokens")
         return cls(values, starts, lengths, feature_names=["token"], vocabulary=vocabulary)
 
@@ -346,10 +346,10 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(arrays), np.array([len(array) for array in arrays])
 
 
-def _flatten_tokens(tokens: Any, padding: Any) -> tuple[np.ndarray, np.ndarray]:
+def _flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 1-D arrays of tokens, without the padding."""
-    cuts = padding is not None and padding != "keep"
-    kinds = "iuf" if cuts and np.isnan(padding) else "iu"
+    cuts = filler is not None and filler != "keep"
+    kinds = "iuf" if cuts and np.isnan(filler) else "iu"
     rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else tokens
     arrays = [np.asarray(row) for row in rows]
     for number, array in enumerate(arrays):
@@ -374,7 +374,7 @@ def _flatten_tokens(tokens: Any, padding: Any) -> tuple[np.ndarray, np.ndarray]:
     values = np.concatenate([[], *arrays], dtype=dtype, casting="unsafe")
     if cuts:
         starts = np.cumsum(lengths) - lengths
-        starts, lengths = cut_padding(values[:, None], starts, lengths, padding)
+        starts, lengths = cut_padding(values[:, None], starts, lengths, filler)
         values = values[ranges(starts, lengths)]
     bad = np.flatnonzero((values < 0) | (values % 1 != 0))  # NaN too
     if len(bad):

@@ -127,8 +127,6 @@ class BaseLSTM(Learned):
             parts = begin(plan, head, data)
             plan = parts[0]
             fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
-            if plan.reads_tokens and plan["embedding_weights"] is None:
-                fitted.shrink_rare_vectors(data.train.sequences)
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
             with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:
@@ -326,7 +324,7 @@ class BaseLSTM(Learned):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
-        self.embedding_weights = vectors_from_plain(self.embedding_weights)
+        self.embedding_weights = vectors_from_plain(state["embedding_weights"])
         if "_fitted" in state:
             self._fitted = FittedNetwork.from_plain(state["_fitted"])
 

@@ -68,8 +68,8 @@ class LSTMRegressor(NumberAnswers):
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
         2-D array of them. A token larger than all seen in `fit` is read as token 0. Vectors begin
-        at random with a deviation of 1 for tokens that `fit` sees 100 times or more, down to 0.1
-        for rare ones, which say little.
+        at random, with a deviation of 0.1 where a text has one target and there are more than 256
+        tokens, most of them rare; else of 1.
     embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
             shape (n_tokens, embedding_dim), default=None
         Vectors to start with. Word vectors, in a form that

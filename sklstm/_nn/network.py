@@ -12,6 +12,13 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": torch.rnn_tanh}
 
 
+SMALL = 0.1
+"""Standard deviation of the vectors of words at the beginning, where a text has one output."""
+
+ALPHABET = 256
+"""Most tokens of an alphabet, such as characters, in place of a vocabulary of words."""
+
+
 class SequenceNetwork(nn.Module):
     """Recurrent layers that read a sequence, a pooling over its steps, a linear head.
 
@@ -21,6 +28,11 @@ class SequenceNetwork(nn.Module):
     layers and in front of the head; with a pooling it also makes whole tokens unknown, token 0,
     half as often (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
     Classification", ACL 2015).
+
+    Vectors of tokens begin with a deviation of 1, so that a network which answers at every step, or
+    reads an alphabet, tells its tokens apart from the first batch on; to grow there would take it
+    epochs. Where a text of words has one output they begin small: most words are rare, and one that
+    training hardly changes should say little.
 
     Parameters
     ----------
@@ -92,6 +104,8 @@ class SequenceNetwork(nn.Module):
         self.embedding = None
         if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
+            if pooling is not None and n_tokens > ALPHABET:
+                nn.init.normal_(self.embedding.weight, std=SMALL)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
             n_features if n_tokens is None else embedding_dim,

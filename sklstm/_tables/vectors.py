@@ -80,7 +80,7 @@ def vectors_from_plain(plain: Any) -> Any:
     object
         The value of `embedding_weights`.
     """
-    make = {"WordVectors": _with_vocabulary, "DataFrame": pd.DataFrame}
+    make: dict[str, Any] = {"WordVectors": _with_vocabulary, "DataFrame": pd.DataFrame}
     if isinstance(plain, tuple) and plain and isinstance(plain[0], str):
         return make[plain[0]](*plain[1:])
     return plain

@@ -37,12 +37,6 @@ KINDS = NumberHead, GaussianHead, QuantileHead, LabelHead, LabelsHead
 HEADS = {head.__name__: head for head in KINDS}
 """Kinds of targets that can be saved."""
 
-OFTEN = 100
-"""How often a token is seen whose vector begins with a deviation of 1."""
-
-SMALLEST = 0.1
-"""Deviation with which the vectors of all others begin at least."""
-
 VALUES_AT_ONCE = 2**25
 """Numbers of a table that lie on the device while it is predicted: reasoned, 128 MB in float32."""
 
@@ -140,27 +134,6 @@ class FittedNetwork:
             chosen=dict(plan.chosen),
             start=start,
         )
-
-    def shrink_rare_vectors(self, sequences: Sequences) -> None:
-        """Let the vectors of tokens begin as large as the tokens are well known.
-
-        A vector that is drawn at random, and hardly changed by the few sequences that hold its
-        token, should say little; one that is seen all the time, as that of a character, should
-        tell its token from others from the first batch on.
-
-        Parameters
-        ----------
-        sequences : Sequences
-            Training sequences of tokens.
-        """
-        vectors = self.net.module_.embedding.weight
-        times = sequences.step_weights()
-        used = times > 0
-        tokens = sequences.values[used, 0].astype(np.int64)
-        counts = np.bincount(tokens, weights=times[used], minlength=len(vectors))
-        size = np.sqrt(np.clip(counts / OFTEN, SMALLEST**2, 1))
-        with torch.no_grad():
-            vectors.mul_(torch.tensor(size[:, None]).to(vectors))
 
     def going_on(self, plan: Plan, head: Head) -> "FittedNetwork":
         """Copy the network, to train the copy by another plan.
