@@ -112,10 +112,9 @@ models = {
     "LSTM": reader(embedding_dim=200 if options.reviews else 16),
 }
 if options.vectors:
-    sequencer = TokenSequencer(token_pattern=words).fit(texts_train)
-    vectors = sequencer.embedding_weights(options.vectors)
-    models["LSTM from vectors"] = reader(embedding_weights=vectors)
-    models["LSTM on frozen vectors"] = reader(embedding_weights=vectors, freeze_embedding=True)
+    vectors = {"embedding_weights": options.vectors}
+    models["LSTM from vectors"] = reader(**vectors)
+    models["LSTM on frozen vectors"] = reader(**vectors, freeze_embedding=True)
 
 # %%
 # The scores.

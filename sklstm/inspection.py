@@ -281,6 +281,7 @@ def _draw_samples(
         np.cumsum(lengths) - lengths,
         lengths,
         feature_names=sequences.feature_names,
+        vocabulary=sequences.vocabulary,
     )
     keywords = {} if weights is None else {"sample_weight": weights[rows]}
     return unshared, _safe_indexing(y, rows), keywords

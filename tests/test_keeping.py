@@ -64,6 +64,15 @@ def on_array():
     return make_pipeline(SequenceWindower(5), quick()).fit(table, table[:, 0]), table
 
 
+def on_vectors(vectors):
+    """With word vectors in one of the forms that an estimator takes."""
+    classifier = quick(LSTMClassifier, embedding_weights=vectors, freeze_embedding=True)
+    return make_pipeline(TokenSequencer(), classifier).fit(TEXTS, list("abca") * 5), TEXTS
+
+
+VECTORS = {"cat": [1.0, 2.0], "dog": [3.0, 4.0], "sat": np.array([5.0, 6.0])}
+
+
 def on_texts(**params):
     classifier = quick(LSTMClassifier, embedding_dim=3)
     model = make_pipeline(TokenSequencer(**params), classifier).fit(TEXTS, list("abca") * 5)
@@ -97,6 +106,9 @@ MODELS = {
     "array": on_array,
     "lags": lambda: on_table(SequenceFlattener(), DecisionTreeRegressor(max_depth=2)),
     "texts": on_texts,
+    "vectors": lambda: on_vectors(VECTORS),
+    "frame of vectors": lambda: on_vectors(pd.DataFrame(VECTORS).T),
+    "matrix of vectors": lambda: on_vectors(TokenSequencer().fit(TEXTS).embedding_weights(VECTORS)),
     "words": lambda: on_texts(analyzer=list, max_features=5, max_length=3),
 }
 

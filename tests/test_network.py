@@ -275,9 +275,13 @@ def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output(
         assert set(read[0][0].unique().tolist()) <= {0, 3}
 
 
-def test_vectors_of_tokens_begin_small():
-    network = SequenceNetwork(1, 1, 4, n_tokens=1000, embedding_dim=20)
-    assert abs(network.embedding.weight.std().item() - 0.1) < 0.005
+@pytest.mark.parametrize(
+    ("pooling", "n_tokens", "deviation"),
+    [("max", 1000, 0.1), ("last", 257, 0.1), ("max", 256, 1), (None, 1000, 1), (None, 60, 1)],
+)
+def test_vectors_of_words_begin_small_where_a_text_has_one_output(pooling, n_tokens, deviation):
+    network = SequenceNetwork(1, 1, 4, n_tokens=n_tokens, embedding_dim=200, pooling=pooling)
+    assert network.embedding.weight.std().item() == pytest.approx(deviation, rel=0.05)
 
 
 # Shapes

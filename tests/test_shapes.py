@@ -550,6 +550,23 @@ def test_unknown_tokens_are_token_0():
     assert model.n_tokens_ == 3
 
 
+def test_a_language_model_of_few_epochs_learns_from_all_of_its_text():
+    X = RNG.integers(1, 5, size=(60, 8))
+    settings = {"pooling": None, "embedding_dim": 2, "random_state": 0, "hidden_size": 2}
+    for params, stops in [
+        ({"max_epochs": 6}, False),
+        ({"max_epochs": 10}, False),
+        ({"max_epochs": 11}, True),
+        ({"max_epochs": 6, "n_iter_no_change": 2}, True),
+        ({"max_epochs": 2, "early_stopping": True}, True),
+    ]:
+        model = LSTMClassifier(**settings | params).fit(X[:, :-1], X[:, 1:])
+        assert ("valid_loss" in model.history_) == stops
+    model = LSTMClassifier(**settings, max_epochs=2)
+    model.fit(X[:50, :-1], X[:50, 1:], X_val=X[50:, :-1], y_val=X[50:, 1:])
+    assert "valid_loss" in model.history_
+
+
 def test_vectors_to_start_with():
     sequencer = TokenSequencer().fit(TEXTS)
     vectors = sequencer.embedding_weights({"good": [1.0, 0.2], "bad": [-1.0, 0.1]})

@@ -1,5 +1,6 @@
 """Tokens against plain Python, the vocabulary against CountVectorizer's."""
 
+import copy
 import gzip
 import pickle
 import re
@@ -13,14 +14,14 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklstm import Sequences, TokenSequencer
+from sklstm import LSTMClassifier, LSTMRegressor, Sequences, TokenSequencer
 from sklstm._tables.vectors import read_vectors
 
 examples = settings(max_examples=60, deadline=None)
@@ -478,7 +479,7 @@ def test_bad_line_of_a_file_is_named(sequencer, write, text, message):
         ({"cat": 1.0}, r"'cat' has the shape \(\)"),
         ({"cat": [1, 2], "dog": [3, np.nan]}, "'dog' holds NaN or infinity"),
         ({}, "None of the 3 words .* such as 'cat', has a vector"),
-        ({"Cat": [1, 2]}, "Words are compared as they are, here with lowercase=True"),
+        ({"Cat": [1, 2]}, "Words are compared as they are: see lowercase"),
         (FRAME.reset_index(), "A DataFrame has its words in the index"),
     ],
 )
@@ -496,3 +497,194 @@ def test_vectors_without_words_are_refused(sequencer, vectors):
 def test_empty_file_has_no_vectors(sequencer, write):
     with pytest.raises(ValueError, match="None of the 3 words"):
         sequencer.embedding_weights(write(""))
+
+
+# Word vectors in a Pipeline
+
+
+RNG = np.random.default_rng(0)
+VALUES = {f"w{k:02d}": value for k, value in enumerate(RNG.normal(size=60).tolist())}
+REVIEWS = [" ".join(RNG.choice(list(VALUES), size=5)) for _ in range(120)]
+GOOD = [sum(VALUES[word] for word in text.split()) > 0 for text in REVIEWS]
+MEANINGS = {word: [value, 1.0] for word, value in VALUES.items()}
+
+
+def reader(vectors, **params):
+    settings = {"pooling": "mean", "lr": 0.02, "max_epochs": 15, "random_state": 0} | params
+    return LSTMClassifier(4, embedding_weights=vectors, freeze_embedding=True, **settings)
+
+
+def piped(vectors, sequencer=None, **params):
+    return make_pipeline(sequencer or TokenSequencer(), reader(vectors, **params))
+
+
+def quick(vectors, sequencer=None, **params):
+    return piped(vectors, sequencer, max_epochs=1, **params)
+
+
+def as_file(folder):
+    lines = [f"{word} {x!r} {y!r}\n" for word, (x, y) in MEANINGS.items()]
+    folder.joinpath("vectors.txt").write_text("".join(lines))
+    return folder / "vectors.txt"
+
+
+FORMS = {
+    "dict": lambda folder: MEANINGS,
+    "frame": lambda folder: pd.DataFrame.from_dict(MEANINGS, orient="index"),
+    "path": as_file,
+    "name of a file": lambda folder: str(as_file(folder)),
+}
+
+
+def embedding_of(model):
+    return model[-1].net_.module_.embedding.weight.numpy(force=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_vectors_are_lined_up_with_the_vocabulary_of_each_fit(form, tmp_path):
+    model = quick(FORMS[form](tmp_path))
+    for rows in (REVIEWS[:20], REVIEWS[20:50], ["unheard " + REVIEWS[0], "w01"]):
+        labels = np.arange(len(rows)) % 2
+        words = list(model.fit(rows, labels)[0].vocabulary_)
+        expected = [MEANINGS.get(word, [0, 0]) for word in words]
+        np.testing.assert_allclose(embedding_of(model), [[0, 0], *expected], rtol=1e-6)
+        assert model[-1].n_tokens_ == len(words) + 1
+
+
+def test_vectors_are_right_in_every_fold():
+    scores = cross_val_score(piped(MEANINGS), REVIEWS, GOOD, cv=4)
+    assert scores.mean() > 0.85
+    known = TokenSequencer(vocabulary=list(VALUES)).fit([])
+    fixed = piped(known.embedding_weights(MEANINGS), TokenSequencer(vocabulary=list(VALUES)))
+    assert cross_val_score(fixed, REVIEWS, GOOD, cv=4).mean() > 0.85
+
+
+def test_a_search_chooses_among_vectors():
+    shuffled = dict(zip(MEANINGS, RNG.permutation(list(MEANINGS.values())), strict=True))
+    grid = {
+        "lstmclassifier__embedding_weights": [shuffled, MEANINGS],
+        "tokensequencer__max_features": [20, 60],
+    }
+    search = GridSearchCV(piped(None), grid, cv=2, error_score="raise").fit(REVIEWS, GOOD)
+    assert search.best_params_["lstmclassifier__embedding_weights"] is MEANINGS
+    assert search.best_score_ > 0.8
+
+
+def test_a_regressor_takes_vectors_too():
+    regressor = LSTMRegressor(
+        2, embedding_weights=MEANINGS, max_epochs=1, freeze_embedding=True, early_stopping=False
+    )
+    model = make_pipeline(TokenSequencer(), regressor).fit(REVIEWS[:9], np.arange(9.0))
+    expected = model[0].embedding_weights(MEANINGS)
+    np.testing.assert_array_equal(embedding_of(model), expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: weights,
+        copy.deepcopy,
+        lambda weights: pickle.loads(pickle.dumps(weights)),
+        lambda weights: weights / 2,
+        lambda weights: weights[:, :1],
+    ],
+    ids=["as it is", "cloned", "pickled", "scaled", "fewer columns"],
+)
+def test_a_matrix_remembers_its_vocabulary(change):
+    weights = change(TokenSequencer().fit(REVIEWS[:9]).embedding_weights(MEANINGS))
+    model = quick(weights).fit(REVIEWS[:9], GOOD[:9])
+    np.testing.assert_array_equal(embedding_of(model), weights)
+    for texts in (REVIEWS[:8], [*REVIEWS[:8], "other words"]):
+        with pytest.raises(ValueError, match="vectors of another vocabulary .* a path, a dict"):
+            clone(model).fit(texts, GOOD[: len(texts)])
+    other = TokenSequencer(vocabulary=[f"v{k}" for k in range(len(weights) - 1)])
+    with pytest.raises(ValueError, match="vectors of another vocabulary"):
+        quick(weights, other).fit(REVIEWS[:9], GOOD[:9])
+
+
+def test_a_matrix_without_words_is_refused_where_tokens_have_them():
+    weights = TokenSequencer().fit(REVIEWS[:9]).embedding_weights(MEANINGS)
+    for matrix in (np.array(weights), weights.tolist(), np.vstack([weights, weights])):
+        with pytest.raises(ValueError, match="does not tell the words .* the words in its index"):
+            quick(matrix).fit(REVIEWS[:9], GOOD[:9])
+    with pytest.raises(ValueError, match=f"needs {len(weights)} vectors"):
+        quick(weights[1:]).fit(REVIEWS[:9], GOOD[:9])
+
+
+def test_words_are_needed_for_word_vectors():
+    tokens = [[1, 2], [2, 3]]
+    for vectors in (MEANINGS, pd.DataFrame.from_dict(MEANINGS, orient="index"), "vectors.txt"):
+        with pytest.raises(ValueError, match=r"do not tell their words: .* vocabulary=\.\.\."):
+            reader(vectors).fit(tokens, [0, 1])
+    known = Sequences.from_tokens(tokens, vocabulary={"w07": 3, "w01": 1, "w02": 2})
+    model = reader(MEANINGS, max_epochs=1).fit(known, [0, 1])
+    expected = [[0, 0], *(MEANINGS[word] for word in ("w01", "w02", "w07"))]
+    found = model.net_.module_.embedding.weight.numpy(force=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    reader(np.ones((4, 2)), max_epochs=1).fit(tokens, [0, 1])
+
+
+def test_vectors_that_do_not_fit_are_named_in_fit(tmp_path):
+    for vectors, error, message in [
+        ({"elsewhere": [1.0]}, ValueError, "None of the .* words .* has a vector"),
+        (MEANINGS | {"w03": [1.0, np.nan]}, ValueError, "'w03' holds NaN"),
+        (tmp_path / "nothing.txt", FileNotFoundError, r"nothing\.txt"),
+        (3.0, ValueError, "'embedding_weights' parameter"),
+    ]:
+        with pytest.raises(error, match=message):
+            quick(vectors).fit(REVIEWS, GOOD)
+    with pytest.raises(ValueError, match="5 columns"):
+        quick(MEANINGS, embedding_dim=5).fit(REVIEWS, GOOD)
+
+
+# The vocabulary of a fit
+
+
+def test_sequences_keep_their_vocabulary():
+    sequencer = TokenSequencer().fit(TEXTS)
+    tokens = sequencer.transform(TEXTS)
+    assert tokens.vocabulary is sequencer.vocabulary_
+    parts = [tokens[:3], tokens[np.array([2, 0])], tokens.compact()]
+    parts += [Sequences.concat([tokens[:1], tokens[3:]]), pickle.loads(pickle.dumps(tokens))]
+    assert all(part.vocabulary == sequencer.vocabulary_ for part in parts)
+    other = TokenSequencer().fit(REVIEWS).transform(TEXTS)
+    assert Sequences.from_tokens([[1]]).vocabulary is None
+    with pytest.raises(ValueError, match="Part 1 holds tokens of another vocabulary"):
+        Sequences.concat([tokens, other])
+    with pytest.raises(ValueError, match="another vocabulary"):
+        sequencer.inverse_transform(other)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model, tokens: model.predict(tokens),
+        lambda model, tokens: model.predict_proba(tokens),
+        lambda model, tokens: model.score(tokens, GOOD[: len(tokens)]),
+        lambda model, tokens: model.partial_fit(tokens, GOOD[: len(tokens)]),
+        lambda model, tokens: clone(model).fit(
+            TokenSequencer().fit_transform(REVIEWS), GOOD, X_val=tokens, y_val=GOOD[: len(tokens)]
+        ),
+    ],
+    ids=["predict", "predict_proba", "score", "partial_fit", "X_val"],
+)
+def test_tokens_of_another_vocabulary_are_refused(ask):
+    sequencer = TokenSequencer().fit(REVIEWS)
+    model = LSTMClassifier(2, embedding_dim=2, max_epochs=1, random_state=0)
+    model.fit(sequencer.transform(REVIEWS), GOOD)
+    same = pickle.loads(pickle.dumps(sequencer)).transform(REVIEWS[:40])
+    ask(pickle.loads(pickle.dumps(model)), same)
+    ask(model, Sequences.from_tokens(tokens_of(same)))  # what does not know its words
+    other = TokenSequencer().fit(REVIEWS[:3]).transform(REVIEWS[:40])
+    with pytest.raises(ValueError, match=r"vocabulary of \d+ words, .* fitted on one of 60"):
+        ask(model, other)
+
+
+def test_a_new_fit_has_a_new_vocabulary():
+    model = LSTMClassifier(2, embedding_dim=2, max_epochs=1, random_state=0)
+    first, second = (TokenSequencer().fit(texts) for texts in (REVIEWS[:9], REVIEWS[9:19]))
+    model.fit(first.transform(REVIEWS[:9]), GOOD[:9])
+    model.fit(second.transform(REVIEWS[:9]), GOOD[:9]).predict(second.transform(REVIEWS))
+    with pytest.raises(ValueError, match="another|fitted on one of"):
+        model.predict(first.transform(REVIEWS))
+    model.fit(tokens_of(first.transform(REVIEWS[:9])), GOOD[:9]).predict(first.transform(REVIEWS))

@@ -32,7 +32,8 @@ def as_sequences(
     Parameters
     ----------
     estimator : BaseEstimator
-        Gets ``n_features_in_`` and ``feature_names_in_`` if `reset`, is compared with them if not.
+        Gets ``n_features_in_``, ``feature_names_in_`` and, for tokens, the vocabulary if `reset`,
+        is compared with them if not.
     X : Sequences, 3-D array, list of 2-D arrays, or table
         A table ``(n_rows, n_features)`` gives one sequence of a single step for each row.
     reset : bool
@@ -48,7 +49,7 @@ def as_sequences(
     Raises
     ------
     ValueError
-        If X is empty, not numeric, or has other features than the X of `fit`.
+        If X is empty, not numeric, or has other features or another vocabulary than the X of `fit`.
     """
     X = plain(X)
     _refuse_texts(estimator, X)
@@ -58,7 +59,7 @@ def as_sequences(
         X = numeric_columns(X)
         X = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
         names = getattr(estimator, "feature_names_in_", None)
-        return Sequences.from_arrays(X[:, None], feature_names=names)
+        return Sequences.from_arrays(X[:, None], padding="keep", feature_names=names)
     if not isinstance(X, Sequences):
         X = _read_arrays(X)
     if not len(X):
@@ -70,10 +71,12 @@ def as_sequences(
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
     if tokens:  # there is one feature, whatever its name
-        X = Sequences(X.values, X.starts, X.lengths, X.series, index=X.index)
+        parts = X.values, X.starts, X.lengths, X.series
+        X = Sequences(*parts, index=X.index, vocabulary=X.vocabulary)
     _check_features(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
+        _check_vocabulary(estimator, X, reset=reset)
     elif X.dtype.kind in "iu" and X.feature_names is not None and "token" in X.feature_names:
         raise ValueError(
             f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
@@ -257,6 +260,22 @@ def _check_tokens(sequences: Sequences) -> None:
             f"Sequence {user} (counted from 0) holds {sequences.values[step, 0]}, which is no "
             "token: tokens are whole numbers from 0, and 0 is what is unknown."
         )
+
+
+def _check_vocabulary(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
+    """Refuse tokens that stand for other words than in `fit`; lists of tokens do not tell."""
+    vocabulary = sequences.vocabulary
+    if reset:
+        estimator._vocabulary = vocabulary
+        return
+    known = estimator._vocabulary
+    if vocabulary is known or vocabulary is None or known is None or vocabulary == known:
+        return
+    raise ValueError(
+        f"X holds tokens of a vocabulary of {len(vocabulary)} words, and {_name(estimator)} was "
+        f"fitted on one of {len(known)}, in which the same numbers stand for other words. Put X "
+        "through the TokenSequencer of the training data: in a Pipeline that goes by itself."
+    )
 
 
 def _read_arrays(X: Any) -> Sequences:

@@ -26,6 +26,7 @@ class SequenceParts:
         series: Any = None,
         feature_names: Any = None,
         index: Any = None,
+        vocabulary: dict[str, int] | None = None,
     ):
         self.values = plain_array(values)
         self.starts = np.asarray(starts, dtype=np.int64)
@@ -35,6 +36,7 @@ class SequenceParts:
         self.series = np.asarray(series, dtype=np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
         self.index = index if index is None else pd.Index(index)
+        self.vocabulary = vocabulary
         self._check()
 
     def _check(self) -> None:

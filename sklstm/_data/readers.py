@@ -10,8 +10,9 @@ import pandas as pd
 
 from sklstm._data.arrays import plain
 from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
 from sklstm._data.parts import INDEPENDENT, SequenceParts
-from sklstm._data.ranges import equal_names
+from sklstm._data.ranges import equal_names, ranges
 from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["SequenceReaders"]
@@ -40,7 +41,7 @@ class SequenceReaders(SequenceParts):
         cls,
         arrays: Any,
         *,
-        padding: str | None = None,
+        padding: str | float | None = None,
         channels_first: bool = False,
         feature_names: Any = None,
     ) -> Self:
@@ -54,10 +55,12 @@ class SequenceReaders(SequenceParts):
         arrays : array-like of shape (n_sequences, n_steps, n_features) or list of array-likes \
                 of shape (n_steps_i, n_features)
             The sequences. DataFrames in a list give their column names.
-        padding : {None, "nan"}, default=None
-            `None` keeps every step. ``"nan"`` drops the steps at either end of a sequence in
-            which all features are NaN: the form in which aeon and tslearn store sequences of
-            different lengths. Such steps between two others are kept.
+        padding : {"nan", "keep"} or float, default=None
+            What sequences of different lengths were filled up with. Steps at either end of a
+            sequence in which all features have this value are dropped, so it is to be one that no
+            real step has; such steps between two others are kept. ``"nan"`` is what aeon and
+            tslearn fill up with. ``"keep"`` keeps every step, and so does `None`, with a warning
+            if it looks like padding.
         channels_first : bool, default=False
             Whether features come before steps, ``(n_sequences, n_features, n_steps)``, as aeon and
             sktime store them.
@@ -74,6 +77,11 @@ class SequenceReaders(SequenceParts):
         ValueError
             If an array has not two dimensions, or another number of features than the first.
 
+        Warns
+        -----
+        UserWarning
+            If most sequences of an array begin or end in the same step over and over.
+
         See Also
         --------
         Sequences.from_frame : Sequences of a long table, one row a step.
@@ -86,9 +94,10 @@ class SequenceReaders(SequenceParts):
         >>> padded = np.array([[[1.0], [2.0], [np.nan]], [[3.0], [4.0], [5.0]]])
         >>> Sequences.from_arrays(padded, padding="nan").lengths
         array([2, 3], dtype=int32)
+        >>> Sequences.from_arrays(np.nan_to_num(padded), padding=0).lengths
+        array([2, 3], dtype=int32)
         """
-        if padding not in (None, "nan"):
-            raise ValueError(f"padding must be None or 'nan', got {padding!r}.")
+        filler = check_padding(padding)
         arrays = plain(arrays)
         if channels_first:
             arrays = [np.asarray(array).T for array in arrays]
@@ -100,12 +109,20 @@ class SequenceReaders(SequenceParts):
                 feature_names = getattr(arrays[0], "columns", None)
             values, lengths = _flatten_list(arrays)
         starts = np.cumsum(lengths) - lengths
-        if padding == "nan":
-            starts, lengths = _trim_missing_ends(values, starts, lengths)
+        if filler is None:
+            warn_of_padding(values, starts, lengths, "from_arrays")
+        elif filler != "keep":
+            starts, lengths = cut_padding(values, starts, lengths, filler)
         return cls(values, starts, lengths, feature_names=feature_names)
 
     @classmethod
-    def from_tokens(cls, tokens: Any) -> Self:
+    def from_tokens(
+        cls,
+        tokens: Any,
+        *,
+        padding: str | float | None = None,
+        vocabulary: dict[str, int] | None = None,
+    ) -> Self:
         """Make independent sequences of tokens: whole numbers that stand for words.
 
         For tokens that another tokeniser has made. A network with an `embedding_dim` learns a
@@ -118,6 +135,14 @@ class SequenceReaders(SequenceParts):
             The sequences, which may be empty. Tokens are not negative, and 0 means unknown: it is
             a step like any other, not padding, so that sequences of different lengths are best
             given as a list.
+        padding : {"nan", "keep"} or int, default=None
+            What sequences of different lengths were filled up with, which is dropped at either
+            end of each; it may be negative. ``"nan"`` is for tables of floating-point numbers.
+            ``"keep"`` keeps every token, and so does `None`, with a warning if it looks like
+            padding.
+        vocabulary : dict of str to int, default=None
+            Token of each word, for estimators to line up word vectors with, and to refuse tokens
+            of another one.
 
         Returns
         -------
@@ -131,6 +156,11 @@ class SequenceReaders(SequenceParts):
             If a sequence has not one dimension, or holds anything but whole numbers from 0; the
             message names it.
 
+        Warns
+        -----
+        UserWarning
+            If most sequences of one length begin or end in the same token over and over.
+
         See Also
         --------
         TokenSequencer : Turn texts into such sequences.
@@ -143,9 +173,15 @@ class SequenceReaders(SequenceParts):
         Sequences: 3 independent sequences of 0 to 3 steps, 1 features (token), int32
         >>> words[2][:, 0]
         array([1, 0], dtype=int32)
+        >>> Sequences.from_tokens([[3, 1, 2], [1, 0, 0]], padding=0).lengths
+        array([3, 1], dtype=int32)
         """
-        values, lengths = _flatten_tokens(tokens)
-        return cls(values, np.cumsum(lengths) - lengths, lengths, feature_names=["token"])
+        filler = check_padding(padding)
+        values, lengths = _flatten_tokens(tokens, filler)
+        starts = np.cumsum(lengths) - lengths
+        if filler is None:
+            warn_of_padding(values, starts, lengths, "from_tokens")
+        return cls(values, starts, lengths, feature_names=["token"], vocabulary=vocabulary)
 
     @classmethod
     def from_frame(
@@ -273,7 +309,7 @@ class SequenceReaders(SequenceParts):
         Raises
         ------
         ValueError
-            If `parts` is empty, or the features differ.
+            If `parts` is empty, or the features or vocabularies differ.
 
         See Also
         --------
@@ -295,6 +331,11 @@ class SequenceReaders(SequenceParts):
                 raise ValueError(
                     f"Part {number} has the features {part.feature_names}, part 0 has "
                     f"{parts[0].feature_names}."
+                )
+            if part.vocabulary != parts[0].vocabulary:
+                raise ValueError(
+                    f"Part {number} holds tokens of another vocabulary than part 0: the same "
+                    "number stands for different words. Make both by one TokenSequencer."
                 )
         containers = list({id(part.values): part.values for part in parts}.values())
         positions = {id(values): number for number, values in enumerate(containers)}
@@ -319,6 +360,7 @@ class SequenceReaders(SequenceParts):
             np.concatenate(series),
             parts[0].feature_names,
             indexes[0].append(indexes[1:]) if len(indexes) == len(parts) else None,
+            parts[0].vocabulary,
         )
 
 
@@ -406,8 +448,10 @@ def _block(array: Any, number: int) -> np.ndarray:
         ) from error
 
 
-def _flatten_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and lengths of a list of 1-D arrays of tokens."""
+def _flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and lengths of a list of 1-D arrays of tokens, without the padding."""
+    cuts = filler is not None and filler != "keep"
+    kinds = "iuf" if cuts and np.isnan(filler) else "iu"
     rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
     arrays = [np.asarray(row) for row in rows]
     for number, array in enumerate(arrays):
@@ -421,37 +465,28 @@ def _flatten_tokens(tokens: Any) -> tuple[np.ndarray, np.ndarray]:
                 f"Sequence {number} has the shape {array.shape}; expected (n_steps,), one token a "
                 "step. Sequences of several features are made by Sequences.from_arrays."
             )
-        if array.size and array.dtype.kind not in "iu":
+        if array.size and array.dtype.kind not in kinds:
             raise ValueError(
                 f"Sequence {number} holds {array.dtype}; tokens are integers. TokenSequencer "
                 "numbers words; whole numbers stored as another type need astype(int), without "
-                "the NaN of a padding."
+                "the NaN of a padding, which Sequences.from_tokens(X, padding='nan') cuts off."
             )
     lengths = np.array([len(array) for array in arrays], dtype=np.int32)
-    values = np.concatenate([[], *arrays], dtype=np.int64, casting="unsafe")
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        number = np.searchsorted(np.cumsum(lengths), negative[0], side="right")
+    dtype = np.int64 if all(array.dtype.kind in "iu" for array in arrays if array.size) else float
+    values = np.concatenate([[], *arrays], dtype=dtype, casting="unsafe")
+    if cuts:
+        starts = np.cumsum(lengths) - lengths
+        starts, lengths = cut_padding(values[:, None], starts, lengths, filler)
+        values = values[ranges(starts, lengths)]
+    bad = np.flatnonzero((values < 0) | (values % 1 != 0))  # NaN too
+    if len(bad):
+        number = np.searchsorted(np.cumsum(lengths), bad[0], side="right")
         raise ValueError(
-            f"Sequence {number} holds the token {values[negative[0]]}; tokens are integers from 0, "
-            "which means unknown. Leave padding out: sequences may differ in length."
+            f"Sequence {number} holds the token {values[bad[0]]}; tokens are integers from 0, "
+            "which means unknown. Leave padding out: sequences may differ in length, and "
+            f"Sequences.from_tokens(X, padding={values[bad[0]]}) cuts it off."
         )
+    values = values.astype(np.int64)
     if values.max(initial=0) <= np.iinfo(np.int32).max:
         values = values.astype(np.int32)
     return values[:, None], lengths
-
-
-def _trim_missing_ends(
-    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and lengths without the all-NaN steps at either end of each sequence."""
-    present = ~np.isnan(values).all(axis=1)
-    present_before = np.concatenate([[0], np.cumsum(present)])
-    first, last = present_before[starts], present_before[starts + lengths]
-    steps = np.flatnonzero(present)
-    empty = first == last
-    if not len(steps):
-        return starts, np.zeros_like(lengths)
-    trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
-    ends = np.where(empty, starts, steps[last - 1] + 1)
-    return trimmed, ends - trimmed

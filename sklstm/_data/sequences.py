@@ -39,6 +39,8 @@ class Sequences(SequenceReaders):
     index : pandas.Index of length n_sequences, default=None
         Name of each sequence: the index of the rows of a DataFrame, of which they were made. Tables
         of them have it again. It does not count when sequences are compared.
+    vocabulary : dict of str to int, default=None
+        If steps are tokens, the token of each word. Estimators compare it with that of `fit`.
 
     Raises
     ------
@@ -84,7 +86,7 @@ class Sequences(SequenceReaders):
         index = self.index
         if index is not None:
             index = index[key] if isinstance(key, slice) else index[np.arange(len(self))[key]]
-        return Sequences(self.values, *parts, self.feature_names, index)
+        return Sequences(self.values, *parts, self.feature_names, index, self.vocabulary)
 
     def __eq__(self, other):
         if not isinstance(other, Sequences):
@@ -94,6 +96,7 @@ class Sequences(SequenceReaders):
             and np.array_equal(self.lengths, other.lengths)
             and np.array_equal(self.series, other.series)
             and equal_names(self.feature_names, other.feature_names)
+            and self.vocabulary == other.vocabulary
             and np.array_equal(
                 self.flat(),
                 other.flat(),
@@ -127,7 +130,7 @@ class Sequences(SequenceReaders):
     def __reduce__(self):
         part = self.compact()
         parts = part.values, part.starts, part.lengths, part.series
-        return Sequences, (*parts, part.feature_names, part.index)
+        return Sequences, (*parts, part.feature_names, part.index, part.vocabulary)
 
     def to_dense(self, n_steps=None):
         """Copy the sequences into one dense array.
@@ -348,6 +351,7 @@ class Sequences(SequenceReaders):
             self.series,
             self.feature_names,
             self.index,
+            self.vocabulary,
         )
 
 

@@ -1,7 +1,7 @@
 """What the estimators share: parameters, fit, predict, state."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
 from sklstm._data.inputs import as_sequences, is_table
+from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
@@ -29,6 +30,7 @@ from sklstm._estimators.learned import Learned
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
+from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
 from sklstm._train.beginning import begin, relearn_start
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.fitted import FittedNetwork
@@ -44,6 +46,8 @@ Given: TypeAlias = tuple[Any, Any, Any]
 AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
+
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -76,7 +80,7 @@ class BaseLSTM(Learned):
         "reads": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", "linear"}), HasMethods(["fit", "predict"]), None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
-        "embedding_weights": ["array-like", None],
+        "embedding_weights": ["array-like", Mapping, str, os.PathLike, None],
         "freeze_embedding": ["boolean"],
         "standardize": ["boolean"],
         "missing": [StrOptions({"error", "mask"})],
@@ -122,7 +126,7 @@ class BaseLSTM(Learned):
             earlier.chosen if earlier else {},
             is_regressor=is_regressor(self),
             has_validation=validation[0] is not None,
-        )
+        ).with_vectors(samples.sequences)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
         data = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
@@ -145,12 +149,18 @@ class BaseLSTM(Learned):
     def _plan(self, **changes: Any) -> Plan:
         """Settle the parameters as they are now."""
         self._validate_params()
-        title = " ".join(super().__repr__(N_CHAR_MAX=60).split())
-        return Plan.make(self.get_params(deep=False) | changes, title)
+        return Plan.make(self.get_params(deep=False) | changes, self._title())
+
+    def _title(self) -> str:
+        """What a progress bar is called; to write a dict of word vectors takes seconds."""
+        shown = self._blank()
+        if isinstance(shown.embedding_weights, Mapping):
+            shown.embedding_weights = None
+        return " ".join(super(BaseLSTM, shown).__repr__(N_CHAR_MAX=60).split())
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
-        for name in {"n_features_in_", "feature_names_in_"} - learned.keys():
+        for name in set(OF_THE_FEATURES) - learned.keys():
             self.__dict__.pop(name, None)
         self.__dict__.update(learned)
 
@@ -169,13 +179,14 @@ class BaseLSTM(Learned):
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        _warn_of_missing_ends(sequences)
         if reset:
             warn_of_known_target(samples, name)
             if is_classifier(self):
                 warn_of_labels_of_steps(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
-            else:
+            elif not plan.reads_tokens:
                 warn_of_one_step(samples, name)
         return samples
 
@@ -222,6 +233,7 @@ class BaseLSTM(Learned):
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
         said = tuple(getattr(fitted.head, answer)(outputs) for answer in answers)
         if fitted.per_step:
@@ -326,6 +338,7 @@ class BaseLSTM(Learned):
         export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
+        state["embedding_weights"] = vectors_to_plain(state["embedding_weights"])
         if "_fitted" in state:
             state["_fitted"] = state["_fitted"].to_plain()
         return state
@@ -333,6 +346,7 @@ class BaseLSTM(Learned):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
+        self.embedding_weights = vectors_from_plain(state["embedding_weights"])
         if "_fitted" in state:
             self._fitted = FittedNetwork.from_plain(state["_fitted"])
 
@@ -356,14 +370,19 @@ def _plain(X: Any, y: Any, sample_weight: Any) -> Given:
     return plain(X), plain(y), plain(sample_weight)
 
 
+def _warn_of_missing_ends(sequences: Sequences) -> None:
+    """What is NaN here is read as a missing value; windows of a table have no padding."""
+    if (sequences.series < 0).all():
+        warn_of_missing_ends(sequences.values, sequences.starts, sequences.lengths)
+
+
 def _is_table(plan: Plan, X: Any) -> bool:
     return not plan.reads_tokens and is_table(X)
 
 
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:
-    """What scikit-learn noted of the features."""
-    names = ("n_features_in_", "feature_names_in_")
-    return {name: getattr(reader, name) for name in names if hasattr(reader, name)}
+    """What was noted of the features."""
+    return {name: getattr(reader, name) for name in OF_THE_FEATURES if hasattr(reader, name)}
 
 
 @contextmanager

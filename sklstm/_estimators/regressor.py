@@ -69,9 +69,17 @@ class LSTMRegressor(NumberAnswers):
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
         `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
-        2-D array of them. A token larger than all seen in `fit` is read as token 0.
-    embedding_weights : array-like of shape (n_tokens, embedding_dim), default=None
-        Vectors to start with, such as :meth:`TokenSequencer.embedding_weights` makes them.
+        2-D array of them. A token larger than all seen in `fit` is read as token 0. Vectors begin
+        at random, with a deviation of 0.1 where a text has one target and there are more than 256
+        tokens, most of them rare; else of 1.
+    embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
+            shape (n_tokens, embedding_dim), default=None
+        Vectors to start with. Word vectors, in a form that
+        :meth:`TokenSequencer.embedding_weights` takes, are lined up with the vocabulary of X in
+        each fit, so that they may stand in a Pipeline under cross-validation; of many words, a
+        path or a DataFrame is quicker to copy and to show than a dict. A matrix has a row
+        for each token; where X knows its vocabulary, only the matrix that this method made for
+        it is taken.
     freeze_embedding : bool, default=False
         Whether to leave the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
@@ -133,7 +141,9 @@ class LSTMRegressor(NumberAnswers):
         Whether to stop when the loss on validation data no longer falls, and go back to the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences.
-        ``"auto"`` is `True` with `X_val` or from 50 sequences on.
+        ``"auto"`` is `True` with `X_val` or from 50 sequences on; but not for tokens with
+        ``pooling=None`` whose `max_epochs` are given and no more than `n_iter_no_change`, which
+        nothing could stop.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10

@@ -370,8 +370,8 @@ def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
     )
     if len(values) > 2:
         raise ValueError(
-            f"{what} If each step has its label, pooling=None learns and predicts them. If each column "
-            "holds one of several classes, fit a classifier for each: "
+            f"{what} If each step has its label, pooling=None learns and predicts them. If each "
+            "column holds one of several classes, fit a classifier for each: "
             "sklearn.multioutput.MultiOutputClassifier(LSTMClassifier())."
         )
     if len(values) == 1:

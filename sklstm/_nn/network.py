@@ -13,7 +13,10 @@ RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": t
 
 
 SMALL = 0.1
-"""Standard deviation of the vectors of tokens at the beginning."""
+"""Standard deviation of the vectors of words at the beginning, where a text has one output."""
+
+ALPHABET = 256
+"""Most tokens of an alphabet, such as characters, in place of a vocabulary of words."""
 
 
 class SequenceNetwork(nn.Module):
@@ -24,8 +27,12 @@ class SequenceNetwork(nn.Module):
     :class:`torch.nn.RNN` with tanh (Elman 1990). Dropout acts behind the embedding, between the
     layers and in front of the head; with a pooling it also makes whole tokens unknown, token 0,
     half as often (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
-    Classification", ACL 2015). Vectors of tokens begin small, so that a token which was rarely
-    seen says little.
+    Classification", ACL 2015).
+
+    Vectors of tokens begin with a deviation of 1, so that a network which answers at every step, or
+    reads an alphabet, tells its tokens apart from the first batch on; to grow there would take it
+    epochs. Where a text of words has one output they begin small: most words are rare, and one that
+    training hardly changes should say little.
 
     Parameters
     ----------
@@ -97,7 +104,8 @@ class SequenceNetwork(nn.Module):
         self.embedding = None
         if n_tokens is not None:
             self.embedding = nn.Embedding(n_tokens, embedding_dim)
-            nn.init.normal_(self.embedding.weight, std=SMALL)
+            if pooling is not None and n_tokens > ALPHABET:
+                nn.init.normal_(self.embedding.weight, std=SMALL)
             self.embedding.requires_grad_(not freeze_embedding)
         self.recurrent = CELLS[cell](
             n_features if n_tokens is None else embedding_dim,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.sequences import Sequences
 from sklstm._tables.maker import SequenceMaker
 from sklstm._tables.texts import list_texts, words_in_order
-from sklstm._tables.vectors import find_vectors
+from sklstm._tables.vectors import WordVectors, line_up
 
 __all__ = ["TokenSequencer"]
 
@@ -273,7 +273,8 @@ class TokenSequencer(SequenceMaker):
         Raises
         ------
         ValueError
-            If a token is not one of the vocabulary; the message names the sequence.
+            If a token is not one of the vocabulary, the message names the sequence; or if another
+            sequencer made X.
 
         See Also
         --------
@@ -287,6 +288,11 @@ class TokenSequencer(SequenceMaker):
         """
         check_is_fitted(self)
         if isinstance(X, Sequences):
+            if X.vocabulary is not None and X.vocabulary != self.vocabulary_:
+                raise ValueError(
+                    "X holds tokens of another vocabulary: the TokenSequencer that made them turns "
+                    "them back."
+                )
             X = [sequence[:, 0] for sequence in X]
         words = [UNKNOWN, *self.vocabulary_]
         rows = [sequence[:, 0].tolist() for sequence in Sequences.from_tokens(X)]
@@ -298,11 +304,11 @@ class TokenSequencer(SequenceMaker):
                 )
         return [[words[token] for token in tokens] for tokens in rows]
 
-    def embedding_weights(self, vectors: Any) -> np.ndarray:
+    def embedding_weights(self, vectors: Any) -> WordVectors:
         """Line up pretrained word vectors with the vocabulary.
 
-        For few texts, of which a network cannot learn what words mean. Count first how many words
-        have no vector: below.
+        To look at them, and to count how many words have no vector: below. The estimators do the
+        same with the vocabulary of each fit if they are given `vectors` themselves.
 
         Parameters
         ----------
@@ -316,7 +322,8 @@ class TokenSequencer(SequenceMaker):
         -------
         ndarray of float32, shape (n_words + 1, n_dimensions)
             Row ``i`` is the vector of token ``i``. Token 0 and words without a vector have zeros,
-            which tell a network nothing and are easily counted.
+            which tell a network nothing and are easily counted. It knows its vocabulary: an
+            estimator that is given it refuses tokens of another one.
 
         Raises
         ------
@@ -328,8 +335,8 @@ class TokenSequencer(SequenceMaker):
 
         See Also
         --------
-        LSTMClassifier : Takes them as `embedding_weights`; `freeze_embedding` leaves them as they
-            are.
+        LSTMClassifier : Takes `vectors`, or this array, as `embedding_weights`;
+            `freeze_embedding` leaves them as they are.
 
         Notes
         -----
@@ -342,11 +349,8 @@ class TokenSequencer(SequenceMaker):
         >>> from sklstm import TokenSequencer
         >>> sequencer = TokenSequencer().fit(["cat dog newt"])
         >>> weights = sequencer.embedding_weights({"cat": [1.0, 2.0], "dog": [3.0, 4.0]})
-        >>> weights
-        array([[0., 0.],
-               [1., 2.],
-               [3., 4.],
-               [0., 0.]], dtype=float32)
+        >>> weights.tolist()
+        [[0.0, 0.0], [1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]
 
         Words found, and words not found:
 
@@ -356,12 +360,7 @@ class TokenSequencer(SequenceMaker):
         ['newt']
         """
         check_is_fitted(self)
-        found = find_vectors(vectors, self.vocabulary_)
-        self._check_vectors(found)
-        rows = np.stack(list(found.values()))
-        weights = np.zeros((len(self.vocabulary_) + 1, rows.shape[1]), dtype=np.float32)
-        weights[[self.vocabulary_[word] for word in found]] = rows
-        return weights
+        return line_up(vectors, self.vocabulary_)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the one feature of a step; the words are in `vocabulary_`.
@@ -414,30 +413,13 @@ class TokenSequencer(SequenceMaker):
         """Number the words of each text, 0 for those that are not known."""
         split = self._vectorizer.build_analyzer()
         token_of = self.vocabulary_.get
-        sequences = Sequences.from_tokens(
+        rows = (
             [token_of(word, 0) for word in islice(split(text), self.max_length)] for text in texts
         )
+        sequences = Sequences.from_tokens(rows, padding="keep", vocabulary=self.vocabulary_)
         if isinstance(raw_documents, pd.Series):
             sequences.index = raw_documents.index
         return sequences
-
-    def _check_vectors(self, found: dict[str, np.ndarray]) -> None:
-        """Refuse vectors that are none, of different lengths, or not finite."""
-        if not found:
-            raise ValueError(
-                f"None of the {len(self.vocabulary_)} words of the vocabulary, such as "
-                f"{next(iter(self.vocabulary_))!r}, has a vector. Words are compared as they are, "
-                f"here with lowercase={self.lowercase}. A DataFrame has its words in the index."
-            )
-        first = next(iter(found))
-        for word, vector in found.items():
-            if vector.ndim != 1 or vector.shape != found[first].shape:
-                raise ValueError(
-                    f"The vector of {word!r} has the shape {vector.shape}, that of {first!r} "
-                    f"{found[first].shape}; expected (n_dimensions,), the same for all words."
-                )
-            if not np.isfinite(vector).all():
-                raise ValueError(f"The vector of {word!r} holds NaN or infinity: leave it out.")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,176 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["find_vectors", "read_vectors"]
+__all__ = [
+    "WordVectors",
+    "line_up",
+    "read_vectors",
+    "vectors_from_plain",
+    "vectors_of_tokens",
+    "vectors_to_plain",
+]
+
+
+class WordVectors(np.ndarray):
+    """An array with a row for each token, which knows the words of its rows.
+
+    Attributes
+    ----------
+    vocabulary : dict of str to int, or None
+        Token of each word.
+
+    Examples
+    --------
+    >>> line_up({"cat": [1.0, 2.0]}, {"cat": 1, "dog": 2}).vocabulary
+    {'cat': 1, 'dog': 2}
+    """
+
+    vocabulary: dict[str, int] | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.vocabulary = getattr(source, "vocabulary", None)
+
+    def __reduce__(self) -> Any:
+        return _with_vocabulary, (np.array(self), self.vocabulary)
+
+
+def _with_vocabulary(rows: np.ndarray, vocabulary: dict[str, int] | None) -> WordVectors:
+    vectors = rows.view(WordVectors)
+    vectors.vocabulary = vocabulary
+    return vectors
+
+
+def vectors_to_plain(vectors: Any) -> Any:
+    """Take vectors apart for files that hold plain data only.
+
+    Parameters
+    ----------
+    vectors : object
+        The value of `embedding_weights`.
+
+    Returns
+    -------
+    object
+        A tuple that begins with the name of the type; or what is plain already.
+    """
+    if isinstance(vectors, WordVectors):
+        return "WordVectors", np.array(vectors), vectors.vocabulary
+    if isinstance(vectors, pd.DataFrame):
+        return "DataFrame", vectors.to_numpy(), vectors.index.tolist(), vectors.columns.tolist()
+    return vectors
+
+
+def vectors_from_plain(plain: Any) -> Any:
+    """Put vectors together again.
+
+    Parameters
+    ----------
+    plain : object
+        From `vectors_to_plain`.
+
+    Returns
+    -------
+    object
+        The value of `embedding_weights`.
+    """
+    make: dict[str, Any] = {"WordVectors": _with_vocabulary, "DataFrame": pd.DataFrame}
+    if isinstance(plain, tuple) and plain and isinstance(plain[0], str):
+        return make[plain[0]](*plain[1:])
+    return plain
+
+
+def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
+    """Make an array of whatever vectors a user may give for the tokens of a training.
+
+    Parameters
+    ----------
+    vectors : dict of str to array-like, DataFrame, str, path-like, or array-like
+        Vectors of words; or a row for each token.
+    vocabulary : dict of str to int, or None
+        Token of each word, if it is known.
+
+    Returns
+    -------
+    array-like of shape (n_tokens, n_dimensions)
+        Of the tokens of this vocabulary; what has no words is handed on if there are none.
+
+    Raises
+    ------
+    ValueError
+        If only one of the two tells the words, or both tell other ones.
+    """
+    tells_words = isinstance(vectors, (Mapping, pd.DataFrame, str, os.PathLike))
+    if vocabulary is None:
+        if tells_words:
+            raise ValueError(
+                f"embedding_weights is a {type(vectors).__name__} of word vectors, but X holds "
+                "tokens that do not tell their words: make them by a TokenSequencer, by "
+                "Sequences.from_tokens(tokens, vocabulary=...), or give a matrix with a row for "
+                "each token."
+            )
+        return vectors
+    if tells_words:
+        return np.asarray(line_up(vectors, vocabulary))
+    if not isinstance(vectors, WordVectors) or vectors.vocabulary is None:
+        raise ValueError(
+            f"embedding_weights is a matrix of the shape {np.shape(vectors)} that does not tell "
+            f"the words of its rows, and X holds tokens of a vocabulary of {len(vocabulary)} "
+            "words, which may be another one in each fit. Give the word vectors themselves: a "
+            "path, a dict, or a DataFrame with the words in its index."
+        )
+    n_tokens = max(vocabulary.values(), default=0) + 1
+    if vectors.vocabulary != vocabulary or len(vectors) != n_tokens:
+        raise ValueError(
+            f"embedding_weights holds the {len(vectors)} vectors of another vocabulary than that "
+            f"of X, which has {len(vocabulary)} words and needs {n_tokens} vectors: its rows would "
+            "stand for other words. Give the word vectors themselves, a path, a dict or a "
+            "DataFrame, and each fit lines them up with its own vocabulary."
+        )
+    return np.asarray(vectors)
+
+
+def line_up(vectors: Any, vocabulary: dict[str, int]) -> WordVectors:
+    """Put the vector of each word in the row of its token.
+
+    Parameters
+    ----------
+    vectors : dict of str to array-like, DataFrame, str or path-like
+        As `TokenSequencer.embedding_weights` takes it.
+    vocabulary : dict of str to int
+        Token of each word.
+
+    Returns
+    -------
+    WordVectors of float32, shape (n_tokens, n_dimensions)
+        Zeros for what has no vector.
+
+    Raises
+    ------
+    ValueError
+        If no word has a vector, or vectors are of different lengths or not finite.
+    """
+    found = find_vectors(vectors, vocabulary)
+    if not found:
+        raise ValueError(
+            f"None of the {len(vocabulary)} words of the vocabulary, such as "
+            f"{next(iter(vocabulary), None)!r}, has a vector. Words are compared as they are: see "
+            "lowercase and token_pattern of the TokenSequencer. A DataFrame has its words in the "
+            "index."
+        )
+    first = next(iter(found))
+    for word, vector in found.items():
+        if vector.ndim != 1 or vector.shape != found[first].shape:
+            raise ValueError(
+                f"The vector of {word!r} has the shape {vector.shape}, that of {first!r} "
+                f"{found[first].shape}; expected (n_dimensions,), the same for all words."
+            )
+        if not np.isfinite(vector).all():
+            raise ValueError(f"The vector of {word!r} holds NaN or infinity: leave it out.")
+    n_tokens = max(vocabulary.values()) + 1
+    rows = np.zeros((n_tokens, len(found[first])), dtype=np.float32)
+    for word, vector in found.items():
+        rows[vocabulary[word]] = vector
+    return _with_vocabulary(rows, vocabulary)
 
 
 def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -31,7 +31,8 @@ def settle(
     merged; a batch grows with the table, so that an epoch stays some hundred updates. Other
     sequences, such as recordings, are read whole and both ways, in small batches: the number of
     updates counts, not that of epochs. Numbers start from a linear model, and whatever is no label
-    of a whole recording stops by a validation part.
+    of a whole recording stops by a validation part; but a language model of too few epochs to stop
+    learns from all of its text.
 
     Parameters
     ----------
@@ -55,8 +56,10 @@ def settle(
     has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
     starts = is_regressor and not per_step and not has_tokens
-    stops = of_table or per_step or is_regressor
-    stops = has_validation or (stops and n_sequences >= FEWEST_TO_STOP)
+    stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP
+    if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
+        stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
+    stops = has_validation or stops
     chosen: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,

@@ -14,6 +14,7 @@ from torch.optim import lr_scheduler
 from sklstm._data.sequences import Sequences
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.reading import READS
+from sklstm._tables.vectors import vectors_of_tokens
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.identity import Describer
@@ -190,6 +191,30 @@ class Plan:
         )
         settled = types.MappingProxyType(settings | chosen)
         return replace(self, settings=settled, chosen={**lasting, **chosen})
+
+    def with_vectors(self, sequences: Sequences) -> "Plan":
+        """Line up the vectors that the user gave with the tokens.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Training sequences, which know their vocabulary if a `TokenSequencer` made them.
+
+        Returns
+        -------
+        Plan
+            With a row of `embedding_weights` for each token.
+
+        Raises
+        ------
+        ValueError
+            If vectors and tokens do not belong together.
+        """
+        if self["embedding_weights"] is None:
+            return self
+        rows = vectors_of_tokens(self["embedding_weights"], sequences.vocabulary)
+        settings = {**self.settings, "embedding_weights": rows}
+        return replace(self, settings=types.MappingProxyType(settings))
 
     def reading_differences(self) -> "Plan":
         """Leave the levels out of what the network reads, if that was not for the user to say."""

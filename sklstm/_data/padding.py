@@ -1,0 +1,182 @@
+"""Steps that only fill arrays up: cut off where the user says so, and named where they look it."""
+
+from collections import Counter
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from sklstm._data.warning import DataWarning, warn
+
+__all__ = ["check_padding", "cut_padding", "warn_of_missing_ends", "warn_of_padding"]
+
+FEWEST_ROWS = 10
+MOST_ROWS = 1000
+DIFFERENT_LENGTHS = 3
+USUAL = 0.1
+"""Share of the other steps from which a value is taken for data, such as a day without rain."""
+
+
+def check_padding(padding: Any) -> Any:
+    """Check the parameter.
+
+    Parameters
+    ----------
+    padding : None, "keep", "nan" or number
+        What the user gave.
+
+    Returns
+    -------
+    None, "keep", or float
+        NaN for ``"nan"``.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    is_number = isinstance(padding, Real) and not isinstance(padding, (bool, np.bool_))
+    if is_number and np.isfinite(padding):
+        return padding
+    if padding is not None and not (isinstance(padding, str) and padding in ("keep", "nan")):
+        raise ValueError(f"padding must be a number, 'keep', None or 'nan', got {padding!r}.")
+    return np.nan if padding == "nan" else padding
+
+
+def cut_padding(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leave the padding at either end of each sequence out.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_steps, n_features)
+        Steps.
+    starts, lengths : ndarray of int, shape (n_sequences,)
+        Where sequences begin, and how long they are.
+    padding : float
+        The value of all features of a step of padding; may be NaN.
+
+    Returns
+    -------
+    starts, lengths : ndarray of int, shape (n_sequences,)
+        Steps of padding between two others are kept.
+    """
+    present = ~_are(values, np.full(values.shape[1], padding))
+    present_before = np.concatenate([[0], np.cumsum(present)])
+    first, last = present_before[starts], present_before[starts + lengths]
+    steps = np.flatnonzero(present)
+    empty = first == last
+    if not len(steps):
+        return starts, np.zeros_like(lengths)
+    trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
+    ends = np.where(empty, starts, steps[last - 1] + 1)
+    return trimmed, ends - trimmed
+
+
+def warn_of_padding(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, reader: str
+) -> None:
+    """Say that sequences look as if a number had filled them up to one length.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_steps, n_features)
+        Steps.
+    starts, lengths : ndarray of int, shape (n_sequences,)
+        Where sequences begin, and how long they are.
+    reader : {"from_arrays", "from_tokens"}
+        The method that cuts padding off.
+
+    Warns
+    -----
+    DataWarning
+        If most sequences end, or most begin, in one and the same step over and over, a different
+        number of times, and that step is rare among the others.
+    """
+    side, value = _find_padding(values, starts, lengths)
+    if side is not None and not np.isnan(value):
+        warn(
+            f"Most sequences {side} in steps that are {value:g} throughout, a different number "
+            "of them in each, as if they had been filled up to one length. Such padding is read "
+            f"as data; Sequences.{reader}(X, padding={value:g}) cuts it off. If it is data, "
+            "padding='keep' says so.",
+            DataWarning,
+        )
+
+
+def warn_of_missing_ends(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+    """Say that sequences look as if NaN had filled them up, where NaN is a missing value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_steps, n_features)
+        Steps.
+    starts, lengths : ndarray of int, shape (n_sequences,)
+        Where sequences begin, and how long they are.
+
+    Warns
+    -----
+    DataWarning
+        As `warn_of_padding`.
+    """
+    side, value = _find_padding(values, starts, lengths)
+    if side is not None and np.isnan(value):
+        warn(
+            f"Most sequences {side} in steps that are NaN throughout, a different number of them "
+            "in each, as if they had been filled up to one length. missing='mask' reads them as "
+            "steps whose values are missing; Sequences.from_arrays(X, padding='nan') cuts them "
+            "off.",
+            DataWarning,
+        )
+
+
+def _find_padding(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+) -> tuple[str | None, Any]:
+    """Where sequences are filled up, and with what."""
+    n_steps = int(lengths.max(initial=0))
+    numeric = values.dtype.kind in "biuf"
+    if len(starts) >= FEWEST_ROWS and (lengths == n_steps).all() and n_steps and numeric:
+        rows = np.linspace(0, len(starts) - 1, min(len(starts), MOST_ROWS)).astype(int)
+        for side in ("end", "begin"):
+            value = _filled_with(values, starts[rows], n_steps, backwards=side == "end")
+            if value is not None:
+                return side, value
+    return None, None
+
+
+def _filled_with(
+    values: np.ndarray, starts: np.ndarray, n_steps: int, *, backwards: bool
+) -> Any | None:
+    """The value that sequences are filled up with at one side, if they are."""
+    edge = values[starts + n_steps - 1 if backwards else starts] + 0  # -0.0 is 0.0
+    content, count = Counter(row.tobytes() for row in edge).most_common(1)[0]
+    step = np.frombuffer(content, dtype=edge.dtype)
+    if 2 * count <= len(starts) or not (_are(step[:, None], step[:1])).all():
+        return None
+    order = slice(None, None, -1 if backwards else 1)
+    same = (_are(values[start : start + n_steps], step)[order] for start in starts)
+    partly = [row for row in same if not row.all()]  # from the filled side on
+    runs = np.array([row.argmin() for row in partly], dtype=int)
+    at_other_side = np.array([row[::-1].argmin() for row in partly], dtype=int)
+    n_others = n_steps * len(partly) - runs.sum()
+    usual = sum(row.sum() for row in partly) - runs.sum() > USUAL * n_others
+    filled = _differ(runs, len(starts)) and len(np.unique(runs[runs > 0])) >= DIFFERENT_LENGTHS
+    if not filled or usual or _differ(at_other_side, len(starts)):  # else a margin on both sides
+        return None
+    return step[0]
+
+
+def _differ(runs: np.ndarray, n_sequences: int) -> bool:
+    """Whether most sequences have a run, and not all of these are of one length."""
+    runs = runs[runs > 0]
+    return 2 * len(runs) > n_sequences and len(np.unique(runs)) > 1
+
+
+def _are(steps: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Whether each step is this one, which may be NaN."""
+    same = steps == step
+    if np.isnan(step).any():
+        same |= np.isnan(steps) & np.isnan(step)
+    return same.all(axis=1)
