@@ -195,8 +195,8 @@ class Skorch:
         return finite(self.make().fit(LENGTHS, TARGET[:, None]).predict(LENGTHS))
 
     def missing_values(self):
-        holes = HOLES.astype(np.float32)
-        return finite(self.make().fit(holes, TARGET[:, None]).predict(holes))
+        gaps = HOLES.astype(np.float32)
+        return finite(self.make().fit(gaps, TARGET[:, None]).predict(gaps))
 
     def silent(self):
         return quiet(lambda: self.make().fit(WINDOWS, TARGET[:, None]))
@@ -241,7 +241,7 @@ class Aeon:
         from aeon.regression.deep_learning import RecurrentRegressor
 
         self.make = lambda: RecurrentRegressor(n_units=8, n_epochs=1)
-        self.X, self.holes = WINDOWS.transpose(0, 2, 1), HOLES.transpose(0, 2, 1)
+        self.X, self.gaps = WINDOWS.transpose(0, 2, 1), HOLES.transpose(0, 2, 1)
 
     def networks(self):
         from aeon.regression.deep_learning import __all__ as found
@@ -256,7 +256,7 @@ class Aeon:
         return finite(self.make().fit(X, TARGET).predict(X))
 
     def missing_values(self):
-        return finite(self.make().fit(self.holes, TARGET).predict(self.holes))
+        return finite(self.make().fit(self.gaps, TARGET).predict(self.gaps))
 
     def silent(self):
         return quiet(lambda: self.make().fit(self.X, TARGET))
@@ -295,8 +295,8 @@ class Darts:
     def missing_values(self):
         from darts import TimeSeries
 
-        holes = SERIES.mask(RNG.random(len(SERIES)) < 0.1).astype(np.float32)
-        return finite(self.make().fit(TimeSeries.from_series(holes)).predict(12).values(), 12)
+        gaps = SERIES.mask(RNG.random(len(SERIES)) < 0.1).astype(np.float32)
+        return finite(self.make().fit(TimeSeries.from_series(gaps)).predict(12).values(), 12)
 
     def band(self):
         from darts.utils.likelihood_models import QuantileRegression
@@ -341,8 +341,8 @@ class Neuralforecast:
         return finite(self.forecast(pd.concat(parts)), 48)
 
     def missing_values(self):
-        holes = self.frame.assign(y=self.frame["y"].mask(RNG.random(len(self.frame)) < 0.1))
-        return finite(self.forecast(holes), 12)
+        gaps = self.frame.assign(y=self.frame["y"].mask(RNG.random(len(self.frame)) < 0.1))
+        return finite(self.forecast(gaps), 12)
 
     def band(self):
         return finite(self.forecast(self.frame, self.MQLoss(level=[80])), 12)

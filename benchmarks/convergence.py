@@ -130,7 +130,7 @@ class Curve(Callback):
         self.budget = budget
 
     def start(self, predict):
-        """Start the clock; `predict` predicts some rows."""
+        """Init the clock; `predict` predicts some rows."""
         self.predict = predict
         self.points = []
         self.seconds = 0.0
@@ -198,7 +198,7 @@ def train_sklstm(problem, device, seed, budget, supervised_steps):
         max_epochs=1_000_000,
         batch_size=problem.batch,
         supervised_steps=supervised_steps,
-        reads="levels",
+        input_transform="levels",
         init=None,
         early_stopping=False,
         callbacks=[curve],

@@ -153,9 +153,15 @@ def measure(one, seeds):
     def run(model, seed, estimator, windows, coverage):
         start = time.perf_counter()
         window = choose_window(one, estimator, windows) if len(windows) > 1 else windows[0]
-        forecaster = SequenceForecaster(estimator, window, one.steps, calibration=one.calibration)
+        forecaster = SequenceForecaster(
+            estimator, window, one.steps, calibration_fraction=one.calibration
+        )
         table = backtest(
-            forecaster, one.table, start=one.n_train, season=one.season, coverage=coverage
+            forecaster,
+            one.table,
+            initial_train_size=one.n_train,
+            season=one.season,
+            coverage=coverage,
         )
         keep(model, seed, coverage, table, time.perf_counter() - start, window)
         return window
@@ -170,7 +176,7 @@ def measure(one, seeds):
     if one.table.shape[1] == 1:
         beside |= {
             "boosting": HistGradientBoostingRegressor(random_state=0),
-            "last value": LastValue(),
+            "naive": LastValue(),
         }
     for name, estimator in beside.items():
         for coverage in COVERAGES:
@@ -184,9 +190,9 @@ def choose_window(one, estimator, windows):
     """The size that errs least on the calibration rows."""
 
     def error(size):
-        model = SequenceForecaster(estimator, size, one.steps, calibration=one.calibration)
+        model = SequenceForecaster(estimator, size, one.steps, calibration_fraction=one.calibration)
         fitted = model.fit(one.past)
-        return fitted.comparison_["MSE"].iloc[1:].min()
+        return fitted.validation_losses_["MSE"].iloc[1:].min()
 
     return min(windows, key=error)
 
@@ -230,7 +236,7 @@ def describe(figures, by_step):
         markdown(_errors(figures, by_step)),
     ]
     lines += ["", "## Bands", "", "Share of truths inside, in brackets the mean width.", ""]
-    lines.append(markdown(_bands(figures)))
+    lines.append(markdown(_intervals(figures)))
     lines += ["", "## All columns of ETTh1, one by one", ""]
     lines.append(markdown(_columns(figures)))
     lines += ["", "## Step by step", "", "Mean squared error of `sklstm` and of the last value."]
@@ -248,18 +254,18 @@ def _errors(figures, by_step):
             mine = part[part["model"] == model]
             row[model] = f"{mine['MSE'].mean():.4f} ({mine['seconds'].mean():.0f} s)"
             row[model] = "-" if mine.empty else row[model]
-        for rule in ("last value", "a season before"):
+        for rule in ("naive", "seasonal naive"):
             mine = by_step[(by_step["set"] == name) & (by_step["rule"] == rule)]
             row[rule] = f"{mine['MSE'].mean():.4f}"
         rows.append(row)
     return rows
 
 
-def _bands(figures):
+def _intervals(figures):
     rows = []
     for (name, nominal), part in figures.groupby(["set", "nominal"], sort=False):
         row = {"": name, "nominal": f"{nominal:.0%}"}
-        for model in ("sklstm", "ridge", "boosting", "boosted quantiles", "last value"):
+        for model in ("sklstm", "ridge", "boosting", "boosted quantiles", "naive"):
             mine = part[part["model"] == model]
             row[model] = f"{mine['coverage'].mean():.1%} ({mine['width'].mean():.2f})"
             row[model] = "-" if mine.empty else row[model]
@@ -280,13 +286,13 @@ def _columns(figures):
 
 
 def _steps(by_step):
-    wide = by_step[by_step["rule"].isin(["sklstm", "last value"])]
+    wide = by_step[by_step["rule"].isin(["sklstm", "naive"])]
     wide = wide.pivot_table("MSE", "step", ["set", "rule"], sort=False)
     rows = []
     for step, values in wide.iterrows():
         row = {"step": f"{step:.0f}"}
         for name in dict.fromkeys(wide.columns.get_level_values(0)):
-            ours, rule = values[name, "sklstm"], values[name, "last value"]
+            ours, rule = values[name, "sklstm"], values[name, "naive"]
             row[name] = f"{ours:.4f} / {rule:.4f}" if np.isfinite(ours) else "-"
         rows.append(row)
     return rows

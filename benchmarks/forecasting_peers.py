@@ -45,7 +45,7 @@ class Sklstm:
             said = model.fit(_long(one.past, one.past.index)).predict()["y"]
             return said.to_numpy().reshape(1, -1, one.steps).swapaxes(1, 2)
         model = SequenceForecaster(lstm, one.windows[0], one.steps)
-        said = backtest(model, one.table, start=one.n_train)
+        said = backtest(model, one.table, initial_train_size=one.n_train)
         said = said.pivot_table("forecast", "origin", ["step", "target"], sort=False).dropna()
         return said.to_numpy().reshape(len(said), one.steps, -1)
 
@@ -75,7 +75,7 @@ class Darts:
             return np.array([part.values()[:, 0] for part in said]).T[None]
         said = model.fit(TimeSeries.from_values(past)).historical_forecasts(
             TimeSeries.from_values(values),
-            start=one.n_train,
+            initial_train_size=one.n_train,
             start_format="position",
             forecast_horizon=one.steps,
             retrain=False,

@@ -2,7 +2,7 @@
 
     python benchmarks/growth.py [--device cuda]
 
-Each table has a process of its own. Memory is the peak of resident memory above that of the
+Each table has a process of its own. Buffer is the peak of resident memory above that of the
 imports and a tiny fit, so it holds the table too.
 """
 
@@ -25,7 +25,7 @@ def measure(n_rows, device):
     """Figures of one table; this process must have done nothing else."""
     from sklstm import LSTMRegressor, SequenceWindower
 
-    plain = {"reads": "levels", "init": None, "early_stopping": False}
+    plain = {"input_transform": "levels", "init": None, "early_stopping": False}
     model = LSTMRegressor(16, batch_size=256, max_epochs=1, random_state=0, device=device, **plain)
     windower = SequenceWindower(WINDOW_SIZE, horizon=1)
     tiny = make_table(2000)
@@ -94,7 +94,7 @@ def draw(figures, path):
     right.loglog(rows, peak, "o-", color="#0b3c6f", label="peak, above imports")
     right.loglog(rows, table, "o-", color="#e07b39", label="the table alone")
     right.loglog(rows, table * WINDOW_SIZE, ":", color="0.5", label="copied windows would take")
-    right.set(title="Memory", xlabel="rows", ylabel="MB")
+    right.set(title="Buffer", xlabel="rows", ylabel="MB")
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.legend()

@@ -20,7 +20,7 @@ def peak_mb():
 
 
 def main(n_rows):
-    plain = {"reads": "levels", "init": None, "early_stopping": False}
+    plain = {"input_transform": "levels", "init": None, "early_stopping": False}
     small = {"hidden_size": 8, "cell": "rnn", "max_epochs": 1, "batch_size": 1024}
     model = LSTMRegressor(**small, **plain, device="cpu")
     tiny = np.random.default_rng(0).normal(size=(2000, N_FEATURES)).astype(np.float32)

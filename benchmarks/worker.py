@@ -169,7 +169,7 @@ class Clock:
         return time.perf_counter() - begin
 
     def peak_mb(self):
-        """Memory of the device: not told here."""
+        """Buffer of the device: not told here."""
         return
 
 
@@ -213,5 +213,5 @@ def _memory_mb(name):
 
 
 def _forget_peak():
-    """Start the peak of resident memory anew (Linux)."""
+    """Init the peak of resident memory anew (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")

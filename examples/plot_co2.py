@@ -37,7 +37,7 @@ regressors = {
 def ten_years(regressor, past):
     """Foretell the growth over each next year, and add it up."""
     growth = past.diff(12).dropna()
-    forecaster = SequenceForecaster(regressor, window_size=60, steps=12, calibration=0)
+    forecaster = SequenceForecaster(regressor, window_size=60, steps=12, calibration_fraction=0)
     growth = forecaster.fit(growth).predict(120).to_numpy().reshape(10, 12)
     return (past.to_numpy()[-12:] + growth.cumsum(axis=0)).ravel()
 

@@ -7,7 +7,7 @@ What will be used in the next hours, hour by hour, and between which values with
 and weekday are known ahead. The band comes from what a first model missed on later rows, hour by
 hour ahead, so it is narrow at first and wide where the last hours say little.
 
-The demand is made up: a rhythm of days and weeks, and disturbances that fade within a day. So it is
+The demand is made up: a frequency of days and weeks, and disturbances that fade within a day. So it is
 known how good a forecast can be at best. Beside the LSTM stand the last hour, the same hour a day
 before, and gradient boosting, a model an hour ahead, which reads the same rows.
 """
@@ -29,11 +29,11 @@ rng = np.random.default_rng(0)
 hours = pd.date_range("2024-01-01", periods=10 * 7 * 24, freq="h", name="hour")
 of_day = 2 * np.pi * hours.hour / 24
 weekend = hours.day_of_week >= 5
-rhythm = 60 - 12 * np.cos(of_day) - 5 * np.cos(2 * of_day - 1) - 8 * weekend
+frequency = 60 - 12 * np.cos(of_day) - 5 * np.cos(2 * of_day - 1) - 8 * weekend
 shocks, disturbance = rng.normal(size=len(hours)), np.zeros(len(hours))
 for hour in range(1, len(hours)):
     disturbance[hour] = 0.9 * disturbance[hour - 1] + shocks[hour]
-y = pd.Series(rhythm + disturbance, hours, name="demand (MW)")
+y = pd.Series(frequency + disturbance, hours, name="demand (MW)")
 calendar = pd.DataFrame(
     {"sin": np.sin(of_day), "cos": np.cos(of_day), "weekend": weekend.astype(float)}, hours
 )
@@ -44,7 +44,7 @@ calendar = pd.DataFrame(
 
 def forecaster(regressor):
     """Make a model of the next day."""
-    return SequenceForecaster(regressor, window_size=24, steps=24, known=list(calendar))
+    return SequenceForecaster(regressor, window_size=24, steps=24, future_covariates=list(calendar))
 
 
 models = {
@@ -57,12 +57,12 @@ models = {
 
 n_past = 8 * 7 * 24
 tables = {
-    name: backtest(model, y, calendar, start=n_past, season=24, coverage=0.9)
+    name: backtest(model, y, calendar, initial_train_size=n_past, season=24, coverage=0.9)
     for name, model in models.items()
 }
 rows = {name: backtest_scores(table).loc["forecaster"] for name, table in tables.items()}
 rules = backtest_scores(tables["LSTM"])
-rows |= {"last hour": rules.loc["last value"], "the day before": rules.loc["a season before"]}
+rows |= {"last hour": rules.loc["naive"], "the day before": rules.loc["seasonal naive"]}
 steps = np.arange(1, 25)
 at_best = np.sqrt((1 - 0.81**steps) / (1 - 0.81))  # deviation of what no past can tell
 scores = pd.DataFrame(rows).T[["RMSE", "coverage", "width"]].sort_values("RMSE")
@@ -70,7 +70,7 @@ scores = pd.DataFrame(rows).T[["RMSE", "coverage", "width"]].sort_values("RMSE")
 # %%
 # The last day, from the hour before it, with its band; and errors from hour to hour ahead.
 
-day = tables["LSTM"][tables["LSTM"]["origin"] == hours[-25]].set_index("stamp")
+day = tables["LSTM"][tables["LSTM"]["origin"] == hours[-25]].set_index("timestamp")
 figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4), layout="constrained")
 ForecastDisplay(y[-72:-24], day[["forecast", "lower", "upper"]], coverage=0.9).plot(left)
 left.plot(y[-24:], color="0.4", linestyle=":", label="measured later")
@@ -80,7 +80,7 @@ for name, table in tables.items():
     by_step = backtest_scores(table, by="step")["RMSE"]
     right.plot(steps, by_step.xs("forecaster", level="rule"), label=name)
     if name == "LSTM":
-        rule = by_step.xs("a season before", level="rule")
+        rule = by_step.xs("seasonal naive", level="rule")
         right.plot(steps, rule, color="C3", linestyle="--", label="the day before")
 right.plot(steps, at_best, color="0.4", linestyle=":", label="expected at best")
 right.set(title="Last two weeks (test)", xlabel="hours ahead", ylabel="RMSE (MW)", ylim=(0, None))

@@ -45,7 +45,7 @@ print(table.head(3))
 # A regular table
 # ---------------
 #
-# A forecast stands on dates, so it wants each of them once and in order: pandas does that. A hole
+# A forecast stands on dates, so it wants each of them once and in order: pandas does that. A gap
 # is filled with the day before, never with the day behind: it would tell what is to be foretold.
 # The text becomes a column of numbers for each word.
 
@@ -81,7 +81,7 @@ print(list(X.columns))
 def forecaster(estimator, window_size=24):
     """Make a forecaster of the next seven days."""
     known = ["season_sin", "season_cos"]
-    return SequenceForecaster(estimator, window_size=window_size, steps=7, known=known)
+    return SequenceForecaster(estimator, window_size=window_size, steps=7, future_covariates=known)
 
 
 n_past = int((days.index < "2015").sum())
@@ -89,7 +89,7 @@ n_past = int((days.index < "2015").sum())
 
 def test(model):
     """Forecast all days of the last year, with bands."""
-    return backtest(model, temperature, X, start=n_past, coverage=0.8)
+    return backtest(model, temperature, X, initial_train_size=n_past, coverage=0.8)
 
 
 lstm = LSTMRegressor(hidden_size=32, random_state=0)
@@ -109,8 +109,8 @@ backtest_scores(tests["LSTM"]).round(2)
 
 def error(model):
     """Forecast all days of 2014 from what was known before."""
-    model = clone(model).set_params(calibration=0)
-    table = backtest(model, temperature[:n_past], X[:n_past], start=n_past - 365)
+    model = clone(model).set_params(calibration_fraction=0)
+    table = backtest(model, temperature[:n_past], X[:n_past], initial_train_size=n_past - 365)
     return backtest_scores(table).loc["forecaster", "MAE"]
 
 
@@ -123,7 +123,7 @@ best = tuned(lstm)
 tests |= {"LSTM, tuned": test(best), "ridge, tuned": test(tuned(ridge))}
 
 scores = pd.DataFrame(
-    {"as today": backtest_scores(tests["LSTM"]).loc["last value"]}
+    {"as today": backtest_scores(tests["LSTM"]).loc["naive"]}
     | {name: backtest_scores(one).loc["forecaster"] for name, one in tests.items()}
 )
 scores = scores.T[["MAE", "RMSE", "coverage", "width"]].round(2)
@@ -157,7 +157,7 @@ left.tick_params(axis="x", rotation=30)
 for name in ["LSTM, tuned", "ridge, tuned"]:
     by_step = backtest_scores(tests[name], by="step")["MAE"]
     right.plot(by_step.xs("forecaster", level="rule"), marker="o", label=name)
-right.plot(by_step.xs("last value", level="rule"), color="0.6", linestyle=":", label="as today")
+right.plot(by_step.xs("naive", level="rule"), color="0.6", linestyle=":", label="as today")
 right.set(title="All days of 2015", xlabel="days ahead", ylabel="mean absolute error (°C)")
 right.legend()
 

@@ -40,7 +40,7 @@ for name, regressor in models.items():
     missed = np.mean((waves[name] - later[:100]) ** 2)
     scores[name] = one_step["forecaster"] / y.var(), missed / y.var()
 missed = np.mean((past.iloc[-1] - later[:100]) ** 2)
-scores["last value"] = one_step["last value"] / y.var(), missed / y.var()
+scores["naive"] = one_step["naive"] / y.var(), missed / y.var()
 scores = pd.DataFrame(scores, ["next step", "100 steps, read back"]).T
 
 # %%

@@ -112,7 +112,7 @@ season = pd.DataFrame({"sin": np.sin(angle), "cos": np.cos(angle)}, daily.index)
 
 def week_ahead(regressor):
     """Foretell a week of each station from the two weeks before."""
-    return SequenceForecaster(regressor, 14, 7, series="station", known=["sin", "cos"])
+    return SequenceForecaster(regressor, 14, 7, series="station", future_covariates=["sin", "cos"])
 
 
 coming = {
@@ -121,10 +121,10 @@ coming = {
 }
 weeks = {}
 for name, model in coming.items():
-    told = backtest(model, daily, season, start=0.75, coverage=0.9)
+    told = backtest(model, daily, season, initial_train_size=0.75, coverage=0.9)
     by_station = backtest_scores(told, by="series")
     weeks[name] = by_station.xs("forecaster", level="rule")["MAE"]
-    weeks["as today"] = by_station.xs("last value", level="rule")["MAE"]
+    weeks["as today"] = by_station.xs("naive", level="rule")["MAE"]
     if name == "LSTM":
         held = by_station.xs("forecaster", level="rule")["coverage"]
 weeks = pd.DataFrame(weeks).T.sort_values("Seattle")

@@ -25,7 +25,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower, per_step
+from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower, masked_scoring
 from sklstm.datasets import load_mat, load_weather, save_mat
 
 # %%
@@ -85,13 +85,13 @@ for name, model in others.items():
 predictions["LSTM"] = np.concatenate(lstm.predict(X[test]))
 
 # %%
-# The scores on the test days. ``per_step`` makes a metric of scikit-learn one of targets at every
+# The scores on the test days. ``masked_scoring`` makes a metric of scikit-learn one of targets at every
 # step; ``lstm.score(X[test], y[test])`` is R² in the same way.
 
 ends = np.cumsum([len(month) for month in X[test]])[:-1]
 metrics = {
-    "mean absolute error (°C)": per_step(mean_absolute_error),
-    "root mean squared error (°C)": per_step(root_mean_squared_error),
+    "mean absolute error (°C)": masked_scoring(mean_absolute_error),
+    "root mean squared error (°C)": masked_scoring(root_mean_squared_error),
 }
 scores = pd.DataFrame(
     {
@@ -104,7 +104,7 @@ scores = pd.DataFrame(
 # What the predictions need: the mean absolute error with one feature shuffled, 20 times.
 
 rng = np.random.default_rng(0)
-error = per_step(mean_absolute_error)
+error = masked_scoring(mean_absolute_error)
 needs = pd.DataFrame(index=range(20), columns=names, dtype=float)
 for k, name in enumerate(names):
     for repeat in needs.index:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sklstm._data.sequences import Sequences
-from sklstm._data.step_scores import per_step
+from sklstm._data.step_scores import masked_scoring
 from sklstm._data.warning import (
     CheckpointWarning,
     DataConversionWarning,
@@ -26,7 +26,7 @@ from sklstm._tables.windower import SequenceWindower
 from sklstm._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from sklstm._estimators.backtesting import backtest, backtest_scores
+    from sklstm._estimators.backtest import backtest, backtest_scores
     from sklstm._estimators.classifier import LSTMClassifier
     from sklstm._estimators.forecaster import SequenceForecaster
     from sklstm._estimators.generation import generate
@@ -58,7 +58,7 @@ __all__ = [
     "backtest",
     "backtest_scores",
     "generate",
-    "per_step",
+    "masked_scoring",
 ]
 
 _NETWORKS = {
@@ -66,8 +66,8 @@ _NETWORKS = {
     "LSTMRegressor": "sklstm._estimators.regressor",
     "PruningCallback": "sklstm._estimators.pruning",
     "SequenceForecaster": "sklstm._estimators.forecaster",
-    "backtest": "sklstm._estimators.backtesting",
-    "backtest_scores": "sklstm._estimators.backtesting",
+    "backtest": "sklstm._estimators.backtest",
+    "backtest_scores": "sklstm._estimators.backtest",
     "generate": "sklstm._estimators.generation",
 }
 

@@ -51,7 +51,7 @@ def test_a_warm_start_moves_to_another_device():
     assert np.isfinite(model.predict(X)).all()
 
 
-# Memory
+# Buffer
 
 
 @pytest.mark.parametrize(

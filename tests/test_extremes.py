@@ -89,15 +89,15 @@ def test_weights_of_any_size_have_the_same_effect(factor, per_step):
 @pytest.mark.parametrize("spread", [1e20, 1e40, 1e300])
 def test_weights_of_any_spread(missing, spread):
     weight = np.where(np.arange(60) % 2, 1.0, spread)
-    holes = X.copy()
+    gaps = X.copy()
     if missing == "mask":
-        holes[np.arange(60) % 2 == 0, :, 1] = np.nan  # there only where the weight is small
+        gaps[np.arange(60) % 2 == 0, :, 1] = np.nan  # there only where the weight is small
     if missing == "mask" and spread > 1e38:
         with pytest.raises(ValueError, match="Feature 1 is missing in every training step"):
-            regressor(missing=missing).fit(holes, Y, sample_weight=weight)
+            regressor(missing=missing).fit(gaps, Y, sample_weight=weight)
         return
-    model = regressor(missing=missing).fit(holes, Y, sample_weight=weight)
-    assert np.isfinite(model.predict(holes)).all()
+    model = regressor(missing=missing).fit(gaps, Y, sample_weight=weight)
+    assert np.isfinite(model.predict(gaps)).all()
 
 
 # Early stopping

@@ -1,4 +1,4 @@
-"""Forecasts of the next steps, on their stamps, and backtests."""
+"""Forecasts of the next steps, on their timestamps, and backtests."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from sklstm import (
     backtest,
     backtest_scores,
 )
-from sklstm._tables.calendar import Panel
+from sklstm._tables.panel import Panel
 from sklstm._tables.windows import make_windows
 
 RNG = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def panel(n_rows=120):
 
 
 def test_a_linear_model_is_that_of_lags():
-    model = forecaster(calibration=0).fit(TIDE)
+    model = forecaster(calibration_fraction=0).fit(TIDE)
     y = TIDE.to_numpy()
     lags = np.lib.stride_tricks.sliding_window_view(y, 24)
     ahead = np.lib.stride_tricks.sliding_window_view(y[24:], 6)
@@ -63,8 +63,8 @@ def test_a_linear_model_is_that_of_lags():
 @pytest.mark.parametrize("estimator", [None, lstm(), HistGradientBoostingRegressor(max_iter=20)])
 def test_any_regressor_beats_the_last_value(estimator):
     model = SequenceForecaster(estimator, window_size=24, steps=6)
-    scores = backtest_scores(backtest(model, TIDE, start=0.7, season=24))
-    assert scores.loc["forecaster", "RMSE"] < 0.5 * scores.loc["last value", "RMSE"]
+    scores = backtest_scores(backtest(model, TIDE, initial_train_size=0.7, season=24))
+    assert scores.loc["forecaster", "RMSE"] < 0.5 * scores.loc["naive", "RMSE"]
 
 
 def test_more_steps_feed_forecasts_back():
@@ -108,7 +108,7 @@ def test_known_columns_are_the_only_future_it_sees():
         {"promo": RNG.integers(0, 2, 300), "noise": RNG.normal(size=300)}, HOURS
     )
     y = pd.Series(5.0 * promotion["promo"], HOURS, name="sales")
-    model = forecaster(known=["promo"]).fit(y[:290], promotion[:290])
+    model = forecaster(future_covariates=["promo"]).fit(y[:290], promotion[:290])
     future = promotion[290:296]
     np.testing.assert_allclose(model.predict(X=future)["sales"], y[290:296], atol=1e-6)
     changed = future.assign(noise=1e6)
@@ -145,7 +145,7 @@ def test_update_is_a_longer_memory():
 
 
 def test_backtests_are_forecasts_from_every_origin():
-    table = backtest(forecaster(), TIDE, start=200, stride=10, coverage=0.9)
+    table = backtest(forecaster(), TIDE, initial_train_size=200, stride=10, coverage=0.9)
     model = forecaster().fit(TIDE[:200])
     said = model.predict()["tide"]
     first = table[table["origin"] == HOURS[199]]
@@ -165,11 +165,11 @@ def lags_pipeline(horizon=6, **params):
 
 
 def test_a_pipeline_is_backtested_at_its_horizon():
-    table = backtest(lags_pipeline(), TIDE, start=200, stride=10, season=24)
+    table = backtest(lags_pipeline(), TIDE, initial_train_size=200, stride=10, season=24)
     model = lags_pipeline().fit(TIDE[:200].to_frame(), TIDE[:200])
     by_hand = model.predict(TIDE.to_frame())[205::10]
     np.testing.assert_allclose(table["forecast"], by_hand)
-    assert table["stamp"].tolist() == HOURS[205::10].tolist()
+    assert table["timestamp"].tolist() == HOURS[205::10].tolist()
     assert table["origin"].tolist() == HOURS[199:294:10].tolist()
     np.testing.assert_allclose(table["actual"], TIDE[205::10])
     np.testing.assert_allclose(table["last"], TIDE[199:294:10])
@@ -181,10 +181,10 @@ def test_a_pipeline_is_backtested_series_by_series():
     table = panel()
     y = table.pop("sales")
     X = table.assign(past=y)
-    told = backtest(lags_pipeline(1, series="shop", time="day"), y, X, start=0.5)
+    told = backtest(lags_pipeline(1, series="shop", time="day"), y, X, initial_train_size=0.5)
     assert told.groupby("series").size().tolist() == [60, 60]
     assert told[told["series"] == "b"]["actual"].tolist() == y[180:].tolist()
-    assert told["stamp"].min() == pd.Timestamp("2024-03-01")
+    assert told["timestamp"].min() == pd.Timestamp("2024-03-01")
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_a_pipeline_is_backtested_series_by_series():
         (lags_pipeline(horizon=0), {}, "a SequenceWindower whose horizon"),
         (HistGradientBoostingRegressor(), {}, "foretells nothing"),
         (lags_pipeline(), {"coverage": 0.9}, "Pipeline has no bands"),
-        (forecaster(), {"start": 300}, "leaves no row to forecast, of 300"),
-        (forecaster(), {"start": 1e-4}, "leaves no row to learn from, of 300"),
-        (forecaster(), {"start": -5}, "'start' parameter of backtest"),
+        (forecaster(), {"initial_train_size": 300}, "leaves no row to forecast, of 300"),
+        (forecaster(), {"initial_train_size": 1e-4}, "leaves no row to learn from, of 300"),
+        (forecaster(), {"initial_train_size": -5}, "'initial_train_size' parameter of backtest"),
         (forecaster(), {"stride": 0}, "'stride' parameter of backtest"),
         (forecaster(), {"coverage": 2}, "'coverage' parameter of backtest"),
         (forecaster(), {"season": 250}, "season=250 is longer than what is learned, 240 rows"),
@@ -220,7 +220,9 @@ def independent_walks(n_rows=400, n_targets=8):
 
 def test_each_target_alone_is_a_model_of_all_of_them():
     y = independent_walks()
-    model = SequenceForecaster(LinearRegression(), 7, 2, per_target=True, calibration=0).fit(y)
+    model = SequenceForecaster(
+        LinearRegression(), 7, 2, channel_independent=True, calibration_fraction=0
+    ).fit(y)
     z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()
     lags = np.lib.stride_tricks.sliding_window_view(z, 9, axis=0).reshape(-1, 9)
     by_hand = LinearRegression().fit(lags[:, :7], lags[:, 7:]).predict(z[-7:].T)
@@ -231,30 +233,31 @@ def test_each_target_alone_is_a_model_of_all_of_them():
 def test_what_errs_less_on_later_rows_is_kept():
     y = independent_walks()
     model = SequenceForecaster(LinearRegression(), 14, 3).fit(y)
-    errors = model.comparison_.set_index("rule")["MSE"]
-    assert errors.index.tolist() == ["last value", "targets together", "each target alone"]
-    assert model.per_target_
+    errors = model.validation_losses_.set_index("rule")["MSE"]
+    assert errors.index.tolist() == ["naive", "targets together", "each target alone"]
+    assert model.channel_independent_
     assert errors.idxmin() == "each target alone"
     led = pd.DataFrame({"led": y["y0"].shift(1, fill_value=0), "leading": y["y0"]})
     model = SequenceForecaster(LinearRegression(), 3, 1).fit(led)
-    assert not model.per_target_
-    assert SequenceForecaster(LinearRegression(), 3).fit(y["y0"]).comparison_.shape == (2, 2)
+    assert not model.channel_independent_
+    assert SequenceForecaster(LinearRegression(), 3).fit(y["y0"]).validation_losses_.shape == (2, 2)
 
 
 # The future
 
 
-@pytest.mark.parametrize("per_target", [False, True])
-def test_no_forecast_looks_ahead(per_target):
+@pytest.mark.parametrize("channel_independent", [False, True])
+def test_no_forecast_looks_ahead(channel_independent):
     """Rows behind an origin are changed: what was foretold from it stays."""
-    model = forecaster(per_target=per_target)
+    model = forecaster(channel_independent=channel_independent)
     y = pd.DataFrame({"a": TIDE, "b": TIDE[::-1].to_numpy()})
     X = pd.DataFrame({"x": RNG.normal(size=300)}, HOURS)
     other_y, other_X = y.copy(), X.copy()
     other_y[250:] += 1e3
     other_X[250:] += 1e3
     one, other = (
-        backtest(model, *tables, start=200, coverage=0.9) for tables in ((y, X), (other_y, other_X))
+        backtest(model, *tables, initial_train_size=200, coverage=0.9)
+        for tables in ((y, X), (other_y, other_X))
     )
     columns = ["forecast", "lower", "upper"]
     known = one["origin"] < HOURS[250]
@@ -265,8 +268,8 @@ def test_no_forecast_looks_ahead(per_target):
 def test_bands_of_a_backtest_are_those_of_updates():
     y = pd.Series(RNG.normal(size=900), pd.RangeIndex(900), name="y")
     y[600:] *= 3
-    model = forecaster(steps=3, calibration=0.2)
-    table = backtest(model, y, start=500, coverage=0.8).set_index(["origin", "step"])
+    model = forecaster(steps=3, calibration_fraction=0.2)
+    table = backtest(model, y, initial_train_size=500, coverage=0.8).set_index(["origin", "step"])
     model.fit(y[:500])
     for row in range(500, 800):
         model.update(y[row : row + 1])
@@ -292,7 +295,7 @@ def test_pinball_loss_is_that_of_scikit_learn():
 
 def test_a_search_of_the_regressor_goes_inside():
     search = GridSearchCV(lstm(), {"hidden_size": [2, 4]}, cv=TimeSeriesSplit(2, gap=6))
-    model = SequenceForecaster(search, window_size=24, steps=6, calibration=0).fit(TIDE)
+    model = SequenceForecaster(search, window_size=24, steps=6, calibration_fraction=0).fit(TIDE)
     assert model.estimator_.best_params_["hidden_size"] in (2, 4)
     assert len(model.predict()) == 6
 
@@ -316,7 +319,7 @@ def test_what_passes_windows_on_gets_windows(wrap, steps):
             return super().fit(X, y)
 
     inner = Spy(hidden_size=2, max_epochs=1, random_state=0)
-    model = forecaster(wrap(inner), steps=steps, calibration=0).fit(TIDE)
+    model = forecaster(wrap(inner), steps=steps, calibration_fraction=0).fit(TIDE)
     assert len(model.predict()) == steps
     assert all(X.n_features == 1 and X.max_length == 24 for X in seen)
     assert all((X.series == 0).all() for X in seen)
@@ -371,8 +374,8 @@ def test_a_constant_series_has_the_unit_one():
 
 def test_bands_hold_what_they_promise():
     noise = pd.Series(RNG.normal(size=2000), pd.RangeIndex(2000))
-    model = forecaster(window_size=3, steps=2, calibration=0.3)
-    scores = backtest_scores(backtest(model, noise, start=0.7, coverage=0.8))
+    model = forecaster(window_size=3, steps=2, calibration_fraction=0.3)
+    scores = backtest_scores(backtest(model, noise, initial_train_size=0.7, coverage=0.8))
     assert scores.loc["forecaster", "coverage"] == pytest.approx(0.8, abs=0.05)
     band = model.fit(noise).predict_interval(0.8)
     assert band.columns.tolist() == ["lower", "forecast", "upper"]
@@ -408,19 +411,19 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
 # What is refused
 
 
-def holes():
+def gaps():
     return TIDE.drop(HOURS[50])
 
 
 @pytest.mark.parametrize(
     ("fit", "message"),
     [
-        (lambda: forecaster().fit(holes()), r"2024-03-03 02:00:00\+01:00 is missing"),
+        (lambda: forecaster().fit(gaps()), r"2024-03-03 02:00:00\+01:00 is missing"),
         (lambda: forecaster().fit(TIDE[:20]), "y has 20 rows, and a window of 24 .* needs 30"),
-        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs stamps"),
+        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs timestamps"),
         (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
         (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
-        (lambda: forecaster(known=["x"]).fit(TIDE), "known=.'x'. are no columns of X"),
+        (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "known=.'x'. are no columns of X"),
         (lambda: forecaster().fit(TIDE, TIDE[1:].to_frame("x")), "X must have the rows of y"),
         (
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
@@ -436,7 +439,7 @@ def holes():
         ),
         (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
         (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
-        (lambda: forecaster(calibration=0).fit(TIDE).predict_interval(), "no residuals"),
+        (lambda: forecaster(calibration_fraction=0).fit(TIDE).predict_interval(), "no residuals"),
         (
             lambda: (
                 forecaster(series="shop")

@@ -75,10 +75,10 @@ def arrays(draw, shape):
     rng = np.random.default_rng(draw(st.integers(0, 100)))
     size = draw(st.sampled_from([1.0] * 9 + [1e-30, 1e6, 1e30, 1e300]))
     x = rng.normal(size=shape) * size
-    kind = draw(st.sampled_from(["plain"] * 9 + ["constant", "holes", "infinite", "whole"]))
+    kind = draw(st.sampled_from(["plain"] * 9 + ["constant", "gaps", "infinite", "whole"]))
     if kind == "constant":
         x[...] = size
-    elif kind == "holes":
+    elif kind == "gaps":
         x[rng.random(shape) < 0.3] = np.nan
     elif kind == "infinite" and x.size:
         x.flat[0] = np.inf
@@ -191,7 +191,7 @@ def test_pipelines_from_tables(data, window_size, horizon, series, max_gap, elap
     if data.draw(st.booleans()):
         table.index = pd.date_range("2024", periods=n, freq="h")
     windower = SequenceWindower(
-        window_size, horizon=horizon, series=series, max_gap=max_gap, elapsed=elapsed
+        window_size, horizon=horizon, series=series, max_gap=max_gap, add_time_delta=elapsed
     )
     model = make_pipeline(windower, LSTMRegressor(2, max_epochs=1, missing="mask"))
     predicted = result_of(lambda: model.fit(table, np.arange(n)).predict(table))

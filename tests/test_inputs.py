@@ -26,7 +26,7 @@ from sklstm import (
     TokenSequencer,
     backtest,
     generate,
-    per_step,
+    masked_scoring,
 )
 from sklstm.inspection import history_importance
 from sklstm.plotting import HistoryImportanceDisplay, PredictionDisplay
@@ -178,7 +178,7 @@ def test_masked_steps_have_no_label(of, form):
     seen = ~HIDDEN[..., 0]
     expected = (np.asarray(predicted)[seen] == of(STEPS)[seen]).mean()
     assert model.score(X, form(y)) == pytest.approx(expected)
-    assert per_step(accuracy_score)(form(y), predicted) == pytest.approx(expected)
+    assert masked_scoring(accuracy_score)(form(y), predicted) == pytest.approx(expected)
 
 
 def test_masked_steps_have_no_number():
@@ -192,7 +192,7 @@ def test_masked_series_of_the_forecaster():
     values = np.ma.masked_equal(np.where(np.arange(60) == 20, FILL, np.arange(60)), FILL)
     series = pd.Series(values, pd.date_range("2024-01-01", periods=60), name="sold")
     with pytest.warns(UserWarning, match="hold NaN"):
-        model = SequenceForecaster(LinearRegression(), 3, calibration=0).fit(series)
+        model = SequenceForecaster(LinearRegression(), 3, calibration_fraction=0).fit(series)
     assert model.predict()["sold"].tolist() == pytest.approx([60])
 
 

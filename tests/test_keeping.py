@@ -90,7 +90,7 @@ MODELS = {
         BLOCK,
     ),
     "every step": lambda: (quick(pooling=None).fit(RAGGED, [x[:, 0] for x in RAGGED]), RAGGED),
-    "holes": lambda: (quick(missing="mask").fit(HOLES, np.arange(20.0)), HOLES),
+    "gaps": lambda: (quick(missing="mask").fit(HOLES, np.arange(20.0)), HOLES),
     "labels": lambda: (
         quick(LSTMClassifier, class_weight={"a": 2}).fit(BLOCK, list("abca") * 5),
         BLOCK,
@@ -100,7 +100,7 @@ MODELS = {
         BLOCK,
     ),
     "table": on_table,
-    "elapsed": lambda: on_table(elapsed=True),
+    "add_time_delta": lambda: on_table(add_time_delta=True),
     "forgetful": lambda: on_table(carry_over=False),
     "index levels": on_index_levels,
     "array": on_array,

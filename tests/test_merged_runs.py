@@ -21,7 +21,7 @@ N_FEATURES = 2
 
 @st.composite
 def windows(draw):
-    """Histories of an interleaved table with holes, some of them taken, some taken twice."""
+    """Histories of an interleaved table with gaps, some of them taken, some taken twice."""
     n_rows = draw(st.integers(1, 40))
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
     table = pd.DataFrame(rng.normal(size=(n_rows, N_FEATURES)), columns=["a", "b"])
@@ -137,7 +137,7 @@ def test_runs_are_cut_elsewhere_every_epoch():
 
 
 def make_table(n_rows=150):
-    """Two interleaved stations with a hole in their time."""
+    """Two interleaved stations with a gap in their time."""
     rng = np.random.default_rng(0)
     time = pd.date_range("2024-01-01", periods=n_rows, freq="D")
     time = time[:60].append(time[60:] + pd.Timedelta("30D"))
@@ -250,7 +250,7 @@ def test_one_step_is_the_loop_that_everyone_writes(dtype):
     settings = {"hidden_size": 4, "batch_size": 16, "max_epochs": 3, "lr": 0.01, "dtype": dtype}
     model = LSTMRegressor(
         **settings,
-        **{"reads": "levels", "init": None, "early_stopping": False},
+        **{"input_transform": "levels", "init": None, "early_stopping": False},
         supervised_steps=1,
         standardize=False,
         clip_grad_norm=None,

@@ -85,23 +85,23 @@ HEARD = {
             fitted(HOURS.iloc[train])
             for train, _ in StratifiedKFold(3).split(HOURS, RNG.integers(2, size=240))
         ],
-        r"X has \d+ holes.*Cross-validation that shuffles or stratifies drops rows",
+        r"X has \d+ gaps.*Cross-validation that shuffles or stratifies drops rows",
     ),
     "shuffled folds": (
         lambda: fitted(HOURS.iloc[next(KFold(4, shuffle=True, random_state=0).split(HOURS))[0]]),
-        r"X has \d+ holes",
+        r"X has \d+ gaps",
     ),
     "rows of NaN dropped": (
         lambda: fitted(HOURS[RNG.random(240) > 0.3]),
-        r"X has \d+ holes, .* max_gap=\.\.\. joins rows up to a longer step",
+        r"X has \d+ gaps, .* max_gap=\.\.\. joins rows up to a longer step",
     ),
     "resampling": (
         lambda: fitted(resample(HOURS, replace=False, n_samples=120, random_state=0).sort_index()),
-        r"X has \d+ holes",
+        r"X has \d+ gaps",
     ),
     "a random test part": (
         lambda: fitted(train_test_split(HOURS, random_state=0)[0].sort_index()),
-        r"X has \d+ holes",
+        r"X has \d+ gaps",
     ),
     "uneven steps": (
         lambda: fitted(frame(pd.to_datetime(np.cumsum(RNG.exponential(3600, 100)), unit="s"))),
@@ -117,7 +117,7 @@ def test_it_is_heard(use, words):
 
 
 def test_a_table_is_said_once():
-    with pytest.warns(UserWarning, match="holes") as heard:
+    with pytest.warns(UserWarning, match="gaps") as heard:
         fitted(HOURS[RNG.random(240) > 0.3])
     assert len(heard) == 1
 
@@ -212,7 +212,7 @@ SILENT = {
     ),
     "30 Hz": (frame(pd.date_range("2024", periods=300, freq=pd.Timedelta(seconds=1 / 30))), {}, 6),
     "one hour missing": (HOURS.drop(HOURS.index[50]), {}, 6),
-    "irregular, elapsed told": (sensor(), {"elapsed": True, "max_gap": "any"}, 6),
+    "irregular, elapsed told": (sensor(), {"add_time_delta": True, "max_gap": "any"}, 6),
     "integers": (frame(pd.RangeIndex(100)), {}, 6),
     "integers from 7": (frame(pd.RangeIndex(7, 107)), {}, 6),
     "an array": (RNG.normal(size=(100, 2)), {}, 4),
@@ -283,7 +283,7 @@ def test_default_folds_of_a_classifier_are_heard_and_the_cure_scores_as_kfold():
         SequenceWindower(3),
         LSTMClassifier(8, max_epochs=25, lr=0.02, random_state=0),
     )
-    with pytest.warns(UserWarning, match=r"X has \d+ holes.*Cross-validation that shuffles"):
+    with pytest.warns(UserWarning, match=r"X has \d+ gaps.*Cross-validation that shuffles"):
         cross_val_score(model, table, labels)
     kept = cross_val_score(model, table, labels, cv=KFold(5)).mean()
     once = SequenceWindower(3).fit_transform(table)  # window once, then cross-validate
@@ -319,7 +319,7 @@ def test_a_windower_behind_a_scaler_moves_on():
 
 
 def test_what_was_learned_stays():
-    model = fitted(elapsed=True)
+    model = fitted(add_time_delta=True)
     before = model.median_step_, model.longest_step_
     model.partial_fit(HOURS[200:205])
     assert (model.median_step_, model.longest_step_) == before

@@ -188,7 +188,7 @@ def gappy(sequences, share, rng):
         (LSTMRegressor, {"pooling": None}),
         (LSTMRegressor, {"pooling": None, "bidirectional": True, "loss": "quantile"}),
         (LSTMRegressor, {"loss": "gaussian", "standardize": False}),
-        (LSTMClassifier, {"reads": ["levels", "differences"]}),
+        (LSTMClassifier, {"input_transform": ["levels", "differences"]}),
         (LSTMClassifier, {"pooling": None}),
     ],
     ids=str,
@@ -196,7 +196,7 @@ def gappy(sequences, share, rng):
 def test_sequences_of_other_lengths_than_in_training(
     estimator, params, share, most_columns, serve, monkeypatch
 ):
-    monkeypatch.setattr("sklstm._nn.starts.MOST_COLUMNS", most_columns)
+    monkeypatch.setattr("sklstm._nn.inits.MOST_COLUMNS", most_columns)
     rng = np.random.default_rng(1)
     train = [rng.normal(size=(length, 3)).cumsum(axis=0) for length in [6] * 40 + [1, 3, 0, 5]]
     y = [x[:, 0] + rng.normal(size=len(x)) for x in train]
@@ -231,7 +231,7 @@ def test_windows_of_merged_runs_short_ones_too(share, serve):
 @pytest.mark.parametrize("per_step", [False, True])
 @pytest.mark.parametrize("most_columns", [1024, 4])
 def test_the_last_value_seen_counts_however_long_ago(per_step, most_columns, serve, monkeypatch):
-    monkeypatch.setattr("sklstm._nn.starts.MOST_COLUMNS", most_columns)
+    monkeypatch.setattr("sklstm._nn.inits.MOST_COLUMNS", most_columns)
     rng = np.random.default_rng(0)
     train = rng.normal(size=(200, 5, 2))
     train[rng.random(train.shape) < 0.3] = np.nan

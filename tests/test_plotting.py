@@ -162,7 +162,7 @@ def test_training_marks_the_best_epoch(fitted):
     best = f"best epoch: {network.best_epoch_}"
     assert legend(display) == ["training", "validation", best, *rules]
     drawn = [line.get_ydata()[0] for line in display.rule_lines_]
-    assert drawn == network.comparison_["valid_loss"][:2].tolist()
+    assert drawn == network.validation_losses_["valid_loss"][:2].tolist()
     assert display.ax_.get_xlabel() == "epoch"
     assert display.ax_.get_yscale() == "log"
     assert all(tick == round(tick) for tick in display.ax_.get_xticks())

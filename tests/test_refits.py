@@ -182,7 +182,16 @@ def test_a_rule_does_not_follow_the_parameters(strategy):
 
 
 ATTRIBUTES = [
-    *("net_", "device_", "n_iter_", "best_epoch_", "chosen_", "init_", "trust_", "comparison_"),
+    *(
+        "net_",
+        "device_",
+        "n_iter_",
+        "best_epoch_",
+        "resolved_params_",
+        "init_",
+        "blending_weight_",
+        "validation_losses_",
+    ),
     *("supervised_steps_", "feature_mean_", "feature_scale_", "feature_median_", "n_tokens_"),
     *("n_outputs_", "history_", "loss_curve_"),
 ]

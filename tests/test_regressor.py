@@ -276,7 +276,7 @@ def test_optimizer_by_class_with_parameters():
 
 def test_the_module_refuses_the_features_of_the_user():
     """It reads them scaled, and with their differences."""
-    module = quick(reads=["levels", "differences"]).fit(X3, Y).net_.module_
+    module = quick(input_transform=["levels", "differences"]).fit(X3, Y).net_.module_
     assert module.recurrent.input_size == 2 * X3.shape[2]
     steps = torch.tensor(X3[:5].swapaxes(0, 1), dtype=torch.float32)
     with pytest.raises(ValueError, match="as many inputs as in training"):
@@ -399,7 +399,7 @@ def test_too_few_rows_to_validate():
 
 def test_diverging_training_says_what_to_lower():
     model = quick(optimizer="sgd", lr=1e30, clip_grad_norm=None, standardize=False)
-    model.set_params(pooling="last", bidirectional=False, reads="levels", batch_size=64)
+    model.set_params(pooling="last", bidirectional=False, input_transform="levels", batch_size=64)
     with pytest.warns(ConvergenceWarning, match=r"diverged .* Lower lr \(it is 1e\+30\)"):
         model.fit(1e3 * X3, Y)
     assert np.isfinite(model.predict(X3)).all()
@@ -420,7 +420,7 @@ def test_out_of_memory_says_what_to_lower(method, monkeypatch):
         getattr(model, method)(*(X3, Y)[: 2 if method == "fit" else 1])
 
 
-# Memory
+# Buffer
 
 
 def test_an_epoch_never_holds_the_copied_windows():

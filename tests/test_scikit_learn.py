@@ -293,7 +293,7 @@ def test_calibration_fits_and_calibrates(kind):
 
 
 @table_or_sequences
-@pytest.mark.filterwarnings("ignore:X has .* holes")  # its folds are stratified
+@pytest.mark.filterwarnings("ignore:X has .* gaps")  # its folds are stratified
 def test_calibration_of_a_frozen_estimator(kind):
     model, X = given(kind, classifier())
     model.fit(X[:40], LABELS[:40])

@@ -1,4 +1,4 @@
-"""Sequences of every shape: ragged, labelled at every step, with holes, of tokens."""
+"""Sequences of every shape: ragged, labelled at every step, with gaps, of tokens."""
 
 import pickle
 import warnings
@@ -19,13 +19,13 @@ from sklstm import (
     Sequences,
     SequenceWindower,
     TokenSequencer,
-    per_step,
+    masked_scoring,
 )
 from sklstm._data.statistics import medians
 from sklstm._nn.batches import BatchLoader, SequenceDataset, cut_by_length
+from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
-from sklstm._nn.reading import fill_missing
 from sklstm._nn.scaling import InputScaling
 
 RNG = np.random.default_rng(0)
@@ -52,12 +52,12 @@ def assert_same_weights(model, other, **tolerance):
         np.testing.assert_allclose(given_weight, expected, **{"rtol": 0, "atol": 0} | tolerance)
 
 
-def with_holes(y, hole, share=0.4):
+def with_holes(y, gap, share=0.4):
     """Some steps, never the first, without a label."""
     rng = np.random.default_rng(1)
     parts = [part.copy() for part in y]
     for part in parts:
-        part[1:][rng.random(len(part) - 1) < share] = hole
+        part[1:][rng.random(len(part) - 1) < share] = gap
     return parts
 
 
@@ -134,19 +134,19 @@ def test_a_prediction_sees_what_stands_before_it_and_no_more():
         np.testing.assert_allclose(whole[: len(part)], part, atol=1e-5)
 
 
-@pytest.mark.parametrize(("y", "hole"), [(SUMS, np.nan), (SIGNS, -1)])
-def test_steps_without_a_label_are_as_steps_of_weight_zero(y, hole):
-    make = regressor if hole is np.nan else classifier
-    holes = with_holes(y, hole)
-    labelled = [~np.isnan(part) if hole is np.nan else part != hole for part in holes]
+@pytest.mark.parametrize(("y", "gap"), [(SUMS, np.nan), (SIGNS, -1)])
+def test_steps_without_a_label_are_as_steps_of_weight_zero(y, gap):
+    make = regressor if gap is np.nan else classifier
+    gaps = with_holes(y, gap)
+    labelled = [~np.isnan(part) if gap is np.nan else part != gap for part in gaps]
     weight = [part.astype(float) for part in labelled]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that steps labelled -1 are left out
-        model = make(pooling=None).fit(RAGGED, holes)
+        model = make(pooling=None).fit(RAGGED, gaps)
     assert_same_weights(model, make(pooling=None).fit(RAGGED, y, sample_weight=weight))
-    metric = r2_score if hole is np.nan else accuracy_score
+    metric = r2_score if gap is np.nan else accuracy_score
     flat = [np.concatenate(part)[np.concatenate(labelled)] for part in (y, model.predict(RAGGED))]
-    assert model.score(RAGGED, holes) == pytest.approx(metric(*flat))
+    assert model.score(RAGGED, gaps) == pytest.approx(metric(*flat))
     assert model.score(RAGGED, y, sample_weight=weight) == pytest.approx(metric(*flat))
 
 
@@ -183,7 +183,7 @@ def test_metrics_and_searches():
     padded = np.full((len(SIGNS), 9), -1)
     for row, labels in zip(padded, SIGNS, strict=True):
         row[: len(labels)] = labels
-    scoring = make_scorer(per_step(f1_score), average="macro")
+    scoring = make_scorer(masked_scoring(f1_score), average="macro")
     search = GridSearchCV(
         classifier(pooling=None), {"hidden_size": [4, 8]}, cv=3, scoring=scoring
     ).fit(RAGGED, padded)
@@ -453,7 +453,7 @@ def test_a_median_of_what_has_no_weight_is_of_that_feature_alone():
         assert found.tolist() == [[5.0, 1.0][column] for column in columns]
 
 
-def holes(X, share=0.3):
+def gaps(X, share=0.3):
     return np.where(np.random.default_rng(2).random(X.shape) < share, np.nan, X)
 
 
@@ -461,15 +461,15 @@ def test_missing_values_are_learned_around(device):
     X = RNG.normal(size=(600, 8, 2)).cumsum(axis=1)
     y = X[:, -1, 0]
     model = regressor(missing="mask", max_epochs=20, lr=0.02, hidden_size=16, device=device)
-    model.fit(holes(X)[:400], y[:400])
-    assert model.score(holes(X)[400:], y[400:]) > 0.85
-    part = model.predict(holes(X)[450:460])
-    np.testing.assert_allclose(part, model.predict(holes(X))[450:460], atol=1e-4)
+    model.fit(gaps(X)[:400], y[:400])
+    assert model.score(gaps(X)[400:], y[400:]) > 0.85
+    part = model.predict(gaps(X)[450:460])
+    np.testing.assert_allclose(part, model.predict(gaps(X))[450:460], atol=1e-4)
     assert np.isfinite(model.predict(np.full((1, 8, 2), np.nan))).all()
 
 
 def test_weights_are_repeats_with_missing_values():
-    X = holes(RNG.normal(size=(40, 5, 2)))
+    X = gaps(RNG.normal(size=(40, 5, 2)))
     y, weight = RNG.normal(size=40), RNG.integers(0, 3, size=40)
     params = {"missing": "mask", "dtype": "float64", "batch_size": 1000}
     params |= {"init": None, "early_stopping": False}  # both set whole sequences apart

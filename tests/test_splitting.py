@@ -1,4 +1,4 @@
-"""Splits by time against a plain loop over stamps."""
+"""Splits by time against a plain loop over timestamps."""
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ def test_split_is_the_loop(table, params):
     split = TimestampSplit(**params, time="day", series="station")
     expected = looped(table, **params)
     if expected is None:
-        with pytest.raises(ValueError, match="distinct stamps|no training rows"):
+        with pytest.raises(ValueError, match="distinct timestamps|no training rows"):
             list(split.split(table))
         return
     found = [(train.tolist(), test.tolist()) for train, test in split.split(table)]
@@ -195,7 +195,7 @@ def test_it_is_a_splitter_of_scikit_learn():
         ({"test_size": "0D"}, "test_size='0D' is no duration of use"),
         ({"time": "day"}, "time='day' is neither a column nor an index level"),
         ({"time": None}, r"dates in the columns \['date'\].*time='date'"),
-        ({"n_splits": 40}, "which has 40 distinct stamps: every split"),
+        ({"n_splits": 40}, "which has 40 distinct timestamps: every split"),
         ({"test_size": "60D"}, "another test_size"),
         ({"n_splits": 1, "test_size": 1, "gap": 39}, "Split 0 has no training rows: gap=39"),
         ({"purge": 1}, "name them with series="),
@@ -227,5 +227,5 @@ def test_index_that_is_no_time(index):
 def test_empty_table():
     table = pd.DataFrame({"date": pd.to_datetime([])})
     for test_size in (None, "1D"):
-        with pytest.raises(ValueError, match="0 distinct stamps"):
+        with pytest.raises(ValueError, match="0 distinct timestamps"):
             TimestampSplit(2, time="date", test_size=test_size).split(table)

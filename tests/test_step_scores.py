@@ -25,7 +25,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklstm import LSTMClassifier, LSTMRegressor, per_step
+from sklstm import LSTMClassifier, LSTMRegressor, masked_scoring
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 6, 2))
@@ -45,13 +45,13 @@ OF_PROBABILITIES = [
 same = np.testing.assert_array_equal
 
 
-def cut(y, hole=None):
+def cut(y, gap=None):
     """Labels of the steps that there are, perhaps the first of each second one missing."""
     parts = [part[:length].copy() for part, length in zip(y, LENGTHS, strict=True)]
-    if hole is not None:
-        parts = [part.astype(np.result_type(part, type(hole))) for part in parts]
+    if gap is not None:
+        parts = [part.astype(np.result_type(part, type(gap))) for part in parts]
         for part in parts[1::2]:
-            part[0] = hole
+            part[0] = gap
     return parts
 
 
@@ -97,7 +97,7 @@ def test_no_scorer_takes_steps_for_classes(name, kind, fitted):
 
 @pytest.mark.parametrize("metric", [roc_auc_score, log_loss, average_precision_score])
 def test_a_metric_of_probabilities_in_make_scorer_gives_the_cure(metric, fitted):
-    scorer = make_scorer(per_step(metric), response_method="predict_proba")
+    scorer = make_scorer(masked_scoring(metric), response_method="predict_proba")
     with pytest.raises(IndexError, match=r"scoring=sklstm\.per_step"):
         scorer(fitted["two"], X, Y["two"])
 
@@ -120,12 +120,12 @@ def flat(probabilities):
         ("neg_brier_score", lambda *args, **kwargs: -brier_score_loss(*args, **kwargs)),
     ],
 )
-@pytest.mark.parametrize("hole", [None, -1, np.nan])
+@pytest.mark.parametrize("gap", [None, -1, np.nan])
 @pytest.mark.parametrize("weighted", [None, "sequences", "steps"])
-def test_probabilities_of_two_classes(name, metric, hole, weighted, fitted):
-    y = cut(Y["two"], hole)
+def test_probabilities_of_two_classes(name, metric, gap, weighted, fitted):
+    y = cut(Y["two"], gap)
     truth = np.concatenate(y)
-    labelled = ~np.isnan(truth) if hole is None or np.isnan(hole) else truth != hole
+    labelled = ~np.isnan(truth) if gap is None or np.isnan(gap) else truth != gap
     weight, flat_weight = None, None
     if weighted == "sequences":
         weight = RNG.uniform(0.5, 2, size=40)
@@ -134,7 +134,7 @@ def test_probabilities_of_two_classes(name, metric, hole, weighted, fitted):
         weight = [RNG.uniform(0.5, 2, size=length) for length in LENGTHS]
         flat_weight = np.concatenate(weight)[labelled]
     model = fitted["two"]
-    score = per_step(name)(model, RAGGED, y, sample_weight=weight)
+    score = masked_scoring(name)(model, RAGGED, y, sample_weight=weight)
     right = flat(model.predict_proba(RAGGED))[labelled]
     assert score == pytest.approx(metric(truth[labelled], right, sample_weight=flat_weight))
 
@@ -142,13 +142,13 @@ def test_probabilities_of_two_classes(name, metric, hole, weighted, fitted):
 def test_the_positive_class_is_that_of_scikit_learn(fitted):
     model, y = fitted["texts"], Y["texts"]
     proba = np.asarray(model.predict_proba(X)).reshape(-1, 2)
-    assert per_step("roc_auc")(model, X, y) == roc_auc_score(y.ravel() == "yes", proba[:, 1])
+    assert masked_scoring("roc_auc")(model, X, y) == roc_auc_score(y.ravel() == "yes", proba[:, 1])
     for label, column in (("no", 0), ("yes", 1)):
         scorer = make_scorer(
             average_precision_score, response_method="predict_proba", pos_label=label
         )
         right = average_precision_score(y.ravel() == label, proba[:, column])
-        assert per_step(scorer)(model, X, y) == pytest.approx(right)
+        assert masked_scoring(scorer)(model, X, y) == pytest.approx(right)
 
 
 @pytest.mark.parametrize("name", ["roc_auc_ovr", "roc_auc_ovo_weighted", "neg_log_loss"])
@@ -157,7 +157,7 @@ def test_three_classes(name, fitted):
     proba = np.concatenate(model.predict_proba(RAGGED))
     scorer = get_scorer(name)
     right = scorer._sign * scorer._score_func(np.concatenate(cut(y)), proba, **scorer._kwargs)
-    assert per_step(name)(model, RAGGED, cut(y)) == pytest.approx(right)
+    assert masked_scoring(name)(model, RAGGED, cut(y)) == pytest.approx(right)
 
 
 @pytest.mark.parametrize("kind", ["table", "table of three"])
@@ -166,16 +166,16 @@ def test_several_labels_at_a_step(name, kind, fitted):
     model, y = fitted[kind], Y[kind].astype(int)
     proba = np.concatenate(model.predict_proba(RAGGED))
     right = get_scorer(name)._score_func(np.concatenate(cut(y)), proba)
-    assert per_step(name)(model, RAGGED, cut(y)) == pytest.approx(right)
+    assert masked_scoring(name)(model, RAGGED, cut(y)) == pytest.approx(right)
     right = f1_score(np.concatenate(Y[kind]), np.concatenate(model.predict(X)), average="macro")
-    assert per_step("f1_macro")(model, X, Y[kind]) == pytest.approx(right)
+    assert masked_scoring("f1_macro")(model, X, Y[kind]) == pytest.approx(right)
 
 
 @pytest.mark.parametrize("name", [n for n in OF_PROBABILITIES if "_ov" not in n])
 def test_every_name(name, fitted):
     for kind in ("two", "three"):
         if (name, kind) not in [("roc_auc", "three"), ("top_k_accuracy", "two")]:  # mean nothing
-            assert np.isfinite(per_step(name)(fitted[kind], X, Y[kind]))
+            assert np.isfinite(masked_scoring(name)(fitted[kind], X, Y[kind]))
 
 
 def test_searches_and_cross_validation():
@@ -186,7 +186,11 @@ def test_searches_and_cross_validation():
         X,
         y,
         cv=KFold(2),
-        scoring={"auc": per_step("roc_auc"), "f1": per_step("f1"), "own": per_step("accuracy")},
+        scoring={
+            "auc": masked_scoring("roc_auc"),
+            "f1": masked_scoring("f1"),
+            "own": masked_scoring("accuracy"),
+        },
         error_score="raise",
         return_estimator=True,
     )
@@ -195,11 +199,11 @@ def test_searches_and_cross_validation():
         right = roc_auc_score(y[test].ravel(), proba[..., 1].ravel())
         assert scores["test_auc"][i] == pytest.approx(right)
         assert scores["test_own"][i] == scores["estimator"][i].score(X[test], y[test])
-    search = GridSearchCV(model, {"lr": [0.01, 0.02]}, cv=2, scoring=per_step("neg_log_loss"))
+    search = GridSearchCV(model, {"lr": [0.01, 0.02]}, cv=2, scoring=masked_scoring("neg_log_loss"))
     assert -np.log(2) < search.fit(X, y).best_score_ < 0
     weight = np.arange(40) < 20.0
     with config_context(enable_metadata_routing=True):
-        scorer = per_step("roc_auc").set_score_request(sample_weight=True)
+        scorer = masked_scoring("roc_auc").set_score_request(sample_weight=True)
         routed = cross_val_score(
             tagger().set_fit_request(sample_weight=False),
             X,
@@ -209,13 +213,13 @@ def test_searches_and_cross_validation():
             params={"sample_weight": weight.astype(float)},
         )
     plain = cross_val_score(
-        tagger(), X, y, cv=KFold(2, shuffle=True, random_state=0), scoring=per_step("roc_auc")
+        tagger(), X, y, cv=KFold(2, shuffle=True, random_state=0), scoring=masked_scoring("roc_auc")
     )
     assert (routed != plain).all()
 
 
 def test_a_search_gives_scores_of_its_best_model(fitted):
-    search = GridSearchCV(tagger(), {"lr": [0.02]}, cv=2, scoring=per_step("roc_auc"))
+    search = GridSearchCV(tagger(), {"lr": [0.02]}, cv=2, scoring=masked_scoring("roc_auc"))
     search.fit(X, Y["two"])
     proba = search.predict_proba(X)
     assert search.score(X, Y["two"]) == roc_auc_score(Y["two"].ravel(), proba[..., 1].ravel())
@@ -225,7 +229,9 @@ def test_numbers_at_every_step():
     model = LSTMRegressor(4, pooling=None, max_epochs=2, random_state=0).fit(RAGGED, cut(X))
     y = [np.round(part) for part in cut(X)]  # -1 is a number here
     right = r2_score(np.concatenate(y), np.concatenate(model.predict(RAGGED)))
-    assert per_step("r2")(model, RAGGED, [part.astype(int) for part in y]) == pytest.approx(right)
+    assert masked_scoring("r2")(model, RAGGED, [part.astype(int) for part in y]) == pytest.approx(
+        right
+    )
 
 
 @pytest.mark.parametrize("kind", ["two", "table"])
@@ -237,13 +243,13 @@ def test_one_label_a_row(kind):
     rest = np.arange(40) != 3
     for name in ("roc_auc", "f1_macro"):
         right = get_scorer(name)(model, X[rest], y[rest])
-        assert per_step(name)(model, X, y) == pytest.approx(right)
+        assert masked_scoring(name)(model, X, y) == pytest.approx(right)
 
 
 def test_a_name_that_does_not_exist():
     with pytest.raises(ValueError, match="'roc' is not a valid scoring value"):
-        per_step("roc")
-    assert "roc_auc" in repr(per_step("roc_auc"))
+        masked_scoring("roc")
+    assert "roc_auc" in repr(masked_scoring("roc_auc"))
 
 
 # What predict_proba gives

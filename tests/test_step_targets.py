@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
 
-from sklstm import LSTMClassifier, LSTMRegressor, Sequences, per_step
+from sklstm import LSTMClassifier, LSTMRegressor, Sequences, masked_scoring
 from sklstm._data.samples import split_validation
 from sklstm._data.steps import histories_of_steps
 
@@ -86,7 +86,7 @@ def test_the_validation_loss_is_that_of_init_and_network(loss, n_targets, init, 
     each = weight[1] or [np.ones(len(x)) for x in VALID]
     whole, blended = validated(model, VALID, y_val, each, by_hand)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
-    assert model.comparison_["valid_loss"].iloc[-1] == pytest.approx(blended, rel=1e-5)
+    assert model.validation_losses_["valid_loss"].iloc[-1] == pytest.approx(blended, rel=1e-5)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.6])
@@ -109,7 +109,7 @@ def test_the_validation_loss_of_labels_is_that_of_the_network(n_classes, missing
     each = weight[1] or [np.ones(len(x)) for x in VALID]
     whole, _ = validated(model, VALID, y_val, each, by_hand)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
-    assert model.comparison_["valid_loss"].iloc[-1] == pytest.approx(whole, rel=1e-5)
+    assert model.validation_losses_["valid_loss"].iloc[-1] == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.parametrize(("ragged", "weighted"), list(product([False, True], repeat=2)))
@@ -201,7 +201,7 @@ def test_the_linear_init_of_a_target_is_that_of_its_rows():
 def test_a_step_with_one_target_of_two_is_scored_by_that_one():
     y_true = [np.array([[1.0, np.nan], [2.0, 5.0]]), np.array([[np.nan, np.nan]])]
     y_pred = [np.array([[1.5, 9.0], [2.0, 6.0]]), np.array([[0.0, 0.0]])]
-    assert per_step(mean_absolute_error)(y_true, y_pred) == pytest.approx((0.25 + 1) / 2)
+    assert masked_scoring(mean_absolute_error)(y_true, y_pred) == pytest.approx((0.25 + 1) / 2)
 
 
 def test_a_target_that_is_nowhere_is_refused():
@@ -264,13 +264,13 @@ def test_a_warm_start_is_validated_beside_an_init_that_has_not_seen_its_rows(per
         warm_start=True,
         random_state=0,
     )
-    first = model.fit(X, y).comparison_.set_index("rule")["valid_loss"]
-    weight = model.trust_
-    again = model.fit(X, y).comparison_.set_index("rule")["valid_loss"]
+    first = model.fit(X, y).validation_losses_.set_index("rule")["valid_loss"]
+    weight = model.blending_weight_
+    again = model.fit(X, y).validation_losses_.set_index("rule")["valid_loss"]
     assert again["start"] == pytest.approx(first["start"], rel=1e-9)
     model.set_params(early_stopping=False).fit(X, y)
-    assert model.trust_ is not None
-    assert model.partial_fit(X, y).trust_.shape == np.shape(weight)
+    assert model.blending_weight_ is not None
+    assert model.partial_fit(X, y).blending_weight_.shape == np.shape(weight)
 
 
 def test_without_a_validation_part_the_weight_and_the_init_stay():
@@ -278,7 +278,7 @@ def test_without_a_validation_part_the_weight_and_the_init_stay():
     y = X[:, -1, 0] + RNG.normal(size=60)
     model = LSTMRegressor(4, max_epochs=3, early_stopping=True, warm_start=True, random_state=0)
     model.fit(X, y)
-    weight, init = model.trust_, model.init_
+    weight, init = model.blending_weight_, model.init_
     model.set_params(early_stopping=False).fit(X[:20], y[:20])
-    np.testing.assert_array_equal(model.trust_, weight)
+    np.testing.assert_array_equal(model.blending_weight_, weight)
     np.testing.assert_array_equal(model.init_.coef, init.coef)

@@ -179,7 +179,7 @@ def test_backward_fill_is_found_though_nothing_is_missing(fill):
 
 def test_backward_fill_is_found_where_values_are_missing():
     fill = FunctionTransformer(lambda table: table.bfill())
-    lstm = network(init=None, reads="levels")
+    lstm = network(init=None, input_transform="levels")
     model = make_pipeline(fill, SequenceWindower(5), lstm)
     X = days()
     X.iloc[:-1, 0] = np.nan  # all are filled from the last row

@@ -67,7 +67,7 @@ def recorded(call):
 def forecaster():
     sales = pd.Series(np.arange(40.0), pd.date_range("2024-01-01", periods=40), name="sold")
     sales.iloc[20] = np.nan
-    return sales, SequenceForecaster(regressor(), window_size=3, calibration=0)
+    return sales, SequenceForecaster(regressor(), window_size=3, calibration_fraction=0)
 
 
 class Poison(Callback):
@@ -97,8 +97,8 @@ DIRECT = {
         lambda: regressor().fit(SequenceWindower(3).fit_transform(TABLE), TABLE["rain"]),
         DataWarning,
     ),
-    "holes in fit": (lambda: SequenceWindower(9).fit(HOLES), GapWarning),
-    "holes in fit_transform": (lambda: SequenceWindower(9).fit_transform(HOLES), GapWarning),
+    "gaps in fit": (lambda: SequenceWindower(9).fit(HOLES), GapWarning),
+    "gaps in fit_transform": (lambda: SequenceWindower(9).fit_transform(HOLES), GapWarning),
     "cold start": (
         lambda: SequenceWindower(9).fit(TABLE[:30]).transform(TABLE[40:]),
         MissingHistoryWarning,

@@ -37,7 +37,7 @@ examples = settings(
 class Row(NamedTuple):
     series: object
     time: object
-    number: int  # which stamp of the regular grid
+    number: int  # which timestamp of the regular grid
     features: list
 
 
@@ -153,9 +153,9 @@ OTHER_CLOCK = {"dates": "Berlin", "Berlin": "dates", "integers": "none", "hours"
 
 
 def make_table(cells, clock, series):
-    """A table of cells (number of the series, number of the stamp, features), and its rows."""
+    """A table of cells (number of the series, number of the timestamp, features), and its rows."""
     numbers = [number for number, _, _ in cells]
-    times = clock.make([stamp for _, stamp, _ in cells])
+    times = clock.make([timestamp for _, timestamp, _ in cells])
     station = pd.Index(["abcdef"[number] for number in numbers])
     table = pd.DataFrame([features for *_, features in cells], columns=["temp", "rain"])
     levels = {"time": times} if clock.place == "index" else {}
@@ -179,8 +179,8 @@ def make_table(cells, clock, series):
         table.index = pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))
     times = [time.start_time if isinstance(time, pd.Period) else time for time in times]
     rows = [
-        Row(number, time, stamp, features)
-        for (number, stamp, features), time in zip(cells, times, strict=True)
+        Row(number, time, timestamp, features)
+        for (number, timestamp, features), time in zip(cells, times, strict=True)
     ]
     return (table.to_numpy() if clock.place == "array" else table), rows
 
@@ -197,14 +197,20 @@ def cases(draw):
     to_fit, to_transform = [], []
     for number in range(n_series):
         steps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 6]), min_size=5, max_size=14))
-        for place in range(len(steps)):  # most steps from the start are 1: the table has a rhythm
+        for place in range(
+            len(steps)
+        ):  # most steps from the start are 1: the table has a frequency
             if 2 * steps[: place + 1].count(1) <= place + 2:
                 steps[place] = 1
-        stamps = np.cumsum([draw(st.integers(0, 3)), *steps]).tolist()
-        cut = draw(st.integers(0 if number else 5, len(stamps)))  # 0: fit has not seen the series
+        timestamps = np.cumsum([draw(st.integers(0, 3)), *steps]).tolist()
+        cut = draw(
+            st.integers(0 if number else 5, len(timestamps))
+        )  # 0: fit has not seen the series
         overlap = draw(st.sampled_from([0, 0, 0, 1, 2, cut, -1]))
-        to_fit.append([(number, stamp) for stamp in stamps[:cut]])
-        to_transform.append([(number, stamp) for stamp in stamps[max(cut - overlap, 0) :]])
+        to_fit.append([(number, timestamp) for timestamp in timestamps[:cut]])
+        to_transform.append(
+            [(number, timestamp) for timestamp in timestamps[max(cut - overlap, 0) :]]
+        )
     tables = []
     for lines in (to_fit, to_transform):
         if not any(lines):
@@ -220,7 +226,7 @@ def cases(draw):
         "window_size": draw(st.integers(1, 5)),
         "horizon": draw(st.integers(0, 3)),
         "max_gap": None,
-        "elapsed": clock.kind is not None and draw(st.booleans()),
+        "add_time_delta": clock.kind is not None and draw(st.booleans()),
         "carry_over": draw(st.sampled_from([True, True, False])),
     }
     if clock.kind is not None and draw(st.booleans()):
@@ -251,13 +257,13 @@ def assert_histories(sequences, expected):
 
 
 def of_series(windower):
-    """Whether the index numbers rows of a series, not those of the table; both are a rhythm."""
-    return windower._rhythm is None or not windower._rhythm.of_table
+    """Whether the index numbers rows of a series, not those of the table; both are a frequency."""
+    return windower._frequency is None or not windower._frequency.of_table
 
 
 @examples
 @given(cases())
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_histories_are_those_of_a_plain_loop(case):
     windower, oracle, (table, rows, kind), (new_table, new_rows, new_kind) = case
     expected = oracle.fit(rows, kind)
@@ -276,7 +282,7 @@ def test_histories_are_those_of_a_plain_loop(case):
 
 @examples
 @given(cases(), st.integers(1, 3))
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_rows_as_they_come_have_the_histories_of_the_whole_table(case, size):
     windower, oracle, (table, rows, kind), _ = case
     assume(kind is not None and windower.carry_over and len(rows) > 6)
@@ -322,7 +328,7 @@ def clone_fitted(windower):
 
 @examples
 @given(cases())
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_codes_and_order_tell_the_series(case):
     windower, _, (table, rows, kind), (new_table, new_rows, new_kind) = case
     windower.fit(table)
@@ -435,7 +441,7 @@ def test_floating_point_clock_is_not_cut_by_rounding():
     [some_missing(pd.date_range("2024-01-01", periods=300, freq="h")), some_missing(days(300))],
     ids=["hours", "days"],
 )
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_test_folds_go_on_unless_the_row_before_is_missing(index):
     lengths = fold_starts(frame(index))
     assert lengths == fold_starts(frame(index), max_gap=pd.Series(index).diff().min())
@@ -491,7 +497,7 @@ def test_switched_off_carry_over_starts_cold():
 
 
 @pytest.mark.parametrize(("max_gap", "length"), [("3D", 5), (timedelta(days=2), 5), ("47h", 1)])
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_max_gap_decides_instead_of_the_longest_step(max_gap, length):
     windower = SequenceWindower(window_size=5, max_gap=max_gap).fit(frame(days(10)))
     later = frame(days(3, "2024-01-12"))
@@ -519,13 +525,16 @@ TABLES = {
     "integers": (frame(pd.RangeIndex(60)), {}),
     "missing days": (frame(some_missing(days(60))), {"max_gap": "1D"}),
     "stations": (stations(), {"series": "station"}),
-    "elapsed": (stations(), {"series": "station", "elapsed": True, "max_gap": "2D"}),
-    "columns": (stations().reset_index(), {"series": "station", "time": "date", "elapsed": True}),
+    "add_time_delta": (stations(), {"series": "station", "add_time_delta": True, "max_gap": "2D"}),
+    "columns": (
+        stations().reset_index(),
+        {"series": "station", "time": "date", "add_time_delta": True},
+    ),
 }
 
 
 def tables(test):
-    silent = pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+    silent = pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
     return pytest.mark.parametrize(("table", "params"), TABLES.values(), ids=TABLES)(silent(test))
 
 
@@ -575,7 +584,7 @@ def test_table_may_change_after_fit():
 
 
 @pytest.mark.parametrize("dtype", ["str", "object", "category"])
-@pytest.mark.filterwarnings("ignore:X has .* holes", "ignore:Rows of X have no history")
+@pytest.mark.filterwarnings("ignore:X has .* gaps", "ignore:Rows of X have no history")
 def test_series_is_known_again_whatever_its_dtype(dtype):
     table = stations().reset_index("station")
     train, test = table[:60], table[60:].copy()
@@ -626,7 +635,7 @@ def test_last_level_of_the_index_that_names_no_series_is_the_time():
 
 def test_elapsed_counts_in_median_steps():
     index = days(1).append([days(3, "2024-01-03"), days(2, "2024-01-11")])
-    windower = SequenceWindower(window_size=1, elapsed=True).fit(frame(index))
+    windower = SequenceWindower(window_size=1, add_time_delta=True).fit(frame(index))
     elapsed = np.asarray(windower.transform(frame(index)))[:, -1, -1]
     assert elapsed.tolist() == [1, 2, 1, 1, 6, 1]
     assert windower.get_feature_names_out().tolist() == ["temp", "rain", "elapsed"]
@@ -638,7 +647,7 @@ def test_elapsed_counts_in_median_steps():
 def test_elapsed_of_the_first_new_row_counts_from_the_last_remembered_one(window_size):
     index = some_missing(days(60))
     table = frame(index)
-    windower = SequenceWindower(window_size, elapsed=True, max_gap="any")
+    windower = SequenceWindower(window_size, add_time_delta=True, max_gap="any")
     for middle in range(30, 50):
         windower.fit(table[:middle])
         new, whole = windower.transform(table[middle:]), windower.transform(table)[middle:]
@@ -647,13 +656,13 @@ def test_elapsed_of_the_first_new_row_counts_from_the_last_remembered_one(window
 
 def test_elapsed_keeps_single_precision():
     table = frame(days(10)).astype(np.float32)
-    windower = SequenceWindower(window_size=2, elapsed=True)
+    windower = SequenceWindower(window_size=2, add_time_delta=True)
     assert windower.fit_transform(table).dtype == np.float32
     assert windower.transform(table).dtype == np.float32
 
 
 def test_elapsed_needs_the_kind_of_time_seen_in_fit():
-    windower = SequenceWindower(elapsed=True).fit(frame(range(5)))
+    windower = SequenceWindower(add_time_delta=True).fit(frame(range(5)))
     with pytest.raises(ValueError, match="The time of X is made of dates .* of whole numbers"):
         windower.transform(frame(days(5)))
 
@@ -722,7 +731,7 @@ SUBSETS = {
         {"window_size": 1, "horizon": 3},
         {"window_size": 4},
         {"window_size": 4, "horizon": 2, "max_gap": 3},
-        {"window_size": 1, "max_gap": 1, "elapsed": True},
+        {"window_size": 1, "max_gap": 1, "add_time_delta": True},
     ],
     ids=str,
 )
@@ -764,20 +773,20 @@ def test_early_stopping_works_through_a_search():
 
 def test_scaler_leaves_series_and_time_in_index_levels_alone():
     table = stations()
-    model = small_model(series="station", elapsed=True, max_gap="2D")
+    model = small_model(series="station", add_time_delta=True, max_gap="2D")
     model.steps.insert(0, ("scaler", StandardScaler()))
     model.set_output(transform="pandas")
     model.fit(table[:80], target(table[:80]))
     whole = model.predict(table)[80:]
     np.testing.assert_allclose(model.predict(table[80:]), whole, rtol=1e-6)
-    alone = SequenceWindower(4, horizon=1, series="station", elapsed=True, max_gap="2D")
+    alone = SequenceWindower(4, horizon=1, series="station", add_time_delta=True, max_gap="2D")
     lengths = alone.fit(table[:80]).transform(table).lengths
     assert model[:2].transform(table).lengths.tolist() == lengths.tolist()
 
 
 @pytest.mark.parametrize(
     "params",
-    [{"series": "station"}, {"time": "date"}, {"max_gap": "2D"}, {"elapsed": True}],
+    [{"series": "station"}, {"time": "date"}, {"max_gap": "2D"}, {"add_time_delta": True}],
     ids=str,
 )
 def test_scaler_that_drops_the_index_is_named(params):
@@ -861,11 +870,19 @@ def with_columns(**columns):
         ),
         ({"max_gap": "2h"}, frame(list("abc")), "max_gap='2h' needs the time of each row"),
         ({"max_gap": 2}, frame([0.5, 1.5, 2.5]), "max_gap=2 needs the time.*time="),
-        ({"elapsed": True}, frame(list("abc")), "elapsed=True needs the time of each row"),
+        (
+            {"add_time_delta": True},
+            frame(list("abc")),
+            "add_time_delta=True needs the time of each row",
+        ),
         ({"max_gap": 2}, np.ones((3, 2)), "max_gap=2 needs a DataFrame, got ndarray"),
         ({"max_gap": 0}, np.ones((3, 2)), "max_gap=0"),
-        ({"elapsed": True}, np.ones((3, 2)), "elapsed=True needs a DataFrame, got ndarray"),
-        ({"elapsed": "yes"}, frame(days(3)), "'elapsed' parameter of SequenceWindower"),
+        (
+            {"add_time_delta": True},
+            np.ones((3, 2)),
+            "add_time_delta=True needs a DataFrame, got ndarray",
+        ),
+        ({"add_time_delta": "yes"}, frame(days(3)), "'elapsed' parameter of SequenceWindower"),
         ({"carry_over": None}, frame(days(3)), "'carry_over' parameter of SequenceWindower"),
         ({"series": 3}, frame(days(3)), "'series' parameter of SequenceWindower"),
         ({"time": ["date"]}, frame(days(3)), "'time' parameter of SequenceWindower"),
@@ -885,8 +902,8 @@ def test_time_that_does_not_increase_is_named(where, rows, later, earlier):
     params = {}
     if where == "column":
         table, params = table.reset_index(), {"time": "date"}
-    stamps = [days(4)[row].strftime("%Y-%m-%d") for row in (earlier, later)]
-    message = rf"(?s)row 2 .*{stamps[0]}.* follows row 1 .*{stamps[1]}.*, as do 0 more"
+    timestamps = [days(4)[row].strftime("%Y-%m-%d") for row in (earlier, later)]
+    message = rf"(?s)row 2 .*{timestamps[0]}.* follows row 1 .*{timestamps[1]}.*, as do 0 more"
     with pytest.raises(ValueError, match=message):
         SequenceWindower(**params).fit(table)
 
@@ -910,7 +927,7 @@ def test_unsorted_rows_of_one_of_several_series_are_named():
         SequenceWindower(series="station").fit(table.iloc[order])
 
 
-# Memory
+# Buffer
 
 
 def test_time_costs_at_most_twice_the_table():

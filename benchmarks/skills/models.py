@@ -35,7 +35,7 @@ PLAIN = {
     "num_layers": 1,
     "cell": "lstm",
     "bidirectional": False,
-    "reads": "levels",
+    "input_transform": "levels",
     "init": None,
     "dropout": 0.0,
     "optimizer": "adam",

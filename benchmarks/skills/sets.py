@@ -107,7 +107,7 @@ def pm25(path, seed):
     known = frame["pm2.5"].notna().to_numpy()
     train, test = slice(int(0.6 * len(frame))), slice(int(0.8 * len(frame)), None)
     sizes = {"window": 48, "horizon": 6, "season": 24}
-    return Forecast(frame.ffill(), "pm2.5", train, test, **sizes, known=known).split()
+    return Forecast(frame.ffill(), "pm2.5", train, test, **sizes, future_covariates=known).split()
 
 
 def daily_minima(path, seed):

@@ -21,7 +21,7 @@ class System(BaseSystem):
             max_epochs=self.size.epochs,
             batch_size=self.size.batch,
             supervised_steps=self.supervised_steps,
-            reads="levels",
+            input_transform="levels",
             init=None,
             early_stopping=False,
             random_state=0,

@@ -10,7 +10,7 @@ import pandas as pd
 __all__ = [
     "Layout",
     "Rows",
-    "gap_in_stamps",
+    "gap_in_timestamps",
     "index_from_plain",
     "index_to_plain",
     "lay_out",
@@ -22,7 +22,7 @@ DATES = ("datetime", "datetime with time zone")
 """Clocks that show dates."""
 
 NANOSECONDS = (*DATES, "duration")
-"""Clocks whose stamps are nanoseconds."""
+"""Clocks whose timestamps are nanoseconds."""
 
 DATE_AS_TEXT = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d.*)?")
 
@@ -44,21 +44,21 @@ class Layout(NamedTuple):
         Name of the series of each row.
     times : pandas.Index of length n_rows, or None
         Time of each row, as the table has it.
-    stamps : ndarray of shape (n_rows,), or None
+    timestamps : ndarray of shape (n_rows,), or None
         The same as nanoseconds or numbers: int64 or float64.
     clock : {"datetime", "datetime with time zone", "duration", "number", "counter"} or None
-        Kind of the stamps; a counter is the integer index of the table.
+        Kind of the timestamps; a counter is the integer index of the table.
     """
 
     features: object
     keys: pd.Index | None = None
     times: Any = None
-    stamps: Any = None
+    timestamps: Any = None
     clock: str | None = None
 
     @property
     def is_dated(self) -> bool:
-        """Whether the stamps are nanoseconds of dates."""
+        """Whether the timestamps are nanoseconds of dates."""
         return self.clock in DATES
 
     @property
@@ -100,10 +100,10 @@ def lay_out(table, series=None, time=None, role="series"):
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
     if time is None:
-        times, stamps, clock = _read_index(table.index, names)
+        times, timestamps, clock = _read_index(table.index, names)
     else:
         times = _without_arrow(_pick(table, time, "time"))
-        stamps, clock = _read_stamps(times, f"time={time!r}")
+        timestamps, clock = _read_timestamps(times, f"time={time!r}")
         if clock is None:
             raise ValueError(
                 f"time={time!r} has the dtype {times.dtype}; time must be dates "
@@ -112,18 +112,18 @@ def lay_out(table, series=None, time=None, role="series"):
     names = names if time is None else [*names, time]
     no_features = [name for name in names if name in table.columns]
     features = table.drop(columns=no_features) if no_features else table
-    return Layout(features, keys, times, stamps, clock)
+    return Layout(features, keys, times, timestamps, clock)
 
 
-def gap_in_stamps(max_gap, clock):
-    """Turn `max_gap` into the unit of the stamps.
+def gap_in_timestamps(max_gap, clock):
+    """Turn `max_gap` into the unit of the timestamps.
 
     Parameters
     ----------
     max_gap : Timedelta, str or number
         As the user gives it, but for "any".
     clock : str or None
-        Kind of the stamps.
+        Kind of the timestamps.
 
     Returns
     -------
@@ -173,24 +173,24 @@ class Rows(NamedTuple):
         Whether the row at a place is the first one of its series.
     steps : ndarray of shape (n_rows,), or None
         Time since the row at the place before; meaningless for a first row.
-    stamps : ndarray of shape (n_rows,), or None
+    timestamps : ndarray of shape (n_rows,), or None
         Time of the row at each place.
     """
 
     order: np.ndarray
     is_first: np.ndarray
     steps: Any
-    stamps: Any
+    timestamps: Any
 
     @classmethod
-    def arrange(cls, codes, stamps):
+    def arrange(cls, codes, timestamps):
         """Put the rows side by side.
 
         Parameters
         ----------
         codes : ndarray of int, shape (n_rows,)
             Series of each row.
-        stamps : ndarray of shape (n_rows,), or None
+        timestamps : ndarray of shape (n_rows,), or None
             Time of each row.
 
         Returns
@@ -203,14 +203,14 @@ class Rows(NamedTuple):
         else:  # few codes fit into 16 bits, which NumPy sorts in linear time
             small = codes.max(initial=0) < 2**16
             order = np.argsort(codes.astype(np.uint16) if small else codes, kind="stable")
-            codes, stamps = codes[order], None if stamps is None else stamps[order]
+            codes, timestamps = codes[order], None if timestamps is None else timestamps[order]
         is_first = np.ones(len(codes), dtype=bool)
         is_first[1:] = codes[1:] != codes[:-1]
         steps = None
-        if stamps is not None:
-            steps = np.zeros_like(stamps)
-            np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
-        return cls(order, is_first, steps, stamps)
+        if timestamps is not None:
+            steps = np.zeros_like(timestamps)
+            np.subtract(timestamps[1:], timestamps[:-1], out=steps[1:])
+        return cls(order, is_first, steps, timestamps)
 
     def common_step(self) -> int | float | None:
         """Find the step that all neighbours have.
@@ -378,17 +378,17 @@ def _check_series(name, column, role):
 
 
 def _read_index(index, series_names):
-    """Times, stamps and clock of the last level that is no series."""
+    """Times, timestamps and clock of the last level that is no series."""
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
     times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # such as the values of a column; nobody counts in fractions
         return None, None, None
-    stamps, clock = _read_stamps(times, "the index")
+    timestamps, clock = _read_timestamps(times, "the index")
     if clock is None:
         _refuse_disguised_dates(times)
-    return times, stamps, "counter" if clock == "number" else clock
+    return times, timestamps, "counter" if clock == "number" else clock
 
 
 def _without_arrow(times: pd.Index) -> pd.Index:
@@ -414,7 +414,7 @@ def _refuse_disguised_dates(index):
         )
 
 
-def _read_stamps(times, name):
+def _read_timestamps(times, name):
     """Stamps and clock of an Index; None if it is no time."""
     is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
     is_number = pd.api.types.is_numeric_dtype(times.dtype)

@@ -110,7 +110,7 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     X = X.to_pandas()
     layout = lay_out(X, series, time)
     if time is None:
-        layout = layout._replace(times=None, stamps=None, clock=None)
+        layout = layout._replace(times=None, timestamps=None, clock=None)
     return X, layout
 
 

@@ -221,7 +221,7 @@ class SequenceReaders(SequenceParts):
             In the order in which the ids appear first, which are their index. The features are the
             columns but `by`, `time` and `target`.
         labels : Series of length n_sequences, or ndarray or list of ndarray
-            Only if `target` is given: label of each sequence, indexed by id. With `per_step` an
+            Only if `target` is given: label of each sequence, indexed by id. With `masked_scoring` an
             array (n_sequences, n_steps), or a list of arrays (n_steps_i,) if lengths differ.
 
         Raises
@@ -258,7 +258,7 @@ class SequenceReaders(SequenceParts):
         no_feature = [] if target is None else [target]
         layout = lay_out(table.drop(columns=no_feature), by, time, role="by")
         codes, ids = pd.factorize(layout.keys)
-        rows = Rows.arrange(codes, layout.stamps)
+        rows = Rows.arrange(codes, layout.timestamps)
         rows.check_time(layout.times, CURE_OF_FRAME)
         _check_dates(layout.features)
         features = numeric_columns(layout.features)

@@ -178,7 +178,7 @@ class Sequences(SequenceReaders):
         """Copy the sequences into a long table, one row a step.
 
         For looking at them, and for pandas. Steps that sequences share come once for each of them;
-        stamps and series are not in it.
+        timestamps and series are not in it.
 
         Returns
         -------

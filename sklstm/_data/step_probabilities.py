@@ -11,7 +11,7 @@ CURE = (
     "The second axis of probabilities at every step is that of the steps, not of the classes. "
     "p[..., 1] has the probabilities of class 1 at all steps, p[:, 1, :] those of all classes at "
     "step 1, numpy.asarray(p) is a plain array. A score over all labelled steps is "
-    "scoring=sklstm.per_step('roc_auc'), with the name of any scorer of scikit-learn or one from "
+    "scoring=sklstm.masked_scoring('roc_auc'), with the name of any scorer of scikit-learn or one from "
     "make_scorer."
 )
 

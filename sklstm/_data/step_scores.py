@@ -13,10 +13,10 @@ from sklearn.utils.validation import _check_response_method
 from sklstm._data.step_probabilities import StepProbabilities, StepProbabilitiesList
 from sklstm._data.steps import has_no_label, has_no_number, score_rows, score_steps
 
-__all__ = ["StepScorer", "per_step"]
+__all__ = ["StepScorer", "masked_scoring"]
 
 
-def per_step(metric: str | Callable) -> Callable:
+def masked_scoring(metric: str | Callable) -> Callable:
     """Make a metric or scorer leave out what has no label, at every step or row by row.
 
     Metrics of scikit-learn know flat arrays without missing values. Where there is a label at every
@@ -50,30 +50,30 @@ def per_step(metric: str | Callable) -> Callable:
     Notes
     -----
     Metrics of probabilities need the scorer: it takes the column of the positive class as
-    scikit-learn does, of the flat table of all labelled steps. ``make_scorer(per_step(metric))`` is
+    scikit-learn does, of the flat table of all labelled steps. ``make_scorer(masked_scoring(metric))`` is
     for metrics of what `predict` gives.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn.model_selection import cross_val_score
-    >>> from sklstm import LSTMClassifier, per_step
+    >>> from sklstm import LSTMClassifier, masked_scoring
     >>> X = np.random.default_rng(0).normal(size=(30, 5, 1))
     >>> y = (X[..., 0] > 0).astype(int)
     >>> tagger = LSTMClassifier(4, pooling=None, max_epochs=5, random_state=0)
-    >>> cross_val_score(tagger, X, y, cv=3, scoring=per_step("roc_auc")).shape
+    >>> cross_val_score(tagger, X, y, cv=3, scoring=masked_scoring("roc_auc")).shape
     (3,)
 
     A metric stays a metric:
 
     >>> from sklearn.metrics import f1_score
-    >>> per_step(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
+    >>> masked_scoring(f1_score)([[0, 1, -1], [1, 1, 0]], [[0, 1, 0], [1, 1, 1]])
     0.857...
 
     Rows whose target is missing, which `fit` takes with weight 0:
 
     >>> from sklearn.metrics import mean_absolute_error
-    >>> per_step(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
+    >>> masked_scoring(mean_absolute_error)([1.0, float("nan"), 3.0], [1.5, 2.0, 2.5])
     0.5
     """
     scorer = get_scorer(metric) if isinstance(metric, str) else metric
@@ -98,7 +98,7 @@ class StepScorer(_Scorer):
     """
 
     def __repr__(self) -> str:
-        return f"per_step({super().__repr__()})"
+        return f"masked_scoring({super().__repr__()})"
 
     def _score(
         self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, **kwargs: Any

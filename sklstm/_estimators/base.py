@@ -14,24 +14,24 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
-from sklstm._data.inputs import as_sequences, is_table
-from sklstm._data.padding import warn_of_missing_ends
-from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
-from sklstm._data.sequences import Sequences
-from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
-from sklstm._data.traps import (
+from sklstm._data.checks import (
     warn_of_known_target,
     warn_of_labels_of_steps,
     warn_of_one_step,
     warn_of_rows_in_time,
 )
+from sklstm._data.inputs import as_sequences, is_table
+from sklstm._data.padding import warn_of_missing_ends
+from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
+from sklstm._data.sequences import Sequences
+from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
 from sklstm._data.warning import DataWarning, warn
-from sklstm._estimators.learned import Learned
+from sklstm._estimators.fitted_attributes import FittedAttributes
 from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
-from sklstm._train.beginning import begin, relearn_start
+from sklstm._train.additive import begin, relearn_init
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
@@ -60,7 +60,7 @@ ONE_EPOCH: dict[str, Any] = {
 """What `partial_fit` makes of the parameters."""
 
 
-class BaseLSTM(Learned):
+class BaseLSTM(FittedAttributes):
     """Fit and predict for networks that read sequences.
 
     `fit` builds everything in local variables and keeps one object at the end, `_fitted`. What
@@ -77,7 +77,7 @@ class BaseLSTM(Learned):
         "bidirectional": ["boolean", AUTO],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions({*POOLINGS, "auto"}), None],
-        "reads": [StrOptions({"levels", "differences", "auto"}), list, tuple],
+        "input_transform": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", "linear"}), HasMethods(["fit", "predict"]), None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
         "embedding_weights": ["array-like", Mapping, str, os.PathLike, None],
@@ -132,7 +132,7 @@ class BaseLSTM(Learned):
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.going_on(plan, head)
-            relearn_start(fitted, data)
+            relearn_init(fitted, data)
         else:
             parts = begin(plan, head, data)
             plan = parts[0]
@@ -256,7 +256,7 @@ class BaseLSTM(Learned):
             raise ValueError(
                 f"y has no value in {missing.sum()} of the rows that count in the score, the first "
                 f"of them row {missing.argmax()} (counted from 0): give such rows sample_weight 0, "
-                "or leave them out. sklstm.per_step makes a metric that does."
+                "or leave them out. sklstm.masked_scoring makes a metric that does."
             )
         if not is_regressor(self):
             return metric(y, predicted, sample_weight=sample_weight)

@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
-from sklstm._estimators.answers import LabelAnswers
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
-from sklstm._nn.labels import LabelHead, learn_labels
+from sklstm._estimators.mixins import LabelAnswers
+from sklstm._nn.classification_heads import MulticlassHead, learn_labels
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
@@ -43,7 +43,7 @@ class LSTMClassifier(LabelAnswers):
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
         for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
         label at every step.
-    reads : {"levels", "differences", "auto"} or list, default="auto"
+    input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences, levels and differences beside a start,
@@ -165,16 +165,16 @@ class LSTMClassifier(LabelAnswers):
         Number of epochs that ran.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
-    chosen_ : dict
+    resolved_params_ : dict
         What each parameter that was "auto" stood for.
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
         The start: of a linear one ``coef`` and ``penalty``.
-    trust_ : ndarray of shape (`n_outputs_`,) or None
+    blending_weight_ : ndarray of shape (`n_outputs_`,) or None
         What the network is multiplied by beside a start, if there is validation data.
-    comparison_ : DataFrame or None
-        Loss of simple rules, of the start, and of all, on the data that chose epoch and `trust_`.
+    validation_losses_ : DataFrame or None
+        Loss of simple rules, of the start, and of all, on the data that chose epoch and `blending_weight_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -229,7 +229,7 @@ class LSTMClassifier(LabelAnswers):
         bidirectional: bool | str = "auto",
         dropout: float = 0.0,
         pooling: str | None = "auto",
-        reads: str | Sequence[str] = "auto",
+        input_transform: str | Sequence[str] = "auto",
         init: Any = "auto",
         embedding_dim: int | None = None,
         embedding_weights: Any = None,
@@ -265,7 +265,7 @@ class LSTMClassifier(LabelAnswers):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
-        self.reads = reads
+        self.input_transform = input_transform
         self.init = init
         self.embedding_dim = embedding_dim
         self.embedding_weights = embedding_weights
@@ -410,7 +410,9 @@ class LSTMClassifier(LabelAnswers):
             )
         return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
 
-    def _learn_head(self, given: GivenSamples, plan: Plan, earlier: LabelHead | None) -> LabelHead:
+    def _learn_head(
+        self, given: GivenSamples, plan: Plan, earlier: MulticlassHead | None
+    ) -> MulticlassHead:
         """Learn the labels, and their weights in this training."""
         classes = plan.settings.get("classes")
         head = earlier or learn_labels(given.y, given.rows, classes)

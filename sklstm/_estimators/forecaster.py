@@ -11,10 +11,10 @@ import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.ahead import SETTLED, RowsAhead, series_in_words
-from sklstm._estimators.bands import Band, first_bands
-from sklstm._estimators.foretelling import best_of, foretell, learn, tells_quantiles
-from sklstm._tables.calendar import Panel, read_panel, with_series
+from sklstm._estimators.future_rows import SETTLED, RowsAhead, series_in_words
+from sklstm._estimators.intervals import AdaptiveInterval, first_intervals
+from sklstm._estimators.window_regression import best_of, learn, predict_windows, predicts_quantiles
+from sklstm._tables.panel import Panel, read_panel, with_series
 from sklstm._tables.windows import Windows
 
 __all__ = ["SequenceForecaster"]
@@ -40,16 +40,16 @@ class SequenceForecaster(RowsAhead):
     series : str, default=None
         Column or index level of `y` that names the series of a row, of a table with many.
     time : str, default=None
-        Column with the stamps, if they are not the index.
-    known : list of str, default=()
+        Column with the timestamps, if they are not the index.
+    future_covariates : list of str, default=()
         Columns of `X` that are known ahead, such as a calendar or a weather forecast. All others
         are known up to now.
-    per_target : bool or "auto", default="auto"
+    channel_independent : bool or "auto", default="auto"
         Whether each of several targets is foretold from its own past alone, by one model for all
         of them, so that there is more to learn from and less to learn. False: all from the past
         of all. ``"auto"`` tries both, and keeps what errs less on the calibration rows; without
         these it is False.
-    calibration : float, default=0.1
+    calibration_fraction : float, default=0.1
         Part of each series, at its end, whose residuals of a first model say how wide a band must
         be. The estimator is then fitted again on everything. 0: no band, and one fit less.
 
@@ -59,9 +59,9 @@ class SequenceForecaster(RowsAhead):
         Fitted on windows of all series.
     targets_ : list
         Columns that are foretold.
-    per_target_ : bool
+    channel_independent_ : bool
         Whether each target is foretold from its own past alone.
-    comparison_ : DataFrame or None
+    validation_losses_ : DataFrame or None
         Mean squared error on the calibration rows, in variances of each series: of the last value,
         and of the first model, of both if two were tried. To compare settings by, such as the
         window size: see the notes.
@@ -90,8 +90,8 @@ class SequenceForecaster(RowsAhead):
 
     `fit(y, X)` is not that of a scikit-learn search. A search of its regressor goes inside:
     ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
-    Settings of the forecaster itself are compared by `comparison_`, or by :func:`backtest`:
-    ``min([16, 32], key=lambda size: SequenceForecaster(window_size=size).fit(y).comparison_["MSE"]
+    Settings of the forecaster itself are compared by `validation_losses_`, or by :func:`backtest`:
+    ``min([16, 32], key=lambda size: SequenceForecaster(window_size=size).fit(y).validation_losses_["MSE"]
     .min())``.
 
     Examples
@@ -115,9 +115,9 @@ class SequenceForecaster(RowsAhead):
         "steps": [Interval(Integral, 1, None, closed="left")],
         "series": [str, None],
         "time": [str, None],
-        "known": [list, tuple],
-        "per_target": ["boolean", StrOptions({"auto"})],
-        "calibration": [Interval(Real, 0, 1, closed="left")],
+        "future_covariates": [list, tuple],
+        "channel_independent": ["boolean", StrOptions({"auto"})],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -128,23 +128,23 @@ class SequenceForecaster(RowsAhead):
         *,
         series: str | None = None,
         time: str | None = None,
-        known: list | tuple = (),
-        per_target: bool | str = "auto",
-        calibration: float = 0.1,
+        future_covariates: list | tuple = (),
+        channel_independent: bool | str = "auto",
+        calibration_fraction: float = 0.1,
     ):
         self.estimator = estimator
         self.window_size = window_size
         self.steps = steps
         self.series = series
         self.time = time
-        self.known = known
-        self.per_target = per_target
-        self.calibration = calibration
+        self.future_covariates = future_covariates
+        self.channel_independent = channel_independent
+        self.calibration_fraction = calibration_fraction
 
     def fit(self, y: Any, X: Any = None) -> Self:
         """Learn from the past.
 
-        With `calibration` a first model is fitted on the earlier rows, so that it costs two fits,
+        With `calibration_fraction` a first model is fitted on the earlier rows, so that it costs two fits,
         with several targets three. NaN are not filled: do that before, if they are many.
 
         Parameters
@@ -189,9 +189,11 @@ class SequenceForecaster(RowsAhead):
     def _fit_panel(self, panel: Panel) -> Self:
         self._validate_params()
         self._settled = {name: getattr(self, name) for name in SETTLED}
-        missing = [name for name in self.known if name not in panel.covariates]
+        missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
-            raise ValueError(f"known={missing} are no columns of X: {panel.covariates}.")
+            raise ValueError(
+                f"future_covariates={missing} are no columns of X: {panel.covariates}."
+            )
         for name, table in panel.tables.items():
             if len(table) < self.window_size + self.steps:
                 raise ValueError(
@@ -213,39 +215,41 @@ class SequenceForecaster(RowsAhead):
                 DroppedDataWarning,
             )
         self._calibrate(windows, usable)
-        self.estimator_ = learn(self.estimator, windows.take(usable), self.per_target_)
-        own = tells_quantiles(self.estimator_)
+        self.estimator_ = learn(self.estimator, windows.take(usable), self.channel_independent_)
+        own = predicts_quantiles(self.estimator_)
         self.interval_method_ = "quantiles" if own else None
-        if self._bands:
+        if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._memory = panel.tail(self.window_size + self.steps)
+        self._buffer = panel.tail(self.window_size + self.steps)
         return self
 
     def _calibrate(self, windows: Windows, usable: np.ndarray) -> None:
         """Try first models on later rows: which is better, and what it missed."""
-        self._bands: dict[Hashable, Band] = {}
-        self.per_target_, self.comparison_ = self.per_target is True, None
-        early, late = windows.parted(1 - self.calibration)
-        if not (self.calibration and (early & usable).any() and (late & usable).any()):
+        self._intervals: dict[Hashable, AdaptiveInterval] = {}
+        self.channel_independent_, self.validation_losses_ = self.channel_independent is True, None
+        early, late = windows.parted(1 - self.calibration_fraction)
+        if not (self.calibration_fraction and (early & usable).any() and (late & usable).any()):
             return
-        tried = [self.per_target_]
-        if self.per_target == "auto" and len(self.targets_) > 1:
+        tried = [self.channel_independent_]
+        if self.channel_independent == "auto" and len(self.targets_) > 1:
             tried = [False, True]
         late &= windows.whole()
         known, later = usable[late], windows.take(late)
         errors = {"last value": np.mean((later.ahead - later.last())[known] ** 2)}
         first, mse = {}, {}
-        for per_target in tried:
-            model = learn(self.estimator, windows.take(early & usable), per_target)
-            first[per_target] = foretell(model, later, per_target)
-            mse[per_target] = np.mean((later.ahead - first[per_target].said)[known] ** 2)
-            rule = "each target alone" if per_target else "targets together"
-            errors[rule if len(self.targets_) > 1 else "forecaster"] = mse[per_target]
-        self.per_target_ = min(mse, key=lambda one: mse[one])
-        self.comparison_ = pd.DataFrame({"rule": list(errors), "MSE": list(errors.values())})
-        scores = first[self.per_target_].scores(later.ahead)
-        begin = windows.first_of_rest(1 - self.calibration)
-        self._bands = first_bands(
+        for channel_independent in tried:
+            model = learn(self.estimator, windows.take(early & usable), channel_independent)
+            first[channel_independent] = predict_windows(model, later, channel_independent)
+            mse[channel_independent] = np.mean(
+                (later.ahead - first[channel_independent].said)[known] ** 2
+            )
+            rule = "each target alone" if channel_independent else "targets together"
+            errors[rule if len(self.targets_) > 1 else "forecaster"] = mse[channel_independent]
+        self.channel_independent_ = min(mse, key=lambda one: mse[one])
+        self.validation_losses_ = pd.DataFrame({"rule": list(errors), "MSE": list(errors.values())})
+        scores = first[self.channel_independent_].scores(later.ahead)
+        begin = windows.first_of_rest(1 - self.calibration_fraction)
+        self._intervals = first_intervals(
             {name: later.by_row(scores, k, begin[k]) for k, name in enumerate(windows.names)}
         )
 
@@ -267,11 +271,11 @@ class SequenceForecaster(RowsAhead):
         >>> from sklearn.linear_model import LinearRegression
         >>> from sklstm import SequenceForecaster
         >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5, calibration=0.2).fit(sold)
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5, calibration_fraction=0.2).fit(sold)
         >>> {name: missed.shape for name, missed in forecaster.residuals_.items()}
         {None: (6, 1, 1)}
         """
-        return {name: band.rows for name, band in self._bands.items()}
+        return {name: band.rows for name, band in self._intervals.items()}
 
     def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
         """Foretell the rows behind the newest ones.
@@ -289,7 +293,7 @@ class SequenceForecaster(RowsAhead):
         Returns
         -------
         DataFrame
-            One row a future stamp, of each series; one column a target.
+            One row a future timestamp, of each series; one column a target.
 
         See Also
         --------
@@ -311,7 +315,7 @@ class SequenceForecaster(RowsAhead):
         steps = self._checked_steps(steps)
         future = self._future(steps, X)
         return with_series(
-            {name: self._forecast(name, steps, future[name]) for name in self._memory.tables},
+            {name: self._forecast(name, steps, future[name]) for name in self._buffer.tables},
             self.series,
         )
 
@@ -367,10 +371,10 @@ class SequenceForecaster(RowsAhead):
                 f"Residuals are known up to {self.steps} steps ahead: fit with steps={steps}."
             )
         future, parts = self._future(steps, X), {}
-        for name, table in self._memory.tables.items():
+        for name, table in self._buffer.tables.items():
             width = self._width(name, coverage, steps)
             newest = self._newest(name, table, future[name])
-            foretold = self._foretold(newest)
+            foretold = self._forecasts(newest)
             lower, upper = foretold.sides(width)
             values = np.stack([newest.in_units(part) for part in (lower, foretold.said, upper)], -1)
             columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
@@ -418,17 +422,17 @@ class SequenceForecaster(RowsAhead):
         """
         self._check_fitted()
         arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
-        longer = self._memory.extended(arrived)
+        longer = self._buffer.extended(arrived)
         counts = {name: len(table) for name, table in arrived.tables.items()}
-        if self._bands:
+        if self._intervals:
             windows = self._windows(longer.only(counts))
             windows = windows.take(windows.whole())
-            foretold = self._foretold(windows)
+            foretold = self._forecasts(windows)
             scores = foretold.scores(windows.ahead)
             for code, name in enumerate(windows.names):
                 missed = windows.by_row(scores, code, windows.sizes[code] - counts[name])
-                self._bands[name], _ = self._bands[name].follow(missed)
-        self._memory = longer.tail(self.window_size + self.steps)
+                self._intervals[name], _ = self._intervals[name].follow(missed)
+        self._buffer = longer.tail(self.window_size + self.steps)
         return self
 
     def _width(self, name: Hashable, coverage: float, steps: int) -> np.ndarray:
@@ -438,11 +442,11 @@ class SequenceForecaster(RowsAhead):
             if not np.isclose(coverage, levels[-1] - levels[0]):
                 raise ValueError(
                     f"Between the outer quantiles {list(levels)} lie {levels[-1] - levels[0]:.0%} "
-                    "of truths: ask for that coverage, or fit with calibration above 0."
+                    "of truths: ask for that coverage, or fit with calibration_fraction above 0."
                 )
             return np.ones((self.steps, len(self.targets_)))
         nothing = np.full((self.steps, len(self.targets_)), np.nan)
-        width = self._bands[name].width(coverage) if self._bands else nothing
+        width = self._intervals[name].width(coverage) if self._intervals else nothing
         if np.isnan(width[:steps]).any():
             raise ValueError(
                 "There are no residuals to tell a band from: fit with more rows, or calibration "

@@ -31,7 +31,7 @@ PARAMETER_CONSTRAINTS = {
 
 def generate(
     model: Any,
-    start: Any,
+    prompt: Any,
     n_steps: int,
     *,
     window_size: int | None = None,
@@ -49,7 +49,7 @@ def generate(
         Fitted. What a classifier predicts is the token, the word or the label of the next step,
         what a regressor predicts are all its features. A Pipeline may begin with a
         :class:`TokenSequencer`.
-    start : str, list of words, or array-like of shape (n_steps,) or (n_steps, n_features)
+    prompt : str, list of words, or array-like of shape (n_steps,) or (n_steps, n_features)
         What to go on from: with a `TokenSequencer` a text, as in its `fit`; else tokens, numbers of
         one feature, or rows of features. With labels that are no tokens each row has a column a
         class, in the order of ``classes_``, 1 for its own and else 0.
@@ -57,7 +57,7 @@ def generate(
         How many steps to predict.
     window_size : int, default=None
         Most steps that are read: better no more than the sequences of `fit` had. `None`: all there
-        are, from the start on.
+        are, from the prompt on.
     temperature : float, default=None
         Draw the next label, by the probabilities to the power of ``1 / temperature``: 1 draws by
         the probabilities, less is surer, more is wilder. `None`: always take the likeliest.
@@ -67,12 +67,12 @@ def generate(
     Returns
     -------
     ndarray of shape (n_steps,) or (n_steps, n_features)
-        Labels; numbers in the shape of `start`. The start is not among them.
+        Labels; numbers in the shape of `prompt`. The prompt is not among them.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid, `start` has no step, or predictions cannot be steps.
+        If a parameter is not valid, `prompt` has no step, or predictions cannot be steps.
 
     See Also
     --------
@@ -115,16 +115,16 @@ def generate(
                 "temperature draws labels by their probabilities, and a regressor has none: leave "
                 "it None."
             )
-        numbers = np.asarray(plain(start), dtype=float)
+        numbers = np.asarray(plain(prompt), dtype=float)
         steps = numbers[:, None] if numbers.ndim == 1 else numbers
         told = _go_on(steps, n_steps, window_size, _ask_regressor(model))
         return told[:, 0] if numbers.ndim == 1 else told
     first = model[0] if isinstance(model, Pipeline) else None
     if isinstance(first, TokenSequencer):
-        model, steps = model[1:], first.transform([start])[0][:, 0]
+        model, steps = model[1:], first.transform([prompt])[0][:, 0]
         steps_of = _tokens_of_words(first.vocabulary_, model.classes_)
     else:
-        steps = plain_array(start)
+        steps = plain_array(prompt)
         steps_of = _steps_of_labels(model.classes_, steps)
     random = check_random_state(random_state)
     return _go_on(
@@ -138,7 +138,7 @@ def _go_on(
     """Ask for one answer after another, and read each as the next step."""
     if steps.ndim not in (1, 2) or not len(steps):
         raise ValueError(
-            f"start has the shape {steps.shape}: give one sequence of at least one step, "
+            f"prompt has the shape {steps.shape}: give one sequence of at least one step, "
             "(n_steps,) or (n_steps, n_features)."
         )
     told = []
@@ -193,14 +193,14 @@ def _tokens_of_words(vocabulary: dict[str, int], words: np.ndarray) -> np.ndarra
     return np.array([vocabulary[word] for word in words.tolist()])
 
 
-def _steps_of_labels(labels: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """What a step of each label looks like, in the form of the start."""
-    if start.ndim == 1 and start.dtype.kind in "iu" and labels.dtype.kind in "iu":
+def _steps_of_labels(labels: np.ndarray, prompt: np.ndarray) -> np.ndarray:
+    """What a step of each label looks like, in the form of the prompt."""
+    if prompt.ndim == 1 and prompt.dtype.kind in "iu" and labels.dtype.kind in "iu":
         return labels
-    if start.ndim == 2 and start.shape[1] == len(labels):
+    if prompt.ndim == 2 and prompt.shape[1] == len(labels):
         return np.eye(len(labels))
     raise ValueError(
-        f"start has the shape {start.shape} and the type {start.dtype}, and there are "
+        f"prompt has the shape {prompt.shape} and the type {prompt.dtype}, and there are "
         f"{len(labels)} labels such as {labels.tolist()[0]!r}: give tokens, if labels are tokens "
         "too, or rows with a column for each label, 1 for its own and else 0."
     )

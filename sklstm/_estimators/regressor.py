@@ -11,11 +11,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
-from sklstm._estimators.answers import NumberAnswers
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
-from sklstm._nn.heads import NumberHead
+from sklstm._estimators.mixins import NumberAnswers
+from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_numbers
+from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
-from sklstm._nn.spread import SPREAD_HEADS, learn_numbers
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMRegressor"]
@@ -47,11 +47,11 @@ class LSTMRegressor(NumberAnswers):
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
         for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
         prediction at every step.
-    reads : {"levels", "differences", "auto"} or list, default="auto"
+    input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences; levels and differences beside a start;
-        differences alone if most of a linear start is ``level_free`` or it continues every feature,
+        differences alone if most of a linear start is ``difference_share`` or it continues every feature,
         all features change within histories, and the loss learns no spread; else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, of which the network learns what it leaves:
@@ -61,7 +61,7 @@ class LSTMRegressor(NumberAnswers):
         how much of the network is added. In front of a history shorter than those of training it
         reads a backcast: the steps that most likely came before its first one. An empty history
         is predicted by the mean of y.
-    continues : {"auto"}, feature name, int or None, default="auto"
+    lagged_target : {"auto"}, feature name, int or None, default="auto"
         The feature that y continues: the linear start then foresees the change since its last
         value, and looks at changes alone, whatever the levels, as far as that foretells better: a
         series that leaves its range is foretold as before. ``"auto"`` finds such a feature and
@@ -183,18 +183,18 @@ class LSTMRegressor(NumberAnswers):
         Number of epochs that ran.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
-    chosen_ : dict
+    resolved_params_ : dict
         What each parameter that was "auto" stood for.
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The start: of a linear one ``coef``, ``penalty``, what it ``continues``, and how far it is
-        ``level_free``, from 0 to 1.
-    trust_ : ndarray of shape (`n_outputs_`,) or None
+        The start: of a linear one ``coef``, ``penalty``, what it ``lagged_target``, and how far it is
+        ``difference_share``, from 0 to 1.
+    blending_weight_ : ndarray of shape (`n_outputs_`,) or None
         What the network is multiplied by beside a start, if there is validation data.
-    comparison_ : DataFrame or None
+    validation_losses_ : DataFrame or None
         Loss of simple rules, of the start, and of all together, on the validation data that chose
-        the epoch and `trust_`: as flattering as that. In the units of `history_`.
+        the epoch and `blending_weight_`: as flattering as that. In the units of `history_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -225,7 +225,7 @@ class LSTMRegressor(NumberAnswers):
 
     References
     ----------
-    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Buffer", Neural Computation 9(8), 1997.
     .. [2] Gers, Schmidhuber and Cummins, "Learning to Forget: Continual Prediction with LSTM",
        Neural Computation 12(10), 2000.
     .. [3] Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical
@@ -250,9 +250,9 @@ class LSTMRegressor(NumberAnswers):
     """
 
     _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
-        "loss": [StrOptions({*REGRESSION_LOSSES, *SPREAD_HEADS}), callable],
+        "loss": [StrOptions({*REGRESSION_LOSSES, *DISTRIBUTIONAL_HEADS}), callable],
         "quantiles": ["array-like"],
-        "continues": [str, Interval(Integral, 0, None, closed="left"), None],
+        "lagged_target": [str, Interval(Integral, 0, None, closed="left"), None],
     }
 
     _has_no_target = staticmethod(has_no_number)
@@ -266,9 +266,9 @@ class LSTMRegressor(NumberAnswers):
         bidirectional: bool | str = "auto",
         dropout: float = 0.0,
         pooling: str | None = "auto",
-        reads: str | Sequence[str] = "auto",
+        input_transform: str | Sequence[str] = "auto",
         init: Any = "auto",
-        continues: str | int | None = "auto",
+        lagged_target: str | int | None = "auto",
         embedding_dim: int | None = None,
         embedding_weights: Any = None,
         freeze_embedding: bool = False,
@@ -304,9 +304,9 @@ class LSTMRegressor(NumberAnswers):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
-        self.reads = reads
+        self.input_transform = input_transform
         self.init = init
-        self.continues = continues
+        self.lagged_target = lagged_target
         self.embedding_dim = embedding_dim
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding
@@ -442,8 +442,8 @@ class LSTMRegressor(NumberAnswers):
         return self._fit((X, y, sample_weight), **ONE_EPOCH)
 
     def _learn_head(
-        self, given: GivenSamples, plan: Plan, earlier: NumberHead | None
-    ) -> NumberHead:
+        self, given: GivenSamples, plan: Plan, earlier: RegressionHead | None
+    ) -> RegressionHead:
         """Learn the shape of the target."""
         return earlier or learn_numbers(given.y, plan["loss"], plan["quantiles"])
 

@@ -13,7 +13,7 @@ from sklstm._data.samples import GivenSamples, Samples
 from sklstm._data.statistics import weighted_moments
 from sklstm._nn.losses import REGRESSION_LOSSES, ElementwiseLoss, UserLoss, WeightedLoss
 
-__all__ = ["Head", "NumberHead"]
+__all__ = ["Head", "RegressionHead"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Head(ABC):
         """Add what the network says to what was said before it."""
 
     @abstractmethod
-    def start_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, start: str) -> str:
         """Append the nodes that bring a start into the units of the outputs."""
 
     def trust(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -203,7 +203,7 @@ class Head(ABC):
 
 
 @dataclass(frozen=True)
-class NumberHead(Head):
+class RegressionHead(Head):
     """One number, or several.
 
     Attributes
@@ -236,7 +236,7 @@ class NumberHead(Head):
 
         Returns
         -------
-        NumberHead
+        RegressionHead
             In the units of `y`.
         """
         y = _numbers(y)
@@ -301,7 +301,7 @@ class NumberHead(Head):
         """Add up in the units of the network."""
         return start / self.scale + outputs
 
-    def start_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, start: str) -> str:
         """Scale."""
         return op("Div", start, np.asarray(self.scale))
 

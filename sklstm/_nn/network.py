@@ -289,7 +289,7 @@ class MaxPooling(nn.Module):
 class AttentionPooling(nn.Module):
     """A learned weighted mean: weights ``softmax(w . tanh(h_t))`` over the steps.
 
-    From equations 9 to 11 of Zhou et al., "Attention-Based Bidirectional Long Short-Term Memory
+    From equations 9 to 11 of Zhou et al., "Attention-Based Bidirectional Long Short-Term Buffer
     Networks for Relation Classification", ACL 2016.
 
     Shape

@@ -9,9 +9,9 @@ import numpy as np
 from torch import nn
 
 from sklstm._nn.heads import Head
+from sklstm._nn.inits import Init
 from sklstm._nn.network import LastPooling, MaxPooling, MeanPooling, SequenceNetwork
 from sklstm._nn.scaling import InputScaling
-from sklstm._nn.starts import Start
 
 try:
     import onnx
@@ -31,7 +31,7 @@ def export(
     network: SequenceNetwork,
     scaling: InputScaling,
     head: Head,
-    start: Start | None,
+    start: Init | None,
     trust: np.ndarray | None,
     path: Any,
     facts: dict[str, Any],
@@ -46,7 +46,7 @@ def export(
         What stands in front of it.
     head : Head
         What its outputs mean.
-    start : Start or None
+    start : Init or None
         What it corrects.
     trust : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by.
@@ -74,7 +74,7 @@ def make_model(
     network: SequenceNetwork,
     scaling: InputScaling,
     head: Head,
-    start: Start | None,
+    start: Init | None,
     trust: np.ndarray | None,
 ) -> onnx.ModelProto:
     """Make the ONNX model of a fitted network.
@@ -87,7 +87,7 @@ def make_model(
         What stands in front of it.
     head : Head
         What its outputs mean.
-    start : Start or None
+    start : Init or None
         What it corrects.
     trust : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by.
@@ -109,7 +109,7 @@ def make_model(
     outputs = _network(op, weights, network, steps)
     per_step = network.pooling is None
     if start is not None:
-        said = head.start_in_onnx(op, start.to_onnx(op, known, per_step))
+        said = head.init_in_onnx(op, start.to_onnx(op, known, per_step))
         outputs = op.cast(outputs, "double")
         if trust is not None:
             outputs = op("Mul", outputs, trust)

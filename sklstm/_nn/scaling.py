@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
-from sklstm._nn.reading import READS, SPREAD, InputReader
+from sklstm._nn.input_transform import INPUT_TRANSFORMS, SPREAD, InputReader
 
 __all__ = ["InputScaling", "check_finite_steps", "differences", "shared_tensor", "to_device"]
 
@@ -52,8 +52,8 @@ class InputScaling:
         if not.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
-    reads : tuple of str
-        Some of `READS`: values; their changes since the step before, 0 at the first step; where
+    input_transform : tuple of str
+        Some of `INPUT_TRANSFORMS`: values; their changes since the step before, 0 at the first step; where
         in its sequence a step stands, from ``-sqrt(3)`` to ``sqrt(3)``, of variance 1.
     difference_scale : ndarray of float64, shape (n_features,), or None
         Standard deviation of the changes, by which they are divided, if they are read.
@@ -63,7 +63,7 @@ class InputScaling:
     scale: np.ndarray
     median: np.ndarray | None = None
     n_tokens: int | None = None
-    reads: tuple[str, ...] = ("levels",)
+    input_transform: tuple[str, ...] = ("levels",)
     difference_scale: np.ndarray | None = None
 
     @classmethod
@@ -74,7 +74,7 @@ class InputScaling:
         *,
         standardize: bool,
         missing: str,
-        reads: Sequence[str] = ("levels",),
+        input_transform: Sequence[str] = ("levels",),
     ) -> "InputScaling":
         """Learn the usual values of each feature from the steps that the sequences use.
 
@@ -88,8 +88,8 @@ class InputScaling:
             Whether to scale to mean 0 and standard deviation 1.
         missing : {"error", "mask"}
             Whether NaN is an error, or something to tell the network.
-        reads : sequence of str
-            Some of `READS`.
+        input_transform : sequence of str
+            Some of `INPUT_TRANSFORMS`.
 
         Returns
         -------
@@ -108,13 +108,13 @@ class InputScaling:
             median = medians(sequences, weight)
         if standardize:
             mean, scale = standardization(sequences, weight)
-        in_order = tuple(name for name in READS if name in reads)
+        in_order = tuple(name for name in INPUT_TRANSFORMS if name in input_transform)
         changes = None
         if "differences" in in_order:
             changes = np.ones(sequences.n_features)
             if standardize:
                 changes = standardization(differences(sequences), weight)[1]
-        return cls(mean, scale, median, reads=in_order, difference_scale=changes)
+        return cls(mean, scale, median, input_transform=in_order, difference_scale=changes)
 
     @classmethod
     def of_tokens(
@@ -158,9 +158,9 @@ class InputScaling:
     @property
     def n_inputs(self) -> int:
         """Number of inputs of the network at a step."""
-        of_feature = len({"levels", "differences"} & set(self.reads))
+        of_feature = len({"levels", "differences"} & set(self.input_transform))
         of_feature += 0 if self.median is None else 2
-        return len(self.mean) * of_feature + ("position" in self.reads)
+        return len(self.mean) * of_feature + ("position" in self.input_transform)
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -221,7 +221,7 @@ class InputScaling:
 
         return InputReader(
             None if self.median is None else tensor((self.median - self.mean) / self.scale),
-            self.reads,
+            self.input_transform,
             None if self.difference_scale is None else tensor(self.scale / self.difference_scale),
         )
 
@@ -268,12 +268,12 @@ class InputScaling:
             ]
             steps = filled
         inputs = []
-        if "levels" in self.reads:
+        if "levels" in self.input_transform:
             centred = op("Sub", steps, np.asarray(self.mean))
             inputs.append(op.cast(op("Div", centred, np.asarray(self.scale)), "float32"))
         if self.difference_scale is not None:
             inputs.append(self._differences_in_onnx(op, steps))
-        if "position" in self.reads:
+        if "position" in self.input_transform:
             inputs.append(_position_in_onnx(op, steps))
         return op("Concat", *inputs, *told, axis=2), steps
 

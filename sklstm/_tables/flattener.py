@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
-from sklstm._tables.maker import check_output
+from sklstm._tables.sequence_transformer import check_output
 
 __all__ = ["SequenceFlattener"]
 

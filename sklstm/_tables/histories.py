@@ -9,7 +9,7 @@ __all__ = ["count_shortened", "factorize", "history_bounds", "longer", "scatter"
 def history_bounds(
     is_first: np.ndarray, window_size: int, horizon: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Start and length of the history of each row.
+    """Init and length of the history of each row.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def history_bounds(
 
 
 def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple[int, int]:
-    """Count the histories that holes cut short, but for one hole of each series.
+    """Count the histories that gaps cut short, but for one gap of each series.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple
     cuts : ndarray of bool, shape (n_rows,)
         Whether rows are missing before a row; never at a first row.
     reach : int
-        Number of rows behind a hole whose histories reach into it.
+        Number of rows behind a gap whose histories reach into it.
 
     Returns
     -------
-    n_holes : int
+    n_gaps : int
         All of them.
     n_shortened : int
-        Histories that are shorter for them; those behind the first hole of each series do not
+        Histories that are shorter for them; those behind the first gap of each series do not
         count.
 
     Examples

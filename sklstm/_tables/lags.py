@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklstm._data.arrays import plain
 from sklstm._data.inputs import FLOATS
 from sklstm._data.sequences import Sequences
-from sklstm._tables.maker import SequenceMaker
+from sklstm._tables.sequence_transformer import SequenceMaker
 
 __all__ = ["LagSequencer"]
 

@@ -17,8 +17,8 @@ from sklstm._data.warning import SklstmWarning, warn
 __all__ = ["TimestampSplit"]
 
 
-def last_stamps_of_targets(
-    codes: np.ndarray, stamps: np.ndarray, n_ahead: int, times: pd.Index | None
+def last_timestamps_of_targets(
+    codes: np.ndarray, timestamps: np.ndarray, n_ahead: int, times: pd.Index | None
 ) -> np.ndarray:
     """Stamp of the last row that the target of each row is made of.
 
@@ -26,7 +26,7 @@ def last_stamps_of_targets(
     ----------
     codes : ndarray of int, shape (n_rows,)
         Series of each row.
-    stamps : ndarray of shape (n_rows,)
+    timestamps : ndarray of shape (n_rows,)
         Time of each row.
     n_ahead : int
         Later rows of its series that a target is made of; fewer where the series ends.
@@ -36,7 +36,7 @@ def last_stamps_of_targets(
     Returns
     -------
     ndarray of shape (n_rows,)
-        The stamps.
+        The timestamps.
 
     Raises
     ------
@@ -46,27 +46,27 @@ def last_stamps_of_targets(
     Examples
     --------
     >>> import numpy as np
-    >>> last_stamps_of_targets(np.array([0, 1, 0, 1, 0]), np.array([1, 1, 2, 2, 5]), 1, None)
+    >>> last_timestamps_of_targets(np.array([0, 1, 0, 1, 0]), np.array([1, 1, 2, 2, 5]), 1, None)
     array([2, 2, 5, 2, 5])
     """
     if not n_ahead:
-        return stamps
-    rows = Rows.arrange(codes, stamps)
+        return timestamps
+    rows = Rows.arrange(codes, timestamps)
     rows.check_time(times)
     first = np.flatnonzero(rows.is_first)
     behind = np.append(first[1:], len(codes))
     last = np.repeat(behind - 1, behind - first)
-    reached = np.empty_like(stamps)
-    reached[rows.order] = stamps[rows.order][np.minimum(np.arange(len(codes)) + n_ahead, last)]
+    reached = np.empty_like(timestamps)
+    reached[rows.order] = timestamps[rows.order][np.minimum(np.arange(len(codes)) + n_ahead, last)]
     return reached
 
 
 class TimestampSplit(BaseCrossValidator):
     """Cut a table into past and future at the same moment for all series.
 
-    Like scikit-learn's ``TimeSeriesSplit``, but it counts distinct time stamps, not rows: the rows
+    Like scikit-learn's ``TimeSeriesSplit``, but it counts distinct time timestamps, not rows: the rows
     of many series may stand in one table in any order. All rows of a test fold are later than all
-    rows it is predicted from, and rows with the same stamp are never split apart. Each test fold
+    rows it is predicted from, and rows with the same timestamp are never split apart. Each test fold
     follows the one before it; the training rows are all those before it.
 
     Parameters
@@ -79,11 +79,11 @@ class TimestampSplit(BaseCrossValidator):
     series : str or list of str, default=None
         Columns or index levels that name the series of a row. Only `purge` needs them.
     test_size : int, Timedelta or str, default=None
-        Size of a test fold: a number of distinct stamps, or a duration such as ``"365D"``.
-        `None`: as many stamps as leave the same number to the first training part.
+        Size of a test fold: a number of distinct timestamps, or a duration such as ``"365D"``.
+        `None`: as many timestamps as leave the same number to the first training part.
     gap : int, Timedelta or str, default=0
-        What is left out between training rows and test fold: the last `gap` stamps before it, or
-        all stamps that lie no further than this duration before it.
+        What is left out between training rows and test fold: the last `gap` timestamps before it, or
+        all timestamps that lie no further than this duration before it.
     purge : int, default=0
         Later rows of its series that a row's target is made of. Training rows whose target
         reaches into the test fold or behind it are left out: the last `purge` rows of each series,
@@ -103,7 +103,7 @@ class TimestampSplit(BaseCrossValidator):
     the target were still unknown: ``gap=h - 1`` leaves them out. A target that is made of later
     rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, wants ``purge=3``.
 
-    Folds have equally many stamps, or are equally long, but need not have equally many rows.
+    Folds have equally many timestamps, or are equally long, but need not have equally many rows.
 
     Examples
     --------
@@ -204,13 +204,13 @@ class TimestampSplit(BaseCrossValidator):
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), caller_name=type(self).__name__
         )
-        keys, times, stamps, clock = self._read(X)
+        keys, times, timestamps, clock = self._read(X)
         codes = np.zeros(len(X), dtype=int) if keys is None else pd.factorize(keys)[0]
-        reached = last_stamps_of_targets(codes, stamps, self.purge, times)
-        distinct = np.unique(stamps)
+        reached = last_timestamps_of_targets(codes, timestamps, self.purge, times)
+        distinct = np.unique(timestamps)
         starts = self._test_starts(distinct, clock)
         ends = self._training_ends(distinct, starts, clock)
-        return self._rows(stamps, reached, distinct[starts], ends)
+        return self._rows(timestamps, reached, distinct[starts], ends)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Give the number of splits.
@@ -244,7 +244,7 @@ class TimestampSplit(BaseCrossValidator):
         return self.n_splits
 
     def _read(self, X: Any) -> tuple[pd.Index | None, pd.Index | None, np.ndarray, str]:
-        """Series, time and stamp of each row, and the kind of the stamps."""
+        """Series, time and timestamp of each row, and the kind of the timestamps."""
         name = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
@@ -252,19 +252,19 @@ class TimestampSplit(BaseCrossValidator):
                 "the table itself to the search or the score, with transformers in a Pipeline; "
                 "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
             )
-        _, keys, times, stamps, clock = lay_out(X, self.series, self.time)
+        _, keys, times, timestamps, clock = lay_out(X, self.series, self.time)
         dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
-        if stamps is None or clock is None or (clock == "counter" and dates):
+        if timestamps is None or clock is None or (clock == "counter" and dates):
             raise ValueError(
                 f"{name}(time=None) reads the time from the index, which has the dtype "
                 f"{X.index.dtype}"
                 + (f", but there are dates in the columns {dates}" if dates else "")
                 + ". Name the column or index level with the time: time='date'."
             )
-        return keys, times, stamps, clock
+        return keys, times, timestamps, clock
 
     def _test_starts(self, distinct: np.ndarray, clock: str) -> np.ndarray:
-        """Places of the first stamp of each test fold among the distinct stamps."""
+        """Places of the first timestamp of each test fold among the distinct timestamps."""
         back = np.arange(self.n_splits, 0, -1)
         size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
         if isinstance(size, (timedelta, str)):
@@ -277,7 +277,7 @@ class TimestampSplit(BaseCrossValidator):
         if starts[0] < 1 or not sizes.all():
             raise ValueError(
                 f"n_splits={self.n_splits} and test_size={self.test_size!r} do not fit X, which "
-                f"has {len(distinct)} distinct stamps: every split needs at least one to train on "
+                f"has {len(distinct)} distinct timestamps: every split needs at least one to train on "
                 "and one to test on. Ask for fewer splits or another test_size."
             )
         return starts
@@ -289,24 +289,24 @@ class TimestampSplit(BaseCrossValidator):
         return distinct[np.maximum(starts - self.gap, 0)]
 
     def _rows(
-        self, stamps: np.ndarray, reached: np.ndarray, starts: np.ndarray, ends: np.ndarray
+        self, timestamps: np.ndarray, reached: np.ndarray, starts: np.ndarray, ends: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            is_train = (stamps < end) & (reached < start)
+            is_train = (timestamps < end) & (reached < start)
             if not is_train.any():
                 raise ValueError(
                     f"Split {number} has no training rows: gap={self.gap!r} and "
-                    f"purge={self.purge!r} leave out all of the {(stamps < start).sum()} rows "
+                    f"purge={self.purge!r} leave out all of the {(timestamps < start).sum()} rows "
                     "before its test fold. Make them smaller, or ask for fewer splits."
                 )
-            is_test = stamps >= start
+            is_test = timestamps >= start
             if number + 1 < len(starts):
-                is_test &= stamps < starts[number + 1]
+                is_test &= timestamps < starts[number + 1]
             yield np.flatnonzero(is_train), np.flatnonzero(is_test)
 
 
 def _nanoseconds(duration: timedelta | str, name: str, clock: str) -> int:
-    """Turn a duration into the unit of the stamps."""
+    """Turn a duration into the unit of the timestamps."""
     try:
         length = pd.Timedelta(duration).as_unit("ns").value
     except ValueError:
@@ -314,11 +314,11 @@ def _nanoseconds(duration: timedelta | str, name: str, clock: str) -> int:
     if length is None or length < (1 if name == "test_size" else 0):
         raise ValueError(
             f"{name}={duration!r} is no duration of use: give one such as '7D' or "
-            "pandas.Timedelta(days=7), or a number of distinct stamps."
+            "pandas.Timedelta(days=7), or a number of distinct timestamps."
         )
     if clock not in NANOSECONDS:
         raise ValueError(
             f"{name}={duration!r} is a duration, but the time of X is made of numbers: give a "
-            "number of distinct stamps."
+            "number of distinct timestamps."
         )
     return length

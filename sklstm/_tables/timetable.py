@@ -10,12 +10,12 @@ __all__ = ["Timetable", "wall_clock"]
 DAY = 86_400 * 10**9
 
 
-def wall_clock(stamps: np.ndarray, zone: Any) -> np.ndarray:
+def wall_clock(timestamps: np.ndarray, zone: Any) -> np.ndarray:
     """Turn moments into what a clock on the wall says.
 
     Parameters
     ----------
-    stamps : ndarray of int64, shape (n_rows,)
+    timestamps : ndarray of int64, shape (n_rows,)
         Nanoseconds.
     zone : tzinfo or None
         Where the clock hangs.
@@ -26,8 +26,8 @@ def wall_clock(stamps: np.ndarray, zone: Any) -> np.ndarray:
         Nanoseconds since midnight of the first day of 1970, at that place.
     """
     if zone is None:
-        return stamps
-    return pd.DatetimeIndex(stamps, tz="UTC").tz_convert(zone).tz_localize(None).asi8
+        return timestamps
+    return pd.DatetimeIndex(timestamps, tz="UTC").tz_convert(zone).tz_localize(None).asi8
 
 
 class Timetable(NamedTuple):

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.sequences import Sequences
-from sklstm._tables.maker import SequenceMaker
+from sklstm._tables.sequence_transformer import SequenceMaker
 from sklstm._tables.texts import list_texts, words_in_order
 from sklstm._tables.vectors import WordVectors, line_up
 

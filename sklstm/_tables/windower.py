@@ -10,15 +10,15 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.cold import find_holes, notice_of_cold_start
-from sklstm._tables.memory import Memory, check_arrival, put_behind
-from sklstm._tables.notices import (
+from sklstm._tables.buffer import Buffer, check_arrival, put_behind
+from sklstm._tables.frequency import Frequency
+from sklstm._tables.missing_history import find_gaps, warning_of_missing_history
+from sklstm._tables.table_reader import TableReader
+from sklstm._tables.table_warnings import (
     check_within_horizon,
-    notice_of_holes,
-    notice_of_joins,
+    warning_of_gaps,
+    warning_of_joins,
 )
-from sklstm._tables.reading import TableReader
-from sklstm._tables.rhythm import Rhythm
 
 __all__ = ["SequenceWindower"]
 
@@ -50,14 +50,14 @@ class SequenceWindower(TableReader):
         A history is cut where two neighbouring rows of a series are further apart: a duration for
         dates, a number for numbers. `None` cuts where a row is missing: where the step is not the
         usual one of the series, closed days and their holidays left out. Where steps have no
-        rhythm all rows are joined, with a warning; ``"any"`` joins all rows without one.
-    elapsed : bool, default=False
-        Whether to append a feature ``elapsed``: the time since the previous row of the series, in
+        frequency all rows are joined, with a warning; ``"any"`` joins all rows without one.
+    add_time_delta : bool, default=False
+        Whether to append a feature ``add_time_delta``: the time since the previous row of the series, in
         units of the median step in `fit`; 1 for the first row of a series. It tells the network
         of irregular sampling.
     carry_over : bool, default=True
         Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`,
-        with `elapsed` at least one.
+        with `add_time_delta` at least one.
         In `transform` those that are earlier than the first given row of the series stand before
         it, if no row is missing between (with `max_gap`: if they are no further apart).
     cold_start : {"warn", "ignore", "error"}, default="warn"
@@ -76,7 +76,7 @@ class SequenceWindower(TableReader):
         Longest step between neighbouring rows of a series seen in `fit`: nanoseconds for dates,
         else a number; None without time or without steps.
     median_step_ : float or None
-        Median step likewise, only if `elapsed`.
+        Median step likewise, only if `add_time_delta`.
 
     See Also
     --------
@@ -87,12 +87,12 @@ class SequenceWindower(TableReader):
     -----
     The rows of a series must be in time order. Windows are not copied: the transformed table
     costs the table and 16 bytes a row, whatever the window size, and another table if rows of
-    several series are interleaved or carried over, or with `elapsed`.
+    several series are interleaved or carried over, or with `add_time_delta`.
 
     A bare array has no index: it is one series, never cut and never carried over.
 
     Steps that are NaN pass through, as only those that a history uses matter. Rows of NaN with
-    the next stamps therefore ask for the forecast of the next `horizon` rows.
+    the next timestamps therefore ask for the forecast of the next `horizon` rows.
 
     With `carry_over` a pickled windower contains training rows.
 
@@ -138,7 +138,7 @@ class SequenceWindower(TableReader):
         "horizon": [Interval(Integral, 0, None, closed="left")],
         "series": [str, list, None],
         "time": [str, None],
-        "elapsed": ["boolean"],
+        "add_time_delta": ["boolean"],
         "carry_over": ["boolean"],
         "cold_start": [StrOptions({"warn", "ignore", "error"})],
     }
@@ -151,7 +151,7 @@ class SequenceWindower(TableReader):
         series=None,
         time=None,
         max_gap=None,
-        elapsed=False,
+        add_time_delta=False,
         carry_over=True,
         cold_start="warn",
     ):
@@ -160,7 +160,7 @@ class SequenceWindower(TableReader):
         self.series = series
         self.time = time
         self.max_gap = max_gap
-        self.elapsed = elapsed
+        self.add_time_delta = add_time_delta
         self.carry_over = carry_over
         self.cold_start = cold_start
 
@@ -276,13 +276,13 @@ class SequenceWindower(TableReader):
         array([1., 2., 3.])
         """
         check_is_fitted(self)
-        given, rhythm, cuts, fronts, _ = reading = self._compare(X)
+        given, frequency, cuts, fronts, _ = reading = self._compare(X)
         carried = None
-        if fronts is not None and self._memory is not None:
+        if fronts is not None and self._buffer is not None:
             check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
-            carried = self._memory.take(fronts.places)
-        if rhythm is not None and self.max_gap is None:
-            self._warn(notice_of_holes(given.rows, cuts, self._reach, given.layout), GapWarning)
+            carried = self._buffer.take(fronts.places)
+        if frequency is not None and self.max_gap is None:
+            self._warn(warning_of_gaps(given.rows, cuts, self._reach, given.layout), GapWarning)
         sequences = self._cut(self._put_behind(carried, given, cuts, fronts), X)
         self._tell_of_cold_start(reading, sequences.lengths)
         return sequences
@@ -291,7 +291,7 @@ class SequenceWindower(TableReader):
         """Remember the rows that have arrived in place of older ones; what else was learned stays.
 
         For rows that come one by one or in parts: predict them, then remember them, so that the
-        next ones have a history. Memory does not grow, but for new series.
+        next ones have a history. Buffer does not grow, but for new series.
 
         Parameters
         ----------
@@ -328,13 +328,13 @@ class SequenceWindower(TableReader):
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
-        given, rhythm, cuts, fronts, _ = self._compare(X)
-        if self._memory is None or given.layout.stamps is None:
+        given, frequency, cuts, fronts, _ = self._compare(X)
+        if self._buffer is None or given.layout.timestamps is None:
             return self
-        check_arrival(self._memory, given)
-        table = self._put_behind(self._memory, given, cuts, fronts)
-        self.series_, self._rhythm, self._latest = given.names, rhythm, None
-        self._memory = Memory.keep(table, max(self._reach, int(self.elapsed)))
+        check_arrival(self._buffer, given)
+        table = self._put_behind(self._buffer, given, cuts, fronts)
+        self.series_, self._frequency, self._latest = given.names, frequency, None
+        self._buffer = Buffer.keep(table, max(self._reach, int(self.add_time_delta)))
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -350,7 +350,7 @@ class SequenceWindower(TableReader):
         Returns
         -------
         ndarray of str, shape (n_features,)
-            The columns without series and time, and ``elapsed`` if there is that feature.
+            The columns without series and time, and ``add_time_delta`` if there is that feature.
 
         See Also
         --------
@@ -373,30 +373,30 @@ class SequenceWindower(TableReader):
         given = self._arrange(X, reset=True)
         rows, layout = given.rows, given.layout
         self.series_, self._clock = given.names, layout.clock
-        self.longest_step_ = self.median_step_ = self._rhythm = self._latest = None
+        self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
         if rows.steps is not None:
-            self._rhythm = Rhythm.learn(rows, layout)
+            self._frequency = Frequency.learn(rows, layout)
             steps = rows.steps[~rows.is_first]
             if len(steps):
                 self.longest_step_ = steps.max()
-                self.median_step_ = np.median(steps) if self.elapsed else None
-        cuts = find_holes(given, self._rhythm, self.max_gap)
-        if self.max_gap is None and self._rhythm is not None:
+                self.median_step_ = np.median(steps) if self.add_time_delta else None
+        cuts = find_gaps(given, self._frequency, self.max_gap)
+        if self.max_gap is None and self._frequency is not None:
             self._warn(
-                notice_of_joins(rows, self._rhythm, layout)
-                or notice_of_holes(rows, cuts, self._reach, layout),
+                warning_of_joins(rows, self._frequency, layout)
+                or warning_of_gaps(rows, cuts, self._reach, layout),
                 GapWarning,
             )
         table = self._put_behind(None, given, cuts, None)
-        self._memory, n_kept = None, max(self._reach, int(self.elapsed))
+        self._buffer, n_kept = None, max(self._reach, int(self.add_time_delta))
         if self.carry_over and rows.steps is not None and n_kept:
-            self._memory = Memory.keep(table, n_kept)
+            self._buffer = Buffer.keep(table, n_kept)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return table
 
     @property
     def _reach(self):
-        """How many rows behind a hole have a shorter history for it."""
+        """How many rows behind a gap have a shorter history for it."""
         return self.window_size - 1 + self.horizon
 
     def _warn(self, notice, category):
@@ -405,15 +405,15 @@ class SequenceWindower(TableReader):
 
     def _put_behind(self, carried, given, cuts, fronts):
         """The given rows behind those carried over."""
-        median_step = (self.median_step_ or 0) if self.elapsed else None
+        median_step = (self.median_step_ or 0) if self.add_time_delta else None
         return put_behind(carried, given, cuts, fronts, median_step)
 
     def _tell_of_cold_start(self, reading, lengths):
         """Say that rows have no history that could have one."""
-        if self.cold_start == "ignore" or self._memory is None or not self._reach:
+        if self.cold_start == "ignore" or self._buffer is None or not self._reach:
             return
         has_max_gap = self.max_gap is not None
-        notice = notice_of_cold_start(reading, lengths, self.horizon, has_max_gap=has_max_gap)
+        notice = warning_of_missing_history(reading, lengths, self.horizon, has_max_gap=has_max_gap)
         if notice is not None and self.cold_start == "error":
             raise ValueError(notice)
         self._warn(notice, MissingHistoryWarning)
@@ -427,7 +427,7 @@ class SequenceWindower(TableReader):
     def _to_plain(self, state):
         if state.get("series_") is not None:
             state["series_"] = index_to_plain(state["series_"])
-        for name in ("_memory", "_rhythm"):
+        for name in ("_buffer", "_frequency"):
             if state.get(name) is not None:
                 state[name] = state[name].to_plain()
         state.pop("_latest", None)
@@ -437,7 +437,7 @@ class SequenceWindower(TableReader):
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
-        for name, kind in (("_memory", Memory), ("_rhythm", Rhythm)):
+        for name, kind in (("_buffer", Buffer), ("_frequency", Frequency)):
             if state.get(name) is not None:
                 setattr(self, name, kind.from_plain(state[name]))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklstm._data.sequences import Sequences
-from sklstm._tables.calendar import Panel
+from sklstm._tables.panel import Panel
 
 __all__ = ["Windows", "make_windows", "rows_ahead"]
 

@@ -9,7 +9,7 @@ from sklstm._data.sequences import Sequences
 
 __all__ = ["LASTING_CHOICES", "settle"]
 
-LASTING_CHOICES = ("pooling", "bidirectional", "reads", "init")
+LASTING_CHOICES = ("pooling", "bidirectional", "input_transform", "init")
 """What cannot be chosen again for a network that is there."""
 
 BATCH_SIZES = 16, 64
@@ -74,11 +74,11 @@ def settle(
         name: chosen.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
     }
-    chosen["reads"] = ("levels",)
+    chosen["input_transform"] = ("levels",)
     if whole and not has_tokens:
-        chosen["reads"] = ("levels", "differences", "position")
+        chosen["input_transform"] = ("levels", "differences", "position")
     elif settled.get("init") is not None:
-        chosen["reads"] = ("levels", "differences")
+        chosen["input_transform"] = ("levels", "differences")
     stops, length_is_ours = settled["early_stopping"], _is_auto(settings["max_epochs"])
     chosen["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
     n_updates = -(-n_sequences // settled["batch_size"])

@@ -13,13 +13,13 @@ from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import histories_of_steps
 from sklstm._nn.batches import SequenceDataset, differ_in_length
-from sklstm._nn.heads import Head, NumberHead
-from sklstm._nn.labels import LabelHead, LabelsHead
+from sklstm._nn.classification_heads import MulticlassHead, MultilabelHead
+from sklstm._nn.distributional_heads import GaussianHead, QuantileHead
+from sklstm._nn.heads import Head, RegressionHead
+from sklstm._nn.inits import Init, init_from_plain
 from sklstm._nn.losses import WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
-from sklstm._nn.spread import GaussianHead, QuantileHead
-from sklstm._nn.starts import Start, start_from_plain
 from sklstm._train.callbacks import ClipGradients, refuse_scorers
 from sklstm._train.devices import (
     device_here,
@@ -33,7 +33,7 @@ from sklstm._train.seeds import RandomStream
 
 __all__ = ["FittedNetwork"]
 
-KINDS = NumberHead, GaussianHead, QuantileHead, LabelHead, LabelsHead
+KINDS = RegressionHead, GaussianHead, QuantileHead, MulticlassHead, MultilabelHead
 HEADS = {head.__name__: head for head in KINDS}
 """Kinds of targets that can be saved."""
 
@@ -65,7 +65,7 @@ class FittedNetwork:
         How many neighbouring histories a training run merged.
     chosen : dict
         What parameters that were "auto" stood for.
-    start : Start or None
+    start : Init or None
         What the network corrects.
     trust : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by, if validation data have told.
@@ -82,7 +82,7 @@ class FittedNetwork:
     best_epoch: int = 0
     supervised_steps: int = 1
     chosen: dict[str, Any] = field(default_factory=dict)
-    start: Start | None = None
+    start: Init | None = None
     trust: np.ndarray | None = None
     comparison: pd.DataFrame | None = None
 
@@ -92,7 +92,7 @@ class FittedNetwork:
         plan: Plan,
         scaling: InputScaling,
         head: Head,
-        start: Start | None,
+        start: Init | None,
         random: RandomStream,
         reads_table: bool,
     ) -> "FittedNetwork":
@@ -106,7 +106,7 @@ class FittedNetwork:
             What stands in front of it.
         head : Head
             What stands behind it.
-        start : Start or None
+        start : Init or None
             What stands beside it.
         random : RandomStream
             Gives the initial weights.
@@ -212,7 +212,7 @@ class FittedNetwork:
             For the net.
         """
         if target is not None:
-            target = self.head.to_network(target, self._start_says(sequences))
+            target = self.head.to_network(target, self._init_outputs(sequences))
         dtype = self.net.module_.head.weight.dtype
         size = sequences.values.size * dtype.itemsize / 2**20
         with explain_out_of_memory(
@@ -230,7 +230,7 @@ class FittedNetwork:
                 of_steps=of_steps,
             )
 
-    def _start_says(self, sequences: Sequences) -> np.ndarray | None:
+    def _init_outputs(self, sequences: Sequences) -> np.ndarray | None:
         if self.start is None:
             return None
         return self.start.answer(histories_of_steps(sequences) if self.per_step else sequences)
@@ -249,7 +249,7 @@ class FittedNetwork:
             In the order of the sequences; one row a step if there is an answer at every step.
         """
         outputs = self.corrections(sequences)
-        start = self._start_says(sequences)
+        start = self._init_outputs(sequences)
         if start is None:
             return outputs
         return self.head.corrected(start, outputs if self.trust is None else self.trust * outputs)
@@ -349,7 +349,7 @@ class FittedNetwork:
             plain["best_epoch"],
             plain["supervised_steps"],
             plain["chosen"],
-            None if plain["start"] is None else start_from_plain(plain["start"]),
+            None if plain["start"] is None else init_from_plain(plain["start"]),
             plain["trust"],
             None if plain["comparison"] is None else pd.DataFrame(plain["comparison"]),
         )

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
+from sklstm._nn.input_transform import INPUT_TRANSFORMS
 from sklstm._nn.network import SequenceNetwork
-from sklstm._nn.reading import READS
 from sklstm._tables.vectors import vectors_of_tokens
 from sklstm._train.defaults import LASTING_CHOICES, settle
 from sklstm._train.devices import flops_of_step, resolve_device
@@ -56,7 +56,7 @@ SCHEDULES = {
 LASTING = [
     *("hidden_size", "num_layers", "cell", "bidirectional", "dropout", "pooling"),
     *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
-    *("loss", "quantiles", "standardize", "missing", "reads", "init"),
+    *("loss", "quantiles", "standardize", "missing", "input_transform", "init"),
 ]
 """What a network is, and what its inputs and outputs are: settings that training does not change.
 
@@ -146,7 +146,7 @@ class Plan:
         if settings["checkpoint"] is not None:
             _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
-        settings = {**settings, "reads": _read(settings["reads"])}
+        settings = {**settings, "input_transform": _read(settings["input_transform"])}
         plan = cls(types.MappingProxyType(settings), device, seed, title)
         plan._try_optimizer()
         return plan
@@ -216,11 +216,11 @@ class Plan:
         settings = {**self.settings, "embedding_weights": rows}
         return replace(self, settings=types.MappingProxyType(settings))
 
-    def reading_differences(self) -> "Plan":
+    def transforming_differences(self) -> "Plan":
         """Leave the levels out of what the network reads, if that was not for the user to say."""
-        if "reads" not in self.chosen:
+        if "input_transform" not in self.chosen:
             return self
-        reads = {"reads": ("differences",)}
+        reads = {"input_transform": ("differences",)}
         settings = types.MappingProxyType({**self.settings, **reads})
         return replace(self, settings=settings, chosen={**self.chosen, **reads})
 
@@ -362,7 +362,9 @@ class Plan:
         """
         asked = self["supervised_steps"]
         can_merge = self["pooling"] == "last" and not self["bidirectional"]
-        can_merge &= "position" not in self["reads"]  # in a run it is not that in a history
+        can_merge &= (
+            "position" not in self["input_transform"]
+        )  # in a run it is not that in a history
         if asked != "auto":
             if asked > 1 and not can_merge:
                 raise ValueError(
@@ -445,6 +447,8 @@ def _read(reads: Any) -> Any:
     """What the network reads, as a tuple; "auto" stays."""
     if isinstance(reads, str):
         return reads if reads == "auto" else (reads,)
-    if not reads or not set(reads) <= set(READS) or set(reads) == {"position"}:
-        raise ValueError(f"reads={reads!r} must hold some of {list(READS)}, not the last alone.")
+    if not reads or not set(reads) <= set(INPUT_TRANSFORMS) or set(reads) == {"position"}:
+        raise ValueError(
+            f"input_transform={reads!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last alone."
+        )
     return tuple(reads)

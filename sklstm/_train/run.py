@@ -8,7 +8,7 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from sklstm._data.samples import TrainingData
 from sklstm._nn.batches import differ_in_length
-from sklstm._train.beginning import finish
+from sklstm._train.additive import finish
 from sklstm._train.callbacks import (
     EarlyStopping,
     KeepWeights,

@@ -42,12 +42,12 @@ def draw_line(
     return ax.plot(x, y, **_validate_style_kwargs(style, user_style or {}))[0]
 
 
-def with_gaps(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def with_gaps(timestamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of a line, and which of them are not drawn: two in each gap, at its ends.
 
     Parameters
     ----------
-    stamps : ndarray of shape (n_rows,)
+    timestamps : ndarray of shape (n_rows,)
         Time of each row as a number, increasing.
 
     Returns
@@ -63,11 +63,11 @@ def with_gaps(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> with_gaps(np.array([0, 1, 2, 9]))
     (array([0, 1, 2, 2, 3, 3]), array([False, False, False,  True,  True, False]))
     """
-    steps = np.diff(stamps)
+    steps = np.diff(timestamps)
     before = np.flatnonzero(steps > LONG_STEP * np.median(steps)) if len(steps) else steps[:0]
     after = np.repeat(before + 1, 2)
     ends = np.column_stack([before, before + 1]).ravel()
-    rows = np.arange(len(stamps))
+    rows = np.arange(len(timestamps))
     return np.insert(rows, after, ends), np.insert(np.zeros(len(rows), bool), after, True)
 
 

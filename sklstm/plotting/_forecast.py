@@ -27,9 +27,9 @@ class ForecastDisplay:
     Parameters
     ----------
     past : Series
-        The last values known, on their stamps.
+        The last values known, on their timestamps.
     forecast : DataFrame of shape (n_steps, 1) or (n_steps, 3)
-        ``forecast`` and, if there is a band, ``lower`` and ``upper``, on the stamps to come.
+        ``forecast`` and, if there is a band, ``lower`` and ``upper``, on the timestamps to come.
     coverage : float, default=None
         Share of truths that the band is to hold, for the legend.
 
@@ -112,17 +112,17 @@ class ForecastDisplay:
         ax = take_axes(self, ax, figsize=(9, 4))
         style = {"color": "0.4", "label": "measured"}
         self.past_line_ = draw_line(ax, _places(self.past.index), self.past, style, line_kwargs)
-        stamps = _places(self.forecast.index)
+        timestamps = _places(self.forecast.index)
         style = {"color": "C0", "label": "forecast"}
         middle = self.forecast["forecast"]
-        self.forecast_line_ = draw_line(ax, stamps, middle, style, line_kwargs)
+        self.forecast_line_ = draw_line(ax, timestamps, middle, style, line_kwargs)
         self.band_ = None
         if "lower" in self.forecast:
             label = "band" if self.coverage is None else f"{self.coverage:.0%} of truths"
             sides = self.forecast["lower"], self.forecast["upper"]
-            self.band_ = ax.fill_between(stamps, *sides, color="C0", alpha=0.2, label=label)
+            self.band_ = ax.fill_between(timestamps, *sides, color="C0", alpha=0.2, label=label)
         ax.set(xlabel=self.past.index.name or "", ylabel=self.past.name)
-        if isinstance(stamps, pd.DatetimeIndex):
+        if isinstance(timestamps, pd.DatetimeIndex):
             ax.tick_params(axis="x", rotation=30)
         ax.legend()
         return self
@@ -192,7 +192,7 @@ class ForecastDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(forecaster)
-        tables, targets = forecaster._memory.tables, forecaster.targets_
+        tables, targets = forecaster._buffer.tables, forecaster.targets_
         series = next(iter(tables)) if series is None else series
         target = targets[0] if target is None else target
         for name, known in ((series, list(tables)), (target, targets)):
@@ -210,5 +210,5 @@ class ForecastDisplay:
 
 
 def _places(index: pd.Index) -> pd.Index:
-    """Where stamps are on an axis: a period where it starts."""
+    """Where timestamps are on an axis: a period where it starts."""
     return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index

@@ -149,8 +149,8 @@ class PredictionDisplay:
         '--'
         """
         ax = take_axes(self, ax, figsize=(10, 4))
-        times, stamps, name = _read_time(self.time, len(self.y_true))
-        rows, is_gap = with_gaps(stamps)
+        times, timestamps, name = _read_time(self.time, len(self.y_true))
+        rows, is_gap = with_gaps(timestamps)
         times = times[rows]
         steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
         true, predicted = (self._heights(y)[rows] for y in (self.y_true, self.y_pred))
@@ -453,7 +453,7 @@ def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
         time = pd.RangeIndex(n_rows, name="row")
     layout = lay_out(pd.DataFrame({"time": time}), time="time")
     check_consistent_length(layout.times, np.empty(n_rows))
-    wrong = np.flatnonzero(np.diff(layout.stamps) <= 0)
+    wrong = np.flatnonzero(np.diff(layout.timestamps) <= 0)
     if len(wrong):
         row = wrong[0]
         raise ValueError(
@@ -468,4 +468,4 @@ def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
         times = times.to_timestamp()
     elif isinstance(times, pd.TimedeltaIndex):
         times, name = times.total_seconds(), f"{name} (s)"
-    return times, layout.stamps, name
+    return times, layout.timestamps, name

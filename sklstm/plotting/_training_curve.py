@@ -199,7 +199,7 @@ class TrainingCurveDisplay:
         See Also
         --------
         sklstm.LSTMRegressor.history_ : The losses as a table.
-        sklstm.LSTMRegressor.comparison_ : The losses of simple rules.
+        sklstm.LSTMRegressor.validation_losses_ : The losses of simple rules.
 
         Examples
         --------
@@ -211,12 +211,12 @@ class TrainingCurveDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         network = _network_of(model)
-        stops = network.chosen_.get("early_stopping", network.early_stopping)
+        stops = network.resolved_params_.get("early_stopping", network.early_stopping)
         display = cls(
             network.history_,
             best_epoch=network.best_epoch_ if stops else None,
             loss_name=_loss_name(network),
-            comparison=network.comparison_,
+            comparison=network.validation_losses_,
         )
         return display.plot(ax, log_scale=log_scale, line_kwargs=line_kwargs)
 

@@ -18,14 +18,14 @@ from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
-__all__ = ["LabelHead", "LabelsHead", "learn_labels"]
+__all__ = ["MulticlassHead", "MultilabelHead", "learn_labels"]
 
 SMALLEST_SHARE = 1e-6
 """Of a label that training data do not hold."""
 
 
 @dataclass(frozen=True)
-class LabelHead(Head):
+class MulticlassHead(Head):
     """One of several labels.
 
     Attributes
@@ -92,7 +92,7 @@ class LabelHead(Head):
         """Compute the share of samples whose labels are all right."""
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
-    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
+    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "MulticlassHead":
         """Weigh the labels.
 
         Parameters
@@ -104,7 +104,7 @@ class LabelHead(Head):
 
         Returns
         -------
-        LabelHead
+        MulticlassHead
             With weights for its classes.
 
         Raises
@@ -154,7 +154,7 @@ class LabelHead(Head):
         """Add log-odds."""
         return start + outputs
 
-    def start_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, start: str) -> str:
         """Keep log-odds as they are."""
         return start
 
@@ -199,7 +199,7 @@ class LabelHead(Head):
 
 
 @dataclass(frozen=True)
-class LabelsHead(LabelHead):
+class MultilabelHead(MulticlassHead):
     """Several labels at once, or none: a table with a column for each label.
 
     Attributes
@@ -254,7 +254,7 @@ class LabelsHead(LabelHead):
         rows = np.arange(len(predicted))
         return super().accuracy(self.encode(y, rows), self.encode(predicted, rows), sample_weight)
 
-    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "LabelHead":
+    def weighted_by(self, class_weight: Any, given: GivenSamples) -> "MulticlassHead":
         """Refuse weights of labels."""
         if class_weight is not None:
             raise ValueError(
@@ -294,7 +294,7 @@ class LabelsHead(LabelHead):
             op.output(name, kind, [*axes, self.n_labels])
 
 
-def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
+def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHead:
     """Learn the labels of a target.
 
     Parameters
@@ -308,8 +308,8 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
 
     Returns
     -------
-    LabelHead
-        `LabelsHead` if a sample may have several labels.
+    MulticlassHead
+        `MultilabelHead` if a sample may have several labels.
 
     Raises
     ------
@@ -319,7 +319,7 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
     """
     y = _labels(y, rows)
     if _is_table(y):
-        return LabelsHead(_marks(y, classes), n_labels=y.shape[1])
+        return MultilabelHead(_marks(y, classes), n_labels=y.shape[1])
     if y.ndim == 2:
         warn(  # scikit-learn's checks of estimators look for its own words
             "A column-vector y was passed when a 1d array was expected. Predictions will be 1-D; "
@@ -332,7 +332,7 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> LabelHead:
             f"LSTMClassifier needs samples of at least 2 classes, and y holds one class only: "
             f"{labels.tolist()[0]!r}."
         )
-    return LabelHead(labels)
+    return MulticlassHead(labels)
 
 
 def _labels(y: Any, rows: np.ndarray) -> np.ndarray:

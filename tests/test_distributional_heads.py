@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from torch.nn import functional as F
 
 from sklstm import LSTMRegressor, SequenceWindower
+from sklstm._nn.distributional_heads import GaussianHead, GaussianLoss, PinballLoss, QuantileHead
 from sklstm._nn.losses import WeightedLoss
-from sklstm._nn.spread import GaussianHead, GaussianLoss, PinballLoss, QuantileHead
 
 LEVELS = (0.05, 0.3, 0.5, 0.9)
 RNG = np.random.default_rng(0)
@@ -185,10 +185,10 @@ def test_onnx_and_pickles_tell_the_same(loss, params, tmp_path):
 @every_spread
 def test_simple_rules_are_told_in_the_same_loss(loss):
     model = regressor(loss=loss, init="linear", early_stopping=True, max_epochs=15).fit(X, Y)
-    rules = model.comparison_.set_index("rule")["valid_loss"]
+    rules = model.validation_losses_.set_index("rule")["valid_loss"]
     assert rules["start"] < rules["the mean"]
-    assert model.trust_.shape == ((2,) if loss == "gaussian" else (3,))
-    assert (model.trust_[1:] == 1).all()
+    assert model.blending_weight_.shape == ((2,) if loss == "gaussian" else (3,))
+    assert (model.blending_weight_[1:] == 1).all()
 
 
 @every_spread
@@ -264,7 +264,9 @@ def test_own_loss_of_a_row():
     expected = regressor(loss="squared_error").fit(X, TWO)
     found = clone(model).set_params(init=None, early_stopping=False).fit(X, TWO)
     np.testing.assert_allclose(found.predict(X), expected.predict(X), rtol=1e-5)
-    assert (model.fit(X, TWO).trust_ == model.trust_[0]).all()  # one factor: columns share a loss
+    assert (
+        model.fit(X, TWO).blending_weight_ == model.blending_weight_[0]
+    ).all()  # one factor: columns share a loss
 
 
 def test_asymmetric_loss_moves_predictions():

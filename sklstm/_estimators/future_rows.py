@@ -1,4 +1,4 @@
-"""Rows that are still to come: their stamps, what is known of them, the window before them."""
+"""Rows that are still to come: their timestamps, what is known of them, the window before them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.statistics import weighted_moments
-from sklstm._estimators.foretelling import Foretold, foretell
-from sklstm._tables.calendar import Panel, future_index, read_panel
+from sklstm._estimators.window_regression import Forecasts, predict_windows
+from sklstm._tables.panel import Panel, future_index, read_panel
 from sklstm._tables.windows import Windows, make_windows
 
 __all__ = ["SETTLED", "RowsAhead", "series_in_words"]
 
-SETTLED = "window_size", "steps", "series", "time", "known"
+SETTLED = "window_size", "steps", "series", "time", "future_covariates"
 """Parameters that a forecast follows, and that hold from one fit to the next."""
 
 
@@ -32,13 +32,13 @@ class RowsAhead(SequenceEstimator):
     steps: int
     series: str | None
     time: str | None
-    known: list | tuple
+    future_covariates: list | tuple
 
     estimator_: Any
-    per_target_: bool
+    channel_independent_: bool
     targets_: list
     _covariates: list
-    _memory: Any
+    _buffer: Any
     _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
     _settled: dict[str, Any]
 
@@ -55,40 +55,40 @@ class RowsAhead(SequenceEstimator):
         steps = self.steps if steps is None else steps
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        unknown = [name for name in self._covariates if name not in self.known]
+        unknown = [name for name in self._covariates if name not in self.future_covariates]
         if int(steps) > self.steps and unknown:
             raise ValueError(
                 f"steps={steps} needs the columns {unknown} of rows that are still to come: fit "
-                f"with steps={steps}, or name them in known."
+                f"with steps={steps}, or name them in future_covariates."
             )
         return int(steps)
 
     def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
         """Known columns of the rows to come, and of none if there are none."""
         n_rows = -(-steps // self.steps) * self.steps  # a block is foretold as a whole
-        stamps = {n: future_index(t.index, n_rows) for n, t in self._memory.tables.items()}
-        if not self.known:
-            return {name: pd.DataFrame(index=index) for name, index in stamps.items()}
+        timestamps = {n: future_index(t.index, n_rows) for n, t in self._buffer.tables.items()}
+        if not self.future_covariates:
+            return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
         if X is None:
             raise ValueError(
-                f"X with the columns {list(self.known)} of the next {steps} rows is missing."
+                f"X with the columns {list(self.future_covariates)} of the next {steps} rows is missing."
             )
         given = read_panel(None, X, self.series, self.time)
         future = {}
-        for name, index in stamps.items():
-            table = given.tables.get(name, pd.DataFrame(columns=list(self.known)))
+        for name, index in timestamps.items():
+            table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))
             late = index[:steps].difference(table.index)
             if len(late):
                 raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
-            future[name] = table[list(self.known)].reindex(index).ffill()
+            future[name] = table[list(self.future_covariates)].reindex(index).ffill()
         return future
 
     def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
-        table, said = self._memory.tables[name], []
+        table, said = self._buffer.tables[name], []
         for first in range(0, steps, self.steps):
             block = future[first : first + self.steps]
             newest = self._newest(name, table, block)
-            foretold = self._foretold(newest)
+            foretold = self._forecasts(newest)
             values = newest.in_units(foretold.said)[0]
             said.append(pd.DataFrame(values, block.index, self.targets_))
             table = pd.concat([table, block.join(said[-1])])
@@ -114,11 +114,11 @@ class RowsAhead(SequenceEstimator):
         return mean, scale
 
     def _windows(self, panel: Panel) -> Windows:
-        known = [name for name in self._covariates if name in self.known]
+        known = [name for name in self._covariates if name in self.future_covariates]
         return make_windows(panel, self._units, known, self.window_size, self.steps)
 
-    def _foretold(self, windows: Windows) -> Foretold:
-        return foretell(self.estimator_, windows, self.per_target_)
+    def _forecasts(self, windows: Windows) -> Forecasts:
+        return predict_windows(self.estimator_, windows, self.channel_independent_)
 
 
 def series_in_words(name: Hashable) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-__all__ = ["Band", "first_bands"]
+__all__ = ["AdaptiveInterval", "first_intervals"]
 
 ENOUGH_RESIDUALS = 50
 """Of a series, to have quantiles of its own from the beginning; with fewer it begins with all."""
@@ -20,7 +20,7 @@ RATE, REFERENCE = 0.03, 0.9
 """How fast bands follow what they hold, and the coverage that is counted for it."""
 
 
-class Band(NamedTuple):
+class AdaptiveInterval(NamedTuple):
     """What the forecasts of one series missed, and how much wider than that bands must be.
 
     Attributes
@@ -29,7 +29,7 @@ class Band(NamedTuple):
         What was missed of each row, newest last; NaN where nothing was foretold.
     size : int
         How many rows are kept.
-    stretch : ndarray of shape (steps, n_targets)
+    log_width : ndarray of shape (steps, n_targets)
         Logarithm of what widths are multiplied by.
     issued : ndarray of shape (steps, steps, n_targets)
         Half widths with `REFERENCE` coverage at the newest origins, on whose truths we wait.
@@ -37,7 +37,7 @@ class Band(NamedTuple):
 
     rows: np.ndarray
     size: int
-    stretch: np.ndarray
+    log_width: np.ndarray
     issued: np.ndarray
 
     @classmethod
@@ -49,9 +49,11 @@ class Band(NamedTuple):
 
     def width(self, coverage: float) -> np.ndarray:
         """Half widths of the next steps, (steps, n_targets)."""
-        return conformal_quantile(self.rows, coverage) * np.exp(self.stretch)
+        return conformal_quantile(self.rows, coverage) * np.exp(self.log_width)
 
-    def follow(self, arrived: np.ndarray, coverage: float = REFERENCE) -> tuple[Band, np.ndarray]:
+    def follow(
+        self, arrived: np.ndarray, coverage: float = REFERENCE
+    ) -> tuple[AdaptiveInterval, np.ndarray]:
         """Move on by what was missed of rows that have arrived.
 
         Parameters
@@ -63,7 +65,7 @@ class Band(NamedTuple):
 
         Returns
         -------
-        band : Band
+        band : AdaptiveInterval
             With the newest rows.
         widths : ndarray of shape (n_arrived + 1, steps, n_targets)
             Half widths before each row, and behind the last.
@@ -71,17 +73,17 @@ class Band(NamedTuple):
         rows = np.concatenate([self.rows, arrived])
         reference = self._newest_quantiles(rows, REFERENCE)
         issued = np.concatenate([self.issued, reference[1:]])
-        stretch = np.repeat(self.stretch[None], len(reference), axis=0)
+        log_width = np.repeat(self.log_width[None], len(reference), axis=0)
         step = np.arange(rows.shape[1])
         for row, missed in enumerate(np.abs(arrived)):
             width = issued[len(step) - 1 + row - step, step]
             change = (missed > width) - (1 - REFERENCE)
             known = np.isfinite(missed) & np.isfinite(width)
-            stretch[row + 1] = stretch[row] + np.where(known, RATE * change, 0)
-            issued[len(step) + row] *= np.exp(stretch[row + 1])
+            log_width[row + 1] = log_width[row] + np.where(known, RATE * change, 0)
+            issued[len(step) + row] *= np.exp(log_width[row + 1])
         wanted = self._newest_quantiles(rows, coverage)
-        band = Band(rows[-self.size :], self.size, stretch[-1], issued[-len(step) :])
-        return band, wanted * np.exp(stretch)
+        band = AdaptiveInterval(rows[-self.size :], self.size, log_width[-1], issued[-len(step) :])
+        return band, wanted * np.exp(log_width)
 
     def _newest_quantiles(self, rows: np.ndarray, coverage: float) -> np.ndarray:
         """Of the kept rows before each arrival, and behind the last."""
@@ -90,13 +92,13 @@ class Band(NamedTuple):
         return np.transpose(found)[len(self.rows) - 1 :].reshape(-1, *rows.shape[1:])
 
 
-def first_bands(scores: dict) -> dict:
+def first_intervals(scores: dict) -> dict:
     """Begin with the residuals of each series, and with those of all where they are few."""
     bands = {}
     for name, mine in scores.items():
         few = len(mine) < ENOUGH_RESIDUALS
         others = [rows for other, rows in scores.items() if few and other != name]
-        bands[name] = Band.begin(np.concatenate([*others, mine]))
+        bands[name] = AdaptiveInterval.begin(np.concatenate([*others, mine]))
     return bands
 
 

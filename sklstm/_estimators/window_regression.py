@@ -15,10 +15,10 @@ from sklstm._estimators.regressor import LSTMRegressor
 from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.windows import Windows
 
-__all__ = ["Foretold", "best_of", "foretell", "learn", "tells_quantiles"]
+__all__ = ["Forecasts", "best_of", "learn", "predict_windows", "predicts_quantiles"]
 
 
-class Foretold(NamedTuple):
+class Forecasts(NamedTuple):
     """Forecasts, and the unit of what they miss, in units of the series.
 
     Attributes
@@ -43,7 +43,7 @@ class Foretold(NamedTuple):
         return self.said - width * self.below, self.said + width * self.above
 
 
-def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
+def learn(estimator: Any, windows: Windows, channel_independent: bool) -> Any:
     """Fit a clone on windows and the steps behind them.
 
     Parameters
@@ -52,7 +52,7 @@ def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
         None is `LSTMRegressor`.
     windows : Windows
         Without NaN, all steps known.
-    per_target : bool
+    channel_independent : bool
         Whether each target is foretold from its own past alone.
 
     Returns
@@ -60,7 +60,7 @@ def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
     estimator
         Reads windows: as they are, or flat.
     """
-    windows = windows.one_by_one() if per_target else windows
+    windows = windows.one_by_one() if channel_independent else windows
     estimator = LSTMRegressor() if estimator is None else clone(estimator)
     n_outputs = windows.ahead.shape[1] * windows.ahead.shape[2]
     if n_outputs > 1 and not _learns_several(estimator):
@@ -72,7 +72,7 @@ def learn(estimator: Any, windows: Windows, per_target: bool) -> Any:
     return estimator.fit(windows.sequences, ahead[:, 0] if n_outputs == 1 else ahead)
 
 
-def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
+def predict_windows(estimator: Any, windows: Windows, channel_independent: bool) -> Forecasts:
     """Ask a fitted estimator about the steps behind windows.
 
     Parameters
@@ -81,12 +81,12 @@ def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
         From `learn`.
     windows : Windows
         Without NaN.
-    per_target : bool
+    channel_independent : bool
         As it was learned.
 
     Returns
     -------
-    Foretold
+    Forecasts
         In units of the series.
 
     Raises
@@ -94,19 +94,19 @@ def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
     ValueError
         If its quantiles do not lie on both sides of its forecasts.
     """
-    sequences = windows.one_by_one().sequences if per_target else windows.sequences
+    sequences = windows.one_by_one().sequences if channel_independent else windows.sequences
     n_windows, steps, n_targets = windows.ahead.shape
     if not n_windows:
-        return Foretold(windows.ahead, windows.ahead, windows.ahead)
+        return Forecasts(windows.ahead, windows.ahead, windows.ahead)
 
     def arranged(values: Any) -> np.ndarray:
-        if per_target:
+        if channel_independent:
             return np.reshape(values, (n_targets, n_windows, steps)).transpose(1, 2, 0)
         return np.reshape(values, (n_windows, steps, n_targets))
 
     said = arranged(estimator.predict(sequences))
-    if not tells_quantiles(estimator):
-        return Foretold(said, np.ones_like(said), np.ones_like(said))
+    if not predicts_quantiles(estimator):
+        return Forecasts(said, np.ones_like(said), np.ones_like(said))
     quantiles = np.asarray(best_of(estimator).predict_quantiles(sequences))
     below, above = said - arranged(quantiles[..., 0]), arranged(quantiles[..., -1]) - said
     if not ((below > 0).all() and (above > 0).all()):
@@ -114,10 +114,10 @@ def foretell(estimator: Any, windows: Windows, per_target: bool) -> Foretold:
             "The estimator foretells no quantiles on both sides of its forecast: give levels such "
             "as quantiles=(0.05, 0.5, 0.95)."
         )
-    return Foretold(said, below, above)
+    return Forecasts(said, below, above)
 
 
-def tells_quantiles(estimator: Any) -> bool:
+def predicts_quantiles(estimator: Any) -> bool:
     """Whether it foretells quantiles beside a number."""
     return hasattr(best_of(estimator), "predict_quantiles")
 

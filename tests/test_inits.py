@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
-from sklstm._nn.starts import LinearStart
+from sklstm._nn.inits import LinearInit
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(RNG.normal(size=(300, 3)).cumsum(axis=0), columns=["a", "b", "c"])
@@ -43,7 +43,7 @@ def targets(n_columns=1):
 
 def test_the_linear_start_is_a_ridge_of_standardised_lags():
     y = targets()
-    model = regressor(init="linear", continues=None, early_stopping=False).fit(WINDOWS, y)
+    model = regressor(init="linear", lagged_target=None, early_stopping=False).fit(WINDOWS, y)
     lags = SequenceFlattener().fit_transform(WINDOWS)
     mean, scale = np.tile(model.feature_mean_, 5), np.tile(model.feature_scale_, 5)
     penalty = model.init_.penalty[0] * len(y)
@@ -57,24 +57,26 @@ def test_a_feature_that_y_continues_is_found():
     table = pd.DataFrame({"noise": RNG.normal(size=2000), "walk": walk})
     windower = SequenceWindower(4, horizon=3)
     model = regressor().fit(windower.fit_transform(table)[3:], walk[3:])
-    assert model.init_.continues.tolist() == [7]  # the second feature of the last of four steps
+    assert model.init_.lagged_target.tolist() == [7]  # the second feature of the last of four steps
     said = model.init_.answer(windower.transform(table)[100:])[:, 0]
     assert np.mean((said - walk[100:]) ** 2) < 1.05 * np.mean((walk[97:-3] - walk[100:]) ** 2)
 
 
 @pytest.mark.parametrize("named", ["b", 1])
 def test_a_feature_is_named_that_y_continues(named):
-    model = regressor(continues=named).fit(WINDOWS, targets())
-    assert model.init_.continues.tolist() == [13]
+    model = regressor(lagged_target=named).fit(WINDOWS, targets())
+    assert model.init_.lagged_target.tolist() == [13]
 
 
 def test_an_unknown_feature_is_named():
-    with pytest.raises(ValueError, match=r"continues='d' is no feature of X; there are \['a', 'b'"):
-        regressor(continues="d").fit(WINDOWS, targets())
+    with pytest.raises(
+        ValueError, match=r"lagged_target='d' is no feature of X; there are \['a', 'b'"
+    ):
+        regressor(lagged_target="d").fit(WINDOWS, targets())
 
 
 def blank(n_outputs):
-    return LinearStart.blank(
+    return LinearInit.blank(
         np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs)
     )
 
@@ -83,7 +85,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     start = blank(1)
     y = targets()[:, None]
     moments = start.moments(WINDOWS, y, np.ones(len(y)))
-    start = replace(start, penalty=np.array([1e12]), continues=np.array([13]))
+    start = replace(start, penalty=np.array([1e12]), lagged_target=np.array([13]))
     start = start.fitted_to_numbers(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
@@ -93,8 +95,8 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
 def test_a_start_free_of_levels_is_a_ridge_of_changes():
     y = targets()
     start = blank(1)
-    start = replace(start, penalty=np.array([1e-2]), continues=np.array([13]))
-    start = replace(start, level_free=np.ones(1))
+    start = replace(start, penalty=np.array([1e-2]), lagged_target=np.array([13]))
+    start = replace(start, difference_share=np.ones(1))
     start = start.fitted_to_numbers(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
@@ -112,7 +114,7 @@ def test_a_series_that_leaves_its_range_starts_free_of_levels():
     series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
-    assert model.init_.level_free > 0.9
+    assert model.init_.difference_share > 0.9
     said = model.predict(windower.transform(series[:, None])[300:])
     assert np.mean((said - series[300:]) ** 2) < np.mean((series[299:-1] - series[300:]) ** 2)
 
@@ -129,14 +131,14 @@ def test_levels_count_as_much_as_they_foretell():
     chosen = start.chosen_for_numbers(first + second + third, folds, continued=np.array([1]))
 
     def error(share):
-        start = replace(chosen, level_free=np.full(1, share))
+        start = replace(chosen, difference_share=np.full(1, share))
         parts = [(start.fitted_to_numbers(train), valid) for train, valid in folds]
         return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
 
     shares = np.linspace(0, 1, 101)
     best = shares[np.argmin([error(share) for share in shares])]
     assert 0 < best < 1
-    assert chosen.level_free == pytest.approx(best, abs=0.01)
+    assert chosen.difference_share == pytest.approx(best, abs=0.01)
 
 
 def test_labels_start_from_a_discriminant_analysis():
@@ -296,18 +298,18 @@ def test_a_network_that_is_wrong_is_not_trusted():
     wrong[:, 0] = start[:, 0] - 5 * (said - start)[:, 0]  # the contrary of what the network says
     model = regressor(init="linear", max_epochs=3, n_iter_no_change=100)
     model.fit(train, y[:250], X_val=valid, y_val=wrong)
-    assert ((model.trust_ >= 0) & (model.trust_ <= 1)).all()
-    assert model.trust_[0] == 0
+    assert ((model.blending_weight_ >= 0) & (model.blending_weight_ <= 1)).all()
+    assert model.blending_weight_[0] == 0
     np.testing.assert_allclose(model.predict(valid)[:, 0], model.init_.answer(valid)[:, 0])
 
 
 def test_simple_rules_stand_beside_the_network():
     y = targets()
     model = regressor().fit(WINDOWS, y)
-    losses = model.comparison_.set_index("rule")["valid_loss"]
+    losses = model.validation_losses_.set_index("rule")["valid_loss"]
     assert losses.index.tolist() == ["the mean", "start", "start and network"]
     assert losses["start and network"] <= losses["start"] + 1e-12
-    labels = classifier(early_stopping=True).fit(WINDOWS, RISES[7:]).comparison_
+    labels = classifier(early_stopping=True).fit(WINDOWS, RISES[7:]).validation_losses_
     assert labels["rule"].tolist() == ["shares of labels", "network"]
 
 
@@ -386,7 +388,7 @@ def steps_read(model, arrays):
 def test_levels_differences_and_position():
     arrays = [np.array([[1.0], [3.0], [6.0]]), np.array([[5.0], [4.0]])]
     reads = ["position", "differences", "levels"]
-    model = regressor(reads=reads, max_epochs=1).fit(arrays, [0.0, 1.0])
+    model = regressor(input_transform=reads, max_epochs=1).fit(arrays, [0.0, 1.0])
     inputs = steps_read(model, arrays)
     values = np.concatenate(arrays)[:, 0]
     levels = [(array[:, 0] - values.mean()) / values.std() for array in arrays]
@@ -401,16 +403,20 @@ def test_levels_differences_and_position():
 
 
 def test_differences_do_not_see_the_level():
-    model = regressor(reads="differences", init=None, max_epochs=2).fit(WINDOWS, targets())
+    model = regressor(input_transform="differences", init=None, max_epochs=2).fit(
+        WINDOWS, targets()
+    )
     higher = Sequences(WINDOWS.values + 1000, WINDOWS.starts, WINDOWS.lengths, None, list("abc"))
     np.testing.assert_allclose(model.predict(higher), model.predict(WINDOWS), rtol=1e-4, atol=1e-4)
 
 
 def test_what_cannot_be_read_is_named():
-    with pytest.raises(ValueError, match="reads=.*'slopes'"):
-        regressor(reads=["levels", "slopes"]).fit(WINDOWS, targets())
+    with pytest.raises(ValueError, match="input_transform=.*'slopes'"):
+        regressor(input_transform=["levels", "slopes"]).fit(WINDOWS, targets())
     with pytest.raises(ValueError, match="no position among reads"):
-        regressor(reads=["levels", "position"], supervised_steps=3).fit(WINDOWS, targets())
+        regressor(input_transform=["levels", "position"], supervised_steps=3).fit(
+            WINDOWS, targets()
+        )
 
 
 # What "auto" stands for
@@ -418,10 +424,10 @@ def test_what_cannot_be_read_is_named():
 
 def test_histories_and_recordings_have_other_defaults():
     table = LSTMRegressor(max_epochs=1).fit(WINDOWS, targets())
-    assert table.chosen_ == {
+    assert table.resolved_params_ == {
         "pooling": "last",
         "bidirectional": False,
-        "reads": ("differences",),
+        "input_transform": ("differences",),
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
@@ -429,10 +435,10 @@ def test_histories_and_recordings_have_other_defaults():
     }
     recordings = RNG.normal(size=(40, 12, 2))
     whole = LSTMClassifier(hidden_size=4).fit(recordings, [0, 1] * 20)
-    assert whole.chosen_ == {
+    assert whole.resolved_params_ == {
         "pooling": "max",
         "bidirectional": True,
-        "reads": ("levels", "differences", "position"),
+        "input_transform": ("levels", "differences", "position"),
         "init": None,
         "batch_size": 16,
         "early_stopping": False,
@@ -453,16 +459,16 @@ def test_what_is_continued_is_read_by_its_changes():
     x = np.random.default_rng(0).normal(size=(500, 2))
     for n_features, reads in ((1, ("differences",)), (2, ("levels", "differences"))):
         windows = SequenceWindower(8, horizon=1).fit_transform(x[:, :n_features])
-        model = regressor(continues=0).fit(windows[8:], x[8:, 0])
-        assert model.init_.level_free < 0.5
-        assert model.chosen_["reads"] == reads
+        model = regressor(lagged_target=0).fit(windows[8:], x[8:, 0])
+        assert model.init_.difference_share < 0.5
+        assert model.resolved_params_["input_transform"] == reads
 
 
 def test_recordings_are_read_in_every_way():
     recordings = RNG.normal(size=(60, 8, 1)).cumsum(axis=1)
     model = regressor().fit(recordings, recordings[:, -1, 0])
-    assert model.init_.continues >= 0
-    assert model.chosen_["reads"] == ("levels", "differences", "position")
+    assert model.init_.lagged_target >= 0
+    assert model.resolved_params_["input_transform"] == ("levels", "differences", "position")
 
 
 def test_what_drifts_is_read_by_its_changes_if_all_features_have_some():
@@ -478,12 +484,12 @@ def test_what_drifts_is_read_by_its_changes_if_all_features_have_some():
         windows = windower.fit_transform(table.assign(series=series))
         model = regressor().fit(windows[8:], walk[8:])
         alone = ("differences",) if name == "walk" else ("levels", "differences")
-        assert model.chosen_["reads"] == alone, name
+        assert model.resolved_params_["input_transform"] == alone, name
         spread = regressor(loss="gaussian").fit(windows[8:], walk[8:])
-        assert spread.chosen_["reads"] == ("levels", "differences")
+        assert spread.resolved_params_["input_transform"] == ("levels", "differences")
     model.set_params(warm_start=True).fit(windows[8:], walk[8:])
-    asked = regressor(reads="levels").fit(windows[8:], walk[8:])
-    assert "reads" not in asked.chosen_
+    asked = regressor(input_transform="levels").fit(windows[8:], walk[8:])
+    assert "input_transform" not in asked.resolved_params_
 
 
 @pytest.mark.parametrize("window_size", [1, 6])
@@ -500,7 +506,7 @@ def test_defaults_of_an_earlier_fit_are_kept():
     model = LSTMClassifier(hidden_size=4, max_epochs=2, warm_start=True)
     model.fit(RNG.normal(size=(40, 12, 2)), [0, 1] * 20)
     model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
-    assert model.chosen_["pooling"] == "max"
+    assert model.resolved_params_["pooling"] == "max"
     assert model.n_iter_ == 4
 
 
@@ -525,7 +531,7 @@ def test_rows_in_any_order_start_alike():
     model = LSTMRegressor(max_epochs=2, random_state=0)
     for order in (np.arange(200), np.argsort(y)):
         start = model.fit(X[order], y[order]).init_
-        assert model.chosen_["init"] == "linear"
+        assert model.resolved_params_["init"] == "linear"
         assert np.mean((start.answer(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
 
 
@@ -540,7 +546,7 @@ def test_targets_far_from_zero_start_as_others(offset):
 def test_features_of_quite_other_units_are_not_continued():
     X = [1e200 * x for x in np.random.default_rng(0).normal(size=(20, 3, 1))]
     start = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(20.0)).init_
-    assert start.continues.tolist() == [-1]
+    assert start.lagged_target.tolist() == [-1]
 
 
 def test_nothing_to_read_starts_from_the_mean():

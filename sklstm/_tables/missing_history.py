@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Layout, gap_in_stamps
+from sklstm._data.frames import Layout, gap_in_timestamps
 from sklstm._data.ranges import ranges
+from sklstm._tables.buffer import Buffer, Given
+from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import longer
-from sklstm._tables.memory import Given, Memory
-from sklstm._tables.notices import write_stamp, write_step
-from sklstm._tables.rhythm import Rhythm
+from sklstm._tables.table_warnings import write_step, write_timestamp
 
-__all__ = ["Fronts", "Mark", "Reading", "find_holes", "notice_of_cold_start"]
+__all__ = ["Fronts", "Mark", "Reading", "find_gaps", "warning_of_missing_history"]
 
 FEW = 2**16
 """Values of a table that is marked, so that it need not be read twice."""
@@ -28,7 +28,7 @@ class Fronts(NamedTuple):
     rows : ndarray of int, shape (n_series,)
         First row of each in the table.
     first : ndarray of shape (n_series,)
-        Its stamp.
+        Its timestamp.
     last : ndarray of shape (n_series,)
         Stamp of the last row remembered; meaningless where `is_known` is False.
     is_known : ndarray of bool, shape (n_series,)
@@ -49,43 +49,43 @@ class Fronts(NamedTuple):
 
     @classmethod
     def find(
-        cls, memory: Memory | None, given: Given, rhythm: Rhythm | None, max_gap: Any
+        cls, memory: Buffer | None, given: Given, frequency: Frequency | None, max_gap: Any
     ) -> "Fronts | None":
         """Compare the first given row of each series with the last one remembered before it.
 
         Parameters
         ----------
-        memory : Memory or None
+        memory : Buffer or None
             What is remembered.
         given : Given
             The table.
-        rhythm : Rhythm or None
+        frequency : Frequency or None
             The usual steps; None if the times of both tables cannot be compared.
         max_gap : Timedelta, str, number or None
-            How far apart rows may be, as the user says; None for what the rhythm says.
+            How far apart rows may be, as the user says; None for what the frequency says.
 
         Returns
         -------
         Fronts or None
             Of all series that are given.
         """
-        if memory is None or rhythm is None:
+        if memory is None or frequency is None:
             return None
         rows = given.rows.order[given.rows.is_first]
-        codes, first = given.codes[rows], given.layout.stamps[rows]
+        codes, first = given.codes[rows], given.layout.timestamps[rows]
         starts, ends = memory.bounds(codes)
         n_before = memory.count_before(starts, ends, first)
         is_known = starts < ends
-        last = memory.stamps[
-            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.stamps)
+        last = memory.timestamps[
+            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.timestamps)
         ]
         if max_gap is not None:
-            gap = np.inf if max_gap == "any" else gap_in_stamps(max_gap, given.layout.clock)
+            gap = np.inf if max_gap == "any" else gap_in_timestamps(max_gap, given.layout.clock)
             goes_on = ~longer(first - last, gap)
-        elif rhythm.of_table:
-            goes_on = np.full(len(codes), first.min() - memory.stamps.max() == 1)
+        elif frequency.of_table:
+            goes_on = np.full(len(codes), first.min() - memory.timestamps.max() == 1)
         else:
-            goes_on = rhythm.follows(codes, last, first, given.layout.zone)
+            goes_on = frequency.follows(codes, last, first, given.layout.zone)
         goes_on &= is_known & (n_before > 0)
         places = ranges(starts, n_before)
         return cls(codes, rows, first, last, is_known, goes_on, places)
@@ -102,7 +102,7 @@ class Reading(NamedTuple):
     ----------
     given : Given
         The table.
-    rhythm : Rhythm or None
+    frequency : Frequency or None
         The usual steps; None if the times of both tables cannot be compared.
     cuts : ndarray of bool, shape (n_rows,)
         Whether rows are missing before the row at each place.
@@ -113,7 +113,7 @@ class Reading(NamedTuple):
     """
 
     given: Given
-    rhythm: Rhythm | None
+    frequency: Frequency | None
     cuts: np.ndarray
     fronts: Fronts | None
     mark: "Mark | None"
@@ -168,17 +168,17 @@ class Mark(NamedTuple):
         return self.row_index is row_index and self.columns is columns and others == [*self[2:]]
 
 
-def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
+def find_gaps(given: Given, frequency: Frequency | None, max_gap: Any) -> np.ndarray:
     """Find where histories are to be cut within a table.
 
     Parameters
     ----------
     given : Given
         The table.
-    rhythm : Rhythm or None
+    frequency : Frequency or None
         The usual steps, if they are known.
     max_gap : Timedelta, str, number or None
-        How far apart rows may be, as the user says; None for what the rhythm says.
+        How far apart rows may be, as the user says; None for what the frequency says.
 
     Returns
     -------
@@ -186,14 +186,14 @@ def find_holes(given: Given, rhythm: Rhythm | None, max_gap: Any) -> np.ndarray:
         Whether rows are missing before the row at each place; never at a first row.
     """
     rows, layout = given.rows, given.layout
-    if rows.steps is None or max_gap == "any" or (rhythm is None and max_gap is None):
+    if rows.steps is None or max_gap == "any" or (frequency is None and max_gap is None):
         return np.zeros(len(rows.order), dtype=bool)
-    if max_gap is None and rhythm is not None:
-        return rhythm.cuts(rows, given.codes, layout)
-    return longer(rows.steps, gap_in_stamps(max_gap, layout.clock)) & ~rows.is_first
+    if max_gap is None and frequency is not None:
+        return frequency.cuts(rows, given.codes, layout)
+    return longer(rows.steps, gap_in_timestamps(max_gap, layout.clock)) & ~rows.is_first
 
 
-def notice_of_cold_start(
+def warning_of_missing_history(
     reading: Reading, lengths: np.ndarray, horizon: int, *, has_max_gap: bool
 ) -> str | None:
     """Say that rows have no history that could have one, and why.
@@ -214,17 +214,17 @@ def notice_of_cold_start(
     str or None
         None if nothing is lost.
     """
-    given, rhythm, _, fronts, _ = reading
+    given, frequency, _, fronts, _ = reading
     layout = given.layout
-    if fronts is None or rhythm is None:
+    if fronts is None or frequency is None:
         return _of_no_index(layout)
     if fronts.goes_on.all():
         return None
     starved = _starved(given, lengths, horizon)
     names = None if given.names is None else given.names.take(fronts.codes)
     later = fronts.is_known & ~fronts.goes_on & (fronts.first > fronts.last)
-    missed = rhythm.missed(fronts.codes, fronts.last, fronts.first, layout.zone)
-    tells = ~np.isnan(missed) | ~np.isnan(rhythm.limit[fronts.codes])
+    missed = frequency.missed(fronts.codes, fronts.last, fronts.first, layout.zone)
+    tells = ~np.isnan(missed) | ~np.isnan(frequency.limit[fronts.codes])
     off_grid = missed != np.floor(missed)
     too_late = later & tells & (np.isnan(missed) | (missed > horizon) | off_grid)
     late = later & starved if has_max_gap else too_late | (later & tells & starved)
@@ -235,7 +235,7 @@ def notice_of_cold_start(
     place = int(cold.argmax())
     begins = "X begins" if names is None else f"Series {names[place]!r} begins"
     if late[place]:
-        why = _of_late_rows(fronts, place, rhythm, layout, begins)
+        why = _of_late_rows(fronts, place, frequency, layout, begins)
     else:
         why = (
             f"Series {names[place]!r} was not seen in fit, and X has too few rows of it: "
@@ -252,38 +252,38 @@ def notice_of_cold_start(
     )
 
 
-def _of_late_rows(fronts: Fronts, place: int, rhythm: Rhythm, layout: Layout, begins: str) -> str:
+def _of_late_rows(
+    fronts: Fronts, place: int, frequency: Frequency, layout: Layout, begins: str
+) -> str:
     """What is missing between the last row remembered and the first one given."""
     code, last, first = fronts.codes[place], fronts.last[place], fronts.first[place]
-    step = rhythm.step[code]
+    step = frequency.step[code]
     if np.isnan(step):
-        limit = rhythm.limit[code]
+        limit = frequency.limit[code]
         expected = f"{write_step(first - last, layout)} after the last row remembered" + (
             f", where steps of up to {write_step(limit, layout)} are usual" if limit > 0 else ""
         )
     else:
-        expected = (
-            f"the row expected next is {write_stamp(_next(rhythm, code, last, layout), layout)}"
-        )
+        expected = f"the row expected next is {write_timestamp(_next(frequency, code, last, layout), layout)}"
     return (
-        f"{begins} at {write_stamp(first, layout)} (row {fronts.rows[place]}, counted from 0), and "
-        f"{expected}, right behind the last one remembered, {write_stamp(last, layout)}. Give the "
+        f"{begins} at {write_timestamp(first, layout)} (row {fronts.rows[place]}, counted from 0), and "
+        f"{expected}, right behind the last one remembered, {write_timestamp(last, layout)}. Give the "
         "rows between as well, or let partial_fit remember them; max_gap=... says how far apart "
         "rows may be."
     )
 
 
-def _next(rhythm: Rhythm, code: int, last: float, layout: Layout) -> float:
+def _next(frequency: Frequency, code: int, last: float, layout: Layout) -> float:
     """Stamp of the row expected behind the last one."""
-    step = rhythm.step[code]
-    if rhythm.timetable[code] < 0:
+    step = frequency.step[code]
+    if frequency.timetable[code] < 0:
         return last + (int(step) if step == int(step) else step)
     ahead = last + int(step) * np.arange(
-        1, 8 * len(rhythm.timetables[rhythm.timetable[code]].slots)
+        1, 8 * len(frequency.timetables[frequency.timetable[code]].slots)
     )
     codes = np.full(len(ahead), code)
-    missed = rhythm._replace(
-        timetables=tuple(hours._replace(holidays=0) for hours in rhythm.timetables)
+    missed = frequency._replace(
+        timetables=tuple(hours._replace(holidays=0) for hours in frequency.timetables)
     ).missed(codes, np.full(len(ahead), last), ahead, layout.zone)
     later = np.flatnonzero(missed == 0)
     opened = np.flatnonzero(np.diff(missed, append=missed[-1]) > 0)

@@ -1,4 +1,4 @@
-"""The rhythm of a table: which row stands right behind which."""
+"""The frequency of a table: which row stands right behind which."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import pandas as pd
 from sklstm._data.frames import Layout, Rows
 from sklstm._tables.timetable import Timetable, wall_clock
 
-__all__ = ["Rhythm"]
+__all__ = ["Frequency"]
 
 THOUSANDTH = 1e-3
 """How exact a step has to be, in steps: clocks and fractions round."""
@@ -17,7 +17,7 @@ DAY = 86_400 * 10**9
 HOUR = 3_600 * 10**9
 
 
-class Rhythm(NamedTuple):
+class Frequency(NamedTuple):
     """The usual step of each series, as `fit` saw it.
 
     Attributes
@@ -44,7 +44,7 @@ class Rhythm(NamedTuple):
     of_table: bool
 
     @classmethod
-    def learn(cls, rows: Rows, layout: Layout) -> "Rhythm":
+    def learn(cls, rows: Rows, layout: Layout) -> "Frequency":
         """Find the usual step of each series.
 
         Parameters
@@ -56,12 +56,12 @@ class Rhythm(NamedTuple):
 
         Returns
         -------
-        Rhythm
-            Series of less than three rows have the rhythm of the others, if that is one.
+        Frequency
+            Series of less than three rows have the frequency of the others, if that is one.
         """
         first = np.flatnonzero(rows.is_first)
         sizes = np.diff(first, append=len(rows.order))
-        if layout.clock == "counter" and len(first) > 1 and _numbers_rows(layout.stamps, 1.0):
+        if layout.clock == "counter" and len(first) > 1 and _numbers_rows(layout.timestamps, 1.0):
             return cls._same(len(first), 1.0, layout, of_table=True)
         if isinstance(layout.times, pd.PeriodIndex) and layout.times.freqstr not in ("B", "C"):
             start = layout.times[:1]
@@ -70,32 +70,32 @@ class Rhythm(NamedTuple):
         common = rows.common_step()
         if common is not None and (sizes.max() > 2 or layout.clock == "counter"):
             return cls._same(len(first), common, layout)
-        rhythm = cls._of_each(rows.stamps, first, sizes, layout)
-        uneven = np.isnan(rhythm.step)
+        frequency = cls._of_each(rows.timestamps, first, sizes, layout)
+        uneven = np.isnan(frequency.step)
         if layout.clock == "counter":
-            if len(first) > 1 and uneven.any() and _numbers_rows(layout.stamps, 0.9):
+            if len(first) > 1 and uneven.any() and _numbers_rows(layout.timestamps, 0.9):
                 return cls._same(len(first), 1.0, layout, of_table=True)
-            rhythm.step[uneven & (sizes == 1)] = 1.0
-            rhythm.slack[uneven & (sizes == 1)] = THOUSANDTH
-        return rhythm
+            frequency.step[uneven & (sizes == 1)] = 1.0
+            frequency.slack[uneven & (sizes == 1)] = THOUSANDTH
+        return frequency
 
     @classmethod
     def _same(
         cls, n_series: int, step: float, layout: Layout, *, of_table: bool = False
-    ) -> "Rhythm":
+    ) -> "Frequency":
         slack = _slack(step, layout)
         steps, slacks, limits = (np.full(n_series, float(x)) for x in (step, slack, 5 * step))
         return cls(steps, slacks, limits, np.full(n_series, -1), (), of_table)
 
     @classmethod
     def _of_each(
-        cls, stamps: np.ndarray, first: np.ndarray, sizes: np.ndarray, layout: Layout
-    ) -> "Rhythm":
+        cls, timestamps: np.ndarray, first: np.ndarray, sizes: np.ndarray, layout: Layout
+    ) -> "Frequency":
         step, slack, limit = np.full((3, len(first)), np.nan)
         timetable = np.full(len(first), -1)
         timetables: dict[tuple, tuple[int, Timetable]] = {}
         for series, (begin, size) in enumerate(zip(first, sizes, strict=True)):
-            own = stamps[begin : begin + size]
+            own = timestamps[begin : begin + size]
             if size > 2:
                 step[series], slack[series] = _usual_step(np.diff(own), layout)
                 limit[series] = 5 * np.quantile(np.diff(own), 0.9)
@@ -106,13 +106,13 @@ class Rhythm(NamedTuple):
                     step[series], slack[series] = hours.step, THOUSANDTH * hours.step
             elif size == 2:
                 limit[series] = own[1] - own[0]
-        rhythm = cls(
+        frequency = cls(
             step, slack, limit, timetable, tuple(hours for _, hours in timetables.values()), False
         )
-        return rhythm._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
+        return frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
 
-    def _shared(self, short: np.ndarray, known: np.ndarray) -> "Rhythm":
-        """Let series of too few rows have the rhythm of the others, if they all have one."""
+    def _shared(self, short: np.ndarray, known: np.ndarray) -> "Frequency":
+        """Let series of too few rows have the frequency of the others, if they all have one."""
         same = len(known) and all(
             (x[known] == x[known[0]]).all() for x in (self.step, self.slack, self.timetable)
         )
@@ -121,7 +121,7 @@ class Rhythm(NamedTuple):
                 x[short] = x[known[0]]
         return self
 
-    def for_series(self, n_series: int) -> "Rhythm":
+    def for_series(self, n_series: int) -> "Frequency":
         """Add series that `fit` has not seen.
 
         Parameters
@@ -131,8 +131,8 @@ class Rhythm(NamedTuple):
 
         Returns
         -------
-        Rhythm
-            The new ones have the rhythm of the others, if that is one; else none is known.
+        Frequency
+            The new ones have the frequency of the others, if that is one; else none is known.
         """
         n_seen = len(self.step)
         if n_series <= n_seen:
@@ -148,11 +148,11 @@ class Rhythm(NamedTuple):
         return longer._shared(np.arange(n_seen, n_series), np.arange(n_seen))
 
     def to_plain(self) -> tuple:
-        """Take the rhythm apart: arrays and numbers."""
+        """Take the frequency apart: arrays and numbers."""
         return (*self[:4], [tuple(hours) for hours in self.timetables], self.of_table)
 
     @classmethod
-    def from_plain(cls, plain: tuple) -> "Rhythm":
+    def from_plain(cls, plain: tuple) -> "Frequency":
         """Put it together again."""
         step, slack, limit, timetable, timetables, of_table = plain
         hours = tuple(Timetable(*parts) for parts in timetables)
@@ -178,7 +178,7 @@ class Rhythm(NamedTuple):
         -------
         ndarray of float64, shape (n_pairs,)
             0: the later row stands right behind the earlier one. Fractions, and numbers below
-            zero, are rows that do not lie on the grid. NaN where no rhythm is known.
+            zero, are rows that do not lie on the grid. NaN where no frequency is known.
         """
         steps = later - earlier
         usual = self.step[codes]
@@ -211,7 +211,7 @@ class Rhythm(NamedTuple):
         Returns
         -------
         ndarray of bool, shape (n_pairs,)
-            Exact where there is a rhythm; else whether the step is one of the usual ones.
+            Exact where there is a frequency; else whether the step is one of the usual ones.
         """
         uneven = np.isnan(self.step[codes])
         return np.where(
@@ -221,7 +221,7 @@ class Rhythm(NamedTuple):
         )
 
     def cuts(self, rows: Rows, codes: np.ndarray, layout: Layout) -> np.ndarray:
-        """Find the holes in a table.
+        """Find the gaps in a table.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class Rhythm(NamedTuple):
             Whether something is missing before the row at each place; not at the first ones.
         """
         if self.of_table:
-            return _behind_holes(rows, layout.stamps)
+            return _behind_gaps(rows, layout.timestamps)
         usual = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
         if usual is None:
             cuts = rows.steps != self.step[codes[rows.order]]
@@ -250,25 +250,25 @@ class Rhythm(NamedTuple):
         places = np.flatnonzero(cuts)
         if len(places):
             owner = codes[rows.order[places]]
-            later = rows.stamps[places]
-            missed = self.missed(owner, rows.stamps[places - 1], later, layout.zone)
+            later = rows.timestamps[places]
+            missed = self.missed(owner, rows.timestamps[places - 1], later, layout.zone)
             cuts[places] = ~((missed == 0) | np.isnan(missed))
         return cuts
 
 
-def _numbers_rows(stamps: np.ndarray, share: float) -> bool:
-    """Whether whole numbers count the rows of a table, but for some holes."""
-    steps = np.diff(stamps)
+def _numbers_rows(timestamps: np.ndarray, share: float) -> bool:
+    """Whether whole numbers count the rows of a table, but for some gaps."""
+    steps = np.diff(timestamps)
     if (steps <= 0).any():
-        steps = np.diff(np.sort(stamps))
+        steps = np.diff(np.sort(timestamps))
     return bool((steps > 0).all() and (steps == 1).mean() >= share)
 
 
-def _behind_holes(rows: Rows, stamps: np.ndarray) -> np.ndarray:
+def _behind_gaps(rows: Rows, timestamps: np.ndarray) -> np.ndarray:
     """Whether a number is missing somewhere between a row and the one before of its series."""
-    order = np.argsort(stamps, kind="stable")
-    part = np.empty(len(stamps), dtype=np.int64)
-    part[order] = np.cumsum(np.diff(stamps[order], prepend=stamps[order[:1]]) > 1)
+    order = np.argsort(timestamps, kind="stable")
+    part = np.empty(len(timestamps), dtype=np.int64)
+    part[order] = np.cumsum(np.diff(timestamps[order], prepend=timestamps[order[:1]]) > 1)
     part = part[rows.order]
     cuts = np.zeros(len(part), dtype=bool)
     cuts[1:] = part[1:] != part[:-1]
@@ -294,7 +294,7 @@ def _usual_step(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
 
 
 def _slack(step: float, layout: Layout) -> float:
-    """By how much steps of a rhythm differ: clocks change by an hour, months by three days."""
+    """By how much steps of a frequency differ: clocks change by an hour, months by three days."""
     slack = THOUSANDTH * step
     if layout.zone is not None and step >= 3 * HOUR:
         slack = max(slack, HOUR)
@@ -303,5 +303,5 @@ def _slack(step: float, layout: Layout) -> float:
     return slack
 
 
-def _timetable(stamps: np.ndarray, layout: Layout) -> Timetable | None:
-    return Timetable.learn(wall_clock(stamps, layout.zone)) if layout.is_dated else None
+def _timetable(timestamps: np.ndarray, layout: Layout) -> Timetable | None:
+    return Timetable.learn(wall_clock(timestamps, layout.zone)) if layout.is_dated else None

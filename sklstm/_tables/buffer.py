@@ -9,19 +9,19 @@ from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._tables.histories import history_bounds, scatter
-from sklstm._tables.notices import write_stamp
+from sklstm._tables.table_warnings import write_timestamp
 
-__all__ = ["Given", "Memory", "Table", "check_arrival", "put_behind"]
+__all__ = ["Buffer", "Given", "Table", "check_arrival", "put_behind"]
 
 
-class Memory(NamedTuple):
+class Buffer(NamedTuple):
     """The last rows of each series, one series after another, each in time order.
 
     Attributes
     ----------
     codes : ndarray of int, shape (n_rows,)
         Position of the series in ``series_``.
-    stamps : ndarray of shape (n_rows,)
+    timestamps : ndarray of shape (n_rows,)
         Their times.
     values : ndarray of shape (n_rows, n_features)
         Their features.
@@ -30,12 +30,12 @@ class Memory(NamedTuple):
     """
 
     codes: np.ndarray
-    stamps: np.ndarray
+    timestamps: np.ndarray
     values: np.ndarray
     cuts: np.ndarray
 
     @classmethod
-    def keep(cls, table: "Table", size: int) -> "Memory":
+    def keep(cls, table: "Table", size: int) -> "Buffer":
         """Keep the last rows of each series.
 
         Parameters
@@ -47,7 +47,7 @@ class Memory(NamedTuple):
 
         Returns
         -------
-        Memory
+        Buffer
             A copy of those rows.
         """
         rows = table.rows
@@ -57,9 +57,9 @@ class Memory(NamedTuple):
         places = ranges(behind - n_kept, n_kept)
         last = rows.order[places]
         cuts = table.is_first[places]
-        return cls(table.codes[last], rows.stamps[places], table.values[last], cuts)
+        return cls(table.codes[last], rows.timestamps[places], table.values[last], cuts)
 
-    def take(self, places: np.ndarray) -> "Memory":
+    def take(self, places: np.ndarray) -> "Buffer":
         """Select rows.
 
         Parameters
@@ -69,10 +69,10 @@ class Memory(NamedTuple):
 
         Returns
         -------
-        Memory
+        Buffer
             In the order of `places`.
         """
-        return Memory(*(x[places] for x in self))
+        return Buffer(*(x[places] for x in self))
 
     def bounds(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the rows of some series.
@@ -106,10 +106,10 @@ class Memory(NamedTuple):
             Number of earlier rows.
         """
         n_rows = ends - starts
-        if (self.stamps[ends - 1] < first).all():  # of each series, or of the one before it
+        if (self.timestamps[ends - 1] < first).all():  # of each series, or of the one before it
             return n_rows
         owner = np.repeat(np.arange(len(starts)), n_rows)
-        earlier = self.stamps[ranges(starts, n_rows)] < first[owner]
+        earlier = self.timestamps[ranges(starts, n_rows)] < first[owner]
         return np.bincount(owner, earlier, len(starts)).astype(np.int64)
 
     def to_plain(self) -> tuple:
@@ -117,7 +117,7 @@ class Memory(NamedTuple):
         return tuple(self)
 
     @classmethod
-    def from_plain(cls, plain: tuple) -> "Memory":
+    def from_plain(cls, plain: tuple) -> "Buffer":
         """Put it together again."""
         return cls(*plain)
 
@@ -158,7 +158,7 @@ class Table(NamedTuple):
     rows : Rows
         The rows side by side.
     is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series, or behind a hole, at each place.
+        Whether a row is the first one of its series, or behind a gap, at each place.
     n_carried : int
         Number of rows carried over.
     """
@@ -207,13 +207,13 @@ class Table(NamedTuple):
 
 
 def put_behind(
-    carried: Memory | None, given: Given, cuts: np.ndarray, fronts: Any, median_step: float | None
+    carried: Buffer | None, given: Given, cuts: np.ndarray, fronts: Any, median_step: float | None
 ) -> Table:
     """Put the given rows behind those carried over.
 
     Parameters
     ----------
-    carried : Memory or None
+    carried : Buffer or None
         Earlier rows of the given series.
     given : Given
         The table.
@@ -233,10 +233,10 @@ def put_behind(
     n_carried = 0 if carried is None else len(carried.codes)
     if carried is not None and n_carried:
         codes = np.concatenate([carried.codes, codes])
-        stamps = np.concatenate([carried.stamps, given.layout.stamps])
+        timestamps = np.concatenate([carried.timestamps, given.layout.timestamps])
         of_rows = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
         of_rows[n_carried + fronts.rows[~fronts.goes_on]] = True
-        rows = Rows.arrange(codes, stamps)
+        rows = Rows.arrange(codes, timestamps)
         cuts = of_rows[rows.order]
     if median_step is not None:
         values = _with_elapsed(values, rows, median_step, n_carried)
@@ -254,12 +254,12 @@ def _with_elapsed(values: np.ndarray, rows: Rows, median_step: float, n_carried:
     return np.column_stack([values, elapsed[n_carried:]])
 
 
-def check_arrival(memory: Memory, given: Given) -> None:
+def check_arrival(memory: Buffer, given: Given) -> None:
     """Refuse rows that are not later than what is remembered of their series.
 
     Parameters
     ----------
-    memory : Memory
+    memory : Buffer
         What is remembered.
     given : Given
         The rows that have arrived.
@@ -272,17 +272,17 @@ def check_arrival(memory: Memory, given: Given) -> None:
     rows = given.rows.order[given.rows.is_first]
     codes = given.codes[rows]
     starts, ends = memory.bounds(codes)
-    last = memory.stamps[ends - 1]  # of another series, if there is nothing of this one
-    late = (starts < ends) & (given.layout.stamps[rows] <= last)
+    last = memory.timestamps[ends - 1]  # of another series, if there is nothing of this one
+    late = (starts < ends) & (given.layout.timestamps[rows] <= last)
     if not late.any():
         return
     place = int(late.argmax())
     row = rows[place]
-    what = "was seen before" if given.layout.stamps[row] == last[place] else "is late"
+    what = "was seen before" if given.layout.timestamps[row] == last[place] else "is late"
     of_series = "" if given.names is None else f" of series {given.names[codes[place]]!r}"
     raise ValueError(
         f"Row {row} (counted from 0; time {given.layout.times[row]}){of_series} {what}: "
-        f"partial_fit takes rows later than {write_stamp(last[place], given.layout)}, the last one "
+        f"partial_fit takes rows later than {write_timestamp(last[place], given.layout)}, the last one "
         "it remembers. Leave out what it has seen; rows that came late need fit, with all rows in "
         "their order."
     )

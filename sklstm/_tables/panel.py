@@ -1,4 +1,4 @@
-"""Regular tables of one series or many, and the stamps behind them."""
+"""Regular tables of one series or many, and the timestamps behind them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Panel(NamedTuple):
     Attributes
     ----------
     tables : dict of DataFrame
-        By the name of the series, None if there is but one: targets and covariates, on stamps.
+        By the name of the series, None if there is but one: targets and covariates, on timestamps.
     targets, covariates : list
         Names of the columns.
     """
@@ -115,7 +115,7 @@ def read_panel(
     for name, table in targets.items():
         if covariates is not None:
             if name not in covariates or not covariates[name].index.equals(table.index):
-                raise ValueError("X must have the rows of y, with the same stamps.")
+                raise ValueError("X must have the rows of y, with the same timestamps.")
             twice = table.columns.intersection(covariates[name].columns)
             if len(twice):
                 raise ValueError(
@@ -136,7 +136,7 @@ def _by_series(
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
     if not isinstance(table, pd.DataFrame):
         raise ValueError(
-            f"{role} is a {type(table).__name__}: a forecast needs stamps, so give a Series or a "
+            f"{role} is a {type(table).__name__}: a forecast needs timestamps, so give a Series or a "
             "DataFrame of pandas."
         )
     levels = [name for name in (series, time) if name is not None and name in table.index.names]
@@ -164,17 +164,17 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
     index : pandas.Index
         Dates, periods or integers in regular steps.
     steps : int
-        How many stamps to give.
+        How many timestamps to give.
 
     Returns
     -------
     pandas.Index
-        The next stamps, of the same kind, frequency and time zone.
+        The next timestamps, of the same kind, frequency and time zone.
 
     Raises
     ------
     ValueError
-        If the steps are not regular; the message names the first stamp that is missing or late.
+        If the steps are not regular; the message names the first timestamp that is missing or late.
 
     Examples
     --------
@@ -189,12 +189,12 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
         )
     if isinstance(index, pd.PeriodIndex):
         expected: pd.Index = pd.period_range(index[0], periods=len(index), freq=index.freq)
-        _refuse_holes(index, expected)
+        _refuse_gaps(index, expected)
         return pd.period_range(index[-1] + 1, periods=steps, freq=index.freq)
     if isinstance(index, pd.DatetimeIndex):
         freq = index.freq or _frequency(index)
         expected = pd.date_range(index[0], periods=len(index), freq=freq)
-        _refuse_holes(index, expected)
+        _refuse_gaps(index, expected)
         return pd.date_range(index[-1], periods=steps + 1, freq=freq, name=index.name)[1:]
     if index.dtype.kind not in "iu":
         raise ValueError(
@@ -202,7 +202,7 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
         )
     step = int(index[1] - index[0]) if len(index) > 1 else 1
     expected = pd.Index(index[0] + step * np.arange(len(index)))
-    _refuse_holes(index, expected)
+    _refuse_gaps(index, expected)
     return pd.Index(index[-1] + step * np.arange(1, steps + 1), name=index.name)
 
 
@@ -232,12 +232,12 @@ def _frequency(index: pd.DatetimeIndex) -> Any:
     )
 
 
-def _refuse_holes(index: pd.Index, expected: pd.Index) -> None:
+def _refuse_gaps(index: pd.Index, expected: pd.Index) -> None:
     if not index.equals(expected):
         wrong = int(np.flatnonzero(index != expected)[0])
         raise ValueError(
             f"The steps are irregular: {expected[wrong]} is missing, behind {index[wrong - 1]} "
-            f"comes {index[wrong]}. asfreq() puts rows of NaN into holes, which fillna() or "
+            f"comes {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
             "interpolate() fill."
         )
 

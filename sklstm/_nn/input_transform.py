@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["READS", "SPREAD", "InputReader", "fill_missing"]
+__all__ = ["INPUT_TRANSFORMS", "SPREAD", "InputReader", "fill_missing"]
 
-READS = ("levels", "differences", "position")
+INPUT_TRANSFORMS = ("levels", "differences", "position")
 """What a network may read of the features at a step, in the order of its inputs."""
 
 SPREAD = 3**0.5
@@ -22,14 +22,14 @@ class InputReader:
     ----------
     fill : Tensor of shape (n_features,) or None
         What stands for a value not seen yet; None if no value may be missing.
-    reads : tuple of str
-        Some of `READS`.
+    input_transform : tuple of str
+        Some of `INPUT_TRANSFORMS`.
     per_difference : Tensor of shape (n_features,) or None
         What differences of scaled steps are multiplied by.
     """
 
     fill: torch.Tensor | None
-    reads: tuple[str, ...]
+    input_transform: tuple[str, ...]
     per_difference: torch.Tensor | None
 
     def __call__(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
@@ -51,14 +51,14 @@ class InputReader:
         if self.fill is not None:
             n_features = steps.shape[2]
             steps, *told = fill_missing(steps, self.fill).split([n_features, 2 * n_features], 2)
-        if self.reads == ("levels",) and not told:
+        if self.input_transform == ("levels",) and not told:
             return steps
-        inputs = [steps] if "levels" in self.reads else []
+        inputs = [steps] if "levels" in self.input_transform else []
         if self.per_difference is not None:
             changes = torch.zeros_like(steps)
             torch.sub(steps[1:], steps[:-1], out=changes[1:])
             inputs.append(changes.mul_(self.per_difference))
-        if "position" in self.reads:
+        if "position" in self.input_transform:
             inputs.append(_position(steps, lengths))
         return torch.cat(inputs + told, dim=2)
 

@@ -9,10 +9,10 @@ from sklstm._data.estimator import SequenceEstimator
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.loop import SequenceNet
 
-__all__ = ["Learned"]
+__all__ = ["FittedAttributes"]
 
 
-class Learned(SequenceEstimator):
+class FittedAttributes(SequenceEstimator):
     """The learned attributes of both estimators; before `fit` there are none."""
 
     _fitted: FittedNetwork
@@ -98,7 +98,7 @@ class Learned(SequenceEstimator):
         return self._fitted.best_epoch
 
     @property
-    def chosen_(self) -> dict[str, Any]:
+    def resolved_params_(self) -> dict[str, Any]:
         """What each parameter that was "auto" stood for.
 
         Histories of a table get other settings than independent sequences. Parameters that were
@@ -113,10 +113,10 @@ class Learned(SequenceEstimator):
         --------
         >>> from sklstm import LSTMRegressor, SequenceWindower
         >>> X, y = [[[1.0], [2.0]], [[3.0]], [[4.0]]], [1.0, 2.0, 4.0]
-        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).chosen_["pooling"]
+        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).resolved_params_["pooling"]
         'max'
         >>> X = SequenceWindower(2).fit_transform([[1.0], [2.0], [3.0]])
-        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).chosen_["pooling"]
+        >>> LSTMRegressor(2, max_epochs=1).fit(X, y).resolved_params_["pooling"]
         'last'
         """
         return self._fitted.chosen
@@ -131,8 +131,8 @@ class Learned(SequenceEstimator):
 
         See Also
         --------
-        trust_ : How much of the correction is added.
-        comparison_ : How good the start is alone.
+        blending_weight_ : How much of the correction is added.
+        validation_losses_ : How good the start is alone.
 
         Examples
         --------
@@ -146,7 +146,7 @@ class Learned(SequenceEstimator):
         return self._fitted.start
 
     @property
-    def trust_(self) -> np.ndarray | None:
+    def blending_weight_(self) -> np.ndarray | None:
         """What its corrections are multiplied by, or None.
 
         A factor in [0, 1] for each output, chosen on the validation data: near 0 the start is all
@@ -155,7 +155,7 @@ class Learned(SequenceEstimator):
         See Also
         --------
         init_ : The start.
-        comparison_ : Validation losses without and with the corrections.
+        validation_losses_ : Validation losses without and with the corrections.
 
         Examples
         --------
@@ -163,17 +163,17 @@ class Learned(SequenceEstimator):
         >>> from sklstm import LSTMRegressor
         >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
         >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
-        >>> model.fit(X, X[:, 1, 0]).trust_.shape
+        >>> model.fit(X, X[:, 1, 0]).blending_weight_.shape
         (1,)
         """
         return self._fitted.trust
 
     @property
-    def comparison_(self) -> pd.DataFrame | None:
+    def validation_losses_(self) -> pd.DataFrame | None:
         """Validation losses of simple rules and of the estimator.
 
         The question it answers: is the network worth it? The losses are those that chose epoch and
-        `trust_`, so that they flatter; a test on later rows decides. None without validation data.
+        `blending_weight_`, so that they flatter; a test on later rows decides. None without validation data.
 
         See Also
         --------
@@ -186,7 +186,7 @@ class Learned(SequenceEstimator):
         >>> from sklstm import LSTMRegressor
         >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
         >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
-        >>> model.fit(X, X[:, 1, 0]).comparison_["rule"].tolist()
+        >>> model.fit(X, X[:, 1, 0]).validation_losses_["rule"].tolist()
         ['the mean', 'start', 'start and network']
         """
         return self._fitted.comparison

@@ -10,7 +10,7 @@ from sklearn.metrics import make_scorer, mean_absolute_error, r2_score
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower, per_step
+from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower, masked_scoring
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(
@@ -274,7 +274,7 @@ def test_a_classifier_scores_what_has_a_label():
 
 
 def test_a_search_with_missing_targets():
-    scoring = make_scorer(per_step(mean_absolute_error), greater_is_better=False)
+    scoring = make_scorer(masked_scoring(mean_absolute_error), greater_is_better=False)
     search = GridSearchCV(
         piped(), {"lstmregressor__lr": [0.001, 0.01]}, cv=TimeSeriesSplit(3), scoring=scoring
     )
@@ -286,7 +286,7 @@ def test_a_search_with_missing_targets():
 
 
 def test_per_step_of_flat_arrays():
-    metric = per_step(mean_absolute_error)
+    metric = masked_scoring(mean_absolute_error)
     y = np.array([1.0, np.nan, 3.0, -1.0])
     assert metric(y, [2.0, 2.0, 2.0, 2.0]) == pytest.approx((1 + 1 + 3) / 3)
     weighted = metric(y, np.full(4, 2.0), sample_weight=[1, 5, 0, 1])

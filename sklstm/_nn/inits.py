@@ -14,7 +14,7 @@ from sklstm._data.lag_moments import LagMoments, LagTable
 from sklstm._data.ridge import Ridge
 from sklstm._data.sequences import Sequences
 
-__all__ = ["EstimatorStart", "LinearStart", "Start", "start_from_plain"]
+__all__ = ["EstimatorInit", "Init", "LinearInit", "init_from_plain"]
 
 MOST_COLUMNS = 1024
 """Lags that a linear start reads at most: their products are a matrix of this size."""
@@ -35,8 +35,8 @@ OF_OUTPUTS = (
     "coef",
     "intercept",
     "penalty",
-    "continues",
-    "level_free",
+    "lagged_target",
+    "difference_share",
     "empty",
 )
 """What a linear start has of each output."""
@@ -46,7 +46,7 @@ RAREST = 0.5
 
 
 @dataclass(frozen=True)
-class Start(ABC):
+class Init(ABC):
     """A simple model of the lags. Frozen: learned once, from training samples.
 
     Attributes
@@ -117,7 +117,7 @@ class Start(ABC):
 
 
 @dataclass(frozen=True)
-class LinearStart(Start):
+class LinearInit(Init):
     """A linear model of the lags.
 
     Attributes
@@ -131,10 +131,10 @@ class LinearStart(Start):
         What it says where all features have their mean, in standardised units.
     penalty : ndarray of float64, shape (n_outputs,)
         Penalty of a sample on squared coefficients.
-    continues : ndarray of int, shape (n_outputs,)
+    lagged_target : ndarray of int, shape (n_outputs,)
         Column of the lag that an output is told relative to: that coefficient is drawn to a slope
         of 1 and all others to 0. -1: all are drawn to 0.
-    level_free : ndarray of float64, shape (n_outputs,)
+    difference_share : ndarray of float64, shape (n_outputs,)
         How much of an output that continues a lag is told without levels, in [0, 1]: the share of
         a second ridge, whose penalty is on coefficients of each step less the last one. If all
         steps of a feature rise by one, so does what it says of an output that continues it: a
@@ -146,8 +146,8 @@ class LinearStart(Start):
     coef: np.ndarray
     intercept: np.ndarray
     penalty: np.ndarray
-    continues: np.ndarray
-    level_free: np.ndarray
+    lagged_target: np.ndarray
+    difference_share: np.ndarray
 
     def answer(self, sequences: Sequences) -> np.ndarray:
         """Answer by the linear model alone."""
@@ -170,7 +170,7 @@ class LinearStart(Start):
         n_steps: int,
         target_mean: np.ndarray,
         target_scale: np.ndarray,
-    ) -> "LinearStart":
+    ) -> "LinearInit":
         """Make one that says nothing yet, of as many steps as it can read."""
         n_steps = max(min(n_steps, MOST_COLUMNS // len(mean)), 1)
         n_outputs = len(target_mean)
@@ -186,11 +186,11 @@ class LinearStart(Start):
             coef=np.zeros((n_steps * len(mean), n_outputs)),
             intercept=np.zeros(n_outputs),
             penalty=np.zeros(n_outputs),
-            continues=np.full(n_outputs, -1),
-            level_free=np.zeros(n_outputs),
+            lagged_target=np.full(n_outputs, -1),
+            difference_share=np.zeros(n_outputs),
         )
 
-    def of_outputs(self, outputs: np.ndarray) -> "LinearStart":
+    def of_outputs(self, outputs: np.ndarray) -> "LinearInit":
         """Take some of the outputs.
 
         Parameters
@@ -200,20 +200,20 @@ class LinearStart(Start):
 
         Returns
         -------
-        LinearStart
+        LinearInit
             Each output is what it was.
         """
         picked: dict[str, Any] = {name: getattr(self, name)[..., outputs] for name in OF_OUTPUTS}
         return replace(self, **picked)
 
     @classmethod
-    def joined(cls, parts: "list[LinearStart]") -> "LinearStart":
+    def joined(cls, parts: "list[LinearInit]") -> "LinearInit":
         """Put outputs of several starts, which read the same, side by side."""
         sides = {name: [getattr(part, name) for part in parts] for name in OF_OUTPUTS}
         joined: dict[str, Any] = {k: np.concatenate(v, axis=-1) for k, v in sides.items()}
         return replace(parts[0], **joined)
 
-    def fitted_to_numbers(self, moments: LagMoments) -> "LinearStart":
+    def fitted_to_numbers(self, moments: LagMoments) -> "LinearInit":
         """Solve the least squares of each output, as `chosen_for_numbers` says.
 
         Parameters
@@ -223,11 +223,11 @@ class LinearStart(Start):
 
         Returns
         -------
-        LinearStart
+        LinearInit
             With coefficients.
         """
-        ((levels, changes),) = self._ridges(moments, [self.continues], self.penalty[None])
-        coef = levels + self.level_free * (changes - levels)
+        ((levels, changes),) = self._ridges(moments, [self.lagged_target], self.penalty[None])
+        coef = levels + self.difference_share * (changes - levels)
         empty = moments.y / moments.weight * self.target_scale + self.target_mean
         return replace(self, coef=coef, intercept=moments.intercept(coef), empty=empty)
 
@@ -236,7 +236,7 @@ class LinearStart(Start):
         everything: LagMoments,
         folds: list[tuple[LagMoments, LagMoments]],
         continued: np.ndarray | None,
-    ) -> "LinearStart":
+    ) -> "LinearInit":
         """Choose for each output the penalty, the lag it continues, and how much levels matter.
 
         The two ridges are mixed as their predictions of what they did not learn from are best
@@ -255,7 +255,7 @@ class LinearStart(Start):
 
         Returns
         -------
-        LinearStart
+        LinearInit
             What was chosen, without coefficients.
         """
         candidates = self._candidates(everything, continued)
@@ -272,7 +272,9 @@ class LinearStart(Start):
         of_mixed = of_levels + share * (of_changes - of_levels) - share * (1 - share) * apart
         best = of_mixed.argmin(axis=0), np.arange(continues.shape[1])
         penalty = PENALTIES[best[0] % len(PENALTIES)]
-        return replace(self, penalty=penalty, continues=continues[best], level_free=share[best])
+        return replace(
+            self, penalty=penalty, lagged_target=continues[best], difference_share=share[best]
+        )
 
     def _ridges(
         self, moments: LagMoments, candidates: list[np.ndarray], penalties: np.ndarray
@@ -315,11 +317,11 @@ class LinearStart(Start):
         yy = moments.yy - 2 * slope * moments.xy[lag] + slope**2 * moments.xx[lag, lag]
         return yy - y**2 / moments.weight
 
-    def _priors(self, continues: np.ndarray) -> np.ndarray:
+    def _priors(self, lagged_target: np.ndarray) -> np.ndarray:
         """Coefficients that the penalty draws to."""
-        around = np.zeros((self.n_steps * len(self.mean), len(continues)))
-        outputs = np.flatnonzero(continues >= 0)
-        lags = continues[outputs]
+        around = np.zeros((self.n_steps * len(self.mean), len(lagged_target)))
+        outputs = np.flatnonzero(lagged_target >= 0)
+        lags = lagged_target[outputs]
         slopes = self.scale[lags % len(self.mean)] / self.target_scale[outputs]
         around[lags, outputs] = slopes
         return around
@@ -332,7 +334,7 @@ class LinearStart(Start):
 
     def fitted_to_labels(
         self, moments: LagMoments, penalty: float, *, several: bool
-    ) -> "LinearStart":
+    ) -> "LinearInit":
         """Make a linear discriminant analysis of standardised lags.
 
         The log-odds of normal distributions of one covariance (Hastie, Tibshirani and Friedman,
@@ -350,7 +352,7 @@ class LinearStart(Start):
 
         Returns
         -------
-        LinearStart
+        LinearInit
             With coefficients for each label.
         """
         n_labels = len(moments.y)
@@ -367,8 +369,8 @@ class LinearStart(Start):
             coef=coef,
             intercept=intercept,
             penalty=np.full(n_labels, penalty),
-            continues=np.full(n_labels, -1),
-            level_free=np.zeros(n_labels, dtype=bool),
+            lagged_target=np.full(n_labels, -1),
+            difference_share=np.zeros(n_labels, dtype=bool),
             empty=_logits(moments.y, moments.weight, several),
         )
 
@@ -402,7 +404,7 @@ class LinearStart(Start):
 
 
 @dataclass(frozen=True)
-class EstimatorStart(Start):
+class EstimatorInit(Init):
     """Any scikit-learn estimator, which reads lags in the units of the user.
 
     Attributes
@@ -422,7 +424,7 @@ class EstimatorStart(Start):
 
     def fitted_to(
         self, sequences: Sequences, target: np.ndarray, weight: np.ndarray
-    ) -> "EstimatorStart":
+    ) -> "EstimatorInit":
         """Fit a clone.
 
         Parameters
@@ -436,7 +438,7 @@ class EstimatorStart(Start):
 
         Returns
         -------
-        EstimatorStart
+        EstimatorInit
             Fitted.
         """
         if np.isnan(target).any():
@@ -523,19 +525,19 @@ def _logits(counts: np.ndarray, total: float, several: bool) -> np.ndarray:
     return np.log(counts / (others if several else counts.sum()))
 
 
-def start_from_plain(plain: dict[str, Any]) -> Start:
+def init_from_plain(plain: dict[str, Any]) -> Init:
     """Put a start together again.
 
     Parameters
     ----------
     plain : dict
-        From `Start.to_plain`.
+        From `Init.to_plain`.
 
     Returns
     -------
-    Start
+    Init
         Says the same.
     """
     parts = dict(plain)
-    kinds = {kind.__name__: kind for kind in (LinearStart, EstimatorStart)}
+    kinds = {kind.__name__: kind for kind in (LinearInit, EstimatorInit)}
     return kinds[parts.pop("kind")](**parts)

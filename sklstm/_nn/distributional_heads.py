@@ -10,16 +10,16 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn import functional as F
 
-from sklstm._nn.heads import NumberHead
+from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import ElementwiseLoss
 
 __all__ = [
-    "SPREAD_HEADS",
+    "DISTRIBUTIONAL_HEADS",
+    "DistributionalHead",
     "GaussianHead",
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
-    "SpreadHead",
     "learn_numbers",
 ]
 
@@ -124,7 +124,7 @@ def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class SpreadHead(NumberHead):
+class DistributionalHead(RegressionHead):
     """A number, or several, each with outputs that say how far truths spread around it.
 
     The first outputs of the network are locations, which a start and the trust beside it are about;
@@ -159,7 +159,7 @@ class SpreadHead(NumberHead):
         moved = super().corrected(start, outputs[:, : self.n_targets])
         return np.hstack([moved, outputs[:, self.n_targets :]])
 
-    def start_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, start: str) -> str:
         """Scale, with zeros for the spreads."""
         return op("MatMul", start, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
 
@@ -229,7 +229,7 @@ class SpreadHead(NumberHead):
 
 
 @dataclass(frozen=True)
-class GaussianHead(SpreadHead):
+class GaussianHead(DistributionalHead):
     """A mean and a standard deviation."""
 
     @property
@@ -249,7 +249,7 @@ class GaussianHead(SpreadHead):
 
 
 @dataclass(frozen=True)
-class QuantileHead(SpreadHead):
+class QuantileHead(DistributionalHead):
     """Quantiles."""
 
     @property
@@ -263,11 +263,11 @@ class QuantileHead(SpreadHead):
         return quantile_steps(self.quantiles)
 
 
-SPREAD_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
+DISTRIBUTIONAL_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
 """Kinds of targets by the name of their loss."""
 
 
-def learn_numbers(y: Any, loss: Any, quantiles: Any) -> NumberHead:
+def learn_numbers(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
     """Learn the shape of the targets of a regression.
 
     Parameters
@@ -281,7 +281,7 @@ def learn_numbers(y: Any, loss: Any, quantiles: Any) -> NumberHead:
 
     Returns
     -------
-    NumberHead
+    RegressionHead
         In the units of `y`.
 
     Raises
@@ -289,9 +289,9 @@ def learn_numbers(y: Any, loss: Any, quantiles: Any) -> NumberHead:
     ValueError
         If the levels are none.
     """
-    if not isinstance(loss, str) or loss not in SPREAD_HEADS:
-        return NumberHead.learn(y, loss)
+    if not isinstance(loss, str) or loss not in DISTRIBUTIONAL_HEADS:
+        return RegressionHead.learn(y, loss)
     levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
     if not len(levels) or not (levels[0] > 0 and levels[-1] < 1 and (np.diff(levels) > 0).all()):
         raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
-    return SPREAD_HEADS[loss].learn(y, loss, quantiles=levels)
+    return DISTRIBUTIONAL_HEADS[loss].learn(y, loss, quantiles=levels)

@@ -15,14 +15,14 @@ from sklstm._data.ranges import ranges
 from sklstm._data.samples import Samples, TrainingData
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import standardization
-from sklstm._nn.heads import Head, NumberHead
-from sklstm._nn.labels import LabelHead, LabelsHead
+from sklstm._nn.classification_heads import MulticlassHead, MultilabelHead
+from sklstm._nn.heads import Head, RegressionHead
+from sklstm._nn.inits import PENALTIES, EstimatorInit, Init, LinearInit
 from sklstm._nn.scaling import InputScaling, differences
-from sklstm._nn.starts import PENALTIES, EstimatorStart, LinearStart, Start
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
 
-__all__ = ["begin", "finish", "relearn_start"]
+__all__ = ["begin", "finish", "relearn_init"]
 
 N_PARTS = 5
 MOST = 0.5
@@ -34,7 +34,7 @@ length on average."""
 
 def begin(
     plan: Plan, head: Head, data: TrainingData
-) -> tuple[Plan, InputScaling, Head, Start | None]:
+) -> tuple[Plan, InputScaling, Head, Init | None]:
     """Learn what stands around the network.
 
     Parameters
@@ -54,12 +54,12 @@ def begin(
         Of the training steps.
     head : Head
         In the units of the training targets, or of what the start leaves of them.
-    start : Start or None
-        Learned from the training data alone.
+    start : Init or None
+        FittedAttributes from the training data alone.
     """
     train, sequences = data.train, data.train.sequences
     if plan.reads_tokens:
-        _refuse_start(plan, head)
+        _refuse_init(plan, head)
         vectors = plan["embedding_dim"], plan["embedding_weights"]
         scaling = InputScaling.of_tokens(sequences, *vectors)
     else:
@@ -68,15 +68,15 @@ def begin(
             train.sequence_weight(),
             standardize=plan["standardize"],
             missing=plan["missing"],
-            reads=plan["reads"],
+            input_transform=plan["input_transform"],
         )
     start = None if plan["init"] is None else _start(plan, head, scaling, train)
     if _changes_suffice(plan, start, sequences):
-        plan = plan.reading_differences()
-        scaling = replace(scaling, reads=plan["reads"])
+        plan = plan.transforming_differences()
+        scaling = replace(scaling, input_transform=plan["input_transform"])
     if plan["standardize"]:
         target, weight = train.labelled()
-        if start is not None and isinstance(head, NumberHead):
+        if start is not None and isinstance(head, RegressionHead):
             target = target - start.answer(train.histories())
         head = head.scaled_to(target, weight)
     return plan, scaling, head, start
@@ -105,7 +105,7 @@ def finish(
         outputs = outputs[valid.weight > 0]
     usual = head.as_outputs(head.usual(*train.labelled()), said)
     rules = {
-        "the mean" if isinstance(head, NumberHead) else "shares of labels": np.broadcast_to(
+        "the mean" if isinstance(head, RegressionHead) else "shares of labels": np.broadcast_to(
             usual, outputs.shape
         )
     }
@@ -120,7 +120,7 @@ def finish(
         fitted.start = _learned(start, head, everything)
 
 
-def relearn_start(fitted: FittedNetwork, data: TrainingData) -> None:
+def relearn_init(fitted: FittedNetwork, data: TrainingData) -> None:
     """Learn the start of a network that goes on from the training part alone.
 
     Its own was learned from all there was: validation would see what it knows already. Without a
@@ -137,9 +137,9 @@ def relearn_start(fitted: FittedNetwork, data: TrainingData) -> None:
         fitted.start = _learned(fitted.start, fitted.head, data.train)
 
 
-def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Start:
+def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Init:
     """Learn a start from training samples; what it leaves open is chosen on later ones of them."""
-    _refuse_start(plan, head)
+    _refuse_init(plan, head)
     sequences = train.sequences
     mean, scale, fill = scaling.mean, scaling.scale, None
     if not plan["standardize"]:
@@ -147,10 +147,10 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Sta
     if scaling.median is not None:
         fill = (scaling.median - mean) / scale
     of_target = np.zeros(head.n_outputs), np.ones(head.n_outputs)
-    if isinstance(head, NumberHead):
+    if isinstance(head, RegressionHead):
         scaled = head.scaled_to(*train.labelled())
         of_target = scaled.mean, scaled.scale
-    blank = LinearStart.blank(mean, scale, fill, sequences.max_length, *of_target)
+    blank = LinearInit.blank(mean, scale, fill, sequences.max_length, *of_target)
     parts = [train.take(rows) for rows in _parts(sequences)]
     usual = float(train.labelled()[1].mean())
     in_time = bool((sequences.series >= 0).all())
@@ -167,7 +167,7 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Sta
         backcast = learn_backcast(everything, folds or [(everything, everything)], len(mean))
         blank = replace(blank, backcast=backcast)
     if plan["init"] != "linear":
-        start = EstimatorStart(
+        start = EstimatorInit(
             np.zeros_like(mean),
             np.ones_like(scale),
             scaling.median,
@@ -175,14 +175,14 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Sta
             backcast_in_units(blank.backcast, mean, scale),
             np.zeros(head.n_outputs),
             plan["init"],
-            head.classes if isinstance(head, LabelHead) else None,
+            head.classes if isinstance(head, MulticlassHead) else None,
         )
         return _learned(start, head, train)
 
-    def fitted(outputs: np.ndarray, of_whole: list[LagMoments]) -> LinearStart:
+    def fitted(outputs: np.ndarray, of_whole: list[LagMoments]) -> LinearInit:
         pairs = zip(of_whole, sums(outputs, short=True), strict=True)
         moments = [one + other for one, other in pairs if one.weight + other.weight > 0]
-        if isinstance(head, LabelHead):
+        if isinstance(head, MulticlassHead):
             first = reduce(add, moments[:-1] or moments)
             chosen = _chosen_for_labels(blank, head, first, parts[-1])
             return _fitted_to_labels(chosen, head, reduce(add, moments))
@@ -204,57 +204,57 @@ def _short_are_rare(samples: Samples, n_steps: int) -> bool:
     return OFTEN * n_short < n_steps * (len(lengths) - n_short)
 
 
-def _changes_suffice(plan: Plan, start: Start | None, sequences: Sequences) -> bool:
+def _changes_suffice(plan: Plan, start: Init | None, sequences: Sequences) -> bool:
     """Whether to read no levels: most of the start does without, or it continues every feature.
 
     Not if a feature never changes in a history, or the spread is learned: that is a matter of
     levels. Recordings are read in every way.
     """
-    if not isinstance(start, LinearStart) or "position" in plan["reads"]:
+    if not isinstance(start, LinearInit) or "position" in plan["input_transform"]:
         return False
     if plan.settings.get("loss") in ("gaussian", "quantile"):
         return False
     n_features = sequences.n_features
-    continued = set(start.continues[start.continues >= 0] % n_features)
-    if start.level_free.mean() <= MOST and len(continued) < n_features:
+    continued = set(start.lagged_target[start.lagged_target >= 0] % n_features)
+    if start.difference_share.mean() <= MOST and len(continued) < n_features:
         return False
     changes = differences(sequences)
     return bool(changes.values[changes.step_weights() > 0].any(axis=0).all())
 
 
 def _chosen_for_labels(
-    blank: LinearStart, head: LabelHead, moments: LagMoments, valid: Samples
-) -> LinearStart:
+    blank: LinearInit, head: MulticlassHead, moments: LagMoments, valid: Samples
+) -> LinearInit:
     """The discriminant analysis whose probabilities are best on validation samples."""
-    several = isinstance(head, LabelsHead)
+    several = isinstance(head, MultilabelHead)
     starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
 
-    def loss(start: LinearStart) -> float:
+    def loss(start: LinearInit) -> float:
         said = start.answer(histories)
         return head.mean_loss(np.zeros(said.shape), head.to_network(target, said), weight)
 
     return min(starts, key=loss)
 
 
-def _learned(start: Start, head: Head, samples: Samples) -> Start:
+def _learned(start: Init, head: Head, samples: Samples) -> Init:
     """The same kind of start, learned from these samples."""
-    if isinstance(start, EstimatorStart):
+    if isinstance(start, EstimatorInit):
         return start.fitted_to(samples.histories(), *samples.labelled())
-    assert isinstance(start, LinearStart)
+    assert isinstance(start, LinearInit)
     groups, parts = _alike(samples, head), []
     for outputs in groups:
         part = start.of_outputs(outputs)
         moments = _moments(part, head, samples, outputs)
-        if isinstance(head, LabelHead):
+        if isinstance(head, MulticlassHead):
             parts.append(_fitted_to_labels(part, head, moments))
         else:
             parts.append(part.fitted_to_numbers(moments))
     return _joined(parts, groups)
 
 
-def _fitted_to_labels(start: LinearStart, head: LabelHead, moments: LagMoments) -> LinearStart:
-    several = isinstance(head, LabelsHead)
+def _fitted_to_labels(start: LinearInit, head: MulticlassHead, moments: LagMoments) -> LinearInit:
+    several = isinstance(head, MultilabelHead)
     return start.fitted_to_labels(moments, start.penalty[0], several=several)
 
 
@@ -262,14 +262,14 @@ def _alike(samples: Samples, head: Head) -> list[np.ndarray]:
     """Outputs that are missing in the same rows: they share all sums of lags."""
     missing = np.isnan(samples.labelled()[0])
     if not missing.any():
-        return [np.arange(head.n_targets if isinstance(head, NumberHead) else head.n_outputs)]
+        return [np.arange(head.n_targets if isinstance(head, RegressionHead) else head.n_outputs)]
     kinds = np.unique(missing, axis=1, return_inverse=True)[1].ravel()
     return [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
 
 
-def _joined(parts: list[LinearStart], groups: list[np.ndarray]) -> LinearStart:
+def _joined(parts: list[LinearInit], groups: list[np.ndarray]) -> LinearInit:
     """The outputs of all groups in their order."""
-    return LinearStart.joined(parts).of_outputs(np.argsort(np.concatenate(groups)))
+    return LinearInit.joined(parts).of_outputs(np.argsort(np.concatenate(groups)))
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
@@ -304,7 +304,7 @@ def _folds(
 
 
 def _moments(
-    start: LinearStart,
+    start: LinearInit,
     head: Head,
     samples: Samples,
     outputs: np.ndarray,
@@ -314,9 +314,9 @@ def _moments(
 ) -> LagMoments:
     """Sums over the samples that have these outputs, or over the short or whole ones of them."""
     (target, weight), histories = samples.labelled(), samples.histories()
-    if isinstance(head, LabelHead):  # a sample of the usual weight counts as one
+    if isinstance(head, MulticlassHead):  # a sample of the usual weight counts as one
         weight = weight / (usual or weight.mean())
-    if isinstance(head, LabelHead) and not isinstance(head, LabelsHead):
+    if isinstance(head, MulticlassHead) and not isinstance(head, MultilabelHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
     target = target[:, outputs]
     wanted = ~np.isnan(target[:, 0])
@@ -330,7 +330,7 @@ def _moments(
 
 def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
     """Features that a target may continue: None for any of them."""
-    wanted = plan["continues"]
+    wanted = plan["lagged_target"]
     if wanted is None:
         return np.zeros(0, dtype=int)
     if isinstance(wanted, str) and wanted == "auto" and (names is None or "auto" not in names):
@@ -340,16 +340,16 @@ def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndar
     if isinstance(wanted, Integral) and 0 <= int(wanted) < n_features:
         return np.array([int(wanted)])
     known = f"0 to {n_features - 1}" if names is None else list(names)
-    raise ValueError(f"continues={wanted!r} is no feature of X; there are {known}.")
+    raise ValueError(f"lagged_target={wanted!r} is no feature of X; there are {known}.")
 
 
-def _refuse_start(plan: Plan, head: Head) -> None:
+def _refuse_init(plan: Plan, head: Head) -> None:
     """Refuse a start where there can be none."""
     if plan["init"] is None:
         return
     if plan.reads_tokens:
         raise ValueError(f"init={plan['init']!r} reads numbers, and X holds tokens: use init=None.")
-    if isinstance(head, LabelsHead) and plan["init"] != "linear":
+    if isinstance(head, MultilabelHead) and plan["init"] != "linear":
         raise ValueError(
             f"init={plan['init']!r} is for one label a sample, and y is a table of several: use "
             "init='linear' or None."

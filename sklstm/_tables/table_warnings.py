@@ -5,24 +5,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_stamps
+from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_timestamps
 from sklstm._data.inputs import kind_of_table
+from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import count_shortened
-from sklstm._tables.rhythm import Rhythm
 
 __all__ = [
     "FEW",
     "check_kind_of_time",
     "check_what_is_asked",
     "check_within_horizon",
-    "notice_of_holes",
-    "notice_of_joins",
-    "write_stamp",
+    "warning_of_gaps",
+    "warning_of_joins",
     "write_step",
+    "write_timestamp",
 ]
 
 FEW = 0.05
-"""Share of the rows whose histories holes may cut short without a word."""
+"""Share of the rows whose histories gaps may cut short without a word."""
 
 KINDS = {
     "datetime": "dates without time zone",
@@ -39,14 +39,14 @@ WHO_DROPS_ROWS = (
 )
 
 
-def notice_of_joins(rows: Rows, rhythm: Rhythm, layout: Layout) -> str | None:
+def warning_of_joins(rows: Rows, frequency: Frequency, layout: Layout) -> str | None:
     """Say that rows of uneven steps have been joined.
 
     Parameters
     ----------
     rows : Rows
         The rows side by side.
-    rhythm : Rhythm
+    frequency : Frequency
         What `fit` has learned from them.
     layout : Layout
         Time and clock of the table.
@@ -54,12 +54,12 @@ def notice_of_joins(rows: Rows, rhythm: Rhythm, layout: Layout) -> str | None:
     Returns
     -------
     str or None
-        None if every series has a rhythm, or too few rows for one.
+        None if every series has a frequency, or too few rows for one.
     """
-    if not np.isnan(rhythm.step).any():
+    if not np.isnan(frequency.step).any():
         return None
     sizes = np.diff(np.flatnonzero(rows.is_first), append=len(rows.order))
-    uneven = np.repeat(np.isnan(rhythm.step) & (sizes > 2), sizes) & ~rows.is_first
+    uneven = np.repeat(np.isnan(frequency.step) & (sizes > 2), sizes) & ~rows.is_first
     steps = rows.steps[uneven]
     if not len(steps):
         return None
@@ -69,13 +69,13 @@ def notice_of_joins(rows: Rows, rhythm: Rhythm, layout: Layout) -> str | None:
         f"Steps in time are uneven: {longer} of {len(steps)} are longer than the usual "
         f"{write_step(usual, layout)}, the longest is {write_step(steps.max(), layout)}, and rows "
         "are joined across all of them. max_gap=... cuts histories where a step is longer, "
-        "elapsed=True tells the network of the steps, max_gap='any' joins all rows without this "
+        "add_time_delta=True tells the network of the steps, max_gap='any' joins all rows without this "
         f"warning. {WHO_DROPS_ROWS}"
     )
 
 
-def notice_of_holes(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) -> str | None:
-    """Say that holes have cut more than a few histories.
+def warning_of_gaps(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) -> str | None:
+    """Say that gaps have cut more than a few histories.
 
     Parameters
     ----------
@@ -84,30 +84,30 @@ def notice_of_holes(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) ->
     cuts : ndarray of bool, shape (n_rows,)
         Whether rows are missing before the row at each place.
     reach : int
-        Number of rows behind a hole whose histories reach into it.
+        Number of rows behind a gap whose histories reach into it.
     layout : Layout
         Time and clock of the table.
 
     Returns
     -------
     str or None
-        None if there is at most one hole a series, or few histories are cut.
+        None if there is at most one gap a series, or few histories are cut.
     """
     if not cuts.any():
         return None
-    n_holes, n_shortened = count_shortened(rows.is_first, cuts, reach)
+    n_gaps, n_shortened = count_shortened(rows.is_first, cuts, reach)
     if n_shortened <= FEW * len(cuts):
         return None
     usual = (
         np.median(rows.steps[~rows.is_first & ~cuts]) if (~rows.is_first & ~cuts).any() else None
     )
     return (
-        f"X has {n_holes} holes, where the step in time is not "
+        f"X has {n_gaps} gaps, where the step in time is not "
         + (f"the usual {write_step(usual, layout)}" if usual is not None else "that of fit")
         + f" but up to {write_step(rows.steps[cuts].max(), layout)}. Histories are cut there: "
         f"{n_shortened} of {len(cuts)} rows have a shorter one. {WHO_DROPS_ROWS} Where rows may "
         "be missing, max_gap=... joins rows up to a longer step, max_gap='any' all of them, and "
-        "elapsed=True tells the network of the steps."
+        "add_time_delta=True tells the network of the steps."
     )
 
 
@@ -144,7 +144,7 @@ def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
             "with time=, or make the index one of dates, periods or integers."
         )
     if "max_gap" in names:
-        gap_in_stamps(asked["max_gap"], layout.clock)
+        gap_in_timestamps(asked["max_gap"], layout.clock)
 
 
 def check_kind_of_time(clock: str | None, fitted: str | None) -> None:
@@ -209,12 +209,12 @@ def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np
         )
 
 
-def write_stamp(stamp: float, layout: Layout) -> str:
-    """Write a stamp as the table has it.
+def write_timestamp(timestamp: float, layout: Layout) -> str:
+    """Write a timestamp as the table has it.
 
     Parameters
     ----------
-    stamp : int or float
+    timestamp : int or float
         Nanoseconds or a number.
     layout : Layout
         Clock and zone of the table.
@@ -225,9 +225,9 @@ def write_stamp(stamp: float, layout: Layout) -> str:
         A date, a duration or a number.
     """
     if layout.is_dated:
-        moment = pd.Timestamp(int(stamp), tz="UTC")
+        moment = pd.Timestamp(int(timestamp), tz="UTC")
         return str(moment.tz_convert(layout.zone) if layout.zone else moment.tz_localize(None))
-    return write_step(stamp, layout)
+    return write_step(timestamp, layout)
 
 
 def write_step(step: float, layout: Layout) -> str:

@@ -10,15 +10,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.step_probabilities import as_step_probabilities
 from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.spread import SPREAD_HEADS, GaussianHead, SpreadHead
+from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, DistributionalHead, GaussianHead
 
 __all__ = ["LabelAnswers", "NumberAnswers"]
 
 
-def _tells_spread(regressor: Any) -> bool:
+def _predicts_distribution(regressor: Any) -> bool:
     if hasattr(regressor, "_fitted"):
-        return isinstance(regressor._fitted.head, SpreadHead)
-    return isinstance(regressor.loss, str) and regressor.loss in SPREAD_HEADS
+        return isinstance(regressor._fitted.head, DistributionalHead)
+    return isinstance(regressor.loss, str) and regressor.loss in DISTRIBUTIONAL_HEADS
 
 
 class NumberAnswers(RegressorMixin, BaseLSTM):
@@ -110,7 +110,7 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
         """
         return self._predict_with_std(X) if return_std else self._predict(X, "predict")
 
-    @available_if(_tells_spread)
+    @available_if(_predicts_distribution)
     def predict_quantiles(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict below which values truths lie with the probabilities `quantiles`.
 
@@ -262,7 +262,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         See Also
         --------
         sklearn.calibration.CalibratedClassifierCV : Calibrate them on other rows.
-        per_step : Score them, where there is a label at every step.
+        masked_scoring : Score them, where there is a label at every step.
 
         Examples
         --------
@@ -330,7 +330,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
         See Also
         --------
         sklearn.dummy.DummyClassifier : The simplest rule; it takes `Sequences` as they are.
-        per_step : Other metrics, where there is a label at every step.
+        masked_scoring : Other metrics, where there is a label at every step.
 
         Examples
         --------

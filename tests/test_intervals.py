@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
 from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
-from sklstm._estimators.bands import RATE, Band, newest_quantiles
+from sklstm._estimators.intervals import RATE, AdaptiveInterval, newest_quantiles
 
 RNG = np.random.default_rng(0)
 NOISE = pd.Series(RNG.normal(size=400), pd.RangeIndex(400), name="y")
@@ -48,24 +48,24 @@ def test_bands_follow_as_in_a_loop():
     """Of each step ahead: was the truth in the band that was told so long before?"""
     first, arrived = RNG.normal(size=(30, 3, 1)), 2 * RNG.normal(size=(200, 3, 1))
     arrived[5, 1], first[:2, 2] = np.nan, np.nan
-    _, widths = Band.begin(first).follow(arrived, 0.8)
+    _, widths = AdaptiveInterval.begin(first).follow(arrived, 0.8)
     for step in range(3):
-        known, stretch = first[:, step, 0].tolist(), 0.0
+        known, log_width = first[:, step, 0].tolist(), 0.0
         told = dict.fromkeys(range(-3, 1), quantile_by_hand(known, 0.9))  # by origin
         for row in range(200):
-            expected = quantile_by_hand(known[-100:], 0.8) * np.exp(stretch)
+            expected = quantile_by_hand(known[-100:], 0.8) * np.exp(log_width)
             np.testing.assert_allclose(widths[row, step, 0], expected)
             truth = arrived[row, step, 0]
             known.append(truth)
             if np.isfinite(truth):
-                stretch += RATE * ((abs(truth) > told[row - step]) - 0.1)
-            told[row + 1] = quantile_by_hand(known[-100:], 0.9) * np.exp(stretch)
+                log_width += RATE * ((abs(truth) > told[row - step]) - 0.1)
+            told[row + 1] = quantile_by_hand(known[-100:], 0.9) * np.exp(log_width)
 
 
 def test_rows_may_arrive_one_by_one_or_together():
     first, arrived = RNG.normal(size=(20, 4, 2)), RNG.normal(size=(150, 4, 2))
-    together, widths = Band.begin(first).follow(arrived)
-    band = Band.begin(first)
+    together, widths = AdaptiveInterval.begin(first).follow(arrived)
+    band = AdaptiveInterval.begin(first)
     for row in range(150):
         np.testing.assert_allclose(band.width(0.9), widths[row])
         band, _ = band.follow(arrived[row : row + 1])
@@ -97,7 +97,7 @@ def test_a_series_with_few_residuals_begins_with_those_of_all():
     assert widths["b"] == pytest.approx(100 * widths["a"], rel=0.3)
 
 
-# Estimators that foretell quantiles
+# Estimators that predict_windows quantiles
 
 
 @pytest.fixture(scope="module", params=["gaussian", "quantile"])
@@ -106,7 +106,9 @@ def of_wind(request):
     days = pd.RangeIndex(800)
     windy = pd.DataFrame({"windy": RNG.integers(0, 2, 800)}, days)
     y = pd.Series(RNG.normal(size=800) * (1 + 4 * windy["windy"]), days, name="y")
-    model = SequenceForecaster(network(request.param), 2, 1, known=["windy"], calibration=0.2)
+    model = SequenceForecaster(
+        network(request.param), 2, 1, future_covariates=["windy"], calibration_fraction=0.2
+    )
     return model, y, windy
 
 
@@ -157,7 +159,7 @@ def test_residuals_are_in_units_of_the_quantiles():
 @pytest.mark.parametrize("loss", ["gaussian", "quantile"])
 def test_without_calibration_quantiles_are_the_band(loss):
     y = pd.DataFrame({"a": NOISE, "b": 10 * NOISE.shift(1, fill_value=0)})
-    model = SequenceForecaster(network(loss), 5, 2, calibration=0).fit(y)
+    model = SequenceForecaster(network(loss), 5, 2, calibration_fraction=0).fit(y)
     assert model.interval_method_ == "quantiles"
     band = model.predict_interval(0.9)
     z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()[-5:]
@@ -174,7 +176,9 @@ def test_without_calibration_quantiles_are_the_band(loss):
 
 def test_each_target_alone_has_its_quantiles():
     y = pd.DataFrame({"a": NOISE, "b": 10 * NOISE})
-    model = SequenceForecaster(network("quantile"), 5, 2, per_target=True, calibration=0).fit(y)
+    model = SequenceForecaster(
+        network("quantile"), 5, 2, channel_independent=True, calibration_fraction=0
+    ).fit(y)
     band = model.predict_interval(0.9)
     np.testing.assert_allclose(band["b"], 10 * band["a"], rtol=1e-4)
 
@@ -182,14 +186,14 @@ def test_each_target_alone_has_its_quantiles():
 def test_the_best_of_a_search_tells_quantiles():
     cv = TimeSeriesSplit(2, gap=1)
     search = GridSearchCV(network(), {"hidden_size": [2, 4]}, cv=cv)
-    model = SequenceForecaster(search, 3, calibration=0).fit(NOISE)
+    model = SequenceForecaster(search, 3, calibration_fraction=0).fit(NOISE)
     assert model.interval_method_ == "quantiles"
     assert model.predict_interval(0.9)["lower"].notna().all()
 
 
 def test_the_method_is_stated():
     assert linear().fit(NOISE).interval_method_ == "conformal"
-    assert linear(calibration=0).fit(NOISE).interval_method_ is None
+    assert linear(calibration_fraction=0).fit(NOISE).interval_method_ is None
 
 
 def test_quantiles_on_one_side_are_no_band():

@@ -15,14 +15,14 @@ from sklearn.utils._param_validation import Interval, RealNotInt, validate_param
 from sklstm._data.arrays import plain
 from sklstm._data.frames import lay_out
 from sklstm._estimators.forecaster import SequenceForecaster
-from sklstm._estimators.foretelling import Foretold
-from sklstm._tables.calendar import read_panel
+from sklstm._estimators.window_regression import Forecasts
+from sklstm._tables.panel import read_panel
 from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["backtest", "backtest_scores"]
 
 CONSTRAINTS: dict = {
-    "start": [
+    "initial_train_size": [
         Interval(RealNotInt, 0, 1, closed="neither"),
         Interval(Integral, 1, None, closed="left"),
     ],
@@ -30,7 +30,7 @@ CONSTRAINTS: dict = {
     "season": [Interval(Integral, 1, None, closed="left"), None],
     "coverage": [Interval(Real, 0, 1, closed="neither"), None],
 }
-RULES = {"forecast": "forecaster", "last": "last value", "seasonal": "a season before"}
+RULES = {"forecast": "forecaster", "naive": "naive", "seasonal_naive": "seasonal naive"}
 
 
 def backtest(
@@ -38,7 +38,7 @@ def backtest(
     y: Any,
     X: Any = None,
     *,
-    start: float | int = 0.8,
+    initial_train_size: float | int = 0.8,
     stride: int = 1,
     season: int | None = None,
     coverage: float | None = None,
@@ -55,7 +55,7 @@ def backtest(
         :class:`SequenceWindower` whose `horizon` is the step that is foretold.
     y, X : as in `SequenceForecaster.fit`
         The past. Of a Pipeline what its `fit` takes, rows in time order.
-    start : float or int, default=0.8
+    initial_train_size : float or int, default=0.8
         Rows of each series to learn from: a share, or a number.
     stride : int, default=1
         Rows from one origin to the next.
@@ -68,8 +68,8 @@ def backtest(
     Returns
     -------
     DataFrame
-        A row for each series, origin, step and target: ``series``, ``origin``, ``stamp``,
-        ``step``, ``target``, ``actual``, ``forecast``, ``last``, ``seasonal``, ``lower``,
+        A row for each series, origin, step and target: ``series``, ``origin``, ``timestamp``,
+        ``step``, ``target``, ``actual``, ``forecast``, ``naive``, ``seasonal_naive``, ``lower``,
         ``upper`` and their ``nominal`` coverage. ``scale`` is the mean absolute change of the rows
         that were learned, over a season if there is one.
 
@@ -91,23 +91,30 @@ def backtest(
     >>> hours = pd.date_range("2024-01-01", periods=400, freq="h")
     >>> y = pd.Series(np.sin(np.arange(400) * 2 * np.pi / 24), hours)
     >>> table = backtest(SequenceForecaster(window_size=24, steps=3), y)
-    >>> backtest_scores(table).loc["last value", "MAE"].round(2)
+    >>> backtest_scores(table).loc["naive", "MAE"].round(2)
     np.float64(0.34)
     """
-    settings = {"start": start, "stride": stride, "season": season, "coverage": coverage}
+    settings = {
+        "initial_train_size": initial_train_size,
+        "stride": stride,
+        "season": season,
+        "coverage": coverage,
+    }
     validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
     if isinstance(model, SequenceForecaster):
-        parts = _of_forecaster(clone(model), y, X, start, stride, coverage)
+        parts = _of_forecaster(clone(model), y, X, initial_train_size, stride, coverage)
     else:
         if coverage is not None:
             raise ValueError(
                 f"{type(model).__name__} has no bands: use a SequenceForecaster, or coverage=None."
             )
-        parts = _of_pipeline(clone(model), y, X, start, stride)
+        parts = _of_pipeline(clone(model), y, X, initial_train_size, stride)
     tables = [part.tidy(season, coverage) for part in parts]
     result = pd.concat(tables, ignore_index=True)
     if not len(result):
-        raise ValueError(f"start={start} leaves no row to forecast of {len(y)}.")
+        raise ValueError(
+            f"initial_train_size={initial_train_size} leaves no row to forecast of {len(y)}."
+        )
     return result
 
 
@@ -118,8 +125,8 @@ class _SeriesForecasts(NamedTuple):
     ----------
     name : hashable
         Of the series; None if there is but one.
-    stamps : Index of length n_rows
-        Its stamps.
+    timestamps : Index of length n_rows
+        Its timestamps.
     y : ndarray of shape (n_rows, n_targets)
         What was.
     targets : list
@@ -137,7 +144,7 @@ class _SeriesForecasts(NamedTuple):
     """
 
     name: Hashable
-    stamps: pd.Index
+    timestamps: pd.Index
     y: np.ndarray
     targets: list
     n_first: int
@@ -155,24 +162,24 @@ class _SeriesForecasts(NamedTuple):
         columns = {
             "actual": np.where(inside[..., None], y[ahead], np.nan),
             "forecast": self.said,
-            "last": np.broadcast_to(y[place][:, None], shape),
+            "naive": np.broadcast_to(y[place][:, None], shape),
         }
         if season is not None:
             back = season * -(-step // season)
-            columns["seasonal"] = y[place[:, None] + step - back]
+            columns["seasonal_naive"] = y[place[:, None] + step - back]
         if self.sides is not None:
             columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
         lag = season or 1
         if lag >= self.n_first:
             raise ValueError(
                 f"season={season} is longer than what is learned, {self.n_first} rows: choose a "
-                "later start."
+                "later initial_train_size."
             )
         changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
         rows = {
             "series": np.full(self.said.size, self.name, dtype=object),
-            "origin": self.stamps[np.repeat(place, shape[1] * shape[2])],
-            "stamp": self.stamps[np.repeat(ahead, shape[2])],
+            "origin": self.timestamps[np.repeat(place, shape[1] * shape[2])],
+            "timestamp": self.timestamps[np.repeat(ahead, shape[2])],
             "step": np.broadcast_to(step[None, :, None], shape).ravel(),
             "target": np.tile(np.array(self.targets, dtype=object), len(place) * len(step)),
         }
@@ -188,31 +195,35 @@ def _of_forecaster(
     model: SequenceForecaster,
     y: Any,
     X: Any,
-    start: float | int,
+    initial_train_size: float | int,
     stride: int,
     coverage: float | None,
 ) -> Iterator[_SeriesForecasts]:
     whole = read_panel(y, X, model.series, model.time).regular()
-    n_first = {name: _n_first(start, len(table)) for name, table in whole.tables.items()}
+    n_first = {
+        name: _n_first(initial_train_size, len(table)) for name, table in whole.tables.items()
+    }
     first = whole._replace(tables={n: t[: n_first[n]] for n, t in whole.tables.items()})
     fitted = model._fit_panel(first)
     windows = fitted._windows(whole)
     begin = np.array([n_first[name] for name in windows.names])[windows.code] - 1
     reach = 0 if coverage is None else fitted.steps - 1  # whose truths come after the beginning
     windows = windows.take(windows.whole() & (windows.place >= begin - reach))
-    foretold = fitted._foretold(windows)
+    foretold = fitted._forecasts(windows)
     scores = foretold.scores(windows.ahead)
     for code, name in enumerate(windows.names):
         first_place = n_first[name] - 1
         shown = (windows.code == code) & (windows.place >= first_place)
         shown &= (windows.place - first_place) % stride == 0
         mine = windows.take(shown)
-        said, sides = Foretold(*(part[shown] for part in foretold)), None
+        said, sides = Forecasts(*(part[shown] for part in foretold)), None
         if coverage is not None:
             width = fitted._width(name, coverage, fitted.steps)[None]
-            if name in fitted._bands:
+            if name in fitted._intervals:
                 arrived = windows.by_row(scores, code, n_first[name])
-                width = fitted._bands[name].follow(arrived, coverage)[1][mine.place - first_place]
+                width = fitted._intervals[name].follow(arrived, coverage)[1][
+                    mine.place - first_place
+                ]
             lower, upper = said.sides(width)
             sides = mine.in_units(lower), mine.in_units(upper)
         table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
@@ -222,7 +233,7 @@ def _of_forecaster(
 
 
 def _of_pipeline(
-    model: Any, y: Any, X: Any, start: float | int, stride: int
+    model: Any, y: Any, X: Any, initial_train_size: float | int, stride: int
 ) -> Iterator[_SeriesForecasts]:
     steps = [step for _, step in getattr(model, "steps", [])]
     windowers = [step for step in steps if isinstance(step, SequenceWindower)]
@@ -241,7 +252,7 @@ def _of_pipeline(
     keys = np.zeros(len(y)) if layout is None or layout.keys is None else layout.keys
     codes, names = pd.factorize(keys)
     place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
-    n_first = np.array([_n_first(start, size) for size in np.bincount(codes)])
+    n_first = np.array([_n_first(initial_train_size, size) for size in np.bincount(codes)])
     learned = place < n_first[codes]
     rows = np.flatnonzero(learned)
     model.fit(_safe_indexing(X, rows), _safe_indexing(y, rows))
@@ -249,13 +260,13 @@ def _of_pipeline(
     values = np.asarray(y, dtype=float).reshape(len(y), -1)
     targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
     times = None if layout is None else layout.times
-    stamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
+    timestamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
     for code, name in enumerate(names):
         of_series = codes == code
         origins = np.arange(n_first[code] - 1, of_series.sum() - horizon, stride)
         yield _SeriesForecasts(
             None if len(names) == 1 else name,
-            stamps[of_series],
+            timestamps[of_series],
             values[of_series],
             targets,
             n_first[code],
@@ -265,11 +276,17 @@ def _of_pipeline(
         )
 
 
-def _n_first(start: float | int, n_rows: int) -> int:
-    n_first = round(start * n_rows) if isinstance(start, float) else start
+def _n_first(initial_train_size: float | int, n_rows: int) -> int:
+    n_first = (
+        round(initial_train_size * n_rows)
+        if isinstance(initial_train_size, float)
+        else initial_train_size
+    )
     if not 0 < n_first < n_rows:
         lack = "forecast" if n_first else "learn from"
-        raise ValueError(f"start={start} leaves no row to {lack}, of {n_rows}.")
+        raise ValueError(
+            f"initial_train_size={initial_train_size} leaves no row to {lack}, of {n_rows}."
+        )
     return n_first
 
 
@@ -305,7 +322,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
     >>> from sklstm import SequenceForecaster, backtest, backtest_scores
     >>> sold = pd.Series(range(60), pd.date_range("2024-01-01", periods=60), name="sold")
     >>> table = backtest(SequenceForecaster(LinearRegression(), 5, steps=2), sold)
-    >>> backtest_scores(table, by="step").loc[(2, "last value"), "MAE"]
+    >>> backtest_scores(table, by="step").loc[(2, "naive"), "MAE"]
     np.float64(2.0)
     """
     groups = [((), table)] if by is None else table.groupby(by, sort=True)
@@ -321,7 +338,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
                 "MASE": (missed.abs() / part["scale"]).mean(),
             }
             if "lower" in part and column == "forecast":
-                scores |= _scores_of_bands(part)
+                scores |= _interval_scores(part)
             keys = key if isinstance(key, tuple) else (key,)
             rows.append((*keys, rule, scores))
     names = [*([] if by is None else [by] if isinstance(by, str) else by), "rule"]
@@ -330,7 +347,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
     return pd.DataFrame([row[-1] for row in rows], index=index)
 
 
-def _scores_of_bands(part: pd.DataFrame) -> dict[str, float]:
+def _interval_scores(part: pd.DataFrame) -> dict[str, float]:
     tail = (1 - part["nominal"]) / 2
     pinball = [
         np.maximum(level * missed, (level - 1) * missed).mean()
