@@ -192,7 +192,7 @@ def choose_window(one, estimator, windows):
     def error(size):
         model = SequenceForecaster(estimator, size, one.steps, calibration_fraction=one.calibration)
         fitted = model.fit(one.past)
-        return fitted.validation_losses_["MSE"].iloc[1:].min()
+        return fitted.validation_losses_["loss"].iloc[1:].min()
 
     return min(windows, key=error)
 
@@ -255,7 +255,7 @@ def _errors(figures, by_step):
             row[model] = f"{mine['MSE'].mean():.4f} ({mine['seconds'].mean():.0f} s)"
             row[model] = "-" if mine.empty else row[model]
         for rule in ("naive", "seasonal naive"):
-            mine = by_step[(by_step["set"] == name) & (by_step["rule"] == rule)]
+            mine = by_step[(by_step["set"] == name) & (by_step["model"] == rule)]
             row[rule] = f"{mine['MSE'].mean():.4f}"
         rows.append(row)
     return rows
@@ -286,8 +286,8 @@ def _columns(figures):
 
 
 def _steps(by_step):
-    wide = by_step[by_step["rule"].isin(["sklstm", "naive"])]
-    wide = wide.pivot_table("MSE", "step", ["set", "rule"], sort=False)
+    wide = by_step[by_step["model"].isin(["sklstm", "naive"])]
+    wide = wide.pivot_table("MSE", "step", ["set", "model"], sort=False)
     rows = []
     for step, values in wide.iterrows():
         row = {"step": f"{step:.0f}"}

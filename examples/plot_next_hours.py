@@ -78,9 +78,9 @@ left.set_title("The last day, from the hour before it")
 left.legend()
 for name, table in tables.items():
     by_step = backtest_scores(table, by="step")["RMSE"]
-    right.plot(steps, by_step.xs("forecaster", level="rule"), label=name)
+    right.plot(steps, by_step.xs("forecaster", level="model"), label=name)
     if name == "LSTM":
-        rule = by_step.xs("seasonal naive", level="rule")
+        rule = by_step.xs("seasonal naive", level="model")
         right.plot(steps, rule, color="C3", linestyle="--", label="the day before")
 right.plot(steps, at_best, color="0.4", linestyle=":", label="expected at best")
 right.set(title="Last two weeks (test)", xlabel="hours ahead", ylabel="RMSE (MW)", ylim=(0, None))

@@ -156,8 +156,8 @@ left.tick_params(axis="x", rotation=30)
 
 for name in ["LSTM, tuned", "ridge, tuned"]:
     by_step = backtest_scores(tests[name], by="step")["MAE"]
-    right.plot(by_step.xs("forecaster", level="rule"), marker="o", label=name)
-right.plot(by_step.xs("naive", level="rule"), color="0.6", linestyle=":", label="as today")
+    right.plot(by_step.xs("forecaster", level="model"), marker="o", label=name)
+right.plot(by_step.xs("naive", level="model"), color="0.6", linestyle=":", label="as today")
 right.set(title="All days of 2015", xlabel="days ahead", ylabel="mean absolute error (°C)")
 right.legend()
 

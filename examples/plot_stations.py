@@ -123,10 +123,10 @@ weeks = {}
 for name, model in coming.items():
     told = backtest(model, daily, season, initial_train_size=0.75, coverage=0.9)
     by_station = backtest_scores(told, by="series")
-    weeks[name] = by_station.xs("forecaster", level="rule")["MAE"]
-    weeks["as today"] = by_station.xs("naive", level="rule")["MAE"]
+    weeks[name] = by_station.xs("forecaster", level="model")["MAE"]
+    weeks["as today"] = by_station.xs("naive", level="model")["MAE"]
     if name == "LSTM":
-        held = by_station.xs("forecaster", level="rule")["coverage"]
+        held = by_station.xs("forecaster", level="model")["coverage"]
 weeks = pd.DataFrame(weeks).T.sort_values("Seattle")
 
 # %%

@@ -98,7 +98,7 @@ def test_no_length_of_history_is_predicted_worse_than_by_the_mean(kind):
             X, rows = short_histories(table[N_TRAIN:], place)
             y_place, mean = y[N_TRAIN:][rows], y[:N_TRAIN].mean()
             errors[place].append(
-                relative_errors(lambda X, start=start: start.answer(X)[:, 0], X, y_place, mean)
+                relative_errors(lambda X, start=start: start.predict(X)[:, 0], X, y_place, mean)
             )
     for place in PLACES:
         mean_errors = np.mean(errors[place], axis=0)
@@ -147,7 +147,7 @@ def test_a_walk_goes_on_backwards_from_where_it_is(offset):
     start = LSTMRegressor(2, max_epochs=1).fit(windows, walk[:500]).init_
     ends = np.arange(500, 599)
     short = Sequences(walk[:, None], ends - 1, np.ones(99, dtype=int))
-    error = np.abs(start.answer(short)[:, 0] - walk[ends]).mean()
+    error = np.abs(start.predict(short)[:, 0] - walk[ends]).mean()
     assert error < 1.2 * np.abs(walk[ends] - walk[ends - 1]).mean()
 
 
@@ -158,11 +158,11 @@ def test_an_empty_history_is_predicted_by_the_mean_of_what_was_learned(init):
     weight = np.linspace(1, 3, len(y))
     model = LSTMRegressor(2, max_epochs=1, init=init).fit(X, y, weight)
     empty = Sequences(X.values, [0], [0])
-    np.testing.assert_allclose(model.init_.answer(empty), np.average(y, weights=weight))
+    np.testing.assert_allclose(model.init_.predict(empty), np.average(y, weights=weight))
     labels = y > np.quantile(y, 0.8)
     if init == "linear":
         model = LSTMClassifier(2, max_epochs=1, init=init).fit(X, labels, weight)
-        odds = np.diff(model.init_.answer(empty))[0, 0]
+        odds = np.diff(model.init_.predict(empty))[0, 0]
         share = np.average(labels, weights=weight)
         assert odds == pytest.approx(np.log(share / (1 - share)))
 
@@ -178,7 +178,7 @@ def test_where_short_recordings_are_common_their_first_step_is_repeated(per_step
     start = model.fit(recordings, y).init_
     np.testing.assert_array_equal(start.backcast, repeated_first_step(2, 8))
     last = np.array([x[-1, 0] - x[0, 0] for x in recordings])
-    error = start.answer(Sequences.from_arrays(recordings))[:, 0] - last
+    error = start.predict(Sequences.from_arrays(recordings))[:, 0] - last
     assert np.mean(error**2) < (0.6 if per_step else 0.01) * np.var(last)
 
 

@@ -185,8 +185,8 @@ def test_onnx_and_pickles_tell_the_same(loss, params, tmp_path):
 @every_spread
 def test_simple_rules_are_told_in_the_same_loss(loss):
     model = regressor(loss=loss, init="linear", early_stopping=True, max_epochs=15).fit(X, Y)
-    rules = model.validation_losses_.set_index("rule")["valid_loss"]
-    assert rules["start"] < rules["the mean"]
+    rules = model.validation_losses_.set_index("model")["loss"]
+    assert rules["init"] < rules["mean"]
     assert model.blending_weight_.shape == ((2,) if loss == "gaussian" else (3,))
     assert (model.blending_weight_[1:] == 1).all()
 

@@ -155,7 +155,7 @@ def test_backtests_are_forecasts_from_every_origin():
     second = model.update(TIDE[200:210]).predict()["tide"]
     np.testing.assert_allclose(table[table["origin"] == HOURS[209]]["forecast"], second)
     by_step = backtest_scores(table, by="step")
-    assert by_step.index.names == ["step", "rule"]
+    assert by_step.index.names == ["step", "model"]
     assert len(by_step) == 12
 
 
@@ -233,7 +233,7 @@ def test_each_target_alone_is_a_model_of_all_of_them():
 def test_what_errs_less_on_later_rows_is_kept():
     y = independent_walks()
     model = SequenceForecaster(LinearRegression(), 14, 3).fit(y)
-    errors = model.validation_losses_.set_index("rule")["MSE"]
+    errors = model.validation_losses_.set_index("model")["loss"]
     assert errors.index.tolist() == ["naive", "targets together", "each target alone"]
     assert model.channel_independent_
     assert errors.idxmin() == "each target alone"

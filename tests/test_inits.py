@@ -48,7 +48,7 @@ def test_the_linear_start_is_a_ridge_of_standardised_lags():
     mean, scale = np.tile(model.feature_mean_, 5), np.tile(model.feature_scale_, 5)
     penalty = model.init_.penalty[0] * len(y)
     ridge = Ridge(penalty).fit((lags - mean) / scale, y)
-    start = model.init_.answer(WINDOWS)[:, 0]
+    start = model.init_.predict(WINDOWS)[:, 0]
     np.testing.assert_allclose(start, ridge.predict((lags - mean) / scale), rtol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_a_feature_that_y_continues_is_found():
     windower = SequenceWindower(4, horizon=3)
     model = regressor().fit(windower.fit_transform(table)[3:], walk[3:])
     assert model.init_.lagged_target.tolist() == [7]  # the second feature of the last of four steps
-    said = model.init_.answer(windower.transform(table)[100:])[:, 0]
+    said = model.init_.predict(windower.transform(table)[100:])[:, 0]
     assert np.mean((said - walk[100:]) ** 2) < 1.05 * np.mean((walk[97:-3] - walk[100:]) ** 2)
 
 
@@ -89,7 +89,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     start = start.fitted_to_numbers(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
-    np.testing.assert_allclose(start.answer(WINDOWS)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(start.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
 
 
 def test_a_start_free_of_levels_is_a_ridge_of_changes():
@@ -102,10 +102,10 @@ def test_a_start_free_of_levels_is_a_ridge_of_changes():
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
     last = histories[:, -1, 1]
     expected = last + Ridge(1e-2 * len(y)).fit(changes, y - last).predict(changes)
-    np.testing.assert_allclose(start.answer(WINDOWS)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(start.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
     for feature, change in enumerate([0.0, 7.0, 0.0]):
         moved = [history + 7.0 * (np.arange(3) == feature) for history in histories]
-        said = start.answer(Sequences.from_arrays(moved))[:, 0]
+        said = start.predict(Sequences.from_arrays(moved))[:, 0]
         np.testing.assert_allclose(said, expected + change, rtol=1e-6)
 
 
@@ -185,7 +185,7 @@ def test_a_start_is_chosen_where_each_series_has_few_labels(n_labelled):
 def test_any_estimator_may_be_the_start():
     y = targets()
     model = regressor(init=DecisionTreeRegressor(max_depth=3), early_stopping=False)
-    said = model.fit(WINDOWS, y).init_.answer(WINDOWS)[:, 0]
+    said = model.fit(WINDOWS, y).init_.predict(WINDOWS)[:, 0]
     lags = SequenceFlattener().fit_transform(WINDOWS)
     expected = DecisionTreeRegressor(max_depth=3).fit(lags, y).predict(lags)
     np.testing.assert_allclose(said, expected)
@@ -223,7 +223,7 @@ def test_a_classifier_gets_codes_and_its_answers_are_in_the_order_of_the_labels(
     forest = RandomForestClassifier(20, random_state=0)
     lags = SequenceFlattener().fit_transform(WINDOWS)
     expected = forest.fit(lags, labels).predict_proba(lags)
-    answers = np.exp(model.init_.answer(WINDOWS))
+    answers = np.exp(model.init_.predict(WINDOWS))
     np.testing.assert_allclose(answers, np.maximum(expected, 1e-3), rtol=1e-6)
 
 
@@ -232,7 +232,7 @@ def test_a_classifier_that_has_not_seen_a_label_gets_codes_without_a_gap():
     model = classifier(init=OfCodes(5, random_state=0)).partial_fit(
         WINDOWS, labels, classes=["down", "level", "up"]
     )
-    answers = np.exp(model.init_.answer(WINDOWS))
+    answers = np.exp(model.init_.predict(WINDOWS))
     assert answers[:, 1].max() == pytest.approx(1e-3)
     assert (answers[:, [0, 2]].sum(axis=1) > 0.99).all()
 
@@ -250,7 +250,7 @@ def test_weights_of_labels_stay_with_them(names, inside):
     lags = SequenceFlattener().fit_transform(WINDOWS)
     said = expected.fit(lags, labels).predict_proba(lags)
     np.testing.assert_allclose(
-        np.exp(model.init_.answer(WINDOWS)), np.maximum(said, 1e-3), rtol=1e-6
+        np.exp(model.init_.predict(WINDOWS)), np.maximum(said, 1e-3), rtol=1e-6
     )
     assert expected.class_weight == weights
 
@@ -294,23 +294,23 @@ def test_a_network_that_is_wrong_is_not_trusted():
     train, valid = WINDOWS[:250], WINDOWS[250:]
     wrong = y[250:].copy()
     right = regressor(init="linear", early_stopping=False).fit(train, y[:250])
-    said, start = right.predict(valid), right.init_.answer(valid)
+    said, start = right.predict(valid), right.init_.predict(valid)
     wrong[:, 0] = start[:, 0] - 5 * (said - start)[:, 0]  # the contrary of what the network says
     model = regressor(init="linear", max_epochs=3, n_iter_no_change=100)
     model.fit(train, y[:250], X_val=valid, y_val=wrong)
     assert ((model.blending_weight_ >= 0) & (model.blending_weight_ <= 1)).all()
     assert model.blending_weight_[0] == 0
-    np.testing.assert_allclose(model.predict(valid)[:, 0], model.init_.answer(valid)[:, 0])
+    np.testing.assert_allclose(model.predict(valid)[:, 0], model.init_.predict(valid)[:, 0])
 
 
 def test_simple_rules_stand_beside_the_network():
     y = targets()
     model = regressor().fit(WINDOWS, y)
-    losses = model.validation_losses_.set_index("rule")["valid_loss"]
-    assert losses.index.tolist() == ["the mean", "start", "start and network"]
-    assert losses["start and network"] <= losses["start"] + 1e-12
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses.index.tolist() == ["mean", "init", "init and network"]
+    assert losses["init and network"] <= losses["init"] + 1e-12
     labels = classifier(early_stopping=True).fit(WINDOWS, RISES[7:]).validation_losses_
-    assert labels["rule"].tolist() == ["shares of labels", "network"]
+    assert labels["model"].tolist() == ["class prior", "network"]
 
 
 def test_the_start_stays_when_training_goes_on():
@@ -413,7 +413,7 @@ def test_differences_do_not_see_the_level():
 def test_what_cannot_be_read_is_named():
     with pytest.raises(ValueError, match="input_transform=.*'slopes'"):
         regressor(input_transform=["levels", "slopes"]).fit(WINDOWS, targets())
-    with pytest.raises(ValueError, match="no position among reads"):
+    with pytest.raises(ValueError, match="no position in input_transform"):
         regressor(input_transform=["levels", "position"], supervised_steps=3).fit(
             WINDOWS, targets()
         )
@@ -517,7 +517,7 @@ def test_a_forecast_in_a_pipeline_is_no_worse_than_its_start():
     model.fit(table[:500], season[:500])
     test = table[500:]
     error = np.mean((model.predict(test) - season[500:]) ** 2)
-    start = model[-1].init_.answer(model[0].transform(test))[:, 0]
+    start = model[-1].init_.predict(model[0].transform(test))[:, 0]
     assert error < 1.05 * np.mean((start - season[500:]) ** 2) < 0.05
 
 
@@ -532,14 +532,14 @@ def test_rows_in_any_order_start_alike():
     for order in (np.arange(200), np.argsort(y)):
         start = model.fit(X[order], y[order]).init_
         assert model.resolved_params_["init"] == "linear"
-        assert np.mean((start.answer(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
+        assert np.mean((start.predict(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
 
 
 @pytest.mark.parametrize("offset", [1e6, 1e9])
 def test_targets_far_from_zero_start_as_others(offset):
     y = targets()
-    expected = regressor().fit(WINDOWS, y).init_.answer(WINDOWS)
-    found = regressor().fit(WINDOWS, y + offset).init_.answer(WINDOWS)
+    expected = regressor().fit(WINDOWS, y).init_.predict(WINDOWS)
+    found = regressor().fit(WINDOWS, y + offset).init_.predict(WINDOWS)
     np.testing.assert_allclose(found - offset, expected, atol=offset * 1e-9)
 
 
@@ -552,4 +552,4 @@ def test_features_of_quite_other_units_are_not_continued():
 def test_nothing_to_read_starts_from_the_mean():
     X = [np.empty((0, 2))] * 10
     model = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(10.0))
-    np.testing.assert_allclose(model.init_.answer(Sequences.from_arrays(X)), 4.5)
+    np.testing.assert_allclose(model.init_.predict(Sequences.from_arrays(X)), 4.5)

@@ -122,7 +122,7 @@ def test_bands_are_wide_where_quantiles_are(of_wind):
     assert calm["forecast"] == model.predict(X=coming[0]).iloc[0, 0]
     told = backtest(model, y, windy, start=600, coverage=0.8)
     told = told.assign(windy=windy["windy"].to_numpy()[600:])
-    held = backtest_scores(told, by="windy").xs("forecaster", level="rule")["coverage"]
+    held = backtest_scores(told, by="windy").xs("forecaster", level="model")["coverage"]
     assert held.between(0.65, 0.95).all()
 
 

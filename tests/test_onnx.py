@@ -244,7 +244,7 @@ def test_the_last_value_seen_counts_however_long_ago(per_step, most_columns, ser
     model = quick(missing="mask", init="linear", pooling=pooling, max_epochs=1).fit(train, y)
     long = np.full((1, 40, 2), np.nan)
     long[0, 1] = 3.0
-    start = model.init_.answer(Sequences.from_arrays(long))
+    start = model.init_.predict(Sequences.from_arrays(long))
     np.testing.assert_allclose(start, 3.0, atol=0.1)
     predicted = model.predict(long)
     last = predicted[0][-1] if per_step else predicted[0]

@@ -158,11 +158,11 @@ def test_training_marks_the_best_epoch(fitted):
     display = TrainingCurveDisplay.from_estimator(fitted, log_scale=True)
     np.testing.assert_array_equal(display.valid_line_.get_ydata(), network.history_["valid_loss"])
     assert set(display.best_line_.get_xdata()) == {network.best_epoch_}
-    rules = ["the mean, validation", "start, validation"]
+    rules = ["mean, validation", "init, validation"]
     best = f"best epoch: {network.best_epoch_}"
     assert legend(display) == ["training", "validation", best, *rules]
     drawn = [line.get_ydata()[0] for line in display.rule_lines_]
-    assert drawn == network.validation_losses_["valid_loss"][:2].tolist()
+    assert drawn == network.validation_losses_["loss"][:2].tolist()
     assert display.ax_.get_xlabel() == "epoch"
     assert display.ax_.get_yscale() == "log"
     assert all(tick == round(tick) for tick in display.ax_.get_xticks())

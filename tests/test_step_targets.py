@@ -51,11 +51,11 @@ def validated(model, X, y, weight, loss):
     flat = np.concatenate(y).reshape(sum(map(len, X)), -1)
     weight = np.concatenate(weight)[:, None] * ~np.isnan(flat)
     init = np.zeros((len(flat), 1))
-    if fitted.start is not None:
-        init = fitted.start.answer(histories_of_steps(steps))
+    if fitted.init is not None:
+        init = fitted.init.predict(histories_of_steps(steps))
     return [
         loss(init, factor * fitted.corrections(steps), flat, weight)
-        for factor in (1, 1 if fitted.trust is None else fitted.trust)
+        for factor in (1, 1 if fitted.blending_weight is None else fitted.blending_weight)
     ]
 
 
@@ -86,7 +86,7 @@ def test_the_validation_loss_is_that_of_init_and_network(loss, n_targets, init, 
     each = weight[1] or [np.ones(len(x)) for x in VALID]
     whole, blended = validated(model, VALID, y_val, each, by_hand)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
-    assert model.validation_losses_["valid_loss"].iloc[-1] == pytest.approx(blended, rel=1e-5)
+    assert model.validation_losses_["loss"].iloc[-1] == pytest.approx(blended, rel=1e-5)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.6])
@@ -109,7 +109,7 @@ def test_the_validation_loss_of_labels_is_that_of_the_network(n_classes, missing
     each = weight[1] or [np.ones(len(x)) for x in VALID]
     whole, _ = validated(model, VALID, y_val, each, by_hand)
     assert model.history_["valid_loss"][model.best_epoch_ - 1] == pytest.approx(whole, rel=1e-5)
-    assert model.validation_losses_["valid_loss"].iloc[-1] == pytest.approx(whole, rel=1e-5)
+    assert model.validation_losses_["loss"].iloc[-1] == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.parametrize(("ragged", "weighted"), list(product([False, True], repeat=2)))
@@ -264,10 +264,10 @@ def test_a_warm_start_is_validated_beside_an_init_that_has_not_seen_its_rows(per
         warm_start=True,
         random_state=0,
     )
-    first = model.fit(X, y).validation_losses_.set_index("rule")["valid_loss"]
+    first = model.fit(X, y).validation_losses_.set_index("model")["loss"]
     weight = model.blending_weight_
-    again = model.fit(X, y).validation_losses_.set_index("rule")["valid_loss"]
-    assert again["start"] == pytest.approx(first["start"], rel=1e-9)
+    again = model.fit(X, y).validation_losses_.set_index("model")["loss"]
+    assert again["init"] == pytest.approx(first["init"], rel=1e-9)
     model.set_params(early_stopping=False).fit(X, y)
     assert model.blending_weight_ is not None
     assert model.partial_fit(X, y).blending_weight_.shape == np.shape(weight)

@@ -238,7 +238,7 @@ def cases(draw):
         form = draw(st.sampled_from([pd.Timedelta, str, pd.Timedelta.to_pytimedelta]))
         windower.set_params(max_gap=form(params["max_gap"]))
     other = clock
-    if name in OTHER_CLOCK and not params["elapsed"] and params["max_gap"] is None:
+    if name in OTHER_CLOCK and not params["add_time_delta"] and params["max_gap"] is None:
         other = CLOCKS[draw(st.sampled_from([name, name, OTHER_CLOCK[name]]))]
     return (
         windower,
@@ -638,7 +638,7 @@ def test_elapsed_counts_in_median_steps():
     windower = SequenceWindower(window_size=1, add_time_delta=True).fit(frame(index))
     elapsed = np.asarray(windower.transform(frame(index)))[:, -1, -1]
     assert elapsed.tolist() == [1, 2, 1, 1, 6, 1]
-    assert windower.get_feature_names_out().tolist() == ["temp", "rain", "elapsed"]
+    assert windower.get_feature_names_out().tolist() == ["temp", "rain", "time_delta"]
     assert windower.median_step_ == pd.Timedelta(days=1).value
     assert windower.longest_step_ == pd.Timedelta(days=6).value
 
@@ -882,7 +882,11 @@ def with_columns(**columns):
             np.ones((3, 2)),
             "add_time_delta=True needs a DataFrame, got ndarray",
         ),
-        ({"add_time_delta": "yes"}, frame(days(3)), "'elapsed' parameter of SequenceWindower"),
+        (
+            {"add_time_delta": "yes"},
+            frame(days(3)),
+            "'add_time_delta' parameter of SequenceWindower",
+        ),
         ({"carry_over": None}, frame(days(3)), "'carry_over' parameter of SequenceWindower"),
         ({"series": 3}, frame(days(3)), "'series' parameter of SequenceWindower"),
         ({"time": ["date"]}, frame(days(3)), "'time' parameter of SequenceWindower"),

@@ -137,7 +137,7 @@ class _SeriesForecasts(NamedTuple):
         Newest row of each origin.
     step : ndarray of int, shape (n_steps,)
         Steps that are foretold.
-    said : ndarray of shape (n_origins, n_steps, n_targets)
+    point : ndarray of shape (n_origins, n_steps, n_targets)
         Forecasts.
     sides : tuple of two ndarray of that shape, or None
         Lower and upper ends of the band.
@@ -150,18 +150,18 @@ class _SeriesForecasts(NamedTuple):
     n_first: int
     place: np.ndarray
     step: np.ndarray
-    said: np.ndarray
+    point: np.ndarray
     sides: tuple[np.ndarray, np.ndarray] | None = None
 
     def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
         """Make a row of each forecast whose truth is known."""
-        place, step, y, shape = self.place, self.step, self.y, self.said.shape
+        place, step, y, shape = self.place, self.step, self.y, self.point.shape
         ahead = place[:, None] + step
         inside = ahead < len(y)
         ahead = np.where(inside, ahead, 0)
         columns = {
             "actual": np.where(inside[..., None], y[ahead], np.nan),
-            "forecast": self.said,
+            "forecast": self.point,
             "naive": np.broadcast_to(y[place][:, None], shape),
         }
         if season is not None:
@@ -177,7 +177,7 @@ class _SeriesForecasts(NamedTuple):
             )
         changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
         rows = {
-            "series": np.full(self.said.size, self.name, dtype=object),
+            "series": np.full(self.point.size, self.name, dtype=object),
             "origin": self.timestamps[np.repeat(place, shape[1] * shape[2])],
             "timestamp": self.timestamps[np.repeat(ahead, shape[2])],
             "step": np.broadcast_to(step[None, :, None], shape).ravel(),
@@ -186,7 +186,7 @@ class _SeriesForecasts(NamedTuple):
         rows |= {key: values.ravel() for key, values in columns.items()}
         rows["scale"] = np.broadcast_to(np.nanmean(changes, axis=0), shape).ravel()
         if self.sides is not None:
-            rows["nominal"] = np.full(self.said.size, coverage)
+            rows["nominal"] = np.full(self.point.size, coverage)
         result = pd.DataFrame(rows).dropna(subset="actual", ignore_index=True)
         return result.drop(columns="series") if self.name is None else result
 
@@ -229,7 +229,7 @@ def _of_forecaster(
         table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
         values = table[fitted.targets_].to_numpy(float)
         actual = name, table.index, values, fitted.targets_, n_first[name]
-        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(said.said), sides)
+        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(said.point), sides)
 
 
 def _of_pipeline(
@@ -341,7 +341,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
                 scores |= _interval_scores(part)
             keys = key if isinstance(key, tuple) else (key,)
             rows.append((*keys, rule, scores))
-    names = [*([] if by is None else [by] if isinstance(by, str) else by), "rule"]
+    names = [*([] if by is None else [by] if isinstance(by, str) else by), "model"]
     index: pd.Index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
     index = index.get_level_values(0) if by is None else index
     return pd.DataFrame([row[-1] for row in rows], index=index)

@@ -121,9 +121,9 @@ class BaseLSTM(FittedAttributes):
         earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
-        plan = plan.settled(
+        plan = plan.with_resolved(
             samples.sequences,
-            earlier.chosen if earlier else {},
+            earlier.resolved if earlier else {},
             is_regressor=is_regressor(self),
             has_validation=validation[0] is not None,
         ).with_vectors(samples.sequences)
@@ -334,7 +334,7 @@ class BaseLSTM(FittedAttributes):
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
-        start = fitted.start, fitted.trust
+        start = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:

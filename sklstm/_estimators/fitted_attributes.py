@@ -21,7 +21,7 @@ class FittedAttributes(SequenceEstimator):
     def net_(self) -> SequenceNet:
         """The skorch net, with its history and the module of torch.
 
-        For a look inside, such as ``net_.module_.state_dict()``. It knows neither units nor start:
+        For a look inside, such as ``net_.module_.state_dict()``. It knows neither units nor init:
         predictions come from the estimator, not from the net.
 
         See Also
@@ -119,11 +119,11 @@ class FittedAttributes(SequenceEstimator):
         >>> LSTMRegressor(2, max_epochs=1).fit(X, y).resolved_params_["pooling"]
         'last'
         """
-        return self._fitted.chosen
+        return self._fitted.resolved
 
     @property
     def init_(self) -> Any:
-        """The start, which the network corrects, or None.
+        """The init, which the network corrects, or None.
 
         Of ``"linear"`` it has ``coef``, a weight for each feature of each step, oldest step first,
         between standardised numbers, and ``penalty``; of an estimator that was given it holds the
@@ -132,7 +132,7 @@ class FittedAttributes(SequenceEstimator):
         See Also
         --------
         blending_weight_ : How much of the correction is added.
-        validation_losses_ : How good the start is alone.
+        validation_losses_ : How good the init is alone.
 
         Examples
         --------
@@ -143,18 +143,18 @@ class FittedAttributes(SequenceEstimator):
         >>> int(np.abs(model.init_.coef).argmax())
         1
         """
-        return self._fitted.start
+        return self._fitted.init
 
     @property
     def blending_weight_(self) -> np.ndarray | None:
         """What its corrections are multiplied by, or None.
 
-        A factor in [0, 1] for each output, chosen on the validation data: near 0 the start is all
-        there is to learn. None without a start, or without validation data.
+        A factor in [0, 1] for each output, chosen on the validation data: near 0 the init is all
+        there is to learn. None without a init, or without validation data.
 
         See Also
         --------
-        init_ : The start.
+        init_ : The init.
         validation_losses_ : Validation losses without and with the corrections.
 
         Examples
@@ -166,7 +166,7 @@ class FittedAttributes(SequenceEstimator):
         >>> model.fit(X, X[:, 1, 0]).blending_weight_.shape
         (1,)
         """
-        return self._fitted.trust
+        return self._fitted.blending_weight
 
     @property
     def validation_losses_(self) -> pd.DataFrame | None:
@@ -186,10 +186,10 @@ class FittedAttributes(SequenceEstimator):
         >>> from sklstm import LSTMRegressor
         >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
         >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
-        >>> model.fit(X, X[:, 1, 0]).validation_losses_["rule"].tolist()
-        ['the mean', 'start', 'start and network']
+        >>> model.fit(X, X[:, 1, 0]).validation_losses_["model"].tolist()
+        ['the mean', 'init', 'init and network']
         """
-        return self._fitted.comparison
+        return self._fitted.validation_losses
 
     @property
     def supervised_steps_(self) -> int:

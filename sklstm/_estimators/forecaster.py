@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.future_rows import SETTLED, RowsAhead, series_in_words
+from sklstm._estimators.future_rows import FIXED_BY_FIT, RowsAhead, series_in_words
 from sklstm._estimators.intervals import AdaptiveInterval, first_intervals
 from sklstm._estimators.window_regression import best_of, learn, predict_windows, predicts_quantiles
 from sklstm._tables.panel import Panel, read_panel, with_series
@@ -188,7 +188,7 @@ class SequenceForecaster(RowsAhead):
 
     def _fit_panel(self, panel: Panel) -> Self:
         self._validate_params()
-        self._settled = {name: getattr(self, name) for name in SETTLED}
+        self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
             raise ValueError(
@@ -235,18 +235,20 @@ class SequenceForecaster(RowsAhead):
             tried = [False, True]
         late &= windows.whole()
         known, later = usable[late], windows.take(late)
-        errors = {"last value": np.mean((later.ahead - later.last())[known] ** 2)}
+        errors = {"naive": np.mean((later.ahead - later.last())[known] ** 2)}
         first, mse = {}, {}
         for channel_independent in tried:
             model = learn(self.estimator, windows.take(early & usable), channel_independent)
             first[channel_independent] = predict_windows(model, later, channel_independent)
             mse[channel_independent] = np.mean(
-                (later.ahead - first[channel_independent].said)[known] ** 2
+                (later.ahead - first[channel_independent].point)[known] ** 2
             )
             rule = "each target alone" if channel_independent else "targets together"
             errors[rule if len(self.targets_) > 1 else "forecaster"] = mse[channel_independent]
         self.channel_independent_ = min(mse, key=lambda one: mse[one])
-        self.validation_losses_ = pd.DataFrame({"rule": list(errors), "MSE": list(errors.values())})
+        self.validation_losses_ = pd.DataFrame(
+            {"model": list(errors), "loss": list(errors.values())}
+        )
         scores = first[self.channel_independent_].scores(later.ahead)
         begin = windows.first_of_rest(1 - self.calibration_fraction)
         self._intervals = first_intervals(
@@ -376,7 +378,9 @@ class SequenceForecaster(RowsAhead):
             newest = self._newest(name, table, future[name])
             foretold = self._forecasts(newest)
             lower, upper = foretold.sides(width)
-            values = np.stack([newest.in_units(part) for part in (lower, foretold.said, upper)], -1)
+            values = np.stack(
+                [newest.in_units(part) for part in (lower, foretold.point, upper)], -1
+            )
             columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
             flat = values[0].reshape(self.steps, -1)[:steps]
             parts[name] = pd.DataFrame(flat, future[name].index[:steps], columns)

@@ -16,9 +16,9 @@ from sklstm._estimators.window_regression import Forecasts, predict_windows
 from sklstm._tables.panel import Panel, future_index, read_panel
 from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["SETTLED", "RowsAhead", "series_in_words"]
+__all__ = ["FIXED_BY_FIT", "RowsAhead", "series_in_words"]
 
-SETTLED = "window_size", "steps", "series", "time", "future_covariates"
+FIXED_BY_FIT = "window_size", "steps", "series", "time", "future_covariates"
 """Parameters that a forecast follows, and that hold from one fit to the next."""
 
 
@@ -40,11 +40,11 @@ class RowsAhead(SequenceEstimator):
     _covariates: list
     _buffer: Any
     _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
-    _settled: dict[str, Any]
+    _fixed: dict[str, Any]
 
     def _check_fitted(self) -> None:
         check_is_fitted(self)
-        for name, value in self._settled.items():
+        for name, value in self._fixed.items():
             if getattr(self, name) != value:
                 raise ValueError(
                     f"{name} was {value!r} in fit and is {getattr(self, name)!r} now: fit again, "
@@ -89,7 +89,7 @@ class RowsAhead(SequenceEstimator):
             block = future[first : first + self.steps]
             newest = self._newest(name, table, block)
             foretold = self._forecasts(newest)
-            values = newest.in_units(foretold.said)[0]
+            values = newest.in_units(foretold.point)[0]
             said.append(pd.DataFrame(values, block.index, self.targets_))
             table = pd.concat([table, block.join(said[-1])])
         return pd.concat(said)[:steps]

@@ -23,24 +23,24 @@ class Forecasts(NamedTuple):
 
     Attributes
     ----------
-    said : ndarray of shape (n_windows, steps, n_targets)
+    point : ndarray of shape (n_windows, steps, n_targets)
         Forecasts.
     below, above : ndarray of that shape
         How far truths may lie on each side: 1, or the distance to quantiles that are foretold too.
     """
 
-    said: np.ndarray
+    point: np.ndarray
     below: np.ndarray
     above: np.ndarray
 
     def scores(self, truth: np.ndarray) -> np.ndarray:
         """What was missed, in units of its side."""
-        missed = truth - self.said
+        missed = truth - self.point
         return missed / np.where(missed > 0, self.above, self.below)
 
     def sides(self, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends of a band."""
-        return self.said - width * self.below, self.said + width * self.above
+        return self.point - width * self.below, self.point + width * self.above
 
 
 def learn(estimator: Any, windows: Windows, channel_independent: bool) -> Any:

@@ -146,28 +146,28 @@ class MulticlassHead(Head):
         """Keep the shares of the labels."""
         return target[:, 0]
 
-    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-        """Put the log-odds of the start behind the targets, where the loss finds them."""
-        return target if start is None else np.hstack([target, start])
+    def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Put the log-odds of the init behind the targets, where the loss finds them."""
+        return target if init is None else np.hstack([target, init])
 
-    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Add log-odds."""
-        return start + outputs
+        return init + outputs
 
-    def init_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, init: str) -> str:
         """Keep log-odds as they are."""
-        return start
+        return init
 
-    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the logarithm of the shares."""
         counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
         return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
 
-    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Take the difference of log-odds."""
-        return answer if start is None else answer - start
+        return answer if init is None else answer - init
 
-    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Trust log-odds all alike: only their differences count."""
         return [(list(range(self.n_outputs)), [], slice(None))]
 
@@ -263,7 +263,7 @@ class MultilabelHead(MulticlassHead):
             )
         return self
 
-    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the log-odds of the share of each label."""
         shares = np.average(target, axis=0, weights=weight)
         return logit(np.clip(shares, SMALLEST_SHARE, 1 - SMALLEST_SHARE))

@@ -127,9 +127,9 @@ def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
 class DistributionalHead(RegressionHead):
     """A number, or several, each with outputs that say how far truths spread around it.
 
-    The first outputs of the network are locations, which a start and the trust beside it are about;
+    The first outputs of the network are locations, which a init and the trust beside it are about;
     the spreads of each target follow. Where all outputs are 0, they mean the normal distribution
-    of the training targets, or of what the start leaves of them.
+    of the training targets, or of what the init leaves of them.
 
     Attributes
     ----------
@@ -154,29 +154,29 @@ class DistributionalHead(RegressionHead):
         """Locations and spreads."""
         return self.n_targets * (1 + len(self.steps[1]))
 
-    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Move the locations."""
-        moved = super().corrected(start, outputs[:, : self.n_targets])
+        moved = super().corrected(init, outputs[:, : self.n_targets])
         return np.hstack([moved, outputs[:, self.n_targets :]])
 
-    def init_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, init: str) -> str:
         """Scale, with zeros for the spreads."""
-        return op("MatMul", start, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
+        return op("MatMul", init, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
 
-    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take mean and standard deviation."""
         learned = self.scaled_to(target, weight)
         return np.concatenate([learned.mean, learned.scale])
 
-    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Treat it as a target, with spreads that amount to the standard deviation."""
         mean, deviation = np.split(answer, 2)
-        location = np.atleast_2d(super().as_outputs(mean, start))
+        location = np.atleast_2d(super().as_outputs(mean, init))
         wanted = np.maximum(deviation / self.scale * UNIT, LEAST)
         spread = np.repeat(wanted + np.log(-np.expm1(-wanted)), len(self.steps[1]))
         return np.hstack([location, np.tile(spread, (len(location), 1))])
 
-    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Trust each location by itself; a spread is no correction of anything."""
         spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
         return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]

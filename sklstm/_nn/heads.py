@@ -102,14 +102,14 @@ class Head(ABC):
         return self
 
     @abstractmethod
-    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Turn targets into what the network learns.
 
         Parameters
         ----------
         target : ndarray of shape (n, n_targets)
             Targets.
-        start : ndarray of shape (n, n_outputs), or None
+        init : ndarray of shape (n, n_outputs), or None
             What is said of each before the network corrects it.
 
         Returns
@@ -119,15 +119,17 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Add what the network says to what was said before it."""
 
     @abstractmethod
-    def init_in_onnx(self, op: Any, start: str) -> str:
-        """Append the nodes that bring a start into the units of the outputs."""
+    def init_in_onnx(self, op: Any, init: str) -> str:
+        """Append the nodes that bring a init into the units of the outputs."""
 
-    def trust(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Say how much of what the network says beside a start is right.
+    def blending_weight(
+        self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> np.ndarray:
+        """Say how much of what the network says beside a init is right.
 
         Parameters
         ----------
@@ -144,7 +146,7 @@ class Head(ABC):
             Factors in [0, 1] with which the loss is least.
         """
         result = np.ones(outputs.shape[1])
-        for columns, others, targets in self._trusted():
+        for columns, others, targets in self._blended():
             corrections, rest, wanted = outputs[:, columns], outputs[:, others], target[:, targets]
             if np.isnan(wanted).all():
                 continue
@@ -185,15 +187,15 @@ class Head(ABC):
         return float(WeightedLoss(self.loss)(*tensors))
 
     @abstractmethod
-    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Answer without looking at X, from the training targets: (n_outputs,)."""
 
     @abstractmethod
-    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-        """Say what outputs beside a start amount to an answer."""
+    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Say what outputs beside a init amount to an answer."""
 
     @abstractmethod
-    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Outputs that share a factor, others of the same loss, and columns of its target."""
 
     def to_plain(self) -> dict[str, Any]:
@@ -293,28 +295,28 @@ class RegressionHead(Head):
         ).T
         return replace(self, mean=mean, scale=scale)
 
-    def to_network(self, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-        """Scale what the start leaves."""
-        return (target - self.mean if start is None else target - start - self.mean) / self.scale
+    def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Scale what the init leaves."""
+        return (target - self.mean if init is None else target - init - self.mean) / self.scale
 
-    def corrected(self, start: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Add up in the units of the network."""
-        return start / self.scale + outputs
+        return init / self.scale + outputs
 
-    def init_in_onnx(self, op: Any, start: str) -> str:
+    def init_in_onnx(self, op: Any, init: str) -> str:
         """Scale."""
-        return op("Div", start, np.asarray(self.scale))
+        return op("Div", init, np.asarray(self.scale))
 
-    def usual(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean."""
         known = ~np.isnan(target)
         return np.average(np.where(known, target, 0), axis=0, weights=weight[:, None] * known)
 
-    def as_outputs(self, answer: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Treat it as a target."""
-        return self.to_network(answer, start)
+        return self.to_network(answer, init)
 
-    def _trusted(self) -> list[tuple[list[int], list[int], Any]]:
+    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Trust each column by itself, if its loss is one."""
         if callable(self.loss_of):
             columns = list(range(self.n_targets))

@@ -17,7 +17,7 @@ from sklstm._data.sequences import Sequences
 __all__ = ["EstimatorInit", "Init", "LinearInit", "init_from_plain"]
 
 MOST_COLUMNS = 1024
-"""Lags that a linear start reads at most: their products are a matrix of this size."""
+"""Lags that a linear init reads at most: their products are a matrix of this size."""
 
 PENALTIES = np.logspace(4, -6, 21)
 """Of a sample, in units of standardised lags; the first ones leave next to nothing but the lag that
@@ -27,7 +27,7 @@ FARTHEST = 4
 """Times the variance of a target: no lag from which it is further is continued."""
 
 LEAST_PROBABLE = 1e-3
-"""Probability that a start cannot go below: the network has to be able to contradict it."""
+"""Probability that a init cannot go below: the network has to be able to contradict it."""
 
 OF_OUTPUTS = (
     "target_mean",
@@ -39,7 +39,7 @@ OF_OUTPUTS = (
     "difference_share",
     "empty",
 )
-"""What a linear start has of each output."""
+"""What a linear init has of each output."""
 
 RAREST = 0.5
 """What a label counts as, if no sample has it."""
@@ -73,7 +73,7 @@ class Init(ABC):
     empty: np.ndarray
 
     @abstractmethod
-    def answer(self, sequences: Sequences) -> np.ndarray:
+    def predict(self, sequences: Sequences) -> np.ndarray:
         """Answer by the simple model alone.
 
         Parameters
@@ -108,7 +108,7 @@ class Init(ABC):
         """
 
     def to_plain(self) -> dict[str, Any]:
-        """Take the start apart: arrays, numbers and texts, and the estimator if there is one."""
+        """Take the init apart: arrays, numbers and texts, and the estimator if there is one."""
         return {"kind": type(self).__name__} | vars(self)
 
     def _table(self, sequences: Sequences) -> LagTable:
@@ -149,7 +149,7 @@ class LinearInit(Init):
     lagged_target: np.ndarray
     difference_share: np.ndarray
 
-    def answer(self, sequences: Sequences) -> np.ndarray:
+    def predict(self, sequences: Sequences) -> np.ndarray:
         """Answer by the linear model alone."""
         said = self._table(sequences).product(self.coef) + self.intercept
         said = said * self.target_scale + self.target_mean
@@ -472,7 +472,7 @@ class EstimatorInit(Init):
             "init='linear' or None can be written."
         )
 
-    def answer(self, sequences: Sequences) -> np.ndarray:
+    def predict(self, sequences: Sequences) -> np.ndarray:
         """Ask the estimator."""
         table = self._table(sequences)
         said = np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
@@ -526,7 +526,7 @@ def _logits(counts: np.ndarray, total: float, several: bool) -> np.ndarray:
 
 
 def init_from_plain(plain: dict[str, Any]) -> Init:
-    """Put a start together again.
+    """Put a init together again.
 
     Parameters
     ----------

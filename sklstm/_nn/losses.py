@@ -124,7 +124,7 @@ class WeightedLoss(nn.Module):
     -----
     - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
     - target: likewise, or with 1 in place of ``n_outputs`` for classes; of labels the logits of a
-      start may follow
+      init may follow
     - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each. One of each
       target, of their shape, if some of several are missing: 0 for those
     - output: a scalar

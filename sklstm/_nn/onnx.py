@@ -31,8 +31,8 @@ def export(
     network: SequenceNetwork,
     scaling: InputScaling,
     head: Head,
-    start: Init | None,
-    trust: np.ndarray | None,
+    init: Init | None,
+    blending_weight: np.ndarray | None,
     path: Any,
     facts: dict[str, Any],
 ) -> None:
@@ -46,9 +46,9 @@ def export(
         What stands in front of it.
     head : Head
         What its outputs mean.
-    start : Init or None
+    init : Init or None
         What it corrects.
-    trust : ndarray of shape (n_outputs,), or None
+    blending_weight : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by.
     path : str or path-like
         The file, which is replaced in one step if there is one.
@@ -58,11 +58,11 @@ def export(
     Raises
     ------
     ValueError
-        If the labels are neither texts nor numbers, or the start is an estimator of scikit-learn.
+        If the labels are neither texts nor numbers, or the init is an estimator of scikit-learn.
     OSError
         If the file cannot be written.
     """
-    model = make_model(network, scaling, head, start, trust)
+    model = make_model(network, scaling, head, init, blending_weight)
     helper.set_model_props(
         model, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts.items()}
     )
@@ -74,8 +74,8 @@ def make_model(
     network: SequenceNetwork,
     scaling: InputScaling,
     head: Head,
-    start: Init | None,
-    trust: np.ndarray | None,
+    init: Init | None,
+    blending_weight: np.ndarray | None,
 ) -> onnx.ModelProto:
     """Make the ONNX model of a fitted network.
 
@@ -87,15 +87,15 @@ def make_model(
         What stands in front of it.
     head : Head
         What its outputs mean.
-    start : Init or None
+    init : Init or None
         What it corrects.
-    trust : ndarray of shape (n_outputs,), or None
+    blending_weight : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by.
 
     Returns
     -------
     onnx.ModelProto
-        Scaling, start, network, and the way back to units or labels.
+        Scaling, init, network, and the way back to units or labels.
     """
     weights = {
         name.removeprefix("_orig_mod."): w.numpy(force=True).astype(np.float32)
@@ -108,11 +108,11 @@ def make_model(
         steps = op("Gather", weights["embedding.weight"], steps)
     outputs = _network(op, weights, network, steps)
     per_step = network.pooling is None
-    if start is not None:
-        said = head.init_in_onnx(op, start.to_onnx(op, known, per_step))
+    if init is not None:
+        said = head.init_in_onnx(op, init.to_onnx(op, known, per_step))
         outputs = op.cast(outputs, "double")
-        if trust is not None:
-            outputs = op("Mul", outputs, trust)
+        if blending_weight is not None:
+            outputs = op("Mul", outputs, blending_weight)
         outputs = op("Add", said, outputs)
     head.to_onnx(op, outputs, ["batch", "n_steps"] if per_step else ["batch"])
     graph = helper.make_graph(op.nodes, "sklstm", op.inputs, op.outputs, op.constants)
@@ -174,19 +174,19 @@ class Operations:
         """Append a change of the data type and give the name of its result."""
         return self("Cast", x, to=_kind(kind))
 
-    def scan(self, body: str, start: tuple[str, ...], steps: str, names: list[str]) -> list[str]:
+    def scan(self, body: str, init: tuple[str, ...], steps: str, names: list[str]) -> list[str]:
         """Append a loop over the second axis of `steps`; give the names of what it collects."""
         self(
             "Scan",
-            *start,
+            *init,
             steps,
             names=names,
             body=onnx.parser.parse_graph(body),
             num_scan_inputs=1,
             scan_input_axes=[1],
-            scan_output_axes=[1] * (len(names) - len(start)),
+            scan_output_axes=[1] * (len(names) - len(init)),
         )
-        return names[len(start) :]
+        return names[len(init) :]
 
     def _constant(self, array: Any) -> str:
         name = f"constant_{len(self.constants)}"

@@ -138,7 +138,7 @@ def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
             "use Pipeline.set_output(transform='pandas'), or leave the scaler out: the LSTM "
             "estimators standardise by themselves."
         )
-    if layout.clock is None and set(names) & {"max_gap", "elapsed"}:
+    if layout.clock is None and set(names) & {"max_gap", "add_time_delta"}:
         raise ValueError(
             f"{names[-1]}={asked[names[-1]]!r} needs the time of each row: name it "
             "with time=, or make the index one of dates, periods or integers."

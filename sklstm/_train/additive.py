@@ -49,12 +49,12 @@ def begin(
     Returns
     -------
     plan : Plan
-        With what the start says about what to read.
+        With what the init says about what to read.
     scaling : InputScaling
         Of the training steps.
     head : Head
-        In the units of the training targets, or of what the start leaves of them.
-    start : Init or None
+        In the units of the training targets, or of what the init leaves of them.
+    init : Init or None
         FittedAttributes from the training data alone.
     """
     train, sequences = data.train, data.train.sequences
@@ -70,22 +70,22 @@ def begin(
             missing=plan["missing"],
             input_transform=plan["input_transform"],
         )
-    start = None if plan["init"] is None else _start(plan, head, scaling, train)
-    if _changes_suffice(plan, start, sequences):
+    init = None if plan["init"] is None else _start(plan, head, scaling, train)
+    if _changes_suffice(plan, init, sequences):
         plan = plan.transforming_differences()
         scaling = replace(scaling, input_transform=plan["input_transform"])
     if plan["standardize"]:
         target, weight = train.labelled()
-        if start is not None and isinstance(head, RegressionHead):
-            target = target - start.answer(train.histories())
+        if init is not None and isinstance(head, RegressionHead):
+            target = target - init.predict(train.histories())
         head = head.scaled_to(target, weight)
-    return plan, scaling, head, start
+    return plan, scaling, head, init
 
 
 def finish(
     fitted: FittedNetwork, train: Samples, valid: Samples, everything: Samples | None
 ) -> None:
-    """Say how far to trust the network, and learn the start again from all that there is.
+    """Say how far to trust the network, and learn the init again from all that there is.
 
     Parameters
     ----------
@@ -96,32 +96,32 @@ def finish(
     everything : Samples or None
         What both were parts of, if they were.
     """
-    head, start = fitted.head, fitted.start
+    head, init = fitted.head, fitted.init
     learned, weight = valid.labelled()
-    said = None if start is None else start.answer(valid.histories())
+    said = None if init is None else init.predict(valid.histories())
     wanted = head.to_network(learned, said)
     outputs = fitted.corrections(valid.sequences)
     if valid.of_steps:
         outputs = outputs[valid.weight > 0]
-    usual = head.as_outputs(head.usual(*train.labelled()), said)
+    usual = head.as_outputs(head.baseline(*train.labelled()), said)
     rules = {
-        "the mean" if isinstance(head, RegressionHead) else "shares of labels": np.broadcast_to(
+        "mean" if isinstance(head, RegressionHead) else "class prior": np.broadcast_to(
             usual, outputs.shape
         )
     }
-    if start is not None:
-        fitted.trust = head.trust(outputs, wanted, weight)
-        rules["start"] = np.zeros(outputs.shape)
-        outputs = fitted.trust * outputs
-    rules["network" if start is None else "start and network"] = outputs
+    if init is not None:
+        fitted.blending_weight = head.blending_weight(outputs, wanted, weight)
+        rules["init"] = np.zeros(outputs.shape)
+        outputs = fitted.blending_weight * outputs
+    rules["network" if init is None else "init and network"] = outputs
     losses = {name: head.mean_loss(rule, wanted, weight) for name, rule in rules.items()}
-    fitted.comparison = pd.DataFrame({"rule": list(losses), "valid_loss": list(losses.values())})
-    if start is not None and everything is not None:
-        fitted.start = _learned(start, head, everything)
+    fitted.validation_losses = pd.DataFrame({"model": list(losses), "loss": list(losses.values())})
+    if init is not None and everything is not None:
+        fitted.init = _learned(init, head, everything)
 
 
 def relearn_init(fitted: FittedNetwork, data: TrainingData) -> None:
-    """Learn the start of a network that goes on from the training part alone.
+    """Learn the init of a network that goes on from the training part alone.
 
     Its own was learned from all there was: validation would see what it knows already. Without a
     validation part it stays as it is.
@@ -133,12 +133,12 @@ def relearn_init(fitted: FittedNetwork, data: TrainingData) -> None:
     data : TrainingData
         What it goes on with.
     """
-    if fitted.start is not None and data.valid is not None:
-        fitted.start = _learned(fitted.start, fitted.head, data.train)
+    if fitted.init is not None and data.valid is not None:
+        fitted.init = _learned(fitted.init, fitted.head, data.train)
 
 
 def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Init:
-    """Learn a start from training samples; what it leaves open is chosen on later ones of them."""
+    """Learn a init from training samples; what it leaves open is chosen on later ones of them."""
     _refuse_init(plan, head)
     sequences = train.sequences
     mean, scale, fill = scaling.mean, scaling.scale, None
@@ -167,7 +167,7 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
         backcast = learn_backcast(everything, folds or [(everything, everything)], len(mean))
         blank = replace(blank, backcast=backcast)
     if plan["init"] != "linear":
-        start = EstimatorInit(
+        init = EstimatorInit(
             np.zeros_like(mean),
             np.ones_like(scale),
             scaling.median,
@@ -177,7 +177,7 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
             plan["init"],
             head.classes if isinstance(head, MulticlassHead) else None,
         )
-        return _learned(start, head, train)
+        return _learned(init, head, train)
 
     def fitted(outputs: np.ndarray, of_whole: list[LagMoments]) -> LinearInit:
         pairs = zip(of_whole, sums(outputs, short=True), strict=True)
@@ -188,8 +188,8 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
             return _fitted_to_labels(chosen, head, reduce(add, moments))
         everything, folds = _folds(moments, in_time=in_time)
         continued = _continued(plan, sequences.feature_names, len(mean))
-        start = blank.of_outputs(outputs).chosen_for_numbers(everything, folds, continued)
-        return start.fitted_to_numbers(everything)
+        init = blank.of_outputs(outputs).chosen_for_numbers(everything, folds, continued)
+        return init.fitted_to_numbers(everything)
 
     return _joined([fitted(*pair) for pair in zip(groups, whole, strict=True)], groups)
 
@@ -204,19 +204,19 @@ def _short_are_rare(samples: Samples, n_steps: int) -> bool:
     return OFTEN * n_short < n_steps * (len(lengths) - n_short)
 
 
-def _changes_suffice(plan: Plan, start: Init | None, sequences: Sequences) -> bool:
-    """Whether to read no levels: most of the start does without, or it continues every feature.
+def _changes_suffice(plan: Plan, init: Init | None, sequences: Sequences) -> bool:
+    """Whether to read no levels: most of the init does without, or it continues every feature.
 
     Not if a feature never changes in a history, or the spread is learned: that is a matter of
     levels. Recordings are read in every way.
     """
-    if not isinstance(start, LinearInit) or "position" in plan["input_transform"]:
+    if not isinstance(init, LinearInit) or "position" in plan["input_transform"]:
         return False
     if plan.settings.get("loss") in ("gaussian", "quantile"):
         return False
     n_features = sequences.n_features
-    continued = set(start.lagged_target[start.lagged_target >= 0] % n_features)
-    if start.difference_share.mean() <= MOST and len(continued) < n_features:
+    continued = set(init.lagged_target[init.lagged_target >= 0] % n_features)
+    if init.difference_share.mean() <= MOST and len(continued) < n_features:
         return False
     changes = differences(sequences)
     return bool(changes.values[changes.step_weights() > 0].any(axis=0).all())
@@ -230,21 +230,21 @@ def _chosen_for_labels(
     starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
 
-    def loss(start: LinearInit) -> float:
-        said = start.answer(histories)
+    def loss(init: LinearInit) -> float:
+        said = init.predict(histories)
         return head.mean_loss(np.zeros(said.shape), head.to_network(target, said), weight)
 
     return min(starts, key=loss)
 
 
-def _learned(start: Init, head: Head, samples: Samples) -> Init:
-    """The same kind of start, learned from these samples."""
-    if isinstance(start, EstimatorInit):
-        return start.fitted_to(samples.histories(), *samples.labelled())
-    assert isinstance(start, LinearInit)
+def _learned(init: Init, head: Head, samples: Samples) -> Init:
+    """The same kind of init, learned from these samples."""
+    if isinstance(init, EstimatorInit):
+        return init.fitted_to(samples.histories(), *samples.labelled())
+    assert isinstance(init, LinearInit)
     groups, parts = _alike(samples, head), []
     for outputs in groups:
-        part = start.of_outputs(outputs)
+        part = init.of_outputs(outputs)
         moments = _moments(part, head, samples, outputs)
         if isinstance(head, MulticlassHead):
             parts.append(_fitted_to_labels(part, head, moments))
@@ -253,9 +253,9 @@ def _learned(start: Init, head: Head, samples: Samples) -> Init:
     return _joined(parts, groups)
 
 
-def _fitted_to_labels(start: LinearInit, head: MulticlassHead, moments: LagMoments) -> LinearInit:
+def _fitted_to_labels(init: LinearInit, head: MulticlassHead, moments: LagMoments) -> LinearInit:
     several = isinstance(head, MultilabelHead)
-    return start.fitted_to_labels(moments, start.penalty[0], several=several)
+    return init.fitted_to_labels(moments, init.penalty[0], several=several)
 
 
 def _alike(samples: Samples, head: Head) -> list[np.ndarray]:
@@ -304,7 +304,7 @@ def _folds(
 
 
 def _moments(
-    start: LinearInit,
+    init: LinearInit,
     head: Head,
     samples: Samples,
     outputs: np.ndarray,
@@ -321,11 +321,11 @@ def _moments(
     target = target[:, outputs]
     wanted = ~np.isnan(target[:, 0])
     if short is not None:
-        wanted &= (histories.lengths < start.n_steps) == short
+        wanted &= (histories.lengths < init.n_steps) == short
     if not wanted.all():
         rows = np.flatnonzero(wanted)
         histories, target, weight = histories[rows], target[rows], weight[rows]
-    return start.moments(histories, target, np.asarray(weight))
+    return init.moments(histories, target, np.asarray(weight))
 
 
 def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
@@ -344,7 +344,7 @@ def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndar
 
 
 def _refuse_init(plan: Plan, head: Head) -> None:
-    """Refuse a start where there can be none."""
+    """Refuse a init where there can be none."""
     if plan["init"] is None:
         return
     if plan.reads_tokens:

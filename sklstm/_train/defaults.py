@@ -1,4 +1,4 @@
-"""What "auto" stands for: a matter of the training data, chosen on `benchmarks/skill.py`."""
+"""What "auto" stands for: a matter of the training data, resolved on `benchmarks/skill.py`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 
 from sklstm._data.sequences import Sequences
 
-__all__ = ["LASTING_CHOICES", "settle"]
+__all__ = ["LASTING_CHOICES", "resolve"]
 
 LASTING_CHOICES = ("pooling", "bidirectional", "input_transform", "init")
-"""What cannot be chosen again for a network that is there."""
+"""What cannot be resolved again for a network that is there."""
 
 BATCH_SIZES = 16, 64
 BATCHES_IN_EPOCH = 50
@@ -22,7 +22,7 @@ MOST_EPOCHS = 100
 FEWEST_TO_STOP = 50
 
 
-def settle(
+def resolve(
     settings: Mapping[str, Any], sequences: Sequences, *, is_regressor: bool, has_validation: bool
 ) -> dict[str, Any]:
     """Say what parameters that are "auto" stand for.
@@ -60,7 +60,7 @@ def settle(
     if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
         stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
     stops = has_validation or stops
-    chosen: dict[str, Any] = {
+    resolved: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
         "init": "linear" if starts else None,
@@ -69,22 +69,22 @@ def settle(
     }
     if of_table:
         n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
-        chosen["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
-    settled = {
-        name: chosen.get(name, value) if _is_auto(value) else value
+        resolved["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
+    known = {
+        name: resolved.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
     }
-    chosen["input_transform"] = ("levels",)
+    resolved["input_transform"] = ("levels",)
     if whole and not has_tokens:
-        chosen["input_transform"] = ("levels", "differences", "position")
-    elif settled.get("init") is not None:
-        chosen["input_transform"] = ("levels", "differences")
-    stops, length_is_ours = settled["early_stopping"], _is_auto(settings["max_epochs"])
-    chosen["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
-    n_updates = -(-n_sequences // settled["batch_size"])
+        resolved["input_transform"] = ("levels", "differences", "position")
+    elif known.get("init") is not None:
+        resolved["input_transform"] = ("levels", "differences")
+    stops, length_is_ours = known["early_stopping"], _is_auto(settings["max_epochs"])
+    resolved["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
+    n_updates = -(-n_sequences // known["batch_size"])
     epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
-    chosen["max_epochs"] = MOST_EPOCHS if stops else epochs
-    return {name: chosen[name] for name in chosen if _is_auto(settings.get(name))}
+    resolved["max_epochs"] = MOST_EPOCHS if stops else epochs
+    return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}
 
 
 def _is_auto(value: Any) -> bool:

@@ -63,13 +63,13 @@ class FittedNetwork:
         The epoch whose weights the network has, counted from 1.
     supervised_steps : int
         How many neighbouring histories a training run merged.
-    chosen : dict
+    resolved : dict
         What parameters that were "auto" stood for.
-    start : Init or None
+    init : Init or None
         What the network corrects.
     trust : ndarray of shape (n_outputs,), or None
         What its corrections are multiplied by, if validation data have told.
-    comparison : DataFrame or None
+    validation_losses : DataFrame or None
         Validation losses without and with it.
     """
 
@@ -81,10 +81,10 @@ class FittedNetwork:
     skorch_params: dict[str, Any] | None = field(default=None, repr=False)
     best_epoch: int = 0
     supervised_steps: int = 1
-    chosen: dict[str, Any] = field(default_factory=dict)
-    start: Init | None = None
-    trust: np.ndarray | None = None
-    comparison: pd.DataFrame | None = None
+    resolved: dict[str, Any] = field(default_factory=dict)
+    init: Init | None = None
+    blending_weight: np.ndarray | None = None
+    validation_losses: pd.DataFrame | None = None
 
     @classmethod
     def build(
@@ -92,7 +92,7 @@ class FittedNetwork:
         plan: Plan,
         scaling: InputScaling,
         head: Head,
-        start: Init | None,
+        init: Init | None,
         random: RandomStream,
         reads_table: bool,
     ) -> "FittedNetwork":
@@ -106,7 +106,7 @@ class FittedNetwork:
             What stands in front of it.
         head : Head
             What stands behind it.
-        start : Init or None
+        init : Init or None
             What stands beside it.
         random : RandomStream
             Gives the initial weights.
@@ -131,8 +131,8 @@ class FittedNetwork:
             plan.describe(),
             reads_table,
             plan["skorch_params"],
-            chosen=dict(plan.chosen),
-            start=start,
+            resolved=dict(plan.resolved),
+            init=init,
         )
 
     def going_on(self, plan: Plan, head: Head) -> "FittedNetwork":
@@ -157,8 +157,8 @@ class FittedNetwork:
         """
         plan.refuse_changes(self.settings)
         random = RandomStream(plan.seed, plan.device)
-        copy = FittedNetwork.build(plan, self.scaling, head, self.start, random, self.reads_table)
-        copy.trust = self.trust
+        copy = FittedNetwork.build(plan, self.scaling, head, self.init, random, self.reads_table)
+        copy.blending_weight = self.blending_weight
         copy.net.module_.load_state_dict(self.net.module_.state_dict())
         copy.net.history_ = History(self.net.rows())
         same_optimizer = copy.settings["optimizer"] == self.settings["optimizer"]
@@ -231,12 +231,12 @@ class FittedNetwork:
             )
 
     def _init_outputs(self, sequences: Sequences) -> np.ndarray | None:
-        if self.start is None:
+        if self.init is None:
             return None
-        return self.start.answer(histories_of_steps(sequences) if self.per_step else sequences)
+        return self.init.predict(histories_of_steps(sequences) if self.per_step else sequences)
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
-        """Compute what start and network say of sequences.
+        """Compute what init and network say of sequences.
 
         Parameters
         ----------
@@ -249,10 +249,12 @@ class FittedNetwork:
             In the order of the sequences; one row a step if there is an answer at every step.
         """
         outputs = self.corrections(sequences)
-        start = self._init_outputs(sequences)
-        if start is None:
+        init = self._init_outputs(sequences)
+        if init is None:
             return outputs
-        return self.head.corrected(start, outputs if self.trust is None else self.trust * outputs)
+        return self.head.corrected(
+            init, outputs if self.blending_weight is None else self.blending_weight * outputs
+        )
 
     def corrections(self, sequences: Sequences) -> np.ndarray:
         """Compute what the network alone says of sequences.
@@ -308,10 +310,12 @@ class FittedNetwork:
             "skorch_params": self.skorch_params,
             "best_epoch": self.best_epoch,
             "supervised_steps": self.supervised_steps,
-            "chosen": self.chosen,
-            "start": None if self.start is None else self.start.to_plain(),
-            "trust": self.trust,
-            "comparison": None if self.comparison is None else self.comparison.to_dict("list"),
+            "resolved": self.resolved,
+            "init": None if self.init is None else self.init.to_plain(),
+            "blending_weight": self.blending_weight,
+            "validation_losses": None
+            if self.validation_losses is None
+            else self.validation_losses.to_dict("list"),
         }
 
     @classmethod
@@ -348,10 +352,12 @@ class FittedNetwork:
             skorch_params,
             plain["best_epoch"],
             plain["supervised_steps"],
-            plain["chosen"],
-            None if plain["start"] is None else init_from_plain(plain["start"]),
-            plain["trust"],
-            None if plain["comparison"] is None else pd.DataFrame(plain["comparison"]),
+            plain["resolved"],
+            None if plain["init"] is None else init_from_plain(plain["init"]),
+            plain["blending_weight"],
+            None
+            if plain["validation_losses"] is None
+            else pd.DataFrame(plain["validation_losses"]),
         )
 
 

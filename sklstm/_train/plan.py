@@ -15,7 +15,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._nn.input_transform import INPUT_TRANSFORMS
 from sklstm._nn.network import SequenceNetwork
 from sklstm._tables.vectors import vectors_of_tokens
-from sklstm._train.defaults import LASTING_CHOICES, settle
+from sklstm._train.defaults import LASTING_CHOICES, resolve
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.identity import Describer
 from sklstm._train.seeds import draw_seed
@@ -110,7 +110,7 @@ class Plan:
         Decides everything random.
     title : str
         What a progress bar is called.
-    chosen : mapping of str to object
+    resolved : mapping of str to object
         The settings that were "auto".
     """
 
@@ -118,7 +118,7 @@ class Plan:
     device: torch.device
     seed: int
     title: str = "fit"
-    chosen: Mapping[str, Any] = field(default_factory=dict)
+    resolved: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def make(cls, settings: Mapping[str, Any], title: str = "fit") -> "Plan":
@@ -154,7 +154,7 @@ class Plan:
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
 
-    def settled(
+    def with_resolved(
         self,
         sequences: Sequences,
         earlier: Mapping[str, Any],
@@ -186,11 +186,11 @@ class Plan:
             if name in LASTING_CHOICES and isinstance(self[name], str) and self[name] == "auto"
         }
         settings = {**self.settings, **lasting}
-        chosen = settle(
+        chosen = resolve(
             settings, sequences, is_regressor=is_regressor, has_validation=has_validation
         )
         settled = types.MappingProxyType(settings | chosen)
-        return replace(self, settings=settled, chosen={**lasting, **chosen})
+        return replace(self, settings=settled, resolved={**lasting, **chosen})
 
     def with_vectors(self, sequences: Sequences) -> "Plan":
         """Line up the vectors that the user gave with the tokens.
@@ -218,11 +218,11 @@ class Plan:
 
     def transforming_differences(self) -> "Plan":
         """Leave the levels out of what the network reads, if that was not for the user to say."""
-        if "input_transform" not in self.chosen:
+        if "input_transform" not in self.resolved:
             return self
         reads = {"input_transform": ("differences",)}
         settings = types.MappingProxyType({**self.settings, **reads})
-        return replace(self, settings=settings, chosen={**self.chosen, **reads})
+        return replace(self, settings=settings, resolved={**self.resolved, **reads})
 
     @property
     def reads_tokens(self) -> bool:

@@ -37,7 +37,7 @@ class TrainingCurveDisplay:
         Epoch to mark. `None`: none.
     loss_name : str, default="loss"
         Name of the loss, with its unit.
-    comparison : DataFrame of shape (n_rules, 2), default=None
+    validation_losses : DataFrame of shape (n_rules, 2), default=None
         ``rule`` and ``valid_loss`` of each: those without training are drawn.
 
     Attributes
@@ -88,12 +88,12 @@ class TrainingCurveDisplay:
         *,
         best_epoch: int | None = None,
         loss_name: str = "loss",
-        comparison: pd.DataFrame | None = None,
+        validation_losses: pd.DataFrame | None = None,
     ) -> None:
         self.history = history
         self.best_epoch = best_epoch
         self.loss_name = loss_name
-        self.comparison = comparison
+        self.validation_losses = validation_losses
 
     def plot(
         self,
@@ -145,10 +145,10 @@ class TrainingCurveDisplay:
             label = f"best epoch: {self.best_epoch}"
             self.best_line_ = ax.axvline(self.best_epoch, color="0.6", ls="--", label=label)
         self.rule_lines_ = []
-        if self.comparison is not None:
-            rules = self.comparison[:-1]  # the last one is the network
+        if self.validation_losses is not None:
+            rules = self.validation_losses[:-1]  # the last one is the network
             for color, (rule, loss) in enumerate(
-                zip(rules["rule"], rules["valid_loss"], strict=True)
+                zip(rules["model"], rules["loss"], strict=True)
             ):
                 label = f"{rule}, validation"
                 line = ax.axhline(loss, color=f"C{color + 2}", ls=":", label=label)
@@ -216,7 +216,7 @@ class TrainingCurveDisplay:
             network.history_,
             best_epoch=network.best_epoch_ if stops else None,
             loss_name=_loss_name(network),
-            comparison=network.validation_losses_,
+            validation_losses=network.validation_losses_,
         )
         return display.plot(ax, log_scale=log_scale, line_kwargs=line_kwargs)
 
