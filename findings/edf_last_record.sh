@@ -7,7 +7,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check \
+"$folder/venv/bin/pip" install -q --no-compile --disable-pip-version-check \
   pyEDFlib==0.1.42 edfio==0.4.18 numpy==2.4.6
 cd "$folder"
 "$folder/venv/bin/python" - <<'EOF'
