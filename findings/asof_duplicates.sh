@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Guess: an as-of join takes the last of several right rows with the same time, in DuckDB as in pandas and polars.
-# What happens: DuckDB takes now the first, now the last, within one result, and not always the last; pandas and polars always the last.
+# What happens: DuckDB takes the first, the second or the last, differently within one result; pandas and polars always the last.
 # Why it matters: corrected readings (same time, later row) win in one tool and lose at random rows in the other.
 # Seen on 2026-11-30: DuckDB 2.0.1, pandas 3.1.1, polars 2.1.0.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check \
+"$folder/venv/bin/pip" install -q --no-compile --disable-pip-version-check \
   duckdb==2.0.1 pandas==3.1.1 polars==2.1.0 pyarrow==26.0.1 numpy==2.4.6 pytz==2026.6
 cd "$folder"
 "$folder/venv/bin/python" - <<'EOF'

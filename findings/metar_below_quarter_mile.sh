@@ -7,7 +7,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check \
+"$folder/venv/bin/pip" install -q --no-compile --disable-pip-version-check \
   avwx-engine==1.9.10 metar==2.0.2
 cd "$folder"
 "$folder/venv/bin/python" - <<'EOF'
