@@ -230,7 +230,7 @@ def test_other_padding_is_refused(padding):
 def test_one_step_of_many_features_is_said():
     X, y = RNG.normal(size=(40, 1, 30)), np.arange(40) % 2
     for given in (X, list(X), Sequences.from_arrays(X)):
-        with pytest.warns(UserWarning, match=r"one step with 30 features .*channels_first=True"):
+        with pytest.warns(UserWarning, match=r"one step of 30 features.*channels_first=True"):
             LSTMClassifier(2, max_epochs=1).fit(given, y)
     model = LSTMClassifier(2, max_epochs=1)
     model.fit(Sequences.from_arrays(X, channels_first=True), y)
@@ -291,3 +291,14 @@ def test_per_step_of_flat_arrays():
     assert metric(y, [2.0, 2.0, 2.0, 2.0]) == pytest.approx((1 + 1 + 3) / 3)
     weighted = metric(y, np.full(4, 2.0), sample_weight=[1, 5, 0, 1])
     assert weighted == pytest.approx((1 + 3) / 2)
+
+
+def test_padding_is_cut_where_there_is_more_of_it_in_the_precision_of_the_array():
+    X = np.full((4, 6, 1), -99.9, dtype=np.float32)
+    for row, length in enumerate((2, 3, 4, 5)):
+        X[row, :length] = 1.0
+    assert Sequences.from_arrays(X, padding=-99.9).lengths.tolist() == [2, 3, 4, 5]
+    first_is_zero = np.where(X < 0, 0, np.arange(6)[:, None]).astype(float)
+    assert Sequences.from_arrays(first_is_zero, padding=0).lengths.tolist() == [2, 3, 4, 5]
+    turned = first_is_zero[:, ::-1]
+    assert Sequences.from_arrays(turned, padding=0).lengths.tolist() == [2, 3, 4, 5]

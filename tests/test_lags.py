@@ -262,3 +262,11 @@ def test_an_estimator_behind_a_union_reads_all_rows():
         TABLE, TABLE["temp"]
     )
     assert model.predict(TABLE).shape == (30,)
+
+
+def test_numbers_as_names_are_lags():
+    y = pd.Series(np.arange(10.0))
+    lags = pd.concat({lag: y.shift(lag) for lag in (1, 2, 3)}, axis=1).dropna()
+    assert LagSequencer().fit_transform(lags)[0].ravel().tolist() == [0.0, 1.0, 2.0]
+    unnamed = pd.DataFrame(lags.to_numpy())  # newest last, as in an array
+    assert LagSequencer().fit_transform(unnamed)[0].ravel().tolist() == [2.0, 1.0, 0.0]

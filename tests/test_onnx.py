@@ -308,7 +308,7 @@ LOSSES = {
     "quantiles": (LSTMRegressor, {"loss": "quantile"}, RANDOM.normal(size=LENGTHS.sum())),
     "label": (LSTMClassifier, {}, RANDOM.choice(["a", "b", "c"], size=LENGTHS.sum())),
     "labels": (LSTMClassifier, {}, RANDOM.integers(2, size=(LENGTHS.sum(), 3))),
-    "labels 0/255": (LSTMClassifier, {}, np.uint8(255) * RANDOM.choice(2, (LENGTHS.sum(), 2))),
+    "labels in uint8": (LSTMClassifier, {}, np.uint8(1) * RANDOM.choice(2, (LENGTHS.sum(), 2))),
     "labels of truth": (LSTMClassifier, {}, RANDOM.random((LENGTHS.sum(), 2)) > 0.5),
     "labels as floats": (LSTMClassifier, {}, RANDOM.choice([0.0, 1.0], (LENGTHS.sum(), 2))),
 }

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.metrics import (
@@ -13,12 +14,14 @@ from sklearn.metrics import (
     get_scorer_names,
     log_loss,
     make_scorer,
+    mean_absolute_error,
     r2_score,
     roc_auc_score,
 )
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
+    cross_val_predict,
     cross_val_score,
     cross_validate,
 )
@@ -317,3 +320,26 @@ def test_a_second_stage_reads_probabilities(fitted):
     same(second.predict(p), tagger().fit(np.asarray(p), Y["two"]).predict(np.asarray(p)))
     ragged = fitted["two"].predict_proba(RAGGED)
     assert len(tagger().fit(ragged, cut(Y["two"])).predict(ragged)) == 40
+
+
+def test_several_targets_of_a_row_are_no_steps():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5, 2))
+    Y = pd.DataFrame({"a": 1000 + X[:, -1, 0], "b": rng.normal(size=60)}, index=range(5, 65))
+    Y.iloc[::5, 0] = np.nan
+    model = LSTMRegressor(4, max_epochs=2, random_state=0).fit(X, Y)
+    assert masked_scoring("r2")(model, X, Y) == pytest.approx(model.score(X, Y))
+    assert masked_scoring("r2")(make_pipeline(model), X, Y) == pytest.approx(model.score(X, Y))
+
+
+def test_tables_of_pandas_are_read_by_position():
+    y = pd.Series([1.0, 2.0, np.nan], index=[7, 5, 6])
+    predicted = pd.Series([2.0, 2.0, 2.0], index=[0, 1, 2])
+    assert masked_scoring(mean_absolute_error)(y, predicted) == 0.5
+
+
+def test_labels_of_several_are_predicted_out_of_sample():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 4, 1)), rng.integers(0, 2, size=(30, 2))
+    model = LSTMClassifier(4, max_epochs=1, random_state=0)
+    assert cross_val_predict(model, X, y, cv=3, method="predict_proba").shape == (30, 2)

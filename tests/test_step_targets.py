@@ -236,10 +236,13 @@ def test_steps_labelled_minus_one_are_counted():
     model = LSTMClassifier(4, pooling=None, max_epochs=1, random_state=0)
     with pytest.warns(UserWarning, match=rf"-1 at {(y == -1).sum()} of 180 steps"):
         model.fit(X, y)
+    with pytest.warns(UserWarning, match=r"y is -1\.0 at .* learned as a label"):
+        assert -1 in model.fit(X, y.astype(float)).classes_
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(X, y + 1)
         model.fit(X, np.where(y == -1, np.nan, y))
+        model.fit(X, np.array(["down", "same", "up"])[y + 1])
         ragged = [x[: 3 + k % 3] for k, x in enumerate(X)]
         behind = [
             np.append(labels[: len(x)], [-1] * 3) for x, labels in zip(ragged, y + 1, strict=True)

@@ -17,6 +17,8 @@ __all__ = [
 ]
 
 MIN_ROWS = 10
+MANY_FEATURES = 8
+"""As few steps have series that are classified as a whole."""
 
 
 def warn_of_rows_in_time(X: Any, name: str) -> None:
@@ -97,11 +99,13 @@ def warn_of_one_step(samples: GivenSamples, name: str) -> None:
     Warns
     -----
     DataWarning
-        If independent sequences are all of one step of several features: often the steps of one
+        If independent sequences are all of one step of many features without names: often the steps of one
         feature, in the layout of aeon and sktime.
     """
     sequences = samples.sequences
-    if sequences.n_features < 2 or (sequences.lengths != 1).any() or (sequences.series >= 0).any():
+    if sequences.n_features < MANY_FEATURES or sequences.feature_names is not None:
+        return
+    if (sequences.lengths != 1).any() or (sequences.series >= 0).any():
         return
     warn(
         f"{name} gets sequences of one step of {sequences.n_features} features, so that there is "
@@ -127,11 +131,12 @@ def warn_of_labels_of_steps(samples: GivenSamples, name: str) -> None:
     DataWarning
         If `y` has a column for each step of independent sequences of one length.
     """
-    sequences, shape = samples.sequences, np.shape(samples.y)
+    sequences, y = samples.sequences, np.asarray(samples.y)
+    shape = y.shape
     n_columns = shape[1] if len(shape) == 2 and samples.steps is None else 0
     if n_columns < 2 or (sequences.lengths != n_columns).any() or (sequences.series >= 0).any():
         return
-    if type_of_target(samples.y, input_name="y") != "multilabel-indicator":
+    if type_of_target(y, input_name="y") != "multilabel-indicator":
         return
     warn(
         f"{name} reads y of the shape {shape} as {n_columns} labels that a sequence may have or "

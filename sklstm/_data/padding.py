@@ -46,7 +46,10 @@ def check_padding(padding: Any) -> Any:
 def cut_padding(
     values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leave the padding at either end of each sequence out.
+    """Leave the padding of sequences out.
+
+    Of a number the padding behind, or that in front if there is more of it: at the other end the
+    same number is data. NaN is none, at either end.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def cut_padding(
     starts, lengths : ndarray of int, shape (n_sequences,)
         Steps of padding between two others are kept.
     """
+    if values.dtype.kind == "f":
+        padding = values.dtype.type(padding)  # as it stands in an array of lower precision
     present = ~_are(values, np.full(values.shape[1], padding))
     present_before = np.concatenate([[0], np.cumsum(present)])
     first, last = present_before[starts], present_before[starts + lengths]
@@ -71,6 +76,11 @@ def cut_padding(
         return starts, np.zeros_like(lengths)
     trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
     ends = np.where(empty, starts, steps[last - 1] + 1)
+    in_front, behind = trimmed - starts, np.where(empty, 0, starts + lengths - ends)
+    if not np.isnan(padding) and in_front.sum() > behind.sum():
+        ends = np.where(empty, starts, starts + lengths)
+    elif not np.isnan(padding):
+        trimmed = starts
     return trimmed, ends - trimmed
 
 

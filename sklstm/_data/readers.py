@@ -56,10 +56,10 @@ class SequenceReaders(SequenceParts):
                 of shape (n_steps_i, n_features)
             The sequences. DataFrames in a list give their column names.
         padding : {"nan", "keep"} or float, default=None
-            What sequences of different lengths were filled up with. Steps at either end of a
-            sequence in which all features have this value are dropped, so it is to be one that no
-            real step has; such steps between two others are kept. ``"nan"`` is what aeon and
-            tslearn fill up with. ``"keep"`` keeps every step, and so does `None`, with a warning
+            What sequences of different lengths were filled up with. Steps behind a sequence, or
+            before it if there are more of these, in which all features have this number are
+            dropped; such steps between two others are kept. ``"nan"``, at both ends, is what aeon
+            and tslearn fill up with. ``"keep"`` keeps every step, and so does `None`, with a warning
             if it looks like padding.
         channels_first : bool, default=False
             Whether features come before steps, ``(n_sequences, n_features, n_steps)``, as aeon and

@@ -12,7 +12,7 @@ from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import flatten_steps, flatten_weights, has_no_label, histories_of_steps
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
@@ -274,7 +274,7 @@ def _read_steps(
 
 
 def _warn_of_no_label(flat: np.ndarray) -> None:
-    """Say how many steps are left out for a number that may be meant as a label."""
+    """Warn where -1 may be meant as a label, or as none."""
     left_out = has_no_label(flat).sum() if flat.dtype.kind == "i" else 0
     if left_out:
         warn(
@@ -282,6 +282,13 @@ def _warn_of_no_label(flat: np.ndarray) -> None:
             "-1 is a label like the others, give it another name: y + 1, or texts. If not, NaN or "
             "None in its place say so without this warning.",
             DroppedDataWarning,
+        )
+    if flat.dtype.kind == "f" and (flat == -1).any():
+        warn(
+            f"y is -1.0 at {(flat == -1).sum()} of {len(flat)} steps, and that is learned as a "
+            "label. If such steps have none, put NaN in its place (load_mat has missing_values=-1 "
+            "for it); if they have, texts as labels say so without this warning.",
+            DataWarning,
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer
 from sklearn.metrics._scorer import _BaseScorer, _cached_call, _Scorer
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _check_response_method
 
 from sklstm._data.step_probabilities import StepProbabilities, StepProbabilitiesList
@@ -118,11 +119,25 @@ class StepScorer(_Scorer):
 
 
 def _of_steps(estimator: Any, method: str, predicted: Any) -> bool:
-    """Whether there is an answer at every step, or one for each row."""
+    """Whether there is a prediction at every step, or one for each row."""
+    fitted = getattr(_final(estimator), "_fitted", None)
+    if fitted is not None:
+        return fitted.per_step
     if method != "predict":
         return isinstance(predicted, StepProbabilities | StepProbabilitiesList)
-    has_table = isinstance(getattr(estimator, "classes_", None), list)
+    has_table = np.ndim(getattr(estimator, "classes_", ())) == 2
     return np.ndim(predicted[0]) > has_table
+
+
+def _final(estimator: Any) -> Any:
+    """The estimator that predicts, inside searches and pipelines."""
+    while True:
+        inner = getattr(estimator, "best_estimator_", None)
+        if inner is None and isinstance(estimator, Pipeline):
+            inner = estimator.steps[-1][1]
+        if inner is None:
+            return estimator
+        estimator = inner
 
 
 class _Known:

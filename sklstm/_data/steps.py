@@ -227,7 +227,7 @@ def score_steps(
     float
         What the metric says.
     """
-    y_true, sample_weight = plain(y_true), plain(sample_weight)
+    y_true, y_pred, sample_weight = map(_without_index, (y_true, y_pred, sample_weight))
     if np.ndim(y_pred[0]) == 0:
         return score_rows(metric, y_true, y_pred, sample_weight, **params)
     lengths = np.array([len(part) for part in y_pred])
@@ -244,6 +244,11 @@ def score_steps(
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
     return score_targets(metric, flat[labelled], predicted[labelled], **params)
+
+
+def _without_index(given: Any) -> Any:
+    """Rows in their order, whatever index or columns a table has."""
+    return given.to_numpy() if isinstance(given, pd.DataFrame | pd.Series) else plain(given)
 
 
 def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> float:
@@ -308,7 +313,7 @@ def score_rows(
     float
         What the metric says.
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = np.asarray(plain(y_true)), np.asarray(y_pred)
     labelled = ~has_no_number(y_true)
     if sample_weight is not None:
         params["sample_weight"] = np.asarray(sample_weight)[labelled]

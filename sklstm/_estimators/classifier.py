@@ -320,8 +320,7 @@ class LSTMClassifier(LabelAnswers):
             sequence of a single step in each row.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, one a sample; or a table where a sample may have several labels or
-            none: a column a label, 0 where the sample has it not, and 1, True or another number
-            above 0 where it has. With ``pooling=None`` one label, or a row of such a table, for
+            none: a column a label, 0 where the sample has it not, and 1 or True where it has. With ``pooling=None`` one label, or a row of such a table, for
             each step: an array ``(n_samples, n_steps)`` or ``(n_samples, n_steps, n_labels)``, or a
             list of arrays for sequences of different lengths; NaN, None, or -1 among whole numbers
             (with a warning that counts them), is a step that is not learned.

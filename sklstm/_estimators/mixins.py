@@ -188,11 +188,11 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     """Labels, their probabilities, and how many are right."""
 
     @property
-    def classes_(self) -> np.ndarray | list[np.ndarray]:
+    def classes_(self) -> np.ndarray:
         """The labels, in the order of the probabilities.
 
-        Sorted, of the type that y had. If a sample may have several labels a list, for each column
-        of y the two values that stand there.
+        Sorted, of the type that y had. If a sample may have several labels, of shape
+        (n_labels, 2): for each column of y the two values that stand there.
 
         See Also
         --------

@@ -223,9 +223,9 @@ class MultilabelHead(MulticlassHead):
         return self.n_labels
 
     @property
-    def public_classes(self) -> list[np.ndarray]:
-        """The two values, for each label."""
-        return [self.classes] * self.n_labels
+    def public_classes(self) -> np.ndarray:
+        """The two values, for each label: scikit-learn takes them for several labels."""
+        return np.tile(self.classes, (self.n_labels, 1))
 
     @property
     def loss(self) -> Callable:
@@ -361,12 +361,12 @@ def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
     values = np.unique(table)
     if classes is not None:
         values = np.unique(np.append(values, np.unique(classes)))
-    if values.dtype.kind in "biuf" and len(values) <= 2 and values[0] == 0:
-        return values if len(values) == 2 else np.array([0, 1]).astype(values.dtype)
+    if values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all() and values[0] == 0:
+        return np.array([0, 1]).astype(values.dtype)
     what = (
         f"y is a table of {table.shape[1]} columns with the values {_some(values)}. A table of "
-        "several labels holds 0 where a sample has not the label, and 1, True or another number "
-        "above 0 where it has: scikit-learn's scores count whatever is not 0."
+        "several labels holds 0 where a sample has not the label, and 1 or True where it has: "
+        "scikit-learn's scores misread other values."
     )
     if len(values) > 2:
         raise ValueError(
@@ -377,7 +377,7 @@ def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
     if len(values) == 1:
         raise ValueError(
             f"{what} Here nothing is 0, so that there is nothing to tell apart. If that is so in "
-            f"the first part only, give partial_fit classes=[0, {values[0]}]. At steps, -1 among "
+            f"the first part only, give partial_fit classes=[0, 1]. At steps, -1 among "
             "whole numbers is no value but a missing label."
         )
     raise ValueError(f"{what} Give (y == {values[1].item()!r}).astype(int).")

@@ -225,6 +225,9 @@ class LagSequencer(SequenceMaker):
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
         X = plain(X)
+        if isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex):
+            numbers = X.columns.inferred_type == "integer"  # {lag: y.shift(lag) for lag in ...}
+            X = X.set_axis([f"lag_{lag}" for lag in X.columns], axis=1) if numbers else X
         return validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=reset)
 
     def _places_by_order(self) -> np.ndarray:
