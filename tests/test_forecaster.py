@@ -173,7 +173,7 @@ def test_a_pipeline_is_backtested_at_its_horizon():
     assert table["origin"].tolist() == HOURS[199:294:10].tolist()
     np.testing.assert_allclose(table["actual"], TIDE[205::10])
     np.testing.assert_allclose(table["naive"], TIDE[199:294:10])
-    np.testing.assert_allclose(table["seasonal"], TIDE[181:276:10])
+    np.testing.assert_allclose(table["seasonal_naive"], TIDE[181:276:10])
     assert set(table["step"]) == {6}
 
 

@@ -79,7 +79,7 @@ def test_rows_may_arrive_one_by_one_or_together():
 def test_intervals_keep_their_coverage_where_errors_grow():
     """Noise grows a hundredfold behind the calibration rows: old residuals are too small."""
     y = pd.Series(RNG.normal(size=1500) * np.exp(np.arange(1500) / 250), pd.RangeIndex(1500))
-    table = backtest(linear(), y, start=400, coverage=0.9)
+    table = backtest(linear(), y, initial_train_size=400, coverage=0.9)
     held = backtest_scores(table, by="step")["coverage"].dropna()
     assert held.between(0.85, 0.95).all()
     width = linear().fit(y[:400]).predict_interval(0.9).eval("upper - forecast")

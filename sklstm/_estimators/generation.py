@@ -179,8 +179,8 @@ def _regressor_step(model: Any) -> Callable[[Any], tuple[Any, Any]]:
         if len(predicted) != X.shape[2]:
             raise ValueError(
                 f"The model predicts {len(predicted)} numbers, and a step has {X.shape[2]} "
-                "features: it must predict each of them one step ahead. For several steps at once use a "
-                "SequenceForecaster."
+                "features: it must predict each of them one step ahead. For several steps at once "
+                "use a SequenceForecaster."
             )
         return predicted, predicted
 
