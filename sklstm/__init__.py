@@ -1,4 +1,4 @@
-"""LSTMs that behave like every other scikit-learn estimator."""
+"""LSTMs for time series, texts and other sequences, as scikit-learn estimators."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -73,12 +73,12 @@ _NETWORKS = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the networks when they are asked for: tables and windows do not wait for torch."""
+    """Import the networks when they are first used: tables and windows do not wait for torch."""
     if name not in _NETWORKS:
         raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
     return getattr(import_module(_NETWORKS[name]), name)
 
 
 def __dir__() -> list[str]:
-    """List the networks too, which are not there until they are asked for."""
+    """List the networks too, which are imported when they are first used."""
     return [*__all__, "__version__"]

@@ -1,4 +1,4 @@
-"""What a model has learned, as numbers: how much each feature at each lag counts."""
+"""Inspection of fitted models: the importance of each feature at each lag."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -49,34 +49,33 @@ def history_importance(
 ) -> Bunch:
     """Permutation importance of histories: how much the score drops without a feature at a lag.
 
-    Which features, and how far back, the model uses: not what would be of use to another one. It
-    works with any model that reads histories, on any rows with their truths.
+    It shows which features, and how far back, this model uses, not what another model could use.
+    It works with any model that reads histories, on any rows with their targets.
 
     Parameters
     ----------
     model : estimator
         Fitted Pipeline in which a `SequenceWindower` is a step, on a table; or a model that
-        takes sequences; or a search of these, whose best estimator is taken. What reads the
-        sequences may be anything, also a `SequenceFlattener` and gradient boosting.
+        takes sequences; or a search of these, whose best estimator is taken. Any model may read
+        the sequences, such as a `SequenceFlattener` and gradient boosting.
     X : DataFrame, array-like of shape (n_rows, n_columns), or sequences
         Rows to score on, better not those of `fit`.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
         Their targets.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights in the score. A row of weight 0 is history only.
+        Weights in the score. A row of weight 0 is only part of histories.
     scoring : str or callable, default=None
-        Score, as everywhere in scikit-learn. `None`: that by which a search has chosen, and else
-        the `score` of the model, R² or accuracy.
+        Score, as in scikit-learn. `None`: for a search the one by which it has chosen, else the
+        `score` of the model, R² or accuracy.
     n_repeats : int, default=5
         How often each feature is permuted at each lag.
     n_groups : int or None, default=24
-        Longer histories than that are divided into so many groups of neighbouring lags, which
-        change places together. 1: a number for each feature, the fastest answer. `None`: each lag
-        for itself.
+        Longer histories are divided into so many groups of neighbouring lags, which are permuted
+        together. 1: a number for each feature, fastest. `None`: each lag by itself.
     max_samples : int or None, default=1000
         Most rows to score on, drawn at random if there are more. `None`: all.
     random_state : int, RandomState instance or None, default=None
-        Draws rows and permutations.
+        Seeds the choice of rows and the permutations.
     verbose : int, default=0
         1 shows a bar over the predictions.
 
@@ -86,19 +85,19 @@ def history_importance(
         With the attributes
 
         importances : ndarray of shape (n_groups, n_features, n_repeats)
-            Drop of the score: of the histories as they are, less that of the permuted ones.
+            Drop of the score: that of the histories as they are, minus that of permuted ones.
         importances_mean : ndarray of shape (n_groups, n_features)
             Mean over the repeats.
         importances_std : ndarray of shape (n_groups, n_features)
             Standard deviation over the repeats.
         lags : list of str, length n_groups
-            Names of the groups, the oldest first. ``t-2`` is the row two before the one that is
-            predicted, so that with `horizon=2` it is the last step of the history; without a
-            `SequenceWindower`, ``t`` is the last step.
+            Names of the groups, the oldest first. ``t-2`` is two rows before the predicted one,
+            with `horizon=2` the last step of the history; without a `SequenceWindower`, ``t`` is
+            the last step.
         feature_names : list of str, length n_features
             Names of the features.
         unit : str
-            What the numbers are, such as "drop in R²".
+            Label of the numbers, such as "drop in R²".
 
     Raises
     ------
@@ -115,10 +114,10 @@ def history_importance(
 
     Notes
     -----
-    For each feature and lag the values at that lag change places among all sequences that reach
-    back so far, and nothing else changes: not even the same row in other histories. What a
-    feature says twice, such as today's temperature and yesterday's, or the highest of a day and
-    the lowest, counts little at each of the two places.
+    For each feature and lag the values at that lag are permuted among all sequences that reach
+    back so far. Nothing else changes, not even the same row in other histories. Of correlated
+    values, such as the temperatures of two days in a row, or the highest and the lowest one of a
+    day, each has little importance.
 
     There are ``n_groups * n_features * n_repeats`` predictions of `max_samples` sequences.
 
@@ -149,11 +148,11 @@ def history_importance(
     t-2  0.0  2.0
     t-1  0.0  0.0
 
-    One group of all lags says which features count, in a third of the time:
+    One group of all lags shows the importance of features, in a third of the time:
 
     >>> result = history_importance(model, X, y, n_groups=1, random_state=0)
-    >>> result.lags, result.importances_mean.round(1)
-    (['t-3 to t-1'], array([[-0.,  2.]]))
+    >>> result.lags, np.abs(result.importances_mean).round(1)
+    (['t-3 to t-1'], array([[0., 2.]]))
     """
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, locals(), "history_importance")
     check_is_fitted(model)
@@ -223,26 +222,26 @@ def _scoring_of(model: BaseEstimator) -> str | Callable[..., float] | None:
 
 
 def _refuse_tokens(model: BaseEstimator, X: Any) -> None:
-    """Say what tells which words count."""
+    """Refuse tokens, and name another way to find important words."""
     parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
     settings = ("embedding_dim", "embedding_weights")
-    reads = any(getattr(part, name, None) is not None for part in parts for name in settings)
+    reads_tokens = any(getattr(part, name, None) is not None for part in parts for name in settings)
     names = X.feature_names if isinstance(X, Sequences) else None
     if (
-        reads
+        reads_tokens
         or any(isinstance(part, TokenSequencer) for part in parts)
         or (names is not None and "token" in names)
     ):
         raise ValueError(
             "history_importance permutes the values of features at a lag, and tokens have none: a "
-            "word in the place of another text's makes no text. To see which words count, compare "
-            "what the model predicts with a word and without it, such as "
+            "text with single words of other texts is no text. To see which words are important, "
+            "compare the predictions for a text with a word and without it, such as "
             "model.predict_proba([text, text.replace(word, '')])."
         )
 
 
 def _sequences_of(model: BaseEstimator, X: Any) -> tuple[Sequences, BaseEstimator]:
-    """Sequences that a model makes of X, and the part of it that reads them."""
+    """Sequences that a model makes of X, and the part of the model that reads them."""
     if not is_table(X):
         return as_sequences(model, X, reset=False), model
     steps = model.steps[:-1] if isinstance(model, Pipeline) else []
@@ -265,7 +264,7 @@ def _draw_samples(
     max_samples: int | None,
     random: np.random.RandomState,
 ) -> tuple[Sequences, ArrayLike, dict[str, np.ndarray]]:
-    """Some of the sequences, which now share no step, their targets, and weights if there are."""
+    """Some of the sequences, copied so that they share no step, their targets and weights."""
     y, sample_weight = plain(y), plain(sample_weight)
     check_consistent_length(sequences, y, sample_weight)
     rows = np.arange(len(sequences))
@@ -308,7 +307,9 @@ def _group_lags(n_lags: int, n_groups: int | None) -> list[np.ndarray]:
     [[4, 3, 2], [1, 0]]
     """
     if not n_lags:
-        raise ValueError("There is nothing to permute: all sequences of X are without a step.")
+        raise ValueError(
+            "There is nothing to permute: all sequences of X are without a step. Give longer ones."
+        )
     return np.array_split(np.arange(n_lags)[::-1], min(n_groups or n_lags, n_lags))
 
 
@@ -326,18 +327,18 @@ def _score_drops(
     score : callable
         Number for the sequences.
     sequences : Sequences
-        They share no step, and are changed for a while.
+        They share no step. Their values are changed, and restored.
     groups : list of ndarray of int
         Lags, counted from the end of a sequence.
     n_repeats : int
         Number of permutations.
     random : RandomState
-        Draws them: the same for all features and groups.
+        Draws the permutations, which are the same for all features and groups.
 
     Returns
     -------
     ndarray of shape (n_groups, n_features, n_repeats)
-        Score of the sequences as they are, less that of the permuted ones.
+        Score of the sequences as they are, minus that of the permuted ones.
     """
     values = sequences.values
     drops = np.full((len(groups), sequences.n_features, n_repeats), score(sequences))
@@ -372,7 +373,7 @@ def _feature_names(sequences: Sequences) -> list[str]:
 
 
 def _unit(reader: BaseEstimator, scoring: str | Callable[..., float] | None) -> str:
-    """What the drop is a drop of."""
+    """Label of the numbers: the score, and whether it drops or rises."""
     if scoring is None:
         name = "R²" if is_regressor(reader) else "accuracy" if is_classifier(reader) else "score"
         return f"drop in {name}"

@@ -1,4 +1,4 @@
-"""Checks for tests of your own models."""
+"""Checks for tests of models."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -19,19 +19,19 @@ __all__ = ["assert_no_lookahead"]
 def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random_state=0):
     """Assert that no prediction depends on rows that come later.
 
-    Changes the rows after a cut and compares the predictions of the rows up to it, and of `horizon`
-    more. Each series is cut by its own rows; in turn some series are changed and the others are
-    not, whose predictions must then all stay. Numbers are replaced by others of the same column,
-    moved beyond its range; index, series, time and everything that is no number stay. All is tried
-    again with the last row before each cut and some after it missing, if the model takes missing
-    values.
+    It changes the rows after a cut and compares the predictions of the rows up to it, and of
+    `horizon` more. Each series is cut by its own rows; in turn some series are changed and the
+    others are not, whose predictions must then all stay. Numbers are replaced by others of the
+    same column, moved beyond its range; index, series, time and everything that is not a number
+    stay. The comparison is repeated with the last row before each cut and some after it missing,
+    if the model takes missing values.
 
     Parameters
     ----------
     model : Pipeline or estimator
         Fitted, with `predict`, and perhaps `predict_proba`: one prediction a row of X.
     X : DataFrame or array-like of shape (n_rows, n_columns) or (n_rows, n_steps, n_features)
-        Rows in time order, what the model predicts from. A few hundred are enough.
+        Input of the model, rows in time order. A few hundred are enough.
     n_cuts : int, default=3
         Cuts, spread over the rows of each series.
     series : str or list of str, default=None
@@ -40,28 +40,28 @@ def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random
     horizon : int, default=None
         Rows between a row and the last one that its prediction may read; 0: it may read its own.
         `None`: that of the `SequenceWindower` that is a step of the Pipeline, or else 0. Give 0 if
-        a step before it shifts what is known ahead, such as a forecast.
+        a step before it shifts future covariates, such as a weather forecast.
     random_state : int, RandomState instance or None, default=0
-        Draws the cuts and the other values.
+        Seeds the cuts and the other values.
 
     Raises
     ------
     AssertionError
         If a prediction depends on later rows; the message names the first one, and the cut.
     ValueError
-        If X or a parameter is not valid, or predictions differ from call to call.
+        If X or a parameter is not valid, or predictions for the same X differ from call to call.
 
     See Also
     --------
-    sklstm.TimestampSplit : Keeps the future out of the training rows.
+    sklstm.TimestampSplit : Cross-validation without future rows in the training part.
 
     Notes
     -----
-    It sees what the model does when it predicts. It cannot see
+    It checks how the model predicts. It does not find
 
     * the target, or what is measured with it, among the features at ``horizon=0``, where a row
       may depend on itself;
-    * what was done to X before, such as a centred rolling mean: put it into the Pipeline;
+    * leaks in X itself, such as a centred rolling mean: put that into the Pipeline;
     * what was learned from the future in `fit`: cross-validate by time for that;
     * leaks through texts and dates, which are not changed.
 
@@ -101,8 +101,8 @@ def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random
     again = table.outputs(model, table.frame)
     if any(_differing_rows(outputs[name], again[name]).any() for name in outputs):
         raise ValueError(
-            f"{type(model).__name__} predicts something else for the same X from call to call, so "
-            "nothing can be said of the future. Fix its random_state."
+            f"Predictions of {type(model).__name__} for the same X differ from call to call, so "
+            "lookahead cannot be found. Fix its random_state."
         )
     for is_changed in _choices(len(table.lengths)):
         for number in range(n_cuts):
@@ -113,7 +113,7 @@ def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random
 
 
 def _outputs_of_changed(model, table, changed):
-    """What the model says of a changed table; if it refuses, why that may be."""
+    """Predictions for a changed table; an error gets a note of what was changed."""
     try:
         return table.outputs(model, changed)
     except Exception as error:
@@ -134,7 +134,7 @@ def _compare_with_missing(model, table, cut, changed):
     try:
         before = table.outputs(model, table.without(table.frame, is_last))
         after = table.outputs(model, table.without(changed, is_last | is_gone))
-    except ValueError:  # it takes no missing values, as most models
+    except ValueError:  # most models take no missing values
         return
     cut.compare(model, table, before, after)
 
@@ -165,7 +165,7 @@ def _choices(n_series):
 
 
 class _Table(NamedTuple):
-    """What is given to the model, and which parts of it may be changed."""
+    """Input of the model, and which parts of it may be changed."""
 
     frame: pd.DataFrame
     shape: tuple | None  # of the array that the frame stands for
@@ -177,7 +177,7 @@ class _Table(NamedTuple):
 
     @classmethod
     def read(cls, model, X, series):
-        """Tell numbers, series and time apart."""
+        """Find the columns of numbers, series and time."""
         windowers = windowers_in(model)
         shape = None
         if not isinstance(X, pd.DataFrame):
@@ -195,14 +195,14 @@ class _Table(NamedTuple):
         if not columns or lengths.max(initial=0) < 2:
             raise ValueError(
                 f"There is nothing to change in X, which has {len(X)} rows and {len(columns)} "
-                "columns of numbers: give it at least two rows of a series and one such column "
-                "that is no series and no time."
+                "columns of numbers: give at least two rows of a series, and a column of numbers "
+                "that is neither series nor time."
             )
         place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
         return cls(X, shape, columns, codes, place, lengths, names)
 
     def outputs(self, model, frame):
-        """Everything the model says of each row."""
+        """Predictions and probabilities of each row."""
         X = frame if self.shape is None else frame.to_numpy().reshape(self.shape)
         outputs = {}
         for method in ("predict", "predict_proba"):
@@ -225,14 +225,14 @@ class _Table(NamedTuple):
         return _Cut(last, is_changed, distance > 0, distance > horizon, horizon)
 
     def change_future(self, cut, random):
-        """Give other numbers to the rows behind a cut."""
+        """Replace numbers in the rows after a cut."""
         frame = self.frame.copy()
         for column in self.columns:
             frame.isetitem(column, _other_values(frame.iloc[:, column], cut.is_future, random))
         return frame
 
     def without(self, frame, is_missing):
-        """Make all numbers in some rows missing, in the columns that have a place for that."""
+        """Make all numbers in some rows missing, in columns whose dtype has a missing value."""
         frame = frame.copy()
         for column in self.columns:
             values = frame.iloc[:, column]
@@ -247,7 +247,7 @@ class _Table(NamedTuple):
 
 
 class _Cut(NamedTuple):
-    """Where each series is cut."""
+    """The cut of each series."""
 
     last: np.ndarray  # place of the last row of each series that is left as it is
     is_changed: np.ndarray  # whether a series has rows to change
@@ -256,7 +256,7 @@ class _Cut(NamedTuple):
     horizon: int
 
     def compare(self, model, table, before, after):
-        """Raise if a prediction changed that must not have."""
+        """Raise AssertionError if a prediction changed that must stay."""
         for method in before:
             differs = _differing_rows(before[method], after[method]) & ~self.may_differ
             if differs.any():
@@ -278,10 +278,10 @@ class _Cut(NamedTuple):
             return f"no row{of_series}, only later rows of {_some(others)} were changed"
         last = np.flatnonzero((table.codes == code) & (table.place == self.last[code]))[0]
         others = ", and later rows of other series," if self.is_changed.sum() > 1 else ""
-        rule = (
+        limit = (
             f" (at horizon={self.horizon} it may not read the row itself)" if self.horizon else ""
         )
-        return f"only rows after {table.describe(last)}{of_series}{others} were changed{rule}"
+        return f"only rows after {table.describe(last)}{of_series}{others} were changed{limit}"
 
 
 def _other_values(column, is_changed, random):
@@ -299,7 +299,7 @@ def _other_values(column, is_changed, random):
     Returns
     -------
     Series
-        A new column of the same dtype. What had no negative number has none.
+        A new column of the same dtype. If the column had no negative number, it has none.
     """
     if column.dtype.kind == "b":
         return column.where(~is_changed, ~column)
@@ -320,7 +320,7 @@ def _other_values(column, is_changed, random):
 
 
 def _differing_rows(before, after):
-    """Tell in which rows two predictions differ by more than rounding.
+    """Find the rows in which two predictions differ by more than rounding.
 
     Parameters
     ----------
@@ -349,7 +349,7 @@ def _differing_rows(before, after):
 
 
 def _columns_to_change(frame, kept):
-    """Places of the columns of numbers, but for those to be kept."""
+    """Positions of the columns of numbers, without those to be kept."""
     return [
         place
         for place, (name, column) in enumerate(frame.items())
@@ -368,7 +368,7 @@ def _listed(names):
 
 
 def _horizon_of(model):
-    """Horizon of a Pipeline, all of whose ways lead through a windower."""
+    """Horizon of a Pipeline: that of all windowers among its steps."""
     model = getattr(model, "best_estimator_", model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else []
     return sum(step.horizon for step in steps if isinstance(step, SequenceWindower))

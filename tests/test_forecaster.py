@@ -48,7 +48,7 @@ def panel(n_rows=120):
     return pd.concat(parts, ignore_index=True)
 
 
-# What is foretold
+# Forecasts
 
 
 def test_a_linear_model_is_that_of_lags():
@@ -69,10 +69,10 @@ def test_any_regressor_beats_the_last_value(estimator):
 
 def test_more_steps_feed_forecasts_back():
     model = forecaster().fit(TIDE)
-    said = model.predict(48)
-    assert len(said) == 48
-    again = model.update(said["tide"][:6]).predict(6)
-    np.testing.assert_allclose(again["tide"], said["tide"][6:12], rtol=1e-6)
+    predicted = model.predict(48)
+    assert len(predicted) == 48
+    again = model.update(predicted["tide"][:6]).predict(6)
+    np.testing.assert_allclose(again["tide"], predicted["tide"][6:12], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -85,22 +85,22 @@ def test_more_steps_feed_forecasts_back():
         pd.RangeIndex(10, 210, 2),
     ],
 )
-def test_stamps_go_on(index):
+def test_timestamps_continue(index):
     whole = index.append(index[:0])
     model = forecaster(steps=3).fit(pd.Series(np.arange(90.0), whole[:90]))
-    said = model.predict(10)
-    assert said.index.equals(pd.Index(whole[90:]))
-    assert said.columns.tolist() == ["y"]
-    np.testing.assert_allclose(said["y"], np.arange(90.0, 100), rtol=1e-6)
+    predicted = model.predict(10)
+    assert predicted.index.equals(pd.Index(whole[90:]))
+    assert predicted.columns.tolist() == ["y"]
+    np.testing.assert_allclose(predicted["y"], np.arange(90.0, 100), rtol=1e-6)
 
 
 def test_each_series_has_its_level():
     model = SequenceForecaster(lstm(), 14, 7, series="shop", time="day").fit(panel())
-    said = model.predict()
-    assert said.index.names == ["shop", "day"]
-    assert abs(said.loc["a", "sales"].mean()) < 30
-    assert abs(said.loc["b", "sales"].mean() - 1000) < 30
-    assert said.loc["b"].index[0] == pd.Timestamp("2024-04-30")
+    predicted = model.predict()
+    assert predicted.index.names == ["shop", "day"]
+    assert abs(predicted.loc["a", "sales"].mean()) < 30
+    assert abs(predicted.loc["b", "sales"].mean() - 1000) < 30
+    assert predicted.loc["b"].index[0] == pd.Timestamp("2024-04-30")
 
 
 def test_known_columns_are_the_only_future_it_sees():
@@ -115,9 +115,9 @@ def test_known_columns_are_the_only_future_it_sees():
     pd.testing.assert_frame_equal(model.predict(X=changed), model.predict(X=future))
     with pytest.raises(ValueError, match=r"X lacks the row 2024-03-13 04:00:00\+01:00 of y"):
         model.predict(X=future[:2])
-    with pytest.raises(ValueError, match="columns .'promo'. of the next 6 rows is missing"):
+    with pytest.raises(ValueError, match="X is missing: .* columns .'promo'. of the next 6 rows"):
         model.predict()
-    with pytest.raises(ValueError, match="needs the columns .'noise'. of rows that are still to"):
+    with pytest.raises(ValueError, match="needs the columns .'noise'. of future rows"):
         model.predict(7, X=promotion[290:])
 
 
@@ -134,7 +134,7 @@ def test_a_window_holds_what_is_known_of_all_steps(window_size, n_columns):
         assert window[:, 1].tolist() == rows[place - window_size + 1 : place + 1].tolist()
 
 
-def test_update_is_a_longer_memory():
+def test_update_is_a_longer_buffer():
     model = forecaster().fit(TIDE[:200])
     for row in range(200, 260):
         model.update(TIDE[row : row + 1])
@@ -147,11 +147,11 @@ def test_update_is_a_longer_memory():
 def test_backtests_are_forecasts_from_every_origin():
     table = backtest(forecaster(), TIDE, initial_train_size=200, stride=10, coverage=0.9)
     model = forecaster().fit(TIDE[:200])
-    said = model.predict()["tide"]
+    predicted = model.predict()["tide"]
     first = table[table["origin"] == HOURS[199]]
-    np.testing.assert_allclose(first["forecast"], said)
+    np.testing.assert_allclose(first["forecast"], predicted)
     np.testing.assert_allclose(first["actual"], TIDE[200:206])
-    assert (first["last"] == TIDE.iloc[199]).all()
+    assert (first["naive"] == TIDE.iloc[199]).all()
     second = model.update(TIDE[200:210]).predict()["tide"]
     np.testing.assert_allclose(table[table["origin"] == HOURS[209]]["forecast"], second)
     by_step = backtest_scores(table, by="step")
@@ -172,8 +172,8 @@ def test_a_pipeline_is_backtested_at_its_horizon():
     assert table["timestamp"].tolist() == HOURS[205::10].tolist()
     assert table["origin"].tolist() == HOURS[199:294:10].tolist()
     np.testing.assert_allclose(table["actual"], TIDE[205::10])
-    np.testing.assert_allclose(table["last"], TIDE[199:294:10])
-    np.testing.assert_allclose(table["seasonal"], TIDE[181:276:10])
+    np.testing.assert_allclose(table["naive"], TIDE[199:294:10])
+    np.testing.assert_allclose(table["seasonal_naive"], TIDE[181:276:10])
     assert set(table["step"]) == {6}
 
 
@@ -181,24 +181,24 @@ def test_a_pipeline_is_backtested_series_by_series():
     table = panel()
     y = table.pop("sales")
     X = table.assign(past=y)
-    told = backtest(lags_pipeline(1, series="shop", time="day"), y, X, initial_train_size=0.5)
-    assert told.groupby("series").size().tolist() == [60, 60]
-    assert told[told["series"] == "b"]["actual"].tolist() == y[180:].tolist()
-    assert told["timestamp"].min() == pd.Timestamp("2024-03-01")
+    table = backtest(lags_pipeline(1, series="shop", time="day"), y, X, initial_train_size=0.5)
+    assert table.groupby("series").size().tolist() == [60, 60]
+    assert table[table["series"] == "b"]["actual"].tolist() == y[180:].tolist()
+    assert table["timestamp"].min() == pd.Timestamp("2024-03-01")
 
 
 @pytest.mark.parametrize(
     ("model", "params", "message"),
     [
         (lags_pipeline(horizon=0), {}, "a SequenceWindower whose horizon"),
-        (HistGradientBoostingRegressor(), {}, "foretells nothing"),
-        (lags_pipeline(), {"coverage": 0.9}, "Pipeline has no bands"),
+        (HistGradientBoostingRegressor(), {}, "does not forecast"),
+        (lags_pipeline(), {"coverage": 0.9}, "Pipeline has no prediction intervals"),
         (forecaster(), {"initial_train_size": 300}, "leaves no row to forecast, of 300"),
-        (forecaster(), {"initial_train_size": 1e-4}, "leaves no row to learn from, of 300"),
+        (forecaster(), {"initial_train_size": 1e-4}, "leaves no row to train on, of 300"),
         (forecaster(), {"initial_train_size": -5}, "'initial_train_size' parameter of backtest"),
         (forecaster(), {"stride": 0}, "'stride' parameter of backtest"),
         (forecaster(), {"coverage": 2}, "'coverage' parameter of backtest"),
-        (forecaster(), {"season": 250}, "season=250 is longer than what is learned, 240 rows"),
+        (forecaster(), {"season": 250}, "season=250 is not shorter than the training part, 240"),
     ],
 )
 def test_no_backtest(model, params, message):
@@ -234,9 +234,9 @@ def test_what_errs_less_on_later_rows_is_kept():
     y = independent_walks()
     model = SequenceForecaster(LinearRegression(), 14, 3).fit(y)
     errors = model.validation_losses_.set_index("model")["loss"]
-    assert errors.index.tolist() == ["naive", "targets together", "each target alone"]
+    assert errors.index.tolist() == ["naive", "targets together", "channel-independent"]
     assert model.channel_independent_
-    assert errors.idxmin() == "each target alone"
+    assert errors.idxmin() == "channel-independent"
     led = pd.DataFrame({"led": y["y0"].shift(1, fill_value=0), "leading": y["y0"]})
     model = SequenceForecaster(LinearRegression(), 3, 1).fit(led)
     assert not model.channel_independent_
@@ -265,7 +265,7 @@ def test_no_forecast_looks_ahead(channel_independent):
     assert not np.allclose(one[~known]["forecast"], other[~known]["forecast"])
 
 
-def test_bands_of_a_backtest_are_those_of_updates():
+def test_intervals_of_a_backtest_are_those_of_updates():
     y = pd.Series(RNG.normal(size=900), pd.RangeIndex(900), name="y")
     y[600:] *= 3
     model = forecaster(steps=3, calibration_fraction=0.2)
@@ -274,10 +274,10 @@ def test_bands_of_a_backtest_are_those_of_updates():
     for row in range(500, 800):
         model.update(y[row : row + 1])
         if row % 50 == 0:
-            band = model.predict_interval(0.8)
+            interval = model.predict_interval(0.8)
             pd.testing.assert_frame_equal(
                 table.loc[row][["lower", "forecast", "upper"]].reset_index(drop=True),
-                band.reset_index(drop=True),
+                interval.reset_index(drop=True),
             )
     scores = backtest_scores(table.reset_index())
     assert scores.loc["forecaster", "coverage"] == pytest.approx(0.8, abs=0.05)
@@ -372,24 +372,24 @@ def test_a_constant_series_has_the_unit_one():
 # Bands
 
 
-def test_bands_hold_what_they_promise():
+def test_intervals_have_their_nominal_coverage():
     noise = pd.Series(RNG.normal(size=2000), pd.RangeIndex(2000))
     model = forecaster(window_size=3, steps=2, calibration_fraction=0.3)
     scores = backtest_scores(backtest(model, noise, initial_train_size=0.7, coverage=0.8))
     assert scores.loc["forecaster", "coverage"] == pytest.approx(0.8, abs=0.05)
-    band = model.fit(noise).predict_interval(0.8)
-    assert band.columns.tolist() == ["lower", "forecast", "upper"]
-    assert (band["lower"] < band["forecast"]).all()
-    assert (band["forecast"] < band["upper"]).all()
+    interval = model.fit(noise).predict_interval(0.8)
+    assert interval.columns.tolist() == ["lower", "forecast", "upper"]
+    assert (interval["lower"] < interval["forecast"]).all()
+    assert (interval["forecast"] < interval["upper"]).all()
 
 
-def test_several_targets_have_a_band_each():
+def test_several_targets_have_an_interval_each():
     y = pd.DataFrame({"a": TIDE, "b": 10 * TIDE})
-    band = forecaster().fit(y).predict_interval(0.9, steps=2)
-    assert band.columns.tolist() == [
+    interval = forecaster().fit(y).predict_interval(0.9, steps=2)
+    assert interval.columns.tolist() == [
         (target, side) for target in "ab" for side in ("lower", "forecast", "upper")
     ]
-    widths = band.xs("upper", axis=1, level=1) - band.xs("lower", axis=1, level=1)
+    widths = interval.xs("upper", axis=1, level=1) - interval.xs("lower", axis=1, level=1)
     np.testing.assert_allclose(widths["b"], 10 * widths["a"], rtol=1e-6)
 
 
@@ -398,12 +398,12 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
     display_of = pytest.importorskip("sklstm.plotting").ForecastDisplay
     model = forecaster(window_size=14, steps=7, series="shop").fit(panel().set_index("day"))
     display = display_of.from_estimator(model, coverage=0.8, series=shop)
-    said = model.predict_interval(0.8).loc[shop or "a"]
-    np.testing.assert_allclose(display.forecast_line_.get_ydata(), said["forecast"])
-    assert display.forecast_line_.get_xdata()[0] == said.index[0]
-    assert display.band_.get_label() == "80% of truths"
+    predicted = model.predict_interval(0.8).loc[shop or "a"]
+    np.testing.assert_allclose(display.forecast_line_.get_ydata(), predicted["forecast"])
+    assert display.forecast_line_.get_xdata()[0] == predicted.index[0]
+    assert display.interval_.get_label() == "80% prediction interval"
     assert display.ax_.get_ylabel() == "sales"
-    assert display_of.from_estimator(model, steps=20).band_ is None
+    assert display_of.from_estimator(model, steps=20).interval_ is None
     with pytest.raises(ValueError, match="'wind' is not among .'sales'."):
         display_of.from_estimator(model, target="wind")
 
@@ -423,7 +423,7 @@ def gaps():
         (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs timestamps"),
         (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
         (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
-        (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "known=.'x'. are no columns of X"),
+        (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "=.'x'. are no columns of X"),
         (lambda: forecaster().fit(TIDE, TIDE[1:].to_frame("x")), "X must have the rows of y"),
         (
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
@@ -453,6 +453,29 @@ def gaps():
 def test_bad_input_is_named(fit, message):
     with pytest.raises(ValueError, match=message):
         fit()
+
+
+@pytest.mark.parametrize("fit", [lambda model, y: model.fit(y), backtest])
+@pytest.mark.parametrize(
+    "table",
+    [
+        TIDE.to_frame("wind"),
+        TIDE.rename("wind"),
+        TIDE.to_frame("wind").to_numpy(),
+        {"wind": TIDE},
+        [TIDE.to_frame("wind")],
+        (TIDE.rename("wind"),),
+    ],
+    ids=["DataFrame", "Series", "array", "dict", "list of tables", "tuple of Series"],
+)
+def test_a_table_of_future_covariates_is_refused_with_the_cure(table, fit):
+    with pytest.raises(ValueError, match="pass the table as X to fit and predict, and name those"):
+        fit(forecaster(future_covariates=table), TIDE)
+
+
+def test_an_array_of_names_is_no_table():
+    with pytest.raises(ValueError, match="must be an instance of 'list' or an instance of 'tuple'"):
+        forecaster(future_covariates=np.array(["wind"])).fit(TIDE, TIDE.to_frame("wind"))
 
 
 def test_missing_values_are_left_out_and_said():

@@ -195,7 +195,7 @@ def of_a_table():
     ("model", "start", "params", "message"),
     [
         (linear, [1.0, 2.0, 3.0], {"n_steps": 0}, "'n_steps' parameter"),
-        (linear, [1.0, 2.0, 3.0], {"temperature": 1.0}, "a regressor has none"),
+        (linear, [1.0, 2.0, 3.0], {"temperature": 1.0}, "this is a regressor"),
         (linear, [], {}, r"shape \(0, 1\): give one sequence of at least one step"),
         (linear, np.zeros((1, 3, 1)), {}, r"shape \(1, 3, 1\)"),
         (lambda: linear(2), [1.0, 2.0, 3.0], {}, "predicts 2 numbers, and a step has 1 features"),

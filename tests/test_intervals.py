@@ -44,42 +44,42 @@ def test_newest_quantiles_are_those_of_sorted_values(size):
             assert np.isnan(found[row])
 
 
-def test_bands_follow_as_in_a_loop():
-    """Of each step ahead: was the truth in the band that was told so long before?"""
+def test_widths_adapt_as_in_a_loop():
+    """For each step ahead: was the actual value in the interval that was issued so long before?"""
     first, arrived = RNG.normal(size=(30, 3, 1)), 2 * RNG.normal(size=(200, 3, 1))
     arrived[5, 1], first[:2, 2] = np.nan, np.nan
-    _, widths = AdaptiveInterval.begin(first).follow(arrived, 0.8)
+    _, widths = AdaptiveInterval.begin(first).update(arrived, 0.8)
     for step in range(3):
         known, log_width = first[:, step, 0].tolist(), 0.0
         told = dict.fromkeys(range(-3, 1), quantile_by_hand(known, 0.9))  # by origin
         for row in range(200):
             expected = quantile_by_hand(known[-100:], 0.8) * np.exp(log_width)
             np.testing.assert_allclose(widths[row, step, 0], expected)
-            truth = arrived[row, step, 0]
-            known.append(truth)
-            if np.isfinite(truth):
-                log_width += RATE * ((abs(truth) > told[row - step]) - 0.1)
+            actual = arrived[row, step, 0]
+            known.append(actual)
+            if np.isfinite(actual):
+                log_width += RATE * ((abs(actual) > told[row - step]) - 0.1)
             told[row + 1] = quantile_by_hand(known[-100:], 0.9) * np.exp(log_width)
 
 
 def test_rows_may_arrive_one_by_one_or_together():
     first, arrived = RNG.normal(size=(20, 4, 2)), RNG.normal(size=(150, 4, 2))
-    together, widths = AdaptiveInterval.begin(first).follow(arrived)
-    band = AdaptiveInterval.begin(first)
+    together, widths = AdaptiveInterval.begin(first).update(arrived)
+    interval = AdaptiveInterval.begin(first)
     for row in range(150):
-        np.testing.assert_allclose(band.width(0.9), widths[row])
-        band, _ = band.follow(arrived[row : row + 1])
-    for one, other in zip(band, together, strict=True):
+        np.testing.assert_allclose(interval.width(0.9), widths[row])
+        interval, _ = interval.update(arrived[row : row + 1])
+    for one, other in zip(interval, together, strict=True):
         np.testing.assert_allclose(one, other)
 
 
 # What they hold
 
 
-def test_bands_hold_where_errors_grow():
+def test_intervals_keep_their_coverage_where_errors_grow():
     """Noise grows a hundredfold behind the calibration rows: old residuals are too small."""
     y = pd.Series(RNG.normal(size=1500) * np.exp(np.arange(1500) / 250), pd.RangeIndex(1500))
-    table = backtest(linear(), y, start=400, coverage=0.9)
+    table = backtest(linear(), y, initial_train_size=400, coverage=0.9)
     held = backtest_scores(table, by="step")["coverage"].dropna()
     assert held.between(0.85, 0.95).all()
     width = linear().fit(y[:400]).predict_interval(0.9).eval("upper - forecast")
@@ -92,8 +92,8 @@ def test_a_series_with_few_residuals_begins_with_those_of_all():
     short = pd.DataFrame({"shop": "b", "y": 100 * RNG.normal(size=60)}, days[:60])
     model = linear(series="shop").fit(pd.concat([long, short]))
     assert [len(rows) for rows in model.residuals_.values()] == [60, 66]
-    band = model.predict_interval(0.8)
-    widths = (band["upper"] - band["lower"]).groupby("shop").mean()
+    interval = model.predict_interval(0.8)
+    widths = (interval["upper"] - interval["lower"]).groupby("shop").mean()
     assert widths["b"] == pytest.approx(100 * widths["a"], rel=0.3)
 
 
@@ -112,7 +112,7 @@ def of_wind(request):
     return model, y, windy
 
 
-def test_bands_are_wide_where_quantiles_are(of_wind):
+def test_intervals_are_wide_where_quantiles_are(of_wind):
     model, y, windy = of_wind
     model = model.fit(y[:600], windy[:600])
     assert model.interval_method_ == "scaled conformal"
@@ -120,7 +120,7 @@ def test_bands_are_wide_where_quantiles_are(of_wind):
     calm, stormy = (model.predict_interval(0.8, X=X).iloc[0] for X in coming)
     assert stormy["upper"] - stormy["lower"] > 3 * (calm["upper"] - calm["lower"])
     assert calm["forecast"] == model.predict(X=coming[0]).iloc[0, 0]
-    told = backtest(model, y, windy, start=600, coverage=0.8)
+    told = backtest(model, y, windy, initial_train_size=600, coverage=0.8)
     told = told.assign(windy=windy["windy"].to_numpy()[600:])
     held = backtest_scores(told, by="windy").xs("forecaster", level="model")["coverage"]
     assert held.between(0.65, 0.95).all()
@@ -157,21 +157,21 @@ def test_residuals_are_in_units_of_the_quantiles():
 
 
 @pytest.mark.parametrize("loss", ["gaussian", "quantile"])
-def test_without_calibration_quantiles_are_the_band(loss):
+def test_without_calibration_quantiles_are_the_interval(loss):
     y = pd.DataFrame({"a": NOISE, "b": 10 * NOISE.shift(1, fill_value=0)})
     model = SequenceForecaster(network(loss), 5, 2, calibration_fraction=0).fit(y)
     assert model.interval_method_ == "quantiles"
-    band = model.predict_interval(0.9)
+    interval = model.predict_interval(0.9)
     z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()[-5:]
-    said = model.estimator_.predict_quantiles(z[None])[0].reshape(2, 2, 3)
+    predicted = model.estimator_.predict_quantiles(z[None])[0].reshape(2, 2, 3)
     for k, name in enumerate(y):
-        by_hand = said[:, k] * y[name].std(ddof=0) + y[name].mean()
-        np.testing.assert_allclose(band[name], by_hand, rtol=1e-4)
+        by_hand = predicted[:, k] * y[name].std(ddof=0) + y[name].mean()
+        np.testing.assert_allclose(interval[name], by_hand, rtol=1e-4)
     told = backtest(model, y, coverage=0.9)
     assert (told["lower"] < told["upper"]).all()
-    with pytest.raises(ValueError, match=r"Between the outer quantiles .* lie 90% of truths"):
+    with pytest.raises(ValueError, match="with coverage=0.9, and coverage=0.8 was asked for"):
         model.predict_interval(0.8)
-    pd.testing.assert_frame_equal(model.update(y[:0]).predict_interval(0.9), band)
+    pd.testing.assert_frame_equal(model.update(y[:0]).predict_interval(0.9), interval)
 
 
 def test_each_target_alone_has_its_quantiles():
@@ -179,11 +179,11 @@ def test_each_target_alone_has_its_quantiles():
     model = SequenceForecaster(
         network("quantile"), 5, 2, channel_independent=True, calibration_fraction=0
     ).fit(y)
-    band = model.predict_interval(0.9)
-    np.testing.assert_allclose(band["b"], 10 * band["a"], rtol=1e-4)
+    interval = model.predict_interval(0.9)
+    np.testing.assert_allclose(interval["b"], 10 * interval["a"], rtol=1e-4)
 
 
-def test_the_best_of_a_search_tells_quantiles():
+def test_the_best_of_a_search_predicts_quantiles():
     cv = TimeSeriesSplit(2, gap=1)
     search = GridSearchCV(network(), {"hidden_size": [2, 4]}, cv=cv)
     model = SequenceForecaster(search, 3, calibration_fraction=0).fit(NOISE)
@@ -196,13 +196,13 @@ def test_the_method_is_stated():
     assert linear(calibration_fraction=0).fit(NOISE).interval_method_ is None
 
 
-def test_quantiles_on_one_side_are_no_band():
+def test_quantiles_on_one_side_are_no_interval():
     one_sided = network("quantile", quantiles=(0.1, 0.9))
     with pytest.raises(ValueError, match="no quantiles on both sides"):
         SequenceForecaster(one_sided, 3).fit(NOISE)
 
 
-def test_steps_that_no_residual_is_of_are_no_band():
+def test_steps_without_residuals_have_no_interval():
     model = linear(steps=30).fit(NOISE[:290])  # 29 rows to calibrate
-    with pytest.raises(ValueError, match="no residuals to tell a band from"):
+    with pytest.raises(ValueError, match="no residuals to make prediction intervals of"):
         model.predict_interval(0.9)

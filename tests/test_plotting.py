@@ -161,7 +161,7 @@ def test_training_marks_the_best_epoch(fitted):
     rules = ["mean, validation", "init, validation"]
     best = f"best epoch: {network.best_epoch_}"
     assert legend(display) == ["training", "validation", best, *rules]
-    drawn = [line.get_ydata()[0] for line in display.rule_lines_]
+    drawn = [line.get_ydata()[0] for line in display.baseline_lines_]
     assert drawn == network.validation_losses_["loss"][:2].tolist()
     assert display.ax_.get_xlabel() == "epoch"
     assert display.ax_.get_yscale() == "log"
@@ -308,7 +308,7 @@ def test_several_outputs(table):
 
 
 @pytest.mark.parametrize("wrap", ["pipeline", "search"])
-def test_a_band_between_the_outer_quantiles(wrap, table):
+def test_an_interval_between_the_outer_quantiles(wrap, table):
     network = LSTMRegressor(4, loss="quantile", max_epochs=1, random_state=0)
     model = make_pipeline(SequenceWindower(3, horizon=1), network)
     if wrap == "search":
@@ -317,18 +317,20 @@ def test_a_band_between_the_outer_quantiles(wrap, table):
     model = model.fit(table, y)
     display = PredictionDisplay.from_estimator(model, table[50:], y[50:], output="wind")
     best = getattr(model, "best_estimator_", model)
-    said = best[-1].predict_quantiles(best[:-1].transform(table[50:]))[:, 1]
-    np.testing.assert_allclose(display.band, said[:, [0, 2]])
-    heights = display.band_.get_paths()[0].vertices[:, 1]
-    assert heights.min() == pytest.approx(said[:, 0].min())
-    assert heights.max() == pytest.approx(said[:, 2].max())
+    predicted = best[-1].predict_quantiles(best[:-1].transform(table[50:]))[:, 1]
+    np.testing.assert_allclose(display.interval, predicted[:, [0, 2]])
+    heights = display.interval_.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(predicted[:, 0].min())
+    assert heights.max() == pytest.approx(predicted[:, 2].max())
 
 
-def test_a_band_has_the_gaps_of_the_lines():
+def test_an_interval_has_the_gaps_of_the_lines():
     days = np.array([0, 1, 2, 30, 31, 32])
-    display = PredictionDisplay(days, days, time=days, band=np.column_stack([days - 1, days + 1]))
-    assert len(display.plot().band_.get_paths()) == 2
-    assert PredictionDisplay(days, days).plot().band_ is None
+    display = PredictionDisplay(
+        days, days, time=days, interval=np.column_stack([days - 1, days + 1])
+    )
+    assert len(display.plot().interval_.get_paths()) == 2
+    assert PredictionDisplay(days, days).plot().interval_ is None
 
 
 def test_several_labels_a_sample(table):

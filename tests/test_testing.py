@@ -312,7 +312,7 @@ class Few:
 @pytest.mark.parametrize(
     ("model", "X", "kwargs", "message"),
     [
-        (Mood(), days(), {}, "Mood predicts something else for the same X from call to call"),
+        (Mood(), days(), {}, "Predictions of Mood for the same X differ from call to call"),
         (Few(), days(), {}, "Few.predict gave 3 predictions for 60 rows"),
         (Few(), days()[:1], {}, "nothing to change in X, which has 1 rows and 3 columns"),
         (Few(), days().astype(str), {}, "nothing to change in X, which has 60 rows and 0 columns"),

@@ -1,4 +1,4 @@
-"""Forecasts from many origins of the past, beside what came and beside trivial rules."""
+"""Forecasts from many origins of the past, beside actual values and naive forecasts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONSTRAINTS: dict = {
     "season": [Interval(Integral, 1, None, closed="left"), None],
     "coverage": [Interval(Real, 0, 1, closed="neither"), None],
 }
-RULES = {"forecast": "forecaster", "naive": "naive", "seasonal_naive": "seasonal naive"}
+MODELS = {"forecast": "forecaster", "naive": "naive", "seasonal_naive": "seasonal naive"}
 
 
 def backtest(
@@ -45,25 +45,25 @@ def backtest(
 ) -> pd.DataFrame:
     """Fit on the first rows, then forecast from one origin after another.
 
-    As if it had been in use from then on: each forecast reads what was known at its origin, and
-    stands beside what came and beside trivial rules.
+    As if the model had been in use from then on: each forecast reads what was known at its origin.
+    The table has actual values and naive forecasts beside it.
 
     Parameters
     ----------
     model : SequenceForecaster or Pipeline
-        A clone of it is fitted, once; later origins only bring newer rows. A Pipeline has a
-        :class:`SequenceWindower` whose `horizon` is the step that is foretold.
+        A clone of it is fitted once, without refits; later origins only bring newer rows. A
+        Pipeline has a :class:`SequenceWindower` whose `horizon` is the step that is forecast.
     y, X : as in `SequenceForecaster.fit`
-        The past. Of a Pipeline what its `fit` takes, rows in time order.
+        The past. For a Pipeline what its `fit` takes, rows in time order.
     initial_train_size : float or int, default=0.8
-        Rows of each series to learn from: a share, or a number.
+        Rows of each series to train on: a share, or a number.
     stride : int, default=1
         Rows from one origin to the next.
     season : int, default=None
-        Rows of a season, for the rule that repeats it.
+        Rows of a season, for the seasonal naive forecast, which repeats the last one.
     coverage : float, default=None
-        Share of truths that bands are to hold, those of `predict_interval` with an `update` a row.
-        `None`: no bands. A Pipeline has none.
+        Nominal coverage of prediction intervals: those of `predict_interval`, with an `update` a
+        row. `None`: no intervals. A Pipeline has none.
 
     Returns
     -------
@@ -71,17 +71,17 @@ def backtest(
         A row for each series, origin, step and target: ``series``, ``origin``, ``timestamp``,
         ``step``, ``target``, ``actual``, ``forecast``, ``naive``, ``seasonal_naive``, ``lower``,
         ``upper`` and their ``nominal`` coverage. ``scale`` is the mean absolute change of the rows
-        that were learned, over a season if there is one.
+        of the training part, over a season if there is one.
 
     Raises
     ------
     ValueError
-        If no row is left to forecast, or a Pipeline foretells nothing.
+        If no row is left to forecast, or a Pipeline does not forecast.
 
     See Also
     --------
-    backtest_scores : Sum the table up.
-    TimestampSplit : To fit again for each fold, in a cross-validation.
+    backtest_scores : Errors and coverage from the table.
+    TimestampSplit : Refit for each fold, in a cross-validation.
 
     Examples
     --------
@@ -106,7 +106,8 @@ def backtest(
     else:
         if coverage is not None:
             raise ValueError(
-                f"{type(model).__name__} has no bands: use a SequenceForecaster, or coverage=None."
+                f"{type(model).__name__} has no prediction intervals: use a "
+                "SequenceForecaster, or coverage=None."
             )
         parts = _of_pipeline(clone(model), y, X, initial_train_size, stride)
     tables = [part.tidy(season, coverage) for part in parts]
@@ -119,28 +120,28 @@ def backtest(
 
 
 class _SeriesForecasts(NamedTuple):
-    """What was foretold of one series.
+    """Forecasts of one series, and its actual values.
 
     Attributes
     ----------
     name : hashable
-        Of the series; None if there is but one.
+        Name of the series; None if there is only one.
     timestamps : Index of length n_rows
         Its timestamps.
     y : ndarray of shape (n_rows, n_targets)
-        What was.
+        Actual values.
     targets : list
         Names of the targets.
     n_first : int
-        Rows that were learned.
+        Rows of the training part.
     place : ndarray of int, shape (n_origins,)
-        Newest row of each origin.
+        Last known row of each forecast origin.
     step : ndarray of int, shape (n_steps,)
-        Steps that are foretold.
+        Steps that are forecast, from 1.
     point : ndarray of shape (n_origins, n_steps, n_targets)
         Forecasts.
     sides : tuple of two ndarray of that shape, or None
-        Lower and upper ends of the band.
+        Lower and upper ends of the prediction intervals.
     """
 
     name: Hashable
@@ -154,7 +155,7 @@ class _SeriesForecasts(NamedTuple):
     sides: tuple[np.ndarray, np.ndarray] | None = None
 
     def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
-        """Make a row of each forecast whose truth is known."""
+        """Make a row of each forecast whose actual value is known."""
         place, step, y, shape = self.place, self.step, self.y, self.point.shape
         ahead = place[:, None] + step
         inside = ahead < len(y)
@@ -172,8 +173,8 @@ class _SeriesForecasts(NamedTuple):
         lag = season or 1
         if lag >= self.n_first:
             raise ValueError(
-                f"season={season} is longer than what is learned, {self.n_first} rows: choose a "
-                "later initial_train_size."
+                f"season={season} is not shorter than the training part, {self.n_first} rows: "
+                "choose a larger initial_train_size."
             )
         changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
         rows = {
@@ -207,29 +208,28 @@ def _of_forecaster(
     fitted = model._fit_panel(first)
     windows = fitted._windows(whole)
     begin = np.array([n_first[name] for name in windows.names])[windows.code] - 1
-    reach = 0 if coverage is None else fitted.steps - 1  # whose truths come after the beginning
+    reach = 0 if coverage is None else fitted.steps - 1  # earlier origins, not yet observed
     windows = windows.take(windows.whole() & (windows.place >= begin - reach))
-    foretold = fitted._forecasts(windows)
-    scores = foretold.scores(windows.ahead)
+    predicted = fitted._forecasts(windows)
+    scores = predicted.scores(windows.ahead)
     for code, name in enumerate(windows.names):
         first_place = n_first[name] - 1
         shown = (windows.code == code) & (windows.place >= first_place)
         shown &= (windows.place - first_place) % stride == 0
         mine = windows.take(shown)
-        said, sides = Forecasts(*(part[shown] for part in foretold)), None
+        forecasts, sides = Forecasts(*(part[shown] for part in predicted)), None
         if coverage is not None:
             width = fitted._width(name, coverage, fitted.steps)[None]
             if name in fitted._intervals:
                 arrived = windows.by_row(scores, code, n_first[name])
-                width = fitted._intervals[name].follow(arrived, coverage)[1][
-                    mine.place - first_place
-                ]
-            lower, upper = said.sides(width)
+                widths = fitted._intervals[name].update(arrived, coverage)[1]
+                width = widths[mine.place - first_place]
+            lower, upper = forecasts.sides(width)
             sides = mine.in_units(lower), mine.in_units(upper)
         table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
         values = table[fitted.targets_].to_numpy(float)
         actual = name, table.index, values, fitted.targets_, n_first[name]
-        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(said.point), sides)
+        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(forecasts.point), sides)
 
 
 def _of_pipeline(
@@ -240,7 +240,7 @@ def _of_pipeline(
     horizon = sum(step.horizon for step in windowers)
     if not horizon:
         raise ValueError(
-            f"{type(model).__name__} foretells nothing: give a SequenceForecaster, or a Pipeline "
+            f"{type(model).__name__} does not forecast: give a SequenceForecaster, or a Pipeline "
             "with a SequenceWindower whose horizon is at least 1 (of a search its best_estimator_)."
         )
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
@@ -253,10 +253,9 @@ def _of_pipeline(
     codes, names = pd.factorize(keys)
     place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
     n_first = np.array([_n_first(initial_train_size, size) for size in np.bincount(codes)])
-    learned = place < n_first[codes]
-    rows = np.flatnonzero(learned)
+    rows = np.flatnonzero(place < n_first[codes])
     model.fit(_safe_indexing(X, rows), _safe_indexing(y, rows))
-    said = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
+    predicted = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
     values = np.asarray(y, dtype=float).reshape(len(y), -1)
     targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
     times = None if layout is None else layout.times
@@ -272,7 +271,7 @@ def _of_pipeline(
             n_first[code],
             origins,
             np.array([horizon]),
-            said[of_series][origins + horizon][:, None],
+            predicted[of_series][origins + horizon][:, None],
         )
 
 
@@ -283,7 +282,7 @@ def _n_first(initial_train_size: float | int, n_rows: int) -> int:
         else initial_train_size
     )
     if not 0 < n_first < n_rows:
-        lack = "forecast" if n_first else "learn from"
+        lack = "forecast" if n_first else "train on"
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to {lack}, of {n_rows}."
         )
@@ -291,29 +290,30 @@ def _n_first(initial_train_size: float | int, n_rows: int) -> int:
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:
-    """Sum a backtest up.
+    """Compute errors of a backtest, and the coverage of prediction intervals.
 
-    Lower is better, and below the rule that repeats the last value, or the season, is what a model
-    has to be. A MASE below 1 beats the rule on the rows that were learned.
+    Lower errors are better. A model is of use if its errors are below those of the naive and the
+    seasonal naive forecast. A MASE below 1 means smaller errors than those of the naive forecast,
+    one step ahead (the seasonal naive one with `season`), on the training part.
 
     Parameters
     ----------
     table : DataFrame
         From `backtest`.
     by : str or list of str, default=None
-        Columns whose values are told apart, such as ``"step"`` or ``"series"``.
+        Columns to group by, such as ``"step"`` or ``"series"``.
 
     Returns
     -------
     DataFrame
-        A row for the forecaster and each rule: mean absolute error, root mean squared error, mean
-        absolute scaled error (Hyndman and Koehler, "Another look at measures of forecast
-        accuracy", 2006), and with bands their coverage, mean width and mean pinball loss at both
-        sides (Koenker and Bassett, "Regression Quantiles", 1978).
+        A row for the forecaster and each naive forecast: mean absolute error, root mean squared
+        error, mean absolute scaled error (Hyndman and Koehler, "Another look at measures of
+        forecast accuracy", 2006). With prediction intervals also their coverage, mean width and
+        mean pinball loss at both sides (Koenker and Bassett, "Regression Quantiles", 1978).
 
     See Also
     --------
-    backtest : Make the table.
+    backtest : Makes the table.
 
     Examples
     --------
@@ -328,7 +328,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
     groups = [((), table)] if by is None else table.groupby(by, sort=True)
     rows = []
     for key, part in groups:
-        for column, rule in RULES.items():
+        for column, model in MODELS.items():
             if column not in part:
                 continue
             missed = part["actual"] - part[column]
@@ -340,7 +340,7 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
             if "lower" in part and column == "forecast":
                 scores |= _interval_scores(part)
             keys = key if isinstance(key, tuple) else (key,)
-            rows.append((*keys, rule, scores))
+            rows.append((*keys, model, scores))
     names = [*([] if by is None else [by] if isinstance(by, str) else by), "model"]
     index: pd.Index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
     index = index.get_level_values(0) if by is None else index

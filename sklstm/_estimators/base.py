@@ -1,4 +1,4 @@
-"""What the estimators share: parameters, fit, predict, state."""
+"""What both LSTM estimators share: parameters, fit, predict, state."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,7 @@ ONE_EPOCH: dict[str, Any] = {
     "checkpoint": None,
     "verbose": 0,
 }
-"""What `partial_fit` makes of the parameters."""
+"""Parameters that `partial_fit` replaces."""
 
 
 class BaseLSTM(FittedAttributes):
@@ -110,10 +110,10 @@ class BaseLSTM(FittedAttributes):
     _has_no_target: Callable[[np.ndarray], np.ndarray]
 
     def _fit(self, given: Given, validation: Given = NO_VALIDATION, **changes: Any) -> Self:
-        """Train a new network, or a copy of an earlier one, and keep it if it has an epoch.
+        """Train a new network, or a copy of an earlier one, and keep it after its first epoch.
 
-        With changes of the parameters it is a call of `partial_fit`, of which scikit-learn's
-        callbacks do not hear.
+        With changes of the parameters it is a call of `partial_fit`, for which scikit-learn's
+        callbacks are not called.
         """
         _check_validation(*validation)
         plan = self._plan(**changes)
@@ -139,20 +139,20 @@ class BaseLSTM(FittedAttributes):
             fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
         try:
-            with _telling_scikit_learn(self, changes, plan, given, learned) as callbacks:
+            with _scikit_learn_callbacks(self, changes, plan, given, learned) as callbacks:
                 run(plan, fitted, data, random, callbacks)
         finally:
-            if fitted.n_epochs > done:  # what is broken off is kept up to its last epoch
+            if fitted.n_epochs > done:  # an interrupted fit keeps its complete epochs
                 self._keep(learned)
         return self
 
     def _plan(self, **changes: Any) -> Plan:
-        """Settle the parameters as they are now."""
+        """Make a plan of the parameters as they are now."""
         self._validate_params()
         return Plan.make(self.get_params(deep=False) | changes, self._title())
 
     def _title(self) -> str:
-        """What a progress bar is called; to write a dict of word vectors takes seconds."""
+        """Title of a progress bar, without word vectors: to write a dict of them takes seconds."""
         shown = self._blank()
         if isinstance(shown.embedding_weights, Mapping):
             shown.embedding_weights = None
@@ -170,7 +170,7 @@ class BaseLSTM(FittedAttributes):
     def _read_samples(
         self, reader: "BaseLSTM", plan: Plan, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> GivenSamples:
-        """Bring X, y and weights together; the reader knows the features."""
+        """Read X, y and weights; the reader gets or checks the features."""
         sequences = reader._as_sequences(X, tokens=plan.reads_tokens, reset=reset)
         name = type(self).__name__
         if y is None:
@@ -199,7 +199,7 @@ class BaseLSTM(FittedAttributes):
         X: Any,
         validation: Given,
     ) -> TrainingData:
-        """Training data, and those that validate: given, set aside, or none."""
+        """Training data, and validation data: given, set aside, or none."""
         train = head.encoded(samples)
         X_val, y_val, weight_val = validation
         if X_val is not None:
@@ -220,28 +220,28 @@ class BaseLSTM(FittedAttributes):
         parts = split_validation(train, plan["validation_fraction"], plan.seed, strata)
         return TrainingData(*parts, everything=train)
 
-    def _predict(self, X: Any, *answers: str) -> Any:
-        """Answer for each row of X, or each step: what methods of the head make of outputs."""
+    def _predict(self, X: Any, *methods: str) -> Any:
+        """Apply methods of the head to the outputs of the network, for each row of X or step."""
         check_is_fitted(self)
         fitted, name = self._fitted, type(self).__name__
         tokens, X = fitted.scaling.n_tokens is not None, plain(X)
         if not tokens and is_table(X) and not fitted.reads_table:
             warn(
-                f"{name} was fitted on sequences and now gets a table, of which it "
-                "reads each row as a sequence of one step. Is a SequenceWindower missing?",
+                f"{name} was fitted on sequences and now gets a table, and reads each row of it as "
+                "a sequence of one step. Is a SequenceWindower missing?",
                 DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
         _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
-        said = tuple(getattr(fitted.head, answer)(outputs) for answer in answers)
+        predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
         if fitted.per_step:
-            said = tuple(unflatten_steps(answer, sequences.lengths) for answer in said)
-        return said if len(said) > 1 else said[0]
+            predictions = tuple(unflatten_steps(one, sequences.lengths) for one in predictions)
+        return predictions if len(predictions) > 1 else predictions[0]
 
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
-        """Score what is predicted by a metric of flat arrays."""
+        """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
         if self._fitted.per_step:
@@ -256,7 +256,7 @@ class BaseLSTM(FittedAttributes):
             raise ValueError(
                 f"y has no value in {missing.sum()} of the rows that count in the score, the first "
                 f"of them row {missing.argmax()} (counted from 0): give such rows sample_weight 0, "
-                "or leave them out. sklstm.masked_scoring makes a metric that does."
+                "or leave them out, as metrics made by sklstm.masked_scoring do."
             )
         if not is_regressor(self):
             return metric(y, predicted, sample_weight=sample_weight)
@@ -265,22 +265,22 @@ class BaseLSTM(FittedAttributes):
     def to_onnx(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator as an ONNX model, which predicts without sklstm and torch.
 
-        It takes any number of sequences of any length, in their own units: standardisation is part
-        of the model. What stands in front of the estimator in a Pipeline is not.
+        The model takes any number of sequences of any length, in their own units: standardisation
+        is part of it. Steps in front of the estimator in a Pipeline are not.
 
         Parameters
         ----------
         path : str or path-like
-            The file, such as ``"model.onnx"``. One that is there is replaced in one step.
+            The file, such as ``"model.onnx"``. An existing file is replaced atomically.
 
         Raises
         ------
         ImportError
-            If the package onnx is missing, which ``pip install 'sklstm[onnx]'`` brings.
+            If the package onnx is missing: ``pip install 'sklstm[onnx]'``.
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `skorch_params` brought another network, or the labels are no texts or numbers.
+            If `skorch_params` has another network, or labels are neither texts nor numbers.
         OSError
             If the file cannot be written.
 
@@ -293,17 +293,17 @@ class BaseLSTM(FittedAttributes):
         Inputs of the model:
 
         * ``steps``, double, ``(batch, n_steps, n_features)``, at least one step: each sequence from
-          its beginning, with anything behind its end. Nothing checks for NaN, which only
-          ``missing="mask"`` understands.
+          its first step on, padded at its end with any values. NaN are not checked for; only with
+          ``missing="mask"`` are they missing values.
         * ``tokens``, int64, ``(batch, n_steps)``: instead, if X holds tokens.
         * ``lengths``, int64, ``(batch,)``: number of steps of each sequence, 0 to ``n_steps``.
 
-        Outputs, with an axis ``n_steps`` behind ``batch`` if ``pooling=None``, where what stands
-        behind the end of a sequence means nothing:
+        Outputs, with an axis ``n_steps`` behind ``batch`` if ``pooling=None``, whose values behind
+        the end of a sequence have no meaning:
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
-        * ``label``, of the type of `classes_`, ``(batch,)``; if a sample may have several labels
-          a table as `y` was, ``(batch, n_labels)``.
+        * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
+          ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.
 
         The network computes in float32: a prediction differs from that of `predict` in about the
@@ -326,16 +326,15 @@ class BaseLSTM(FittedAttributes):
         fitted = self._fitted
         if fitted.net.module is not SequenceNetwork:
             raise ValueError(
-                f"The network is a {fitted.net.module.__name__}, which skorch_params brought; "
-                "to_onnx knows only that of sklstm. torch.onnx.export may be able to write "
-                "net_.module_."
+                f"The network is a {fitted.net.module.__name__} from skorch_params, and to_onnx "
+                "knows only that of sklstm. torch.onnx.export may be able to write net_.module_."
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
-        start = fitted.init, fitted.blending_weight
-        export(fitted.net.module_, fitted.scaling, fitted.head, *start, path, facts)
+        init = fitted.init, fitted.blending_weight
+        export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         state["embedding_weights"] = vectors_to_plain(state["embedding_weights"])
@@ -358,7 +357,7 @@ class BaseLSTM(FittedAttributes):
 
 
 def _check_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
-    """Refuse validation data without their other half."""
+    """Refuse X_val without y_val, and the reverse."""
     if X_val is not None and y_val is None:
         raise ValueError("X_val came without y_val: give both, to validate on them, or neither.")
     if X_val is None and not (y_val is None and sample_weight_val is None):
@@ -371,7 +370,7 @@ def _plain(X: Any, y: Any, sample_weight: Any) -> Given:
 
 
 def _warn_of_missing_ends(sequences: Sequences) -> None:
-    """What is NaN here is read as a missing value; windows of a table have no padding."""
+    """Warn of NaN padding, read as missing values; windows of a table have no padding."""
     if (sequences.series < 0).all():
         warn_of_missing_ends(sequences.values, sequences.starts, sequences.lengths)
 
@@ -381,15 +380,15 @@ def _is_table(plan: Plan, X: Any) -> bool:
 
 
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:
-    """What was noted of the features."""
+    """Attributes of the features that a reader has learned."""
     return {name: getattr(reader, name) for name in OF_THE_FEATURES if hasattr(reader, name)}
 
 
 @contextmanager
-def _telling_scikit_learn(
+def _scikit_learn_callbacks(
     estimator: BaseLSTM, changes: dict, plan: Plan, given: Given, learned: dict[str, Any]
 ) -> Iterator[list[ScikitLearnCallbacks]]:
-    """Tell scikit-learn's callbacks where training begins and ends, and of each epoch."""
+    """Call scikit-learn's callbacks where training begins and ends, and after each epoch."""
     if changes:
         yield []
         return
@@ -397,13 +396,13 @@ def _telling_scikit_learn(
     fit_data = _rows_with_weight(*given, of_steps=plan.per_step)
     context.call_on_fit_task_begin(estimator=estimator, **fit_data)
     has_callbacks = hasattr(estimator, "_skl_callbacks")
-    told = ScikitLearnCallbacks(estimator, context, fit_data, learned)
-    yield [told] if has_callbacks else []
+    callbacks = ScikitLearnCallbacks(estimator, context, fit_data, learned)
+    yield [callbacks] if has_callbacks else []
     context.call_on_fit_task_end(estimator=estimator, reconstruction_attributes=learned, **fit_data)
 
 
 def _rows_with_weight(X: Any, y: Any, sample_weight: Any, of_steps: bool) -> dict[str, Any]:
-    """What scikit-learn's callbacks may score on: rows of weight 0 need not have a target."""
+    """Rows for scikit-learn's callbacks to score on: those of weight 0 may have no target."""
     if sample_weight is not None and not of_steps:
         sample_weight = np.asarray(sample_weight)
         rows = np.flatnonzero(sample_weight)

@@ -1,4 +1,4 @@
-"""LSTMClassifier: a label, or several, for each sequence."""
+"""LSTMClassifier: a label, or several, of each sequence."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -11,18 +11,19 @@ from sklearn.utils._param_validation import StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
-from sklstm._estimators.mixins import LabelAnswers
+from sklstm._estimators.mixins import ClassifierMethods
 from sklstm._nn.classification_heads import MulticlassHead, learn_labels
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
 
 
-class LSTMClassifier(LabelAnswers):
+class LSTMClassifier(ClassifierMethods):
     """Predict a label, or several, of each sequence with an LSTM, a GRU or a simple RNN.
 
     Behind a :class:`SequenceWindower` each row of a table is labelled from the rows before it.
-    Without one, X holds sequences: a 3-D array, or a list of arrays of different lengths.
+    Without one, X holds sequences (time series instances): a 3-D array, or a list of arrays of
+    different lengths. Features may be multivariate.
 
     Parameters
     ----------
@@ -33,11 +34,12 @@ class LSTMClassifier(LabelAnswers):
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         Kind of recurrent layer, as in :mod:`torch.nn`; ``"rnn"`` is the simple one with tanh.
     bidirectional : bool or "auto", default="auto"
-        Whether each layer reads the sequence backwards too. ``"auto"``: independent sequences are
-        read both ways, histories of a table and whatever has `pooling=None` are not.
+        Whether each layer reads the sequence backwards too. ``"auto"``: True for independent
+        sequences, False for histories of a table and with `pooling=None`.
     dropout : float, default=0.0
         Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
-        the layers and in front of the linear head. With a pooling half as many tokens are hidden.
+        the layers and in front of the linear head. With a pooling, whole tokens are zeroed, too,
+        with half that probability.
     pooling : {"last", "mean", "max", "attention", "auto"} or None, default="auto"
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
@@ -46,40 +48,41 @@ class LSTMClassifier(LabelAnswers):
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
-        ``"auto"`` is all three for independent sequences, levels and differences beside a start,
+        ``"auto"`` is all three for independent sequences, levels and differences with an init,
         else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
-        A simple model of the flattened history, of which the network learns what it leaves, in
-        log-odds: ``"linear"`` is a linear discriminant analysis whose penalty is chosen on the
-        later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
-        for the first label in the rows that it learns from. ``"auto"`` is `None`.
-        With validation data a factor in [0, 1] decides how much of the network is added.
+        A simple model of the flattened history, to whose predicted log-odds the network learns an
+        additive correction: ``"linear"`` is a linear discriminant analysis whose penalty is chosen
+        on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes,
+        0 for the first label in its training rows. ``"auto"`` is `None`. With validation data the
+        output of the network is multiplied by `blending_weight_`.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
-        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
-        2-D array of them. A token larger than all seen in `fit` is read as token 0. Vectors begin
-        at random, with a deviation of 0.1 where a text has one target and there are more than 256
-        tokens, most of them rare; else of 1.
+        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of integers, or a 2-D
+        array of them. A token larger than all seen in `fit` is read as token 0. Initial vectors
+        are random, with a standard deviation of 0.1 where a text has one target and there are more
+        than 256 tokens, most of them rare; else of 1.
     embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
             shape (n_tokens, embedding_dim), default=None
-        Vectors to start with. Word vectors, in a form that
-        :meth:`TokenSequencer.embedding_weights` takes, are lined up with the vocabulary of X in
-        each fit, so that they may stand in a Pipeline under cross-validation; of many words, a
-        path or a DataFrame is quicker to copy and to show than a dict. A matrix has a row
-        for each token; where X knows its vocabulary, only the matrix that this method made for
-        it is taken.
+        Initial vectors. Word vectors, in a form that :meth:`TokenSequencer.embedding_weights`
+        takes, are aligned with the vocabulary of X in each fit, so that they work in a Pipeline
+        under cross-validation; for many words, a path or a DataFrame is quicker to copy and to
+        show than a dict. A matrix has a row for each token; where X knows its vocabulary, it must
+        be the matrix that this method made for it.
     freeze_embedding : bool, default=False
-        Whether to leave the vectors of tokens as they are.
+        Whether training leaves the vectors of tokens as they are.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, ``{label: weight}``, which multiply `sample_weight`; classes that
-        are not named weigh 1. ``"balanced"``: all weigh the same. Not for several labels a sample.
+        are not in it have weight 1. ``"balanced"``: all classes have the same total weight. Not
+        for multilabel targets.
     standardize : bool, default=True
         Whether features are brought to mean 0 and standard deviation 1, learned from the steps of
         the training sequences.
     missing : {"error", "mask"}, default="error"
-        What to do about NaN in X. ``"mask"`` fills a value with the one seen last in the
-        sequence, at first with the training median, and tells the network by two more channels a
-        feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et al. 2018).
+        What to do about NaN in X. ``"mask"`` imputes the last value of the feature in the
+        sequence, before the first one the training median, and gives the network two more channels
+        for each feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et
+        al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
@@ -94,60 +97,60 @@ class LSTMClassifier(LabelAnswers):
         How the learning rate changes after each epoch: halved when the loss (the validation
         loss, if there is one) has not fallen for 5 epochs; along half a cosine down to 0; up from
         lr / 25 and down again (Smith and Topin 2018); to a tenth after each third of
-        `max_epochs`. Or what makes a scheduler of an optimizer, such as
+        `max_epochs`. Or a callable that makes a scheduler of an optimizer, such as
         ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``. ``"auto"`` is
-        ``"onecycle"`` where `max_epochs` is ``"auto"`` too and nothing stops early, else `None`.
+        ``"onecycle"`` if `max_epochs` is ``"auto"``, too, without `early_stopping`, else `None`.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
-        with it, else what makes 1,500 updates of the weights, from 10 to 200.
+        with it, else as many as make 1,500 optimizer steps, from 10 to 200.
     batch_size : int or "auto", default="auto"
-        Number of sequences of a training step. ``"auto"`` is a two-hundredth of the histories of a
-        table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
+        Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
+        a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
     supervised_steps : int or "auto", default="auto"
-        How many neighbouring histories of a series training computes in one run: a run begins
-        where the first of them begins, and each is read off at its own end. It costs a fraction,
-        and the later ones of a run see up to ``supervised_steps - 1`` steps more than their own.
+        How many neighbouring histories of a series are computed in one run in training: the run
+        begins with the first of them, and has a target at the end of each. It costs a fraction,
+        and later histories of a run see up to ``supervised_steps - 1`` steps more than their own.
         1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
-        longest history, where histories overlap and a batch has enough to compute; else 1. Needs
+        longest history, if histories overlap and a batch has enough to compute; else 1. Needs
         ``pooling="last"`` and one direction. Validation and predictions use exact histories.
     callbacks : list, default=None
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
         More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
-        that have no effect, or that a parameter says, are refused.
+        that have no effect, or that a parameter of the estimator sets, are refused.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop when the loss on validation data no longer falls, and go back to the best
+        Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
-        part of each series, or a random part of independent sequences that keeps the shares of
-        the classes.
-        ``"auto"`` stops histories of a table and sequences with ``pooling=None``, if there are 50,
-        and whatever has `X_val`; but not tokens with ``pooling=None`` whose `max_epochs` are given
-        and no more than `n_iter_no_change`, which nothing could stop.
+        part of each series, or a random part of independent sequences, stratified by class.
+        ``"auto"`` is True with `X_val`, and from 50 histories of a table or sequences with
+        ``pooling=None`` on; but not for tokens with ``pooling=None`` if `max_epochs` is a number
+        not above `n_iter_no_change`, as training could not stop early.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
-        Least fall of the validation loss that is an improvement.
+        Smallest decrease of the validation loss that counts as an improvement.
     warm_start : bool, default=False
-        Whether another `fit` goes on training the fitted network, with the statistics of the
-        first fit, instead of starting afresh.
+        Whether another `fit` continues to train the fitted network, with the statistics of the
+        first fit, instead of a new one.
     checkpoint : str or path-like, default=None
-        Folder where training is saved after each epoch, by its settings and data. A `fit` with the
-        same ones goes on where another stopped, also to more `max_epochs`, and ends with the same
-        weights. Needs a number as `random_state`. Functions and objects of your own are known by
-        their code, and by all that it refers to. Callbacks of your own begin anew.
+        Folder where training is saved after each epoch, under a name made of its settings and
+        data. A `fit` with the same settings and data resumes where another stopped, also with more
+        `max_epochs`, and ends with the same weights. Needs an integer as `random_state`. Functions
+        and objects of your own are identified by their code, and all that it refers to. The state
+        of your own callbacks is not saved.
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, the order of batches, dropout and the random validation part.
-        Global random states are neither used nor changed.
+        Seeds initial weights, the order of batches, dropout and the random validation part. Global
+        random states are neither used nor changed.
     device : str, default="auto"
-        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
-        knows, such as ``"cuda:1"``.
+        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
+        torch, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Data type of the network; ``"bfloat16"`` is that of the recurrent layers alone, about twice
         as fast on processors that have it. Probabilities are float64.
@@ -166,32 +169,33 @@ class LSTMClassifier(LabelAnswers):
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
     resolved_params_ : dict
-        What each parameter that was "auto" stood for.
+        The value of each parameter that was "auto".
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The start: of a linear one ``coef`` and ``penalty``.
+        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``.
     blending_weight_ : ndarray of shape (`n_outputs_`,) or None
-        What the network is multiplied by beside a start, if there is validation data.
+        Weight in [0, 1] that multiplies the network's output before it is added to that of the
+        init. None without an init, or without validation data.
     validation_losses_ : DataFrame or None
-        Loss of simple rules, of the start, and of all, on the data that chose epoch and `blending_weight_`.
+        Columns ``model`` and ``loss``, lower is better: baselines, the init, and all together, on
+        the validation data that also chose epoch and `blending_weight_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names.
     n_outputs_ : int
-        Number of labels a sample may have: 1, unless `y` is a table of several labels.
+        Number of labels a sample may have: 1, unless `y` is a multilabel table.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; of a table of several labels a list of arrays, for each column its two
-        values.
+        The labels, sorted; multilabel: a list of arrays, for each column its two values.
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
-        What stands for a value not seen yet, with ``missing="mask"``.
+        Imputed before the first value of a sequence, with ``missing="mask"``.
     n_tokens_ : int
         Number of tokens that have a vector, if X holds tokens.
     device_ : str
-        Where the net is.
+        Device of the net.
 
     See Also
     --------
@@ -200,7 +204,7 @@ class LSTMClassifier(LabelAnswers):
 
     Examples
     --------
-    Tell rising from falling sequences:
+    Classify rising and falling sequences:
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -308,9 +312,9 @@ class LSTMClassifier(LabelAnswers):
     ) -> Self:
         """Train the network.
 
-        X may have a table's histories, or independent sequences of equal or different lengths;
-        parameters that are "auto" are settled by which of the two it is. A fit that fails leaves
-        the estimator as it was.
+        X has histories of a table, or independent sequences of equal or different lengths;
+        parameters that are "auto" depend on which of the two. A fit that fails leaves the
+        estimator as it was.
 
         Parameters
         ----------
@@ -319,11 +323,13 @@ class LSTMClassifier(LabelAnswers):
             Training sequences. The last axis is always the features; a 2-D table holds one
             sequence of a single step in each row.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of any type, one a sample; or a table where a sample may have several labels or
-            none: a column a label, 0 where the sample has it not, and 1 or True where it has. With ``pooling=None`` one label, or a row of such a table, for
-            each step: an array ``(n_samples, n_steps)`` or ``(n_samples, n_steps, n_labels)``, or a
-            list of arrays for sequences of different lengths; NaN, None, or -1 among whole numbers
-            (with a warning that counts them), is a step that is not learned.
+            Labels of any type, one for each sample; or a multilabel table, where a sample may have
+            several labels or none: a column for each label, 0 where the sample does not have it,
+            and 1 or True where it does. With ``pooling=None`` one label, or
+            a row of such a table, for each step: an array ``(n_samples, n_steps)`` or
+            ``(n_samples, n_steps, n_labels)``, or a list of arrays for sequences of different
+            lengths. Steps whose label is NaN, None, or -1 among integers (a warning counts them)
+            are not learned.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.
@@ -349,7 +355,7 @@ class LSTMClassifier(LabelAnswers):
 
         See Also
         --------
-        partial_fit : One more epoch, on other rows if there are.
+        partial_fit : Train for one more epoch, possibly on other rows.
         TokenSequencer : Make X of texts.
 
         Examples
@@ -364,10 +370,11 @@ class LSTMClassifier(LabelAnswers):
         return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch, going on from earlier calls.
+        """Train the network of earlier calls for one more epoch.
 
-        For data that come in parts. Nothing is set aside and nothing stops early; units and what
-        "auto" stands for are those of the first call, so that it should bring typical rows.
+        For data that come in parts. There is no validation part and no early stopping. The first
+        call decides the standardisation and the values of parameters that are "auto", so it should
+        have typical rows.
 
         Parameters
         ----------
@@ -376,7 +383,7 @@ class LSTMClassifier(LabelAnswers):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that calls will ever see; of a table of several labels its two values.
+            All labels of this and later calls; multilabel: the two values of the table.
             `None`: those in the `y` of the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
@@ -393,7 +400,7 @@ class LSTMClassifier(LabelAnswers):
 
         See Also
         --------
-        fit : The usual way; with ``warm_start=True`` it goes on by many epochs.
+        fit : Train for many epochs; with ``warm_start=True`` of the fitted network.
 
         Examples
         --------
@@ -405,14 +412,14 @@ class LSTMClassifier(LabelAnswers):
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all labels at once, not partial_fit. Give the "
-                "weights as a dict: sklearn.utils.class_weight.compute_class_weight finds them."
+                "weights as a dict: sklearn.utils.class_weight.compute_class_weight computes them."
             )
         return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
 
     def _learn_head(
         self, given: GivenSamples, plan: Plan, earlier: MulticlassHead | None
     ) -> MulticlassHead:
-        """Learn the labels, and their weights in this training."""
+        """Learn the labels, and their weights in this fit."""
         classes = plan.settings.get("classes")
         head = earlier or learn_labels(given.y, given.rows, classes)
         if earlier and classes is not None:

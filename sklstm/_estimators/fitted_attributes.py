@@ -1,4 +1,4 @@
-"""What a fit leaves behind, as attributes: each reads the one object that `fit` keeps."""
+"""Fitted attributes: each reads the one object that `fit` keeps."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["FittedAttributes"]
 
 
 class FittedAttributes(SequenceEstimator):
-    """The learned attributes of both estimators; before `fit` there are none."""
+    """Fitted attributes of both estimators; before `fit` there are none."""
 
     _fitted: FittedNetwork
 
@@ -21,12 +21,12 @@ class FittedAttributes(SequenceEstimator):
     def net_(self) -> SequenceNet:
         """The skorch net, with its history and the module of torch.
 
-        For a look inside, such as ``net_.module_.state_dict()``. It knows neither units nor init:
-        predictions come from the estimator, not from the net.
+        For inspection, such as ``net_.module_.state_dict()``. It has neither the standardisation
+        nor the init: predictions come from the estimator, not from the net.
 
         See Also
         --------
-        skorch.NeuralNet : What else it can do.
+        skorch.NeuralNet : Its methods and attributes.
         LSTMRegressor.to_onnx : Write a model that predicts without torch.
 
         Examples
@@ -40,14 +40,14 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def device_(self) -> str:
-        """Where the network is.
+        """Device of the network.
 
-        ``"auto"`` is settled here. A model that was trained on a GPU and loaded where there is
-        none is on the CPU.
+        The one that ``device="auto"`` was resolved to. A model that was trained on a GPU and loaded
+        where there is none is on the CPU.
 
         See Also
         --------
-        LSTMRegressor : The parameter `device`, which is settled in `fit`.
+        LSTMRegressor : The parameter `device`.
 
         Examples
         --------
@@ -79,9 +79,9 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def best_epoch_(self) -> int:
-        """Epoch whose weights the network has, from 1.
+        """Epoch whose weights the network has, counted from 1.
 
-        With `early_stopping` that of the least validation loss; else the last one.
+        With `early_stopping` that of the lowest validation loss; else the last one.
 
         See Also
         --------
@@ -99,15 +99,15 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def resolved_params_(self) -> dict[str, Any]:
-        """What each parameter that was "auto" stood for.
+        """Values of the parameters that were "auto".
 
-        Histories of a table get other settings than independent sequences. Parameters that were
-        given are not in it.
+        Histories of a table get other settings than independent sequences. Parameters that had a
+        value are not in it.
 
         See Also
         --------
         sklearn.base.BaseEstimator.get_params : The parameters as they were given.
-        supervised_steps_ : What `supervised_steps` stood for.
+        supervised_steps_ : The value of `supervised_steps` in training.
 
         Examples
         --------
@@ -123,16 +123,16 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def init_(self) -> Any:
-        """The init, which the network corrects, or None.
+        """The fitted init, to whose predictions the network adds a correction, or None.
 
-        Of ``"linear"`` it has ``coef``, a weight for each feature of each step, oldest step first,
-        between standardised numbers, and ``penalty``; of an estimator that was given it holds the
-        fitted clone.
+        With ``init="linear"`` it has ``coef``, a weight for each feature of each step, oldest step
+        first, between standardised numbers, and ``penalty``; with an estimator it has its fitted
+        clone.
 
         See Also
         --------
-        blending_weight_ : How much of the correction is added.
-        validation_losses_ : How good the init is alone.
+        blending_weight_ : The weight of the correction.
+        validation_losses_ : The loss of the init alone.
 
         Examples
         --------
@@ -147,15 +147,15 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def blending_weight_(self) -> np.ndarray | None:
-        """What its corrections are multiplied by, or None.
+        """Weight that multiplies the network's output, or None.
 
-        A factor in [0, 1] for each output, chosen on the validation data: near 0 the init is all
-        there is to learn. None without a init, or without validation data.
+        In [0, 1] for each output, chosen on the validation data: near 0 the network does not
+        improve on the init. None without an init, or without validation data.
 
         See Also
         --------
         init_ : The init.
-        validation_losses_ : Validation losses without and with the corrections.
+        validation_losses_ : Validation losses without and with the network.
 
         Examples
         --------
@@ -170,15 +170,17 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def validation_losses_(self) -> pd.DataFrame | None:
-        """Validation losses of simple rules and of the estimator.
+        """Validation losses of baselines, of the init, and of the estimator.
 
-        The question it answers: is the network worth it? The losses are those that chose epoch and
-        `blending_weight_`, so that they flatter; a test on later rows decides. None without validation data.
+        A table with the columns ``model`` and ``loss``, lower is better: it shows whether the
+        network improves on simpler models. The same validation data chose epoch and
+        `blending_weight_`, so these losses are optimistic; a test on later rows is not. None
+        without validation data.
 
         See Also
         --------
-        SequenceDummyRegressor : A simple rule to score on rows of your own.
-        backtest : Forecasts from many origins, beside such rules.
+        SequenceDummyRegressor : A baseline to score on any rows.
+        backtest : Forecasts from many origins, beside naive forecasts.
 
         Examples
         --------
@@ -187,15 +189,15 @@ class FittedAttributes(SequenceEstimator):
         >>> X = np.random.default_rng(0).normal(size=(60, 3, 1))
         >>> model = LSTMRegressor(2, init="linear", max_epochs=1, early_stopping=True)
         >>> model.fit(X, X[:, 1, 0]).validation_losses_["model"].tolist()
-        ['the mean', 'init', 'init and network']
+        ['mean', 'init', 'init and network']
         """
         return self._fitted.validation_losses
 
     @property
     def supervised_steps_(self) -> int:
-        """How many histories a training run merged.
+        """How many neighbouring histories were computed in one training run.
 
-        1: each history was computed by itself, as it always is in validation and predictions.
+        1: each history was computed by itself, as always in validation and predictions.
 
         See Also
         --------
@@ -214,14 +216,14 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def feature_mean_(self) -> np.ndarray:
-        """What is subtracted from each feature.
+        """Mean that standardisation subtracts from each feature.
 
         The mean over the steps of the training sequences, with their weights; 0 if not
         `standardize`. Of shape (`n_features_in_`,).
 
         See Also
         --------
-        feature_scale_ : What the rest is divided by.
+        feature_scale_ : The divisor of standardisation.
 
         Examples
         --------
@@ -233,14 +235,14 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def feature_scale_(self) -> np.ndarray:
-        """What each feature is divided by.
+        """Scale that standardisation divides each feature by.
 
         The standard deviation over the steps of the training sequences; 1 for a feature that does
         not change, and if not `standardize`. Of shape (`n_features_in_`,).
 
         See Also
         --------
-        feature_mean_ : What is subtracted before.
+        feature_mean_ : The mean, which is subtracted first.
 
         Examples
         --------
@@ -252,10 +254,10 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def feature_median_(self) -> np.ndarray | None:
-        """What stands for values not seen yet, or None.
+        """Median imputed before the first value of a sequence, or None.
 
-        With ``missing="mask"`` a missing value is the one seen last in its sequence; where there
-        was none so far, it is the median of the training steps. Of shape (`n_features_in_`,).
+        With ``missing="mask"`` a missing value is replaced by the last one of its sequence; where
+        there is none so far, by the median of the training steps. Of shape (`n_features_in_`,).
 
         See Also
         --------
@@ -274,8 +276,8 @@ class FittedAttributes(SequenceEstimator):
     def n_tokens_(self) -> int | None:
         """Number of tokens, or None.
 
-        So many vectors has the embedding: one more than the largest token of `fit`, as token 0 is
-        the unknown one, or the rows of `embedding_weights`. None if X holds numbers.
+        The number of vectors of the embedding: one more than the largest token of `fit`, as token 0
+        is the unknown one, or the rows of `embedding_weights`. None if X holds numbers.
 
         See Also
         --------
@@ -293,7 +295,7 @@ class FittedAttributes(SequenceEstimator):
     def n_outputs_(self) -> int:
         """Number of targets, or of labels that a sample may have at once.
 
-        The columns of y; 1 where each sample has one label, of however many classes.
+        The columns of y; 1 where each sample has one label, of any number of classes.
 
         See Also
         --------
@@ -310,10 +312,10 @@ class FittedAttributes(SequenceEstimator):
 
     @property
     def history_(self) -> pd.DataFrame:
-        """One row an epoch, made of the history of the net.
+        """Losses and duration of each epoch, one a row, from the history of the net.
 
         ``epoch``, ``train_loss``, ``valid_loss`` if there is validation data, ``dur`` in seconds,
-        and what callbacks of skorch write. Losses of numbers are those of standardised targets.
+        and columns of skorch's callbacks. A regressor's losses are those of standardised targets.
 
         See Also
         --------

@@ -1,4 +1,4 @@
-"""Rows that are still to come: their timestamps, what is known of them, the window before them."""
+"""Future rows: their timestamps, their covariates, and the window before them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sklstm._estimators.window_regression import Forecasts, predict_windows
 from sklstm._tables.panel import Panel, future_index, read_panel
 from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["FIXED_BY_FIT", "RowsAhead", "series_in_words"]
+__all__ = ["FIXED_BY_FIT", "FutureRows", "series_in_words"]
 
 FIXED_BY_FIT = "window_size", "steps", "series", "time", "future_covariates"
-"""Parameters that a forecast follows, and that hold from one fit to the next."""
+"""Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
 
 
-class RowsAhead(SequenceEstimator):
-    """What a forecaster reads for a forecast, and foretells of it.
+class FutureRows(SequenceEstimator):
+    """Windows, covariates and forecasts of the rows behind the newest ones.
 
     The subclass has the parameters, learns, and keeps the newest rows.
     """
@@ -58,20 +58,21 @@ class RowsAhead(SequenceEstimator):
         unknown = [name for name in self._covariates if name not in self.future_covariates]
         if int(steps) > self.steps and unknown:
             raise ValueError(
-                f"steps={steps} needs the columns {unknown} of rows that are still to come: fit "
-                f"with steps={steps}, or name them in future_covariates."
+                f"steps={steps} needs the columns {unknown} of future rows: fit with "
+                f"steps={steps}, or name them in future_covariates."
             )
         return int(steps)
 
     def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
-        """Known columns of the rows to come, and of none if there are none."""
-        n_rows = -(-steps // self.steps) * self.steps  # a block is foretold as a whole
+        """Covariates of the future rows of each series, without columns if none are known."""
+        n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
         timestamps = {n: future_index(t.index, n_rows) for n, t in self._buffer.tables.items()}
         if not self.future_covariates:
             return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
         if X is None:
             raise ValueError(
-                f"X with the columns {list(self.future_covariates)} of the next {steps} rows is missing."
+                f"X is missing: give a table with the columns {list(self.future_covariates)} of "
+                f"the next {steps} rows."
             )
         given = read_panel(None, X, self.series, self.time)
         future = {}
@@ -84,38 +85,37 @@ class RowsAhead(SequenceEstimator):
         return future
 
     def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
-        table, said = self._buffer.tables[name], []
+        table, parts = self._buffer.tables[name], []
         for first in range(0, steps, self.steps):
             block = future[first : first + self.steps]
             newest = self._newest(name, table, block)
-            foretold = self._forecasts(newest)
-            values = newest.in_units(foretold.point)[0]
-            said.append(pd.DataFrame(values, block.index, self.targets_))
-            table = pd.concat([table, block.join(said[-1])])
-        return pd.concat(said)[:steps]
+            values = newest.in_units(self._forecasts(newest).point)[0]
+            parts.append(pd.DataFrame(values, block.index, self.targets_))
+            table = pd.concat([table, block.join(parts[-1])])
+        return pd.concat(parts)[:steps]
 
     def _newest(self, name: Hashable, table: pd.DataFrame, block: pd.DataFrame) -> Windows:
-        """The window of the last rows of a series, with what is known of the next ones."""
+        """The window of the last rows of a series, with future covariates of the next ones."""
         ahead = pd.concat([table[-self.window_size :], block]).astype(float)
         windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
         newest = windows.take(windows.place == self.window_size - 1)
         if not newest.whole().all():
             raise ValueError(
-                f"The newest {self.window_size} rows of {series_in_words(name)} hold NaN: fill "
-                "them before update or fit."
+                f"The newest {self.window_size} rows of {series_in_words(name)} hold NaN: impute "
+                "them before fit or update."
             )
         return newest
 
     def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         columns = table[self.targets_].to_numpy(float).T
-        known = [column[np.isfinite(column)] for column in columns]
-        units = [weighted_moments(x, np.ones(len(x))) if len(x) else (0.0, 1.0) for x in known]
+        finite = [column[np.isfinite(column)] for column in columns]
+        units = [weighted_moments(x, np.ones(len(x))) if len(x) else (0.0, 1.0) for x in finite]
         mean, scale = np.array(units).T
         return mean, scale
 
     def _windows(self, panel: Panel) -> Windows:
-        known = [name for name in self._covariates if name in self.future_covariates]
-        return make_windows(panel, self._units, known, self.window_size, self.steps)
+        future = [name for name in self._covariates if name in self.future_covariates]
+        return make_windows(panel, self._units, future, self.window_size, self.steps)
 
     def _forecasts(self, windows: Windows) -> Forecasts:
         return predict_windows(self.estimator_, windows, self.channel_independent_)

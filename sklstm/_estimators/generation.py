@@ -1,4 +1,4 @@
-"""Sequences that go on by themselves, each step predicted from those before."""
+"""Generate sequences: each step is predicted from those before it."""
 
 from __future__ import annotations
 
@@ -38,51 +38,52 @@ def generate(
     temperature: float | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> np.ndarray:
-    """Go on with a sequence: predict the next step, append it, and read again.
+    """Continue a sequence: predict the next step, append it, and predict again (autoregressive).
 
-    Texts, tokens, labels and numbers go on, by any fitted model that predicts of a sequence what
-    comes next. A model with ``pooling=None`` is asked for its last step.
+    Texts, tokens, labels and numbers are continued, by any fitted model that predicts the next
+    step of a sequence. Of a model with ``pooling=None`` the prediction at the last step is used.
 
     Parameters
     ----------
     model : classifier, regressor or Pipeline
-        Fitted. What a classifier predicts is the token, the word or the label of the next step,
-        what a regressor predicts are all its features. A Pipeline may begin with a
-        :class:`TokenSequencer`.
+        Fitted. A classifier predicts the token, the word or the label of the next step, a
+        regressor all its features. A Pipeline may begin with a :class:`TokenSequencer`.
     prompt : str, list of words, or array-like of shape (n_steps,) or (n_steps, n_features)
-        What to go on from: with a `TokenSequencer` a text, as in its `fit`; else tokens, numbers of
-        one feature, or rows of features. With labels that are no tokens each row has a column a
-        class, in the order of ``classes_``, 1 for its own and else 0.
+        The sequence to continue: with a `TokenSequencer` a text, as in its `fit`; else tokens,
+        numbers of one feature, or rows of features. If labels are not tokens, rows are one-hot:
+        a column for each class, in the order of ``classes_``.
     n_steps : int
-        How many steps to predict.
+        How many steps to generate.
     window_size : int, default=None
-        Most steps that are read: better no more than the sequences of `fit` had. `None`: all there
-        are, from the prompt on.
+        Most steps of the context that is read: better no more than the sequences of `fit` had.
+        `None`: all steps, from the first one of the prompt.
     temperature : float, default=None
-        Draw the next label, by the probabilities to the power of ``1 / temperature``: 1 draws by
-        the probabilities, less is surer, more is wilder. `None`: always take the likeliest.
+        Sample the next label from the probabilities to the power of ``1 / temperature``: 1 are the
+        probabilities themselves, lower favours likely labels, higher is more random. `None`:
+        always the most likely label.
     random_state : int, RandomState instance or None, default=None
-        Draws the labels.
+        Seeds the sampling.
 
     Returns
     -------
     ndarray of shape (n_steps,) or (n_steps, n_features)
-        Labels; numbers in the shape of `prompt`. The prompt is not among them.
+        Labels; numbers in the shape of `prompt`. The prompt is not included.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid, `prompt` has no step, or predictions cannot be steps.
+        If a parameter is not valid, `prompt` has no step, or predictions are not of the form of a
+        step.
 
     See Also
     --------
-    SequenceForecaster : Continue a table on its dates, with a band.
+    SequenceForecaster : Forecast a table on its timestamps, with prediction intervals.
     TokenSequencer : Turn texts into tokens.
 
     Notes
     -----
-    Each step reads the sequence anew, so time grows with ``n_steps * window_size``. Errors are read
-    too: what goes on from its own predictions drifts from what it learned.
+    The sequence is read again for each step, so time grows with ``n_steps * window_size``. Errors
+    accumulate, as each step is predicted from earlier predictions.
 
     Examples
     --------
@@ -96,7 +97,7 @@ def generate(
     >>> "".join(generate(model, "a", 7))
     'bcabcab'
 
-    Numbers go on by a regressor, here linear on windows of the last two:
+    A regressor continues numbers, here a linear one on windows of the last two:
 
     >>> import numpy as np
     >>> from sklearn.linear_model import LinearRegression
@@ -112,13 +113,13 @@ def generate(
     if not is_classifier(model):
         if temperature is not None:
             raise ValueError(
-                "temperature draws labels by their probabilities, and a regressor has none: leave "
-                "it None."
+                "temperature is for sampling from the probabilities of a classifier, and this is a "
+                "regressor: leave it None."
             )
         numbers = np.asarray(plain(prompt), dtype=float)
         steps = numbers[:, None] if numbers.ndim == 1 else numbers
-        told = _go_on(steps, n_steps, window_size, _ask_regressor(model))
-        return told[:, 0] if numbers.ndim == 1 else told
+        generated = _generate(steps, n_steps, window_size, _regressor_step(model))
+        return generated[:, 0] if numbers.ndim == 1 else generated
     first = model[0] if isinstance(model, Pipeline) else None
     if isinstance(first, TokenSequencer):
         model, steps = model[1:], first.transform([prompt])[0][:, 0]
@@ -127,60 +128,63 @@ def generate(
         steps = plain_array(prompt)
         steps_of = _steps_of_labels(model.classes_, steps)
     random = check_random_state(random_state)
-    return _go_on(
-        steps, n_steps, window_size, _ask_classifier(model, steps_of, temperature, random)
-    )
+    next_step = _classifier_step(model, steps_of, temperature, random)
+    return _generate(steps, n_steps, window_size, next_step)
 
 
-def _go_on(
-    steps: np.ndarray, n_steps: int, window_size: int | None, ask: Callable[[Any], tuple[Any, Any]]
+def _generate(
+    steps: np.ndarray,
+    n_steps: int,
+    window_size: int | None,
+    next_step: Callable[[Any], tuple[Any, Any]],
 ) -> np.ndarray:
-    """Ask for one answer after another, and read each as the next step."""
+    """Predict one step after another, each appended to the sequence."""
     if steps.ndim not in (1, 2) or not len(steps):
         raise ValueError(
             f"prompt has the shape {steps.shape}: give one sequence of at least one step, "
             "(n_steps,) or (n_steps, n_features)."
         )
-    told = []
+    outputs = []
     for _ in range(n_steps):
         seen = steps if window_size is None else steps[-window_size:]
-        step, answer = ask(seen[None] if seen.ndim == 2 else Sequences.from_tokens([seen]))
+        step, output = next_step(seen[None] if seen.ndim == 2 else Sequences.from_tokens([seen]))
         steps = np.concatenate([steps, [step]])
-        told.append(answer)
-    return np.array(told)
+        outputs.append(output)
+    return np.array(outputs)
 
 
-def _ask_classifier(
+def _classifier_step(
     model: Any, steps_of: np.ndarray, temperature: float | None, random: np.random.RandomState
 ) -> Callable[[Any], tuple[Any, Any]]:
     labels = model.classes_
 
-    def ask(X: Any) -> tuple[Any, Any]:
+    def next_step(X: Any) -> tuple[Any, Any]:
         likely = np.reshape(model.predict_proba(X)[0], (-1, len(labels)))[-1]
         k = int(np.argmax(likely))
         if temperature is not None:
-            with np.errstate(divide="ignore"):  # what never happens stays so
+            with np.errstate(divide="ignore"):  # a probability of 0 stays 0
                 k = random.choice(len(labels), p=softmax(np.log(likely) / temperature))
         return steps_of[k], labels[k]
 
-    return ask
+    return next_step
 
 
-def _ask_regressor(model: Any) -> Callable[[Any], tuple[Any, Any]]:
+def _regressor_step(model: Any) -> Callable[[Any], tuple[Any, Any]]:
     last = model[-1] if isinstance(model, Pipeline) else model
     at_each_step = isinstance(last, BaseLSTM) and last._fitted.per_step
 
-    def ask(X: Any) -> tuple[Any, Any]:
-        said = np.asarray(model.predict(X)[0], dtype=float)
-        said = np.ravel(said[-1] if at_each_step else said)
-        if len(said) != X.shape[2]:
+    def next_step(X: Any) -> tuple[Any, Any]:
+        predicted = np.asarray(model.predict(X)[0], dtype=float)
+        predicted = np.ravel(predicted[-1] if at_each_step else predicted)
+        if len(predicted) != X.shape[2]:
             raise ValueError(
-                f"The model predicts {len(said)} numbers, and a step has {X.shape[2]} features: it "
-                "must predict each of them one step ahead. SequenceForecaster does more."
+                f"The model predicts {len(predicted)} numbers, and a step has {X.shape[2]} "
+                "features: it must predict each of them one step ahead. For several steps at once "
+                "use a SequenceForecaster."
             )
-        return said, said
+        return predicted, predicted
 
-    return ask
+    return next_step
 
 
 def _tokens_of_words(vocabulary: dict[str, int], words: np.ndarray) -> np.ndarray:
@@ -188,19 +192,19 @@ def _tokens_of_words(vocabulary: dict[str, int], words: np.ndarray) -> np.ndarra
     if unknown:
         raise ValueError(
             f"The model may predict {unknown[0]!r}, which is not in the vocabulary of the "
-            "TokenSequencer: y must have the words as they are in vocabulary_."
+            "TokenSequencer: y must have words of its vocabulary_."
         )
     return np.array([vocabulary[word] for word in words.tolist()])
 
 
 def _steps_of_labels(labels: np.ndarray, prompt: np.ndarray) -> np.ndarray:
-    """What a step of each label looks like, in the form of the prompt."""
+    """The step that stands for each label, in the form of the prompt."""
     if prompt.ndim == 1 and prompt.dtype.kind in "iu" and labels.dtype.kind in "iu":
         return labels
     if prompt.ndim == 2 and prompt.shape[1] == len(labels):
         return np.eye(len(labels))
     raise ValueError(
         f"prompt has the shape {prompt.shape} and the type {prompt.dtype}, and there are "
-        f"{len(labels)} labels such as {labels.tolist()[0]!r}: give tokens, if labels are tokens "
-        "too, or rows with a column for each label, 1 for its own and else 0."
+        f"{len(labels)} labels such as {labels.tolist()[0]!r}: give tokens, if labels are tokens, "
+        "or one-hot rows with a column for each label."
     )

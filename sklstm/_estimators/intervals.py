@@ -1,4 +1,4 @@
-"""How wide a band must be: residuals of each step ahead, followed as rows arrive."""
+"""Widths of prediction intervals: from residuals of each step ahead, adapted as rows arrive."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ import numpy as np
 __all__ = ["AdaptiveInterval", "first_intervals"]
 
 ENOUGH_RESIDUALS = 50
-"""Of a series, to have quantiles of its own from the beginning; with fewer it begins with all."""
+"""A series with fewer residuals in the calibration set begins with those of all series."""
 
 LEAST_KEPT = 100
-"""Residuals that are kept as rows arrive, if there were fewer."""
+"""So many residuals are kept as rows arrive, or as many as the calibration set had, if more."""
 
 RATE, REFERENCE = 0.03, 0.9
-"""How fast bands follow what they hold, and the coverage that is counted for it."""
+"""Learning rate of the width, and the coverage whose errors move it."""
 
 
 class AdaptiveInterval(NamedTuple):
-    """What the forecasts of one series missed, and how much wider than that bands must be.
+    """Adaptive conformal intervals of one series: its residuals, and a factor of their quantiles.
 
     Attributes
     ----------
     rows : ndarray of shape (n_rows, steps, n_targets)
-        What was missed of each row, newest last; NaN where nothing was foretold.
+        Residuals of each row, newest last; NaN where there was no forecast.
     size : int
         How many rows are kept.
     log_width : ndarray of shape (steps, n_targets)
-        Logarithm of what widths are multiplied by.
+        Logarithm of the factor of the width.
     issued : ndarray of shape (steps, steps, n_targets)
-        Half widths with `REFERENCE` coverage at the newest origins, on whose truths we wait.
+        Half widths with `REFERENCE` coverage at the newest origins, whose actual values are not
+        all known yet.
     """
 
     rows: np.ndarray
@@ -51,21 +52,21 @@ class AdaptiveInterval(NamedTuple):
         """Half widths of the next steps, (steps, n_targets)."""
         return conformal_quantile(self.rows, coverage) * np.exp(self.log_width)
 
-    def follow(
+    def update(
         self, arrived: np.ndarray, coverage: float = REFERENCE
     ) -> tuple[AdaptiveInterval, np.ndarray]:
-        """Move on by what was missed of rows that have arrived.
+        """Adapt to the residuals of rows that have arrived.
 
         Parameters
         ----------
         arrived : ndarray of shape (n_arrived, steps, n_targets)
             Their residuals.
         coverage : float, default=REFERENCE
-            Share of truths inside.
+            Nominal coverage of the widths that are returned.
 
         Returns
         -------
-        band : AdaptiveInterval
+        interval : AdaptiveInterval
             With the newest rows.
         widths : ndarray of shape (n_arrived + 1, steps, n_targets)
             Half widths before each row, and behind the last.
@@ -78,12 +79,12 @@ class AdaptiveInterval(NamedTuple):
         for row, missed in enumerate(np.abs(arrived)):
             width = issued[len(step) - 1 + row - step, step]
             change = (missed > width) - (1 - REFERENCE)
-            known = np.isfinite(missed) & np.isfinite(width)
-            log_width[row + 1] = log_width[row] + np.where(known, RATE * change, 0)
+            is_known = np.isfinite(missed) & np.isfinite(width)
+            log_width[row + 1] = log_width[row] + np.where(is_known, RATE * change, 0)
             issued[len(step) + row] *= np.exp(log_width[row + 1])
         wanted = self._newest_quantiles(rows, coverage)
-        band = AdaptiveInterval(rows[-self.size :], self.size, log_width[-1], issued[-len(step) :])
-        return band, wanted * np.exp(log_width)
+        newest = rows[-self.size :], self.size, log_width[-1], issued[-len(step) :]
+        return AdaptiveInterval(*newest), wanted * np.exp(log_width)
 
     def _newest_quantiles(self, rows: np.ndarray, coverage: float) -> np.ndarray:
         """Of the kept rows before each arrival, and behind the last."""
@@ -94,12 +95,12 @@ class AdaptiveInterval(NamedTuple):
 
 def first_intervals(scores: dict) -> dict:
     """Begin with the residuals of each series, and with those of all where they are few."""
-    bands = {}
+    intervals = {}
     for name, mine in scores.items():
         few = len(mine) < ENOUGH_RESIDUALS
         others = [rows for other, rows in scores.items() if few and other != name]
-        bands[name] = AdaptiveInterval.begin(np.concatenate([*others, mine]))
-    return bands
+        intervals[name] = AdaptiveInterval.begin(np.concatenate([*others, mine]))
+    return intervals
 
 
 def conformal_quantile(rows: np.ndarray, coverage: float) -> np.ndarray:

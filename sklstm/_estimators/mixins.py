@@ -1,4 +1,4 @@
-"""What the fitted estimators answer: numbers and their spread, labels and their probabilities."""
+"""Methods of fitted estimators: numbers and their quantiles, labels and their probabilities."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from sklstm._data.step_probabilities import as_step_probabilities
 from sklstm._estimators.base import BaseLSTM
 from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, DistributionalHead, GaussianHead
 
-__all__ = ["LabelAnswers", "NumberAnswers"]
+__all__ = ["ClassifierMethods", "RegressorMethods"]
 
 
 def _predicts_distribution(regressor: Any) -> bool:
@@ -21,15 +21,15 @@ def _predicts_distribution(regressor: Any) -> bool:
     return isinstance(regressor.loss, str) and regressor.loss in DISTRIBUTIONAL_HEADS
 
 
-class NumberAnswers(RegressorMixin, BaseLSTM):
+class RegressorMethods(RegressorMixin, BaseLSTM):
     """Numbers, their standard deviations and quantiles, and how good they are."""
 
     @property
     def target_mean_(self) -> np.ndarray:
         """What is subtracted from each column of y.
 
-        With a start it is the mean of what the start leaves, near 0; 0 too if not `standardize`.
-        Predictions are in the units of y all the same. Of shape (`n_outputs_`,).
+        The mean of the targets; with an init that of its residuals, near 0; 0 if not
+        `standardize`. Predictions are in the units of y. Of shape (`n_outputs_`,).
 
         See Also
         --------
@@ -48,9 +48,9 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
     def target_scale_(self) -> np.ndarray:
         """What each column of y is divided by.
 
-        The unit of the losses in `history_`: squared, of the squared error. With a start it is the
-        standard deviation of what the start leaves; 1 if not `standardize`. Of shape
-        (`n_outputs_`,).
+        The standard deviation of the targets; with an init that of its residuals; 1 if not
+        `standardize`. It is the unit of the losses in `history_`, its square that of the squared
+        error. Of shape (`n_outputs_`,).
 
         See Also
         --------
@@ -76,9 +76,10 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
         Parameters
         ----------
         X : same kinds as in `fit`
-            Sequences. A sequence without a step is predicted too: from nothing.
+            Sequences. One without a step is predicted, too, though without any input.
         return_std : bool, default=False
-            Whether to give the standard deviation of truths too. Needs ``loss="gaussian"``.
+            Whether to return the standard deviation of the target, too. Needs
+            ``loss="gaussian"``.
 
         Returns
         -------
@@ -96,8 +97,8 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
 
         See Also
         --------
-        SequenceForecaster.predict : Rows that are still to come, on their dates.
-        predict_quantiles : Between which values truths lie.
+        SequenceForecaster.predict : Future rows, on their timestamps.
+        predict_quantiles : Quantiles of the target.
 
         Examples
         --------
@@ -112,10 +113,11 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
 
     @available_if(_predicts_distribution)
     def predict_quantiles(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Predict below which values truths lie with the probabilities `quantiles`.
+        """Predict the `quantiles` of the target.
 
-        Needs ``loss="quantile"`` or ``loss="gaussian"``; with another loss there is no such method.
-        The shares hold on rows like those of training: count again on new ones.
+        An actual value lies below one with the probability that is its level. Needs
+        ``loss="quantile"`` or ``loss="gaussian"``; with another loss there is no such method. The
+        probabilities hold on rows like those of training: check the coverage on new ones.
 
         Parameters
         ----------
@@ -129,7 +131,7 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
 
         See Also
         --------
-        SequenceForecaster.predict_interval : A band whose width is measured on later rows.
+        SequenceForecaster.predict_interval : Prediction intervals, calibrated on later rows.
         sklearn.metrics.mean_pinball_loss : The score of a quantile.
 
         Examples
@@ -145,16 +147,16 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the coefficient of determination R².
 
-        A number to compare models by on the same rows, which are later than those of `fit` if rows
-        have an order. R² of a slow series is high for any rule: compare with that of the last
-        value, too.
+        For comparisons of models on the same rows, which should be later than those of `fit` if
+        rows are in time order. R² of a slow series is high for any forecast: compare with that of
+        the naive one, too.
 
         Parameters
         ----------
         X : same kinds as in `fit`
             Sequences.
         y : array-like, as in `fit`
-            Targets. Steps without a label are left out, if there is one a step.
+            Targets. With one for each step, steps without a target are left out.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
@@ -165,8 +167,8 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
 
         See Also
         --------
-        SequenceDummyRegressor : The last value and other rules, as an estimator.
-        sklearn.metrics.r2_score : The same of predictions.
+        SequenceDummyRegressor : The naive forecast and other baselines, as an estimator.
+        sklearn.metrics.r2_score : R² of predictions that are there.
 
         Examples
         --------
@@ -184,15 +186,15 @@ class NumberAnswers(RegressorMixin, BaseLSTM):
         return self._predict(X, "predict", "predict_std")
 
 
-class LabelAnswers(ClassifierMixin, BaseLSTM):
-    """Labels, their probabilities, and how many are right."""
+class ClassifierMethods(ClassifierMixin, BaseLSTM):
+    """Labels, their probabilities, and their accuracy."""
 
     @property
     def classes_(self) -> np.ndarray:
         """The labels, in the order of the probabilities.
 
-        Sorted, of the type that y had. If a sample may have several labels, of shape
-        (n_labels, 2): for each column of y the two values that stand there.
+        Sorted, of the type of y. Multilabel: of shape (n_labels, 2), for each column of y its two
+        values.
 
         See Also
         --------
@@ -243,8 +245,8 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the probability of each label.
 
-        They come from the softmax of the network, of several labels from a sigmoid each, and are
-        not calibrated otherwise; `class_weight` moves them.
+        The softmax of the network's outputs, or for multilabel targets the sigmoid of each. They
+        are not calibrated further; `class_weight` changes them.
 
         Parameters
         ----------
@@ -261,8 +263,8 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
 
         See Also
         --------
-        sklearn.calibration.CalibratedClassifierCV : Calibrate them on other rows.
-        masked_scoring : Score them, where there is a label at every step.
+        sklearn.calibration.CalibratedClassifierCV : Calibrate probabilities on other rows.
+        masked_scoring : Score probabilities where there is a label at every step.
 
         Examples
         --------
@@ -276,8 +278,8 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     def predict_log_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the logarithm of the probability of each label.
 
-        For products of many probabilities, such as that of a whole sequence of labels, which as
-        numbers would become 0.
+        For products of many probabilities, such as that of a whole sequence of labels, which would
+        underflow to 0.
 
         Parameters
         ----------
@@ -305,15 +307,15 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the accuracy: the share of samples whose labels are all right.
 
-        Compare it with the share of the most frequent label, which the simplest rule has. Where
-        labels are rare, score by another metric.
+        Compare it with the share of the most frequent label, the accuracy of a dummy classifier.
+        Where labels are rare, use another metric.
 
         Parameters
         ----------
         X : same kinds as in `fit`
             Sequences.
         y : array-like, as in `fit`
-            Labels. Steps without a label are left out, if there is one a step.
+            Labels. With one for each step, steps without a label are left out.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
 
@@ -329,7 +331,7 @@ class LabelAnswers(ClassifierMixin, BaseLSTM):
 
         See Also
         --------
-        sklearn.dummy.DummyClassifier : The simplest rule; it takes `Sequences` as they are.
+        sklearn.dummy.DummyClassifier : The simplest baseline; it takes `Sequences` as they are.
         masked_scoring : Other metrics, where there is a label at every step.
 
         Examples

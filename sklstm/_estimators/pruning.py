@@ -1,4 +1,4 @@
-"""Trials of Optuna that are given up early."""
+"""Early pruning of Optuna's trials."""
 
 from typing import Any
 
@@ -13,32 +13,33 @@ POWERS = {"squared_error": 2, "absolute_error": 1, "quantile": 1}
 
 
 class PruningCallback(FitCallback):
-    """Give up a trial of Optuna whose losses are worse than those of others, after any epoch.
+    """Prune a trial of Optuna, after any epoch, if its losses are worse than those of others.
 
-    It is one of scikit-learn's callbacks: clones share it, so it works within
-    :func:`~sklearn.model_selection.cross_val_score`, where each fold goes on counting epochs.
+    For the search of hyperparameters. It is one of scikit-learn's callbacks: clones share it, so
+    it works within :func:`~sklearn.model_selection.cross_val_score`, where epochs are counted
+    across folds.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-        It is told the loss after each epoch, the validation loss if there is one, and decides; if
-        the study maximises, with a minus. Losses are in units of y (``"squared_error"``: of y
-        squared), as settings decide what they are standardised by; ``"huber"`` and losses of your
-        own are told as they are.
+        It gets the loss after each epoch, the validation loss if there is one, negated if the
+        study maximises, and decides. Losses are in units of y (``"squared_error"``: of y squared),
+        so that trials with different standardisation can be compared; ``"huber"`` and your own
+        losses are reported in standardised units.
 
     Raises
     ------
     optuna.TrialPruned
-        In `fit`, as Optuna wants it. In a cross-validation ``error_score="raise"`` lets it pass.
+        In `fit`, for Optuna to catch. A cross-validation needs ``error_score="raise"``.
 
     See Also
     --------
-    LSTMRegressor : Takes it by ``set_callbacks``.
+    LSTMRegressor : Takes the callback by ``set_callbacks``.
 
     Notes
     -----
-    Folds are counted in one process. For many cores run several trials at once, ``n_jobs`` of
-    :meth:`optuna.study.Study.optimize`, not several folds.
+    Folds are counted in one process. To use many cores, run several trials at once, with `n_jobs`
+    of :meth:`optuna.study.Study.optimize`, not several folds.
 
     Examples
     --------
@@ -63,18 +64,18 @@ class PruningCallback(FitCallback):
     def setup(self, estimator: Any, context: Any) -> None:
         """Count a fold.
 
-        scikit-learn calls it when a fit begins; you need not. Folds go on counting epochs.
+        Called by scikit-learn when a fit begins. Epochs are counted across folds.
 
         Parameters
         ----------
         estimator : BaseEstimator
-            What is fitted.
+            The estimator in training.
         context : sklearn.callback.CallbackContext
-            Where it is in what is fitted.
+            Its context.
 
         See Also
         --------
-        PruningCallback.on_fit_task_end : What is done after each epoch.
+        PruningCallback.on_fit_task_end : Called after each epoch.
 
         Examples
         --------
@@ -92,28 +93,28 @@ class PruningCallback(FitCallback):
         self._n_folds += 1
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> None:
-        """Tell the loss after an epoch, and stop if the trial is hopeless.
+        """Report the loss of an epoch, and raise if the trial is to be pruned.
 
-        scikit-learn calls it after each epoch and after the whole fit; you need not. Steps of the
-        trial are epochs, in a cross-validation those of all folds one after another.
+        Called by scikit-learn after each epoch and after the whole fit. Steps of the trial are
+        epochs, in a cross-validation those of all folds one after another.
 
         Parameters
         ----------
         estimator : BaseEstimator
-            What is fitted.
+            The estimator in training.
         context : sklearn.callback.CallbackContext
             That of an epoch, or of the whole fit.
         fitted_estimator : BaseEstimator
-            With the weights of now.
+            The estimator with its current weights.
 
         Raises
         ------
         optuna.TrialPruned
-            If the pruner says so.
+            If the pruner decides so.
 
         See Also
         --------
-        optuna.trial.Trial.report : What the trial is told.
+        optuna.trial.Trial.report : Gets the loss.
 
         Examples
         --------
@@ -152,7 +153,7 @@ class PruningCallback(FitCallback):
 
 
 def _comparable_loss(fitted: FittedNetwork) -> float:
-    """The loss in units that are the same whatever the network reads and starts from."""
+    """The loss in units that depend neither on the init nor on `standardize`."""
     row = fitted.net.history[-1]
     loss, head = float(row.get("valid_loss", row["train_loss"])), fitted.head
     scale, loss_of = getattr(head, "scale", None), str(fitted.settings.get("loss"))

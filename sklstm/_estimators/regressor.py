@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
-from sklstm._estimators.mixins import NumberAnswers
+from sklstm._estimators.mixins import RegressorMethods
 from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_numbers
 from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
@@ -21,11 +21,12 @@ from sklstm._train.plan import Plan
 __all__ = ["LSTMRegressor"]
 
 
-class LSTMRegressor(NumberAnswers):
+class LSTMRegressor(RegressorMethods):
     """Predict a number, or several, from each sequence with an LSTM, a GRU or a simple RNN.
 
     Behind a :class:`SequenceWindower` each row of a table is predicted from the rows before it.
-    Without one, X holds sequences: a 3-D array, or a list of arrays of different lengths.
+    Without one, X holds sequences (time series instances): a 3-D array, or a list of arrays of
+    different lengths. Features and targets may be multivariate.
 
     Parameters
     ----------
@@ -37,11 +38,12 @@ class LSTMRegressor(NumberAnswers):
         Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
         :class:`torch.nn.RNN` (tanh).
     bidirectional : bool or "auto", default="auto"
-        Whether each layer reads the sequence backwards too. ``"auto"``: independent sequences are
-        read both ways, histories of a table and whatever has `pooling=None` are not.
+        Whether each layer reads the sequence backwards too. ``"auto"``: True for independent
+        sequences, False for histories of a table and with `pooling=None`.
     dropout : float, default=0.0
         Probability in [0, 1) of an element to be zeroed in training, behind the embedding, between
-        the layers and in front of the linear head. With a pooling half as many tokens are hidden.
+        the layers and in front of the linear head. With a pooling, whole tokens are zeroed, too,
+        with half that probability.
     pooling : {"last", "mean", "max", "attention", "auto"} or None, default="auto"
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
@@ -50,55 +52,56 @@ class LSTMRegressor(NumberAnswers):
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
-        ``"auto"`` is all three for independent sequences; levels and differences beside a start;
-        differences alone if most of a linear start is ``difference_share`` or it continues every feature,
-        all features change within histories, and the loss learns no spread; else levels.
+        ``"auto"`` is all three for independent sequences; levels and differences with an init;
+        differences alone if a linear init has a mean ``difference_share`` above a half or every
+        feature is a lagged target, all features change within histories, and the loss is not
+        ``"gaussian"`` or ``"quantile"``; else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
-        A simple model of the flattened history, of which the network learns what it leaves:
-        ``"linear"`` is a ridge regression whose penalty is chosen on the later rows; or any
-        regressor of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens and with
-        ``pooling=None``. With validation data a factor in [0, 1] decides for each output
-        how much of the network is added. In front of a history shorter than those of training it
-        reads a backcast: the steps that most likely came before its first one. An empty history
-        is predicted by the mean of y.
+        A simple model of the flattened history, on whose residuals the network is trained:
+        ``"linear"`` is a ridge regression whose penalty is chosen on later rows; or any regressor
+        of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens and with
+        ``pooling=None``. With validation data the output of the network is multiplied by
+        `blending_weight_`. In front of a history shorter than those of training the init reads a
+        backcast: the most likely steps before its first one. For an empty history it predicts the
+        mean of y.
     lagged_target : {"auto"}, feature name, int or None, default="auto"
-        The feature that y continues: the linear start then foresees the change since its last
-        value, and looks at changes alone, whatever the levels, as far as that foretells better: a
-        series that leaves its range is foretold as before. ``"auto"`` finds such a feature and
-        step on the later rows, or none.
+        The feature whose later value y is. The linear init then predicts the change since its last
+        value, and uses differences instead of levels by the share that predicts later rows best
+        (``difference_share``), so that a series which leaves the range of training is predicted as
+        well as before. ``"auto"`` chooses the feature and its lag on later rows, or none.
     embedding_dim : int, default=None
         For sequences of tokens: the length of the vector that stands for a token. X is then
-        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of whole numbers, or a
-        2-D array of them. A token larger than all seen in `fit` is read as token 0. Vectors begin
-        at random, with a deviation of 0.1 where a text has one target and there are more than 256
-        tokens, most of them rare; else of 1.
+        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of integers, or a 2-D
+        array of them. A token larger than all seen in `fit` is read as token 0. Initial vectors
+        are random, with a standard deviation of 0.1 where a text has one target and there are more
+        than 256 tokens, most of them rare; else of 1.
     embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
             shape (n_tokens, embedding_dim), default=None
-        Vectors to start with. Word vectors, in a form that
-        :meth:`TokenSequencer.embedding_weights` takes, are lined up with the vocabulary of X in
-        each fit, so that they may stand in a Pipeline under cross-validation; of many words, a
-        path or a DataFrame is quicker to copy and to show than a dict. A matrix has a row
-        for each token; where X knows its vocabulary, only the matrix that this method made for
-        it is taken.
+        Initial vectors. Word vectors, in a form that :meth:`TokenSequencer.embedding_weights`
+        takes, are aligned with the vocabulary of X in each fit, so that they work in a Pipeline
+        under cross-validation; for many words, a path or a DataFrame is quicker to copy and to
+        show than a dict. A matrix has a row for each token; where X knows its vocabulary, it must
+        be the matrix that this method made for it.
     freeze_embedding : bool, default=False
-        Whether to leave the vectors of tokens as they are.
+        Whether training leaves the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
             default="squared_error"
-        What training minimises, in standardised units if `standardize`. Huber's loss is
-        quadratic below an error of 1 and linear above; ``"gaussian"`` learns a mean and a standard
-        deviation, ``"quantile"`` the `quantiles`. ``loss(prediction, target)`` of your own gets
-        tensors of shape ``(n, n_outputs)`` and gives the loss of each element, or of each row:
-        without a mean, so that weights can be applied.
+        What training minimises, in standardised units if `standardize`. Huber's loss is quadratic
+        below an error of 1 and linear above; ``"gaussian"`` learns a mean and a standard
+        deviation, ``"quantile"`` the `quantiles`. Your own ``loss(prediction, target)`` gets
+        tensors of shape ``(n, n_outputs)`` and returns the loss of each element or row, not their
+        mean, so that weights can be applied.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
-        Increasing levels between 0 and 1, that ``loss="quantile"`` learns and `predict_quantiles`
-        gives. They never cross. `predict` gives the one nearest to 0.5.
+        Increasing levels between 0 and 1, for ``loss="quantile"`` and `predict_quantiles`. The
+        quantiles never cross. `predict` returns the one whose level is nearest to 0.5.
     standardize : bool, default=True
         Whether features and targets are brought to mean 0 and standard deviation 1, learned from
         the steps of the training sequences. Predictions are in the original units.
     missing : {"error", "mask"}, default="error"
-        What to do about NaN in X. ``"mask"`` fills a value with the one seen last in the
-        sequence, at first with the training median, and tells the network by two more channels a
-        feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et al. 2018).
+        What to do about NaN in X. ``"mask"`` imputes the last value of the feature in the
+        sequence, before the first one the training median, and gives the network two more channels
+        for each feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et
+        al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
         ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
@@ -113,59 +116,60 @@ class LSTMRegressor(NumberAnswers):
         How the learning rate changes after each epoch: halved when the loss (the validation
         loss, if there is one) has not fallen for 5 epochs; along half a cosine down to 0; up from
         lr / 25 and down again (Smith and Topin 2018); to a tenth after each third of
-        `max_epochs`. Or what makes a scheduler of an optimizer, such as
+        `max_epochs`. Or a callable that makes a scheduler of an optimizer, such as
         ``partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)``. ``"auto"`` is
-        ``"onecycle"`` where `max_epochs` is ``"auto"`` too and nothing stops early, else `None`.
+        ``"onecycle"`` if `max_epochs` is ``"auto"``, too, without `early_stopping`, else `None`.
     clip_grad_norm : float or None, default=1.0
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
-        with it, else what makes 1,500 updates of the weights, from 10 to 200.
+        with it, else as many as make 1,500 optimizer steps, from 10 to 200.
     batch_size : int or "auto", default="auto"
-        Number of sequences of a training step. ``"auto"`` is a two-hundredth of the histories of a
-        table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
+        Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
+        a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
     supervised_steps : int or "auto", default="auto"
-        How many neighbouring histories of a series training computes in one run: a run begins
-        where the first of them begins, and each is read off at its own end. It costs a fraction,
-        and the later ones of a run see up to ``supervised_steps - 1`` steps more than their own.
+        How many neighbouring histories of a series are computed in one run in training: the run
+        begins with the first of them, and has a target at the end of each. It costs a fraction,
+        and later histories of a run see up to ``supervised_steps - 1`` steps more than their own.
         1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
-        longest history, where histories overlap and a batch has enough to compute; else 1. Needs
+        longest history, if histories overlap and a batch has enough to compute; else 1. Needs
         ``pooling="last"`` and one direction. Validation and predictions use exact histories.
     callbacks : list, default=None
         Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
         instance.
     skorch_params : dict, default=None
         More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
-        that have no effect, or that a parameter says, are refused.
+        that have no effect, or that a parameter of the estimator sets, are refused.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop when the loss on validation data no longer falls, and go back to the best
+        Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences.
-        ``"auto"`` is `True` with `X_val` or from 50 sequences on; but not for tokens with
-        ``pooling=None`` whose `max_epochs` are given and no more than `n_iter_no_change`, which
-        nothing could stop.
+        ``"auto"`` is True with `X_val` or from 50 sequences on; but not for tokens with
+        ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as training could
+        not stop early.
     validation_fraction : float, default=0.1
         Part of the training data set aside for `early_stopping`.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
-        Least fall of the validation loss that is an improvement.
+        Smallest decrease of the validation loss that counts as an improvement.
     warm_start : bool, default=False
-        Whether another `fit` goes on training the fitted network, with the statistics of the
-        first fit, instead of starting afresh.
+        Whether another `fit` continues to train the fitted network, with the statistics of the
+        first fit, instead of a new one.
     checkpoint : str or path-like, default=None
-        Folder where training is saved after each epoch, by its settings and data. A `fit` with the
-        same ones goes on where another stopped, also to more `max_epochs`, and ends with the same
-        weights. Needs a number as `random_state`. Functions and objects of your own are known by
-        their code, and by all that it refers to. Callbacks of your own begin anew.
+        Folder where training is saved after each epoch, under a name made of its settings and
+        data. A `fit` with the same settings and data resumes where another stopped, also with more
+        `max_epochs`, and ends with the same weights. Needs an integer as `random_state`. Functions
+        and objects of your own are identified by their code, and all that it refers to. The state
+        of your own callbacks is not saved.
     verbose : {0, 1, 2}, default=0
         0 is silent, 1 shows a bar over the epochs, 2 prints a line for each.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, the order of batches, dropout and the random validation part.
-        Global random states are neither used nor changed.
+        Seeds initial weights, the order of batches, dropout and the random validation part. Global
+        random states are neither used nor changed.
     device : str, default="auto"
-        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a name torch
-        knows, such as ``"cuda:1"``.
+        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
+        torch, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
         rest in float32, about twice as fast on processors that have it. Predictions are float64.
@@ -184,17 +188,19 @@ class LSTMRegressor(NumberAnswers):
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
     resolved_params_ : dict
-        What each parameter that was "auto" stood for.
+        The value of each parameter that was "auto".
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The start: of a linear one ``coef``, ``penalty``, what it ``lagged_target``, and how far it is
-        ``difference_share``, from 0 to 1.
+        The fitted init, for ``"linear"`` with ``coef``, ``penalty``, ``lagged_target`` (the column
+        of the flattened history, -1 for none) and ``difference_share`` in [0, 1].
     blending_weight_ : ndarray of shape (`n_outputs_`,) or None
-        What the network is multiplied by beside a start, if there is validation data.
+        Weight in [0, 1] that multiplies the network's output before it is added to that of the
+        init. None without an init, or without validation data.
     validation_losses_ : DataFrame or None
-        Loss of simple rules, of the start, and of all together, on the validation data that chose
-        the epoch and `blending_weight_`: as flattering as that. In the units of `history_`.
+        Columns ``model`` and ``loss``, lower is better: baselines, the init, and all together, on
+        the validation data that also chose epoch and `blending_weight_`, so these are optimistic.
+        In the units of `history_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -206,11 +212,11 @@ class LSTMRegressor(NumberAnswers):
     target_mean_, target_scale_ : ndarray of shape (`n_outputs_`,)
         What standardises the targets; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
-        What stands for a value not seen yet, with ``missing="mask"``.
+        Imputed before the first value of a sequence, with ``missing="mask"``.
     n_tokens_ : int
         Number of tokens that have a vector, if X holds tokens.
     device_ : str
-        Where the net is.
+        Device of the net.
 
     See Also
     --------
@@ -220,12 +226,12 @@ class LSTMRegressor(NumberAnswers):
     Notes
     -----
     A saved estimator holds the network as plain arrays: one trained on a GPU loads on a machine
-    without, and skops needs to trust no type but the estimator. `to_onnx` writes a model that
+    without, and skops has to trust only the type of the estimator. `to_onnx` writes a model that
     predicts without sklstm.
 
     References
     ----------
-    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Buffer", Neural Computation 9(8), 1997.
+    .. [1] Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
     .. [2] Gers, Schmidhuber and Cummins, "Learning to Forget: Continual Prediction with LSTM",
        Neural Computation 12(10), 2000.
     .. [3] Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical
@@ -349,9 +355,9 @@ class LSTMRegressor(NumberAnswers):
     ) -> Self:
         """Train the network.
 
-        X may have a table's histories, or independent sequences of equal or different lengths;
-        parameters that are "auto" are settled by which of the two it is. A fit that fails leaves
-        the estimator as it was.
+        X has histories of a table, or independent sequences of equal or different lengths;
+        parameters that are "auto" depend on which of the two. A fit that fails leaves the
+        estimator as it was.
 
         Parameters
         ----------
@@ -362,8 +368,8 @@ class LSTMRegressor(NumberAnswers):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets. With ``pooling=None`` one for each step: ``(n_samples, n_steps)``,
             ``(n_samples, n_steps, n_outputs)``, or a list of arrays for sequences of different
-            lengths; a step whose target is NaN is not learned. Of several outputs some may be NaN:
-            the others of the row or step are learned.
+            lengths. Steps whose target is NaN are not learned. Where some of several outputs are
+            NaN, the others of the row or step are learned.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its target may be NaN.
@@ -389,7 +395,7 @@ class LSTMRegressor(NumberAnswers):
 
         See Also
         --------
-        partial_fit : One more epoch, on other rows if there are.
+        partial_fit : Train for one more epoch, possibly on other rows.
         SequenceWindower : Make X of a table, so that order and number of rows stay.
 
         Examples
@@ -405,11 +411,11 @@ class LSTMRegressor(NumberAnswers):
         return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch, going on from earlier calls.
+        """Train the network of earlier calls for one more epoch.
 
-        For data that come in parts, or that change with time. Nothing is set aside, nothing stops
-        early and the learning rate stays; units, start and what "auto" stands for are those of the
-        first call, so that it should bring typical rows.
+        For data that come in parts, or that change with time. There is no validation part, no early
+        stopping and no learning-rate schedule. The first call decides the standardisation, the init
+        and the values of parameters that are "auto", so it should have typical rows.
 
         Parameters
         ----------
@@ -427,8 +433,8 @@ class LSTMRegressor(NumberAnswers):
 
         See Also
         --------
-        fit : The usual way; with ``warm_start=True`` it goes on by many epochs.
-        SequenceForecaster.update : Move on by new rows without training.
+        fit : Train for many epochs; with ``warm_start=True`` of the fitted network.
+        SequenceForecaster.update : Append new rows without a refit.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What any regressor learns of windows, and foretells of others."""
+"""Any regressor of scikit-learn, fitted on windows, and its forecasts behind other windows."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ __all__ = ["Forecasts", "best_of", "learn", "predict_windows", "predicts_quantil
 
 
 class Forecasts(NamedTuple):
-    """Forecasts, and the unit of what they miss, in units of the series.
+    """Forecasts, and the unit of their residuals, both in units of the series.
 
     Attributes
     ----------
     point : ndarray of shape (n_windows, steps, n_targets)
         Forecasts.
     below, above : ndarray of that shape
-        How far truths may lie on each side: 1, or the distance to quantiles that are foretold too.
+        Unit of residuals on each side: 1, or the distance to the outer quantile there, if the
+        estimator predicts quantiles.
     """
 
     point: np.ndarray
     below: np.ndarray
     above: np.ndarray
 
-    def scores(self, truth: np.ndarray) -> np.ndarray:
-        """What was missed, in units of its side."""
-        missed = truth - self.point
+    def scores(self, actual: np.ndarray) -> np.ndarray:
+        """Residuals, in units of their side."""
+        missed = actual - self.point
         return missed / np.where(missed > 0, self.above, self.below)
 
     def sides(self, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of a band."""
+        """Lower and upper ends of prediction intervals."""
         return self.point - width * self.below, self.point + width * self.above
 
 
@@ -53,12 +54,12 @@ def learn(estimator: Any, windows: Windows, channel_independent: bool) -> Any:
     windows : Windows
         Without NaN, all steps known.
     channel_independent : bool
-        Whether each target is foretold from its own past alone.
+        Whether each target is forecast from its own past alone.
 
     Returns
     -------
     estimator
-        Reads windows: as they are, or flat.
+        Fitted on the windows: as they are, or flat.
     """
     windows = windows.one_by_one() if channel_independent else windows
     estimator = LSTMRegressor() if estimator is None else clone(estimator)
@@ -73,7 +74,7 @@ def learn(estimator: Any, windows: Windows, channel_independent: bool) -> Any:
 
 
 def predict_windows(estimator: Any, windows: Windows, channel_independent: bool) -> Forecasts:
-    """Ask a fitted estimator about the steps behind windows.
+    """Forecast the steps behind windows by a fitted estimator.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def predict_windows(estimator: Any, windows: Windows, channel_independent: bool)
     windows : Windows
         Without NaN.
     channel_independent : bool
-        As it was learned.
+        As in `learn`.
 
     Returns
     -------
@@ -104,38 +105,38 @@ def predict_windows(estimator: Any, windows: Windows, channel_independent: bool)
             return np.reshape(values, (n_targets, n_windows, steps)).transpose(1, 2, 0)
         return np.reshape(values, (n_windows, steps, n_targets))
 
-    said = arranged(estimator.predict(sequences))
+    point = arranged(estimator.predict(sequences))
     if not predicts_quantiles(estimator):
-        return Forecasts(said, np.ones_like(said), np.ones_like(said))
+        return Forecasts(point, np.ones_like(point), np.ones_like(point))
     quantiles = np.asarray(best_of(estimator).predict_quantiles(sequences))
-    below, above = said - arranged(quantiles[..., 0]), arranged(quantiles[..., -1]) - said
+    below, above = point - arranged(quantiles[..., 0]), arranged(quantiles[..., -1]) - point
     if not ((below > 0).all() and (above > 0).all()):
         raise ValueError(
-            "The estimator foretells no quantiles on both sides of its forecast: give levels such "
+            "The estimator predicts no quantiles on both sides of its forecast: give levels such "
             "as quantiles=(0.05, 0.5, 0.95)."
         )
-    return Forecasts(said, below, above)
+    return Forecasts(point, below, above)
 
 
 def predicts_quantiles(estimator: Any) -> bool:
-    """Whether it foretells quantiles beside a number."""
+    """Whether it predicts quantiles beside a number."""
     return hasattr(best_of(estimator), "predict_quantiles")
 
 
 def best_of(estimator: Any) -> Any:
-    """What a search has found, or the estimator itself."""
+    """The best estimator of a search, or the estimator itself."""
     return getattr(estimator, "best_estimator_", estimator)
 
 
 def _learns_several(estimator: Any) -> bool:
-    """Whether it, or what a search of it fits, takes several targets."""
+    """Whether the estimator, or the one that a search fits, takes several targets."""
     if isinstance(estimator, BaseSearchCV):
         return _learns_several(estimator.estimator)
     return get_tags(estimator).target_tags.multi_output
 
 
 def _reads_sequences(estimator: Any) -> bool:
-    """Whether it takes windows as they are, or something does to which it passes them on."""
+    """Whether it takes windows as they are, or passes them on to an estimator that does."""
     if isinstance(estimator, Pipeline):
         return _reads_sequences(estimator.steps[0][1])
     return get_tags(estimator).input_tags.three_d_array or any(
@@ -144,16 +145,16 @@ def _reads_sequences(estimator: Any) -> bool:
 
 
 def _refuse_flattened_network(estimator: Any) -> None:
-    """Refuse a network behind what reads flat windows: they would be one step to it."""
+    """Refuse a network behind a step that reads flat windows: each would be one step to it."""
     flat = [part for part in _parts(estimator) if _reads_sequences(part)]
     if flat:
         raise ValueError(
             f"{type(flat[0]).__name__} reads windows, and the first step of the Pipeline in front "
-            "of it reads flat ones: leave that out. The forecaster standardises by itself."
+            "of it reads flat ones: leave that step out. The forecaster standardises already."
         )
 
 
 def _parts(estimator: Any) -> list:
-    """Estimators that it holds, and those that they hold."""
+    """Estimators among its parameters, nested ones too."""
     parameters = estimator.get_params().values() if hasattr(estimator, "get_params") else []
     return [value for value in parameters if isinstance(value, BaseEstimator)]

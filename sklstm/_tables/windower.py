@@ -36,9 +36,10 @@ class SequenceWindower(TableReader):
     window_size : int, default=24
         Most rows a history may have.
     horizon : int, default=0
-        Rows between the end of the history and the row it belongs to. 0: the history ends with
-        the row itself. ``h``: it ends ``h`` rows earlier, so that ``y[t]`` is predicted from what
-        was known ``h`` rows before, and ``y`` needs no shift.
+        How far ahead of the last row it may read a row's prediction lies, in rows. 0: the history
+        ends with the row itself. ``h``: it ends ``h`` rows earlier, so that ``y[t]`` is predicted
+        from what was known ``h`` rows before, and ``y`` needs no shift. How many rows are forecast
+        at once is `steps` of :class:`SequenceForecaster`.
     series : str or list of str, default=None
         Columns or index levels that name the series a row belongs to, such as the station. They
         are no features. Histories never cross series, whose rows may be interleaved. `None`: the

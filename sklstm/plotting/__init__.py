@@ -1,4 +1,4 @@
-"""Displays: pictures of training, predictions, and what the histories contribute."""
+"""Displays of training, predictions, forecasts and the importance of histories."""
 
 from sklstm.plotting._forecast import ForecastDisplay
 from sklstm.plotting._history_importance import HistoryImportanceDisplay

@@ -1,4 +1,4 @@
-"""What the displays share: axes to draw on, and lines in which nothing is lost."""
+"""Axes of the displays, and lines that show single points and gaps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["draw_line", "shorten_dates", "take_axes", "with_gaps"]
 
 LONG_STEP = 5
-"""A line is broken where rows are further apart than so many usual (median) steps."""
+"""A line is broken where rows are further apart than so many median sampling intervals."""
 
 
 def take_axes(display: Any, ax: Axes | None, **figure_kwargs: Any) -> Axes:
-    """The axes to draw on, which the display remembers."""
+    """The axes to draw on, which become attributes of the display."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
 

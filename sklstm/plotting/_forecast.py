@@ -1,4 +1,4 @@
-"""ForecastDisplay: the past, the forecast, and its band, on real dates."""
+"""ForecastDisplay: the past, the forecast and its prediction interval, on real timestamps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ForecastDisplay"]
 
 
 class ForecastDisplay:
-    """What was, what is foretold, and between which values it will lie.
+    """The past of a time series, its forecast, and the prediction interval.
 
     :meth:`from_estimator` makes it from a fitted :class:`~sklstm.SequenceForecaster`.
 
@@ -29,9 +29,10 @@ class ForecastDisplay:
     past : Series
         The last values known, on their timestamps.
     forecast : DataFrame of shape (n_steps, 1) or (n_steps, 3)
-        ``forecast`` and, if there is a band, ``lower`` and ``upper``, on the timestamps to come.
+        ``forecast`` and, if there is a prediction interval, ``lower`` and ``upper``, on future
+        timestamps.
     coverage : float, default=None
-        Share of truths that the band is to hold, for the legend.
+        Nominal coverage of the prediction interval, for the legend.
 
     Attributes
     ----------
@@ -43,12 +44,12 @@ class ForecastDisplay:
         The past.
     forecast_line_ : matplotlib Line2D
         The forecast.
-    band_ : matplotlib PolyCollection or None
-        The band, if there is one.
+    interval_ : matplotlib PolyCollection or None
+        The prediction interval, if there is one.
 
     See Also
     --------
-    PredictionDisplay : Predictions of rows whose truth is known.
+    PredictionDisplay : Predictions of rows whose actual values are known.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class ForecastDisplay:
     figure_: Figure | SubFigure
     past_line_: Line2D
     forecast_line_: Line2D
-    band_: PolyCollection | None
+    interval_: PolyCollection | None
 
     def __init__(
         self, past: pd.Series, forecast: pd.DataFrame, *, coverage: float | None = None
@@ -78,7 +79,7 @@ class ForecastDisplay:
         self.coverage = coverage
 
     def plot(self, ax: Axes | None = None, *, line_kwargs: dict[str, Any] | None = None) -> Self:
-        """Draw past, forecast and band.
+        """Draw past, forecast and prediction interval.
 
         For a display that is made by hand, or drawn again on other axes; :meth:`from_estimator` has
         drawn it already.
@@ -105,8 +106,8 @@ class ForecastDisplay:
         >>> from sklstm.plotting import ForecastDisplay
         >>> days = pd.date_range("2024-01-01", periods=5)
         >>> past = pd.Series([3.0, 4.0, 5.0], days[:3], name="sold")
-        >>> told = pd.DataFrame({"forecast": 6.0, "lower": 5.0, "upper": 7.0}, days[3:])
-        >>> ForecastDisplay(past, told).plot().ax_.get_ylabel()
+        >>> future = pd.DataFrame({"forecast": 6.0, "lower": 5.0, "upper": 7.0}, days[3:])
+        >>> ForecastDisplay(past, future).plot().ax_.get_ylabel()
         'sold'
         """
         ax = take_axes(self, ax, figsize=(9, 4))
@@ -116,11 +117,12 @@ class ForecastDisplay:
         style = {"color": "C0", "label": "forecast"}
         middle = self.forecast["forecast"]
         self.forecast_line_ = draw_line(ax, timestamps, middle, style, line_kwargs)
-        self.band_ = None
+        self.interval_ = None
         if "lower" in self.forecast:
-            label = "band" if self.coverage is None else f"{self.coverage:.0%} of truths"
+            share = "" if self.coverage is None else f"{self.coverage:.0%} "
+            label = f"{share}prediction interval"
             sides = self.forecast["lower"], self.forecast["upper"]
-            self.band_ = ax.fill_between(timestamps, *sides, color="C0", alpha=0.2, label=label)
+            self.interval_ = ax.fill_between(timestamps, *sides, color="C0", alpha=0.2, label=label)
         ax.set(xlabel=self.past.index.name or "", ylabel=self.past.name)
         if isinstance(timestamps, pd.DatetimeIndex):
             ax.tick_params(axis="x", rotation=30)
@@ -142,19 +144,19 @@ class ForecastDisplay:
     ) -> Self:
         """Forecast, and draw.
 
-        It calls `predict`, or `predict_interval` if there is a coverage; the rows the forecaster
-        remembers stand before it.
+        It calls `predict`, or with a coverage `predict_interval`. In front of the forecast are the
+        last rows, which the forecaster keeps.
 
         Parameters
         ----------
         forecaster : SequenceForecaster
-            Fitted. The rows it remembers are the past.
+            Fitted. The last rows that it keeps are the past.
         steps : int, default=None
-            How many steps. `None`: those of the forecaster.
+            How many steps to forecast. `None`: `steps` of the forecaster.
         X : DataFrame, default=None
-            Known columns of these steps.
+            Future covariates of these steps.
         coverage : float, default=None
-            Share of truths in the band. `None`: no band.
+            Nominal coverage of the prediction interval. `None`: no interval.
         target : str, default=None
             Which target. `None`: the first.
         series : object, default=None
@@ -176,7 +178,7 @@ class ForecastDisplay:
 
         See Also
         --------
-        sklstm.SequenceForecaster.predict_interval : The numbers of the band.
+        sklstm.SequenceForecaster.predict_interval : The ends of the interval.
 
         Examples
         --------
@@ -195,20 +197,20 @@ class ForecastDisplay:
         tables, targets = forecaster._buffer.tables, forecaster.targets_
         series = next(iter(tables)) if series is None else series
         target = targets[0] if target is None else target
-        for name, known in ((series, list(tables)), (target, targets)):
-            if name not in known:
-                raise ValueError(f"{name!r} is not among {known}.")
+        for name, names in ((series, list(tables)), (target, targets)):
+            if name not in names:
+                raise ValueError(f"{name!r} is not among {names}: choose one of these.")
         if coverage is None:
-            told = forecaster.predict(steps, X)[[target]].set_axis(["forecast"], axis=1)
+            forecast = forecaster.predict(steps, X)[[target]].set_axis(["forecast"], axis=1)
         else:
-            told = forecaster.predict_interval(coverage, steps, X)
-            told = told[target] if len(targets) > 1 else told
-        told = told if forecaster.series is None else told.loc[series]
-        return cls(tables[series][target], told, coverage=coverage).plot(
+            forecast = forecaster.predict_interval(coverage, steps, X)
+            forecast = forecast[target] if len(targets) > 1 else forecast
+        forecast = forecast if forecaster.series is None else forecast.loc[series]
+        return cls(tables[series][target], forecast, coverage=coverage).plot(
             ax, line_kwargs=line_kwargs
         )
 
 
 def _places(index: pd.Index) -> pd.Index:
-    """Where timestamps are on an axis: a period where it starts."""
+    """Positions of timestamps on an axis: a period is at its start."""
     return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index

@@ -1,4 +1,4 @@
-"""HistoryImportanceDisplay: a heat map of what each feature at each lag counts."""
+"""HistoryImportanceDisplay: a heat map of the importance of each feature at each lag."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HistoryImportanceDisplay:
     importances_std : DataFrame of shape (n_groups, n_features), default=None
         Standard deviation of the drop over the repeats.
     unit : str, default="drop in score"
-        What the numbers are.
+        Label of the numbers.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class HistoryImportanceDisplay:
 
     See Also
     --------
-    sklstm.inspection.history_importance : The numbers, and how they come about.
+    sklstm.inspection.history_importance : The numbers, and how they are computed.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class HistoryImportanceDisplay:
         self.unit = unit
 
     def plot(self, ax: Axes | None = None, *, im_kwargs: dict[str, Any] | None = None) -> Self:
-        """Draw the heat map: a line a feature, time from left to right.
+        """Draw the heat map: one row for each feature, time from left to right.
 
         For a display that is made by hand, or drawn again on other axes. Blue is a drop of the
         score, red a gain, in one scale about 0.
@@ -161,34 +161,34 @@ class HistoryImportanceDisplay:
     ) -> Self:
         """Permute, score, and draw how much the score drops.
 
-        It predicts ``n_groups * n_features * n_repeats`` times: for a first look take
-        ``n_groups=1``, or fewer rows.
+        It predicts ``n_groups * n_features * n_repeats`` times: begin with ``n_groups=1``, or with
+        few rows.
 
         Parameters
         ----------
         model : estimator
             Fitted Pipeline in which a `SequenceWindower` is a step, on a table; or a model that
-            takes sequences; or a search of these, whose best estimator is taken. What reads the
-            sequences may be anything, also a `SequenceFlattener` and gradient boosting.
+            takes sequences; or a search of these, whose best estimator is taken. Any model may
+            read the sequences, such as a `SequenceFlattener` and gradient boosting.
         X : DataFrame, array-like of shape (n_rows, n_columns), or sequences
             Rows to score on, better not those of `fit`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Their targets.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights in the score. A row of weight 0 is history only.
+            Weights in the score. A row of weight 0 is only part of histories.
         scoring : str or callable, default=None
-            Score, as everywhere in scikit-learn. `None`: that by which a search has chosen, and
-            else the `score` of the model, R² or accuracy. The label of the colours says which.
+            Score, as in scikit-learn. `None`: for a search the one by which it has chosen, else
+            the `score` of the model, R² or accuracy. It is named beside the colour scale.
         n_repeats : int, default=5
             How often each feature is permuted at each lag.
         n_groups : int or None, default=24
-            Longer histories than that are divided into so many groups of neighbouring lags, which
-            change places together. 1: one column, a number for each feature, the fastest answer.
-            `None`: each lag for itself.
+            Longer histories are divided into so many groups of neighbouring lags, which are
+            permuted together. 1: one column, a number for each feature, fastest. `None`: each lag
+            by itself.
         max_samples : int or None, default=1000
             Most rows to score on, drawn at random if there are more. `None`: all.
         random_state : int, RandomState instance or None, default=None
-            Draws rows and permutations.
+            Seeds the choice of rows and the permutations.
         verbose : int, default=0
             1 shows a bar over the predictions.
         ax : matplotlib Axes, default=None
@@ -199,9 +199,9 @@ class HistoryImportanceDisplay:
         Returns
         -------
         HistoryImportanceDisplay
-            The display, drawn. The lag ``t-2`` is the row two before the one that is predicted, so
-            that with `horizon=2` it is the last step of the history; without a
-            `SequenceWindower`, ``t`` is the last step.
+            The display, drawn. The lag ``t-2`` is two rows before the predicted one, with
+            `horizon=2` the last step of the history; without a `SequenceWindower`, ``t`` is the
+            last step.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""PredictionDisplay: what was and what was predicted, over time."""
+"""PredictionDisplay: actual and predicted values over time."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 __all__ = ["PredictionDisplay"]
 
 OF_ONE_SEQUENCE = (
-    "A display has one prediction a row: of sequence i it is "
+    "A display has one prediction a row: for sequence i use "
     "PredictionDisplay.from_predictions(y[i], model.predict(X)[i])."
 )
 
 
 class PredictionDisplay:
-    """What was and what was predicted, over time: numbers or labels.
+    """Actual and predicted values over time: numbers or labels.
 
     :meth:`from_estimator` makes it from a fitted model, :meth:`from_predictions` from predictions.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,)
-        What was. A missing value leaves a gap.
+        Actual values. A missing one leaves a gap.
     y_pred : array-like of shape (n_rows,)
-        What was predicted.
+        Predictions.
     time : Index or array-like of shape (n_rows,), default=None
         Dates, periods or numbers that increase. `None`: the rows are counted from 0.
     target_name : str, default="target"
@@ -51,8 +51,8 @@ class PredictionDisplay:
     classes : list of length n_classes, default=None
         Labels from the bottom to the top of the axis; others are not drawn. `None`: `y_true` and
         `y_pred` are numbers.
-    band : array-like of shape (n_rows, 2), default=None
-        Values below and above which truths are said to lie seldom.
+    interval : array-like of shape (n_rows, 2), default=None
+        Lower and upper ends of the prediction interval of each row.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class PredictionDisplay:
         The figure of the axes.
     true_line_, pred_line_ : matplotlib Line2D
         The two lines.
-    band_ : matplotlib PolyCollection or None
-        The band, if there is one.
+    interval_ : matplotlib PolyCollection or None
+        The prediction intervals, if there are any.
 
     See Also
     --------
@@ -71,7 +71,7 @@ class PredictionDisplay:
 
     Notes
     -----
-    The lines are broken where rows are more than five times as far apart as usual (the median).
+    The lines are broken where rows are more than five times as far apart as in the median.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class PredictionDisplay:
     >>> from sklstm.plotting import PredictionDisplay
     >>> weather = load_weather(as_frame=True)
     >>> sky = weather.target[:60]
-    >>> display = PredictionDisplay.from_predictions(sky, sky.shift(1))  # as the day before
+    >>> display = PredictionDisplay.from_predictions(sky, sky.shift(1))  # naive forecast
     >>> display.ax_.get_ylabel(), display.ax_.get_xlabel()
     ('weather', 'date')
     """
@@ -88,7 +88,7 @@ class PredictionDisplay:
     figure_: Figure | SubFigure
     true_line_: Line2D
     pred_line_: Line2D
-    band_: PolyCollection | None
+    interval_: PolyCollection | None
 
     def __init__(
         self,
@@ -98,14 +98,14 @@ class PredictionDisplay:
         time: Any = None,
         target_name: str = "target",
         classes: list | None = None,
-        band: Any = None,
+        interval: Any = None,
     ) -> None:
         self.y_true = y_true
         self.y_pred = y_pred
         self.time = time
         self.target_name = target_name
         self.classes = classes
-        self.band = band
+        self.interval = interval
 
     def plot(
         self,
@@ -114,7 +114,7 @@ class PredictionDisplay:
         true_kwargs: dict[str, Any] | None = None,
         pred_kwargs: dict[str, Any] | None = None,
     ) -> Self:
-        """Draw the two lines, and the band.
+        """Draw the two lines, and the prediction intervals.
 
         For a display that is made by hand, or drawn again on other axes or in other styles.
 
@@ -159,10 +159,11 @@ class PredictionDisplay:
         self.true_line_ = draw_line(ax, times, true, style, true_kwargs)
         style = {"color": "C0", "label": "predicted"} | steps
         self.pred_line_ = draw_line(ax, times, predicted, style, pred_kwargs)
-        self.band_ = None
-        if self.band is not None:
-            sides = np.where(is_gap, np.nan, np.asarray(self.band, dtype=float)[rows].T)
-            self.band_ = ax.fill_between(times, *sides, color="C0", alpha=0.2, label="band")
+        self.interval_ = None
+        if self.interval is not None:
+            sides = np.where(is_gap, np.nan, np.asarray(self.interval, dtype=float)[rows].T)
+            style = {"color": "C0", "alpha": 0.2, "label": "prediction interval"}
+            self.interval_ = ax.fill_between(times, *sides, **style)
         if self.classes is not None:
             ax.set_yticks(range(len(self.classes)), self.classes)
         if isinstance(times, pd.DatetimeIndex):
@@ -172,7 +173,7 @@ class PredictionDisplay:
         return self
 
     def _heights(self, y: Any) -> np.ndarray:
-        """Place of each row on the vertical axis."""
+        """Position of each row on the vertical axis."""
         if self.classes is None:
             return pd.Series(y).to_numpy(float, na_value=np.nan)
         codes = pd.Index(self.classes).get_indexer(pd.Index(y))
@@ -195,27 +196,27 @@ class PredictionDisplay:
     ) -> Self:
         """Predict, and draw the predictions over time.
 
-        A regressor with ``loss="gaussian"`` or ``"quantile"``, or a Pipeline that ends with one,
-        has a band between its outer quantiles. All rows of X are predicted, so that those drawn
-        have the history they need.
+        For a regressor with ``loss="gaussian"`` or ``"quantile"``, or a Pipeline that ends with
+        one, prediction intervals between its outer quantiles are drawn. All rows of X are
+        predicted, so that those drawn have their histories.
 
         Parameters
         ----------
         model : estimator
             Fitted, with `predict`: one prediction a row.
-        X : DataFrame, or whatever the model predicts from
+        X : DataFrame, or any input of the model
             The time is that of the `SequenceWindower` in the model, or the index of X, or else
             that of `y`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            What was.
+            Actual values.
         series_name : label or tuple of labels, default=None
-            Series to draw, if the `SequenceWindower` in the model tells several apart in X.
+            Series to draw, if X is a panel of several for the `SequenceWindower` in the model.
         output : str or int, default=None
             Name or position of the target to draw, if there are several.
         target_name : str, default=None
             Name of the target, with its unit. `None`: the name of `y` or of its column.
         classes : list of length n_classes, default=None
-            Labels from the bottom to the top of the axis. `None`: those there are, sorted, if the
+            Labels from the bottom to the top of the axis. `None`: all that occur, sorted, if the
             model is a classifier.
         ax : matplotlib Axes, default=None
             Where to draw. `None`: in a new figure.
@@ -239,7 +240,7 @@ class PredictionDisplay:
 
         See Also
         --------
-        ForecastDisplay : What is still to come, with a band.
+        ForecastDisplay : Forecasts of future rows, with prediction intervals.
 
         Examples
         --------
@@ -261,7 +262,7 @@ class PredictionDisplay:
         times, keys = _read_rows(model, X)
         rows = _rows_of_series(keys, series_name, len(y))
         y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]
-        band = _read_band(model, X)
+        interval = _outer_quantiles(model, X)
         if classes is None and is_classifier(model):
             true, predicted, *_ = _pick_output(y_true, y_pred, output)
             classes = _labels(true, predicted)
@@ -272,7 +273,7 @@ class PredictionDisplay:
             output=output,
             target_name=target_name,
             classes=classes,
-            band=None if band is None else band[rows],
+            interval=None if interval is None else interval[rows],
             ax=ax,
             true_kwargs=true_kwargs,
             pred_kwargs=pred_kwargs,
@@ -288,21 +289,21 @@ class PredictionDisplay:
         output: str | int | None = None,
         target_name: str | None = None,
         classes: list | None = None,
-        band: Any = None,
+        interval: Any = None,
         ax: Axes | None = None,
         true_kwargs: dict[str, Any] | None = None,
         pred_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Draw predictions over time.
 
-        For predictions from anywhere, such as those of a cross-validation, or a part of the rows.
+        For predictions from any source, such as a cross-validation, or of a part of the rows.
 
         Parameters
         ----------
         y_true : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            What was: the rows of one series, in time order.
+            Actual values: the rows of one series, in time order.
         y_pred : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            What was predicted.
+            Predictions.
         time : Index or array-like of shape (n_rows,), default=None
             Dates, periods or numbers. `None`: the index of `y_true`, or of its last level, or else
             that of `y_pred`, if it is of dates, periods or integers; or else the number of the row.
@@ -311,10 +312,10 @@ class PredictionDisplay:
         target_name : str, default=None
             Name of the target, with its unit. `None`: the name of `y_true` or of its column.
         classes : list of length n_classes, default=None
-            Labels from the bottom to the top of the axis. `None`: those there are, sorted, unless
+            Labels from the bottom to the top of the axis. `None`: all that occur, sorted, unless
             they are numbers.
-        band : array-like of shape (n_rows, 2) or (n_rows, n_outputs, 2), default=None
-            Values below and above which truths are said to lie seldom.
+        interval : array-like of shape (n_rows, 2) or (n_rows, n_outputs, 2), default=None
+            Lower and upper ends of the prediction intervals.
         ax : matplotlib Axes, default=None
             Where to draw. `None`: in a new figure.
         true_kwargs : dict, default=None
@@ -358,9 +359,9 @@ class PredictionDisplay:
             classes = _labels(true, predicted)
         if target_name is None:
             target_name = name if isinstance(name, str) else "target"
-        if band is not None:
-            band = np.reshape(np.asarray(band, dtype=float), (len(true), -1, 2))[:, place]
-        facts = {"time": time, "target_name": target_name, "classes": classes, "band": band}
+        if interval is not None:
+            interval = np.reshape(np.asarray(interval, dtype=float), (len(true), -1, 2))[:, place]
+        facts = {"time": time, "target_name": target_name, "classes": classes, "interval": interval}
         display = cls(true.to_numpy(), predicted.to_numpy(), **facts)
         return display.plot(ax, true_kwargs=true_kwargs, pred_kwargs=pred_kwargs)
 
@@ -381,8 +382,8 @@ def _read_rows(model: BaseEstimator, X: Any) -> tuple[pd.Index | None, pd.Index 
     return _times_in(layout), layout.keys
 
 
-def _read_band(model: BaseEstimator, X: Any) -> np.ndarray | None:
-    """Outer quantiles of each row, (n_rows, 2) or (n_rows, n_outputs, 2); None if none are told."""
+def _outer_quantiles(model: BaseEstimator, X: Any) -> np.ndarray | None:
+    """Outer quantiles of each row, (n_rows, 2) or (n_rows, n_outputs, 2), or None."""
     model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline) and hasattr(model[-1], "predict_quantiles"):
         model, X = model[-1], model[:-1].transform(X) if len(model) > 1 else X
@@ -405,10 +406,10 @@ def _rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows:
         return np.flatnonzero(codes == names.index(series_name))
     if series_name is None and len(names) < 2:
         return np.arange(n_rows)
-    known = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
     raise ValueError(
         f"series_name={series_name!r} does not choose one of the series in X. "
-        + (f"They are {known}." if names else "The model has no SequenceWindower with series=.")
+        + (f"They are {shown}." if names else "The model has no SequenceWindower with series=.")
     )
 
 
@@ -443,12 +444,12 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _labels(true: pd.Series, predicted: pd.Series) -> list:
-    """All labels there are, sorted."""
+    """All labels that occur, sorted."""
     return sorted({*predicted.dropna(), *true.dropna()})
 
 
 def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
-    """Times of the rows, the same as numbers, and what they are called."""
+    """Times of the rows, the same as numbers, and their name."""
     if time is None:
         time = pd.RangeIndex(n_rows, name="row")
     layout = lay_out(pd.DataFrame({"time": time}), time="time")
@@ -459,8 +460,8 @@ def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
         raise ValueError(
             f"Time must increase, but row {row + 1} (counted from 0; time {layout.times[row + 1]}) "
             f"follows row {row} ({layout.times[row]}), as do {len(wrong) - 1} more. Sort the rows "
-            "by time; of several series choose the rows of one: a line through all would mean "
-            "nothing."
+            "by time; of several series choose the rows of one, as a line through all would "
+            "have no meaning."
         )
     times = layout.times
     name = getattr(time, "name", None) or "time"

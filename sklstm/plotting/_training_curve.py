@@ -1,4 +1,4 @@
-"""TrainingCurveDisplay: the losses by epoch, beside those of simple rules."""
+"""TrainingCurveDisplay: the losses by epoch, beside those of baselines."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["TrainingCurveDisplay"]
 
 FITTED_PARTS = ("best_estimator_", "regressor_", "estimator_")
-"""Where searches, target transformers and the like keep the model that they have fitted."""
+"""Attributes in which searches, target transformers and the like keep the fitted model."""
 
 
 class TrainingCurveDisplay:
-    """Losses by epoch, the epoch whose weights are kept, and what simple rules would lose.
+    """Losses by epoch, the epoch whose weights are kept, and the losses of baselines.
 
     :meth:`from_estimator` makes it from a fitted model.
 
@@ -37,8 +37,8 @@ class TrainingCurveDisplay:
         Epoch to mark. `None`: none.
     loss_name : str, default="loss"
         Name of the loss, with its unit.
-    validation_losses : DataFrame of shape (n_rules, 2), default=None
-        ``rule`` and ``valid_loss`` of each: those without training are drawn.
+    validation_losses : DataFrame of shape (n_models, 2), default=None
+        ``model`` and ``loss`` of each, the network last: those before it are drawn.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class TrainingCurveDisplay:
     train_line_ : matplotlib Line2D
         Training loss.
     valid_line_ : matplotlib Line2D or None
-        Validation loss, if there is.
+        Validation loss, if there is one.
     best_line_ : matplotlib Line2D or None
-        Mark of the best epoch, if there is.
-    rule_lines_ : list of matplotlib Line2D
-        Validation losses of simple rules and of the start, if there are.
+        Mark of the best epoch, if there is one.
+    baseline_lines_ : list of matplotlib Line2D
+        Validation losses of baselines and of the init, if there are any.
 
     See Also
     --------
@@ -80,7 +80,7 @@ class TrainingCurveDisplay:
     train_line_: Line2D
     valid_line_: Line2D | None
     best_line_: Line2D | None
-    rule_lines_: list[Line2D]
+    baseline_lines_: list[Line2D]
 
     def __init__(
         self,
@@ -144,13 +144,15 @@ class TrainingCurveDisplay:
         if self.best_epoch is not None:
             label = f"best epoch: {self.best_epoch}"
             self.best_line_ = ax.axvline(self.best_epoch, color="0.6", ls="--", label=label)
-        self.rule_lines_ = []
+        self.baseline_lines_ = []
         if self.validation_losses is not None:
-            rules = self.validation_losses[:-1]  # the last one is the network
-            for color, (rule, loss) in enumerate(zip(rules["model"], rules["loss"], strict=True)):
-                label = f"{rule}, validation"
+            others = self.validation_losses[:-1]  # the last one is the network
+            for color, (model, loss) in enumerate(
+                zip(others["model"], others["loss"], strict=True)
+            ):
+                label = f"{model}, validation"
                 line = ax.axhline(loss, color=f"C{color + 2}", ls=":", label=label)
-                self.rule_lines_.append(line)
+                self.baseline_lines_.append(line)
         ax.set(xlabel="epoch", ylabel=self.loss_name, yscale="log" if log_scale else "linear")
         ax.locator_params(axis="x", integer=True)
         ax.legend()
@@ -167,14 +169,14 @@ class TrainingCurveDisplay:
     ) -> Self:
         """Draw the losses of a fitted model.
 
-        With validation data the losses of simple rules are drawn, too; with `early_stopping` the
-        best epoch is marked.
+        With validation data the losses of baselines are drawn, too; with `early_stopping` the best
+        epoch is marked.
 
         Parameters
         ----------
         model : estimator
-            Fitted LSTM estimator, or a Pipeline that ends in one, or a search of these, of which
-            the best estimator is shown.
+            Fitted LSTM estimator, or a Pipeline that ends in one, or a search of these, whose best
+            estimator is shown.
         log_scale : bool, default=False
             Whether the axis of the loss is logarithmic.
         ax : matplotlib Axes, default=None
@@ -192,12 +194,12 @@ class TrainingCurveDisplay:
         NotFittedError
             If the model is not fitted.
         ValueError
-            If the model is or ends in something else than an LSTM estimator.
+            If the model is not an LSTM estimator, and does not end in one.
 
         See Also
         --------
         sklstm.LSTMRegressor.history_ : The losses as a table.
-        sklstm.LSTMRegressor.validation_losses_ : The losses of simple rules.
+        sklstm.LSTMRegressor.validation_losses_ : The losses of baselines.
 
         Examples
         --------
