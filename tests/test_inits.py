@@ -86,7 +86,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     y = targets()[:, None]
     moments = start.moments(WINDOWS, y, np.ones(len(y)))
     start = replace(start, penalty=np.array([1e12]), lagged_target=np.array([13]))
-    start = start.fitted_to_numbers(moments)
+    start = start.fitted_ridge(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
     np.testing.assert_allclose(start.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
@@ -97,7 +97,7 @@ def test_a_start_free_of_levels_is_a_ridge_of_changes():
     start = blank(1)
     start = replace(start, penalty=np.array([1e-2]), lagged_target=np.array([13]))
     start = replace(start, difference_share=np.ones(1))
-    start = start.fitted_to_numbers(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
+    start = start.fitted_ridge(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
     last = histories[:, -1, 1]
@@ -128,11 +128,11 @@ def test_levels_count_as_much_as_they_foretell():
         for rows in (slice(150), slice(150, 200), slice(200, None))
     )
     folds = [(first, second), (first + second, third)]
-    chosen = start.chosen_for_numbers(first + second + third, folds, continued=np.array([1]))
+    chosen = start.tuned_ridge(first + second + third, folds, continued=np.array([1]))
 
     def error(share):
         start = replace(chosen, difference_share=np.full(1, share))
-        parts = [(start.fitted_to_numbers(train), valid) for train, valid in folds]
+        parts = [(start.fitted_ridge(train), valid) for train, valid in folds]
         return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
 
     shares = np.linspace(0, 1, 101)
@@ -146,11 +146,11 @@ def test_labels_start_from_a_discriminant_analysis():
     start = blank(2)
     labels = RISES[7:]
     moments = start.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(start.fitted_to_labels(moments, 0.0, several=False).answer(WINDOWS))[:, 0]
+    odds = np.diff(start.fitted_discriminant(moments, 0.0, several=False).answer(WINDOWS))[:, 0]
     reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
     np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
     table = np.stack([1 - labels, labels], axis=1)
-    several = start.fitted_to_labels(moments, 0.0, several=True).answer(WINDOWS)
+    several = start.fitted_discriminant(moments, 0.0, several=True).answer(WINDOWS)
     np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
     model = classifier(init="linear").fit(WINDOWS, table)
     assert model.predict_proba(WINDOWS).shape == table.shape
@@ -276,7 +276,7 @@ def test_the_start_learns_from_all_rows_at_the_end():
     model = regressor().fit(WINDOWS, y)
     start = model.init_
     moments = start.moments(WINDOWS, y[:, None], np.ones(len(y)))
-    expected = start.fitted_to_numbers(moments)
+    expected = start.fitted_ridge(moments)
     np.testing.assert_allclose(start.coef, expected.coef)
 
 

@@ -10,8 +10,8 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
 __all__ = [
-    "warn_of_known_target",
-    "warn_of_labels_of_steps",
+    "warn_of_leaked_target",
+    "warn_of_step_labels",
     "warn_of_one_step",
     "warn_of_rows_in_time",
 ]
@@ -46,7 +46,7 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
         )
 
 
-def warn_of_known_target(samples: GivenSamples, name: str) -> None:
+def warn_of_leaked_target(samples: GivenSamples, name: str) -> None:
     """Say that the target stands in the last step of each history.
 
     Parameters
@@ -112,7 +112,7 @@ def warn_of_one_step(samples: GivenSamples, name: str) -> None:
     )
 
 
-def warn_of_labels_of_steps(samples: GivenSamples, name: str) -> None:
+def warn_of_step_labels(samples: GivenSamples, name: str) -> None:
     """Say that labels of steps are read as several labels of a sequence.
 
     Parameters

@@ -59,7 +59,7 @@ class LagMoments:
         sums = zip(vars(self).values(), vars(other).values(), strict=True)
         return LagMoments(*(one + another for one, another in sums))
 
-    def of_changes(self, n_features: int) -> LagMoments:
+    def of_differences(self, n_features: int) -> LagMoments:
         """Sums of the columns but the last step, each less the last step of its feature.
 
         Parameters

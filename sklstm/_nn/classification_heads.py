@@ -18,7 +18,7 @@ from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
-__all__ = ["MulticlassHead", "MultilabelHead", "learn_labels"]
+__all__ = ["MulticlassHead", "MultilabelHead", "learn_classification_head"]
 
 SMALLEST_SHARE = 1e-6
 """Of a label that training data do not hold."""
@@ -294,7 +294,7 @@ class MultilabelHead(MulticlassHead):
             op.output(name, kind, [*axes, self.n_labels])
 
 
-def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHead:
+def learn_classification_head(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHead:
     """Learn the labels of a target.
 
     Parameters

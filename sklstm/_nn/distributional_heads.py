@@ -20,7 +20,7 @@ __all__ = [
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
-    "learn_numbers",
+    "learn_regression_head",
 ]
 
 UNIT = float(np.log(2))
@@ -267,7 +267,7 @@ DISTRIBUTIONAL_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
 """Kinds of targets by the name of their loss."""
 
 
-def learn_numbers(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
+def learn_regression_head(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
     """Learn the shape of the targets of a regression.
 
     Parameters

@@ -213,8 +213,8 @@ class LinearInit(Init):
         joined: dict[str, Any] = {k: np.concatenate(v, axis=-1) for k, v in sides.items()}
         return replace(parts[0], **joined)
 
-    def fitted_to_numbers(self, moments: LagMoments) -> "LinearInit":
-        """Solve the least squares of each output, as `chosen_for_numbers` says.
+    def fitted_ridge(self, moments: LagMoments) -> "LinearInit":
+        """Solve the least squares of each output, as `tuned_ridge` says.
 
         Parameters
         ----------
@@ -231,7 +231,7 @@ class LinearInit(Init):
         empty = moments.y / moments.weight * self.target_scale + self.target_mean
         return replace(self, coef=coef, intercept=moments.intercept(coef), empty=empty)
 
-    def chosen_for_numbers(
+    def tuned_ridge(
         self,
         everything: LagMoments,
         folds: list[tuple[LagMoments, LagMoments]],
@@ -265,11 +265,11 @@ class LinearInit(Init):
             for i, (levels, changes) in enumerate(self._ridges(train, candidates, PENALTIES)):
                 for k, coef in enumerate((levels, changes, (levels + changes) / 2)):
                     errors[k, i] += valid.squared_error(coef, train.intercept(coef))
-        of_levels, of_changes, of_middle = errors
-        apart = np.maximum(2 * (of_levels + of_changes) - 4 * of_middle, np.finfo(float).tiny)
-        share = np.clip((1 + (of_levels - of_changes) / apart) / 2, 0, 1)
+        of_levels, of_differences, of_middle = errors
+        apart = np.maximum(2 * (of_levels + of_differences) - 4 * of_middle, np.finfo(float).tiny)
+        share = np.clip((1 + (of_levels - of_differences) / apart) / 2, 0, 1)
         share[continues < 0] = 0
-        of_mixed = of_levels + share * (of_changes - of_levels) - share * (1 - share) * apart
+        of_mixed = of_levels + share * (of_differences - of_levels) - share * (1 - share) * apart
         best = of_mixed.argmin(axis=0), np.arange(continues.shape[1])
         penalty = PENALTIES[best[0] % len(PENALTIES)]
         return replace(
@@ -281,12 +281,12 @@ class LinearInit(Init):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Coefficients of levels and of changes: all penalties for each choice of lags."""
         n_features = len(self.mean)
-        of_levels, of_changes = Ridge(moments), Ridge(moments.of_changes(n_features))
+        of_levels, of_differences = Ridge(moments), Ridge(moments.of_differences(n_features))
         for continues in candidates:
             around = self._priors(continues)
             rest = moments.of_remainder(around)
             levels = of_levels.coefs(rest, penalties)
-            changes = of_changes.coefs(rest.of_changes(n_features), penalties)
+            changes = of_differences.coefs(rest.of_differences(n_features), penalties)
             for one, other in zip(levels, changes, strict=True):
                 yield around + one, around + self._of_levels(other)
 
@@ -332,7 +332,7 @@ class LinearInit(Init):
         by_step = np.concatenate([by_step, -by_step.sum(axis=0, keepdims=True)])
         return by_step.reshape(len(self.coef), coef.shape[1])
 
-    def fitted_to_labels(
+    def fitted_discriminant(
         self, moments: LagMoments, penalty: float, *, several: bool
     ) -> "LinearInit":
         """Make a linear discriminant analysis of standardised lags.

@@ -147,9 +147,7 @@ class TrainingCurveDisplay:
         self.rule_lines_ = []
         if self.validation_losses is not None:
             rules = self.validation_losses[:-1]  # the last one is the network
-            for color, (rule, loss) in enumerate(
-                zip(rules["model"], rules["loss"], strict=True)
-            ):
+            for color, (rule, loss) in enumerate(zip(rules["model"], rules["loss"], strict=True)):
                 label = f"{rule}, validation"
                 line = ax.axhline(loss, color=f"C{color + 2}", ls=":", label=label)
                 self.rule_lines_.append(line)
