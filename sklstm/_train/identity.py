@@ -178,8 +178,8 @@ class Describer:
             setting, *inside = self._place
             place = f"{setting}: {', '.join(inside)}" if inside else setting
             raise ValueError(
-                f"checkpoint finds trainings by the content of their parameters, and cannot "
-                f"describe {reason} ({place}). Keep it out of there, make it where it is used, leave it out "
+                "checkpoint finds a training by the content of its parameters and cannot describe "
+                f"{reason} ({place}). Keep it out of there, make it where it is used, leave it out "
                 "of the state by __getstate__, or set checkpoint=None."
             ) from None
 
