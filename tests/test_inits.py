@@ -1,4 +1,4 @@
-"""A simple model as the start, and what the network reads beside it."""
+"""Init estimators, and the inputs of the network beside them."""
 
 import pickle
 from dataclasses import replace
@@ -38,18 +38,18 @@ def targets(n_columns=1):
     return y[:, 0] if n_columns == 1 else y
 
 
-# What a start says
+# Predictions of an init estimator
 
 
-def test_the_linear_start_is_a_ridge_of_standardised_lags():
+def test_the_linear_init_is_a_ridge_of_standardised_lags():
     y = targets()
     model = regressor(init="linear", lagged_target=None, early_stopping=False).fit(WINDOWS, y)
     lags = SequenceFlattener().fit_transform(WINDOWS)
     mean, scale = np.tile(model.feature_mean_, 5), np.tile(model.feature_scale_, 5)
     penalty = model.init_.penalty[0] * len(y)
     ridge = Ridge(penalty).fit((lags - mean) / scale, y)
-    start = model.init_.predict(WINDOWS)[:, 0]
-    np.testing.assert_allclose(start, ridge.predict((lags - mean) / scale), rtol=1e-6)
+    init = model.init_.predict(WINDOWS)[:, 0]
+    np.testing.assert_allclose(init, ridge.predict((lags - mean) / scale), rtol=1e-6)
 
 
 def test_a_feature_that_y_continues_is_found():
@@ -58,8 +58,8 @@ def test_a_feature_that_y_continues_is_found():
     windower = SequenceWindower(4, horizon=3)
     model = regressor().fit(windower.fit_transform(table)[3:], walk[3:])
     assert model.init_.lagged_target.tolist() == [7]  # the second feature of the last of four steps
-    said = model.init_.predict(windower.transform(table)[100:])[:, 0]
-    assert np.mean((said - walk[100:]) ** 2) < 1.05 * np.mean((walk[97:-3] - walk[100:]) ** 2)
+    predicted = model.init_.predict(windower.transform(table)[100:])[:, 0]
+    assert np.mean((predicted - walk[100:]) ** 2) < 1.05 * np.mean((walk[97:-3] - walk[100:]) ** 2)
 
 
 @pytest.mark.parametrize("named", ["b", 1])
@@ -82,57 +82,57 @@ def blank(n_outputs):
 
 
 def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
-    start = blank(1)
+    init = blank(1)
     y = targets()[:, None]
-    moments = start.moments(WINDOWS, y, np.ones(len(y)))
-    start = replace(start, penalty=np.array([1e12]), lagged_target=np.array([13]))
-    start = start.fitted_to_numbers(moments)
+    moments = init.moments(WINDOWS, y, np.ones(len(y)))
+    init = replace(init, penalty=np.array([1e12]), lagged_target=np.array([13]))
+    init = init.fitted_ridge(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
-    np.testing.assert_allclose(start.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(init.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
 
 
-def test_a_start_free_of_levels_is_a_ridge_of_changes():
+def test_a_difference_share_of_1_is_a_ridge_of_differences():
     y = targets()
-    start = blank(1)
-    start = replace(start, penalty=np.array([1e-2]), lagged_target=np.array([13]))
-    start = replace(start, difference_share=np.ones(1))
-    start = start.fitted_to_numbers(start.moments(WINDOWS, y[:, None], np.ones(len(y))))
+    init = blank(1)
+    init = replace(init, penalty=np.array([1e-2]), lagged_target=np.array([13]))
+    init = replace(init, difference_share=np.ones(1))
+    init = init.fitted_ridge(init.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
     last = histories[:, -1, 1]
     expected = last + Ridge(1e-2 * len(y)).fit(changes, y - last).predict(changes)
-    np.testing.assert_allclose(start.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(init.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
     for feature, change in enumerate([0.0, 7.0, 0.0]):
         moved = [history + 7.0 * (np.arange(3) == feature) for history in histories]
-        said = start.predict(Sequences.from_arrays(moved))[:, 0]
-        np.testing.assert_allclose(said, expected + change, rtol=1e-6)
+        predicted = init.predict(Sequences.from_arrays(moved))[:, 0]
+        np.testing.assert_allclose(predicted, expected + change, rtol=1e-6)
 
 
-def test_a_series_that_leaves_its_range_starts_free_of_levels():
+def test_a_series_that_leaves_its_range_uses_differences():
     slopes = np.repeat(RNG.normal(size=40), 10)
     series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
     assert model.init_.difference_share > 0.9
-    said = model.predict(windower.transform(series[:, None])[300:])
-    assert np.mean((said - series[300:]) ** 2) < np.mean((series[299:-1] - series[300:]) ** 2)
+    predicted = model.predict(windower.transform(series[:, None])[300:])
+    assert np.mean((predicted - series[300:]) ** 2) < np.mean((series[299:-1] - series[300:]) ** 2)
 
 
-def test_levels_count_as_much_as_they_foretell():
-    start = blank(1)
+def test_the_difference_share_has_the_least_validation_error():
+    init = blank(1)
     last = np.array([history[-1, 1] for history in WINDOWS])
     y = (0.9 * last + RNG.normal(size=293))[:, None]
     first, second, third = (
-        start.moments(WINDOWS[rows], y[rows], np.ones(len(y[rows])))
+        init.moments(WINDOWS[rows], y[rows], np.ones(len(y[rows])))
         for rows in (slice(150), slice(150, 200), slice(200, None))
     )
     folds = [(first, second), (first + second, third)]
-    chosen = start.chosen_for_numbers(first + second + third, folds, continued=np.array([1]))
+    chosen = init.tuned_ridge(first + second + third, folds, features=np.array([1]))
 
     def error(share):
-        start = replace(chosen, difference_share=np.full(1, share))
-        parts = [(start.fitted_to_numbers(train), valid) for train, valid in folds]
+        init = replace(chosen, difference_share=np.full(1, share))
+        parts = [(init.fitted_ridge(train), valid) for train, valid in folds]
         return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
 
     shares = np.linspace(0, 1, 101)
@@ -141,16 +141,16 @@ def test_levels_count_as_much_as_they_foretell():
     assert chosen.difference_share == pytest.approx(best, abs=0.01)
 
 
-def test_labels_start_from_a_discriminant_analysis():
+def test_the_init_of_labels_is_a_discriminant_analysis():
     lags = SequenceFlattener().fit_transform(WINDOWS)
-    start = blank(2)
+    init = blank(2)
     labels = RISES[7:]
-    moments = start.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(start.fitted_to_labels(moments, 0.0, several=False).answer(WINDOWS))[:, 0]
+    moments = init.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
+    odds = np.diff(init.fitted_discriminant(moments, 0.0, several=False).predict(WINDOWS))[:, 0]
     reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
     np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
     table = np.stack([1 - labels, labels], axis=1)
-    several = start.fitted_to_labels(moments, 0.0, several=True).answer(WINDOWS)
+    several = init.fitted_discriminant(moments, 0.0, several=True).predict(WINDOWS)
     np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
     model = classifier(init="linear").fit(WINDOWS, table)
     assert model.predict_proba(WINDOWS).shape == table.shape
@@ -158,16 +158,16 @@ def test_labels_start_from_a_discriminant_analysis():
 
 def test_only_ratios_of_weights_count_for_a_discriminant_analysis():
     weight = np.where(RISES[7:], 1e-3, 1.0)
-    starts = [
+    inits = [
         classifier(init="linear", early_stopping=False).fit(WINDOWS, RISES[7:], weight * scale)
         for scale in (1, 700)
     ]
-    one, other = (start.init_.coef for start in starts)
+    one, other = (init.init_.coef for init in inits)
     np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_labelled", [1, 2, 7])
-def test_a_start_is_chosen_where_each_series_has_few_labels(n_labelled):
+def test_an_init_is_chosen_where_each_series_has_few_labels(n_labelled):
     rng = np.random.default_rng(0)
     x, series = rng.normal(size=1200), np.repeat(np.arange(120), 10)
     table = pd.DataFrame({"series": series, "x": x})
@@ -185,10 +185,10 @@ def test_a_start_is_chosen_where_each_series_has_few_labels(n_labelled):
 def test_any_estimator_may_be_the_start():
     y = targets()
     model = regressor(init=DecisionTreeRegressor(max_depth=3), early_stopping=False)
-    said = model.fit(WINDOWS, y).init_.predict(WINDOWS)[:, 0]
+    predicted = model.fit(WINDOWS, y).init_.predict(WINDOWS)[:, 0]
     lags = SequenceFlattener().fit_transform(WINDOWS)
     expected = DecisionTreeRegressor(max_depth=3).fit(lags, y).predict(lags)
-    np.testing.assert_allclose(said, expected)
+    np.testing.assert_allclose(predicted, expected)
     assert model.score(WINDOWS, y) > 0.5
     forest = RandomForestClassifier(5, random_state=0)
     labels = np.where(RISES, "up", "down")[7:]
@@ -248,9 +248,9 @@ def test_weights_of_labels_stay_with_them(names, inside):
         init = make_pipeline(FunctionTransformer(), init)
     model = classifier(init=init, early_stopping=False).fit(WINDOWS, labels)
     lags = SequenceFlattener().fit_transform(WINDOWS)
-    said = expected.fit(lags, labels).predict_proba(lags)
+    predicted = expected.fit(lags, labels).predict_proba(lags)
     np.testing.assert_allclose(
-        np.exp(model.init_.predict(WINDOWS)), np.maximum(said, 1e-3), rtol=1e-6
+        np.exp(model.init_.predict(WINDOWS)), np.maximum(predicted, 1e-3), rtol=1e-6
     )
     assert expected.class_weight == weights
 
@@ -271,13 +271,13 @@ def test_tokens_and_several_labels_have_no_such_start():
 # What becomes of it
 
 
-def test_the_start_learns_from_all_rows_at_the_end():
+def test_the_init_learns_from_all_rows_at_the_end():
     y = targets()
     model = regressor().fit(WINDOWS, y)
-    start = model.init_
-    moments = start.moments(WINDOWS, y[:, None], np.ones(len(y)))
-    expected = start.fitted_to_numbers(moments)
-    np.testing.assert_allclose(start.coef, expected.coef)
+    init = model.init_
+    moments = init.moments(WINDOWS, y[:, None], np.ones(len(y)))
+    expected = init.fitted_ridge(moments)
+    np.testing.assert_allclose(init.coef, expected.coef)
 
 
 def test_validation_data_of_the_user_are_not_learned():
@@ -294,8 +294,8 @@ def test_a_network_that_is_wrong_is_not_trusted():
     train, valid = WINDOWS[:250], WINDOWS[250:]
     wrong = y[250:].copy()
     right = regressor(init="linear", early_stopping=False).fit(train, y[:250])
-    said, start = right.predict(valid), right.init_.predict(valid)
-    wrong[:, 0] = start[:, 0] - 5 * (said - start)[:, 0]  # the contrary of what the network says
+    predicted, init = right.predict(valid), right.init_.predict(valid)
+    wrong[:, 0] = init[:, 0] - 5 * (predicted - init)[:, 0]  # the opposite of the network's outputs
     model = regressor(init="linear", max_epochs=3, n_iter_no_change=100)
     model.fit(train, y[:250], X_val=valid, y_val=wrong)
     assert ((model.blending_weight_ >= 0) & (model.blending_weight_ <= 1)).all()
@@ -313,7 +313,7 @@ def test_simple_rules_stand_beside_the_network():
     assert labels["model"].tolist() == ["class prior", "network"]
 
 
-def test_the_start_stays_when_training_goes_on():
+def test_the_init_stays_when_training_goes_on():
     y = targets()
     model = regressor(warm_start=True).fit(WINDOWS[:200], y[:200])
     coef = model.init_.coef
@@ -367,13 +367,15 @@ def test_every_kind_is_saved_and_written(case, tmp_path):
     for row, history in enumerate(X):
         steps[row, : len(history)] = history
     name = "prediction" if method == "predict" else "probabilities"
-    (said,) = session.run([name], {"steps": steps, "lengths": lengths})
-    np.testing.assert_allclose(said, expected, rtol=1e-4, atol=1e-4)
+    (predicted,) = session.run([name], {"steps": steps, "lengths": lengths})
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_an_estimator_cannot_be_written(tmp_path):
     model = regressor(init=LinearRegression()).fit(WINDOWS, targets())
-    with pytest.raises(ValueError, match="to_onnx cannot write LinearRegression"):
+    with pytest.raises(
+        ValueError, match="to_onnx cannot write the init estimator LinearRegression"
+    ):
         model.to_onnx(tmp_path / "model.onnx")
 
 
@@ -517,26 +519,26 @@ def test_a_forecast_in_a_pipeline_is_no_worse_than_its_start():
     model.fit(table[:500], season[:500])
     test = table[500:]
     error = np.mean((model.predict(test) - season[500:]) ** 2)
-    start = model[-1].init_.predict(model[0].transform(test))[:, 0]
-    assert error < 1.05 * np.mean((start - season[500:]) ** 2) < 0.05
+    init = model[-1].init_.predict(model[0].transform(test))[:, 0]
+    assert error < 1.05 * np.mean((init - season[500:]) ** 2) < 0.05
 
 
 # Independent sequences
 
 
-def test_rows_in_any_order_start_alike():
+def test_rows_in_any_order_have_the_same_init():
     rng = np.random.default_rng(5)
     X = rng.normal(size=(200, 6, 2))
     y = X[:, -1, 0] - X[:, 2, 1] + 0.1 * rng.normal(size=200)
     model = LSTMRegressor(max_epochs=2, random_state=0)
     for order in (np.arange(200), np.argsort(y)):
-        start = model.fit(X[order], y[order]).init_
+        init = model.fit(X[order], y[order]).init_
         assert model.resolved_params_["init"] == "linear"
-        assert np.mean((start.predict(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
+        assert np.mean((init.predict(Sequences.from_arrays(X))[:, 0] - y) ** 2) < 0.012
 
 
 @pytest.mark.parametrize("offset", [1e6, 1e9])
-def test_targets_far_from_zero_start_as_others(offset):
+def test_targets_far_from_zero_have_the_same_init(offset):
     y = targets()
     expected = regressor().fit(WINDOWS, y).init_.predict(WINDOWS)
     found = regressor().fit(WINDOWS, y + offset).init_.predict(WINDOWS)
@@ -545,11 +547,11 @@ def test_targets_far_from_zero_start_as_others(offset):
 
 def test_features_of_quite_other_units_are_not_continued():
     X = [1e200 * x for x in np.random.default_rng(0).normal(size=(20, 3, 1))]
-    start = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(20.0)).init_
-    assert start.lagged_target.tolist() == [-1]
+    init = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(20.0)).init_
+    assert init.lagged_target.tolist() == [-1]
 
 
-def test_nothing_to_read_starts_from_the_mean():
+def test_the_init_without_lags_is_the_mean():
     X = [np.empty((0, 2))] * 10
     model = LSTMRegressor(init="linear", max_epochs=1).fit(X, np.arange(10.0))
     np.testing.assert_allclose(model.init_.predict(Sequences.from_arrays(X)), 4.5)

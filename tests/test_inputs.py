@@ -483,7 +483,7 @@ def test_interleaved_rows_keep_their_labels():
         (lambda t: {"table": t.iloc[[0, 2, 1]]}, r"Time must increase.*sort_values\(\)"),
         (lambda t: {"table": t.assign(date=pd.Timestamp("2024"))}, "time='date' makes them"),
         (lambda t: {"table": t, "target": "gait"}, "several labels.* per_step=True"),
-        (lambda t: {"table": t, "target": "style"}, "target='style' is no column"),
+        (lambda t: {"table": t, "target": "style"}, "target='style' is not a column"),
         (lambda t: {"table": t, "per_step": True}, "needs target="),
         (lambda t: {"table": t.to_numpy()}, "reads a DataFrame, got ndarray"),
     ],

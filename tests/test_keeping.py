@@ -174,8 +174,8 @@ def test_loaded_model_predicts_exactly_the_same(make, way, tmp_path):
 def test_training_goes_on_where_it_was(way, tmp_path):
     model = quick(optimizer="sgd").fit(BLOCK, BLOCK[:, 0, 0])
     loaded = WAYS[way](model, tmp_path)
-    for going_on in (model, loaded):
-        going_on.partial_fit(BLOCK, BLOCK[:, 0, 0])
+    for continued in (model, loaded):
+        continued.partial_fit(BLOCK, BLOCK[:, 0, 0])
     assert_same(loaded.predict(BLOCK), model.predict(BLOCK))
     assert loaded.n_iter_ == len(loaded.history_) == 3
 

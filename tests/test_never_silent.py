@@ -157,7 +157,7 @@ REFUSED = {
     ),
     "a gap that is none": (
         lambda: fitted(max_gap="2 parsecs"),
-        r"max_gap='2 parsecs' is no duration .* '2h'",
+        r"max_gap='2 parsecs' is not a duration .* '2h'",
     ),
     "a time column among the features": (
         lambda: fitted(HOURS.reset_index(names="date")),

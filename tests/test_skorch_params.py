@@ -23,13 +23,13 @@ def quick(**params):
 @pytest.mark.parametrize(
     ("params", "cure"),
     [
-        ({"max_epochs": 1}, "'max_epochs': the parameter max_epochs says it"),
-        ({"lr": 1.0}, "'lr': the parameter lr says it"),
+        ({"max_epochs": 1}, "'max_epochs': use the parameter max_epochs"),
+        ({"lr": 1.0}, "'lr': use the parameter lr"),
         ({"batch_size": 1}, "the parameter batch_size"),
         ({"iterator_train__batch_size": 1}, "the parameter batch_size"),
         ({"optimizer": torch.optim.SGD}, "the parameter optimizer"),
         ({"optimizer__lr": 1.0}, "the parameter lr"),
-        ({"optimizer__betas": (0.1, 0.2)}, r"optimizer_params=\{'betas': \(0.1, 0.2\)\} says it"),
+        ({"optimizer__betas": (0.1, 0.2)}, r"optimizer_params=\{'betas': \(0.1, 0.2\)\} sets it"),
         ({"criterion": torch.nn.MSELoss}, "the parameter loss"),
         ({"criterion__elementwise": abs}, "the parameter loss"),
         ({"device": "cpu"}, "the parameter device"),
@@ -38,7 +38,7 @@ def quick(**params):
         ({"module__hidden_size": 3}, "the parameter hidden_size"),
         ({"module__dropout": 0.5}, "the parameter dropout"),
         ({"module__dtype": torch.float64}, "the parameter dtype"),
-        ({"module__n_features": 3}, "'module__n_features': X says it"),
+        ({"module__n_features": 3}, "'module__n_features': it comes from X"),
         ({"train_split": None}, "early_stopping and validation_fraction, or X_val"),
         ({"callbacks": [GradientNormClipping()]}, "the parameter callbacks"),
         ({"iterator_train": torch.utils.data.DataLoader}, "it has no effect here, leave it out"),
@@ -102,5 +102,5 @@ def test_callbacks_that_are_disabled_leave_the_clipping():
     disabled = {"callbacks": "disable"}
     quick(optimizer=Norm, clip_grad_norm=1e-3, skorch_params=disabled).fit(X, Y)
     assert max(norms) <= 1.001e-3
-    with pytest.raises(ValueError, match="the parameter callbacks says it"):
+    with pytest.raises(ValueError, match="use the parameter callbacks"):
         quick(callbacks=[GradientNormClipping()], skorch_params=disabled).fit(X, Y)

@@ -54,7 +54,7 @@ def validated(model, X, y, weight, loss):
     if fitted.init is not None:
         init = fitted.init.predict(histories_of_steps(steps))
     return [
-        loss(init, factor * fitted.corrections(steps), flat, weight)
+        loss(init, factor * fitted.network_outputs(steps), flat, weight)
         for factor in (1, 1 if fitted.blending_weight is None else fitted.blending_weight)
     ]
 

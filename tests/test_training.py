@@ -362,7 +362,7 @@ def test_merged_runs_have_fewer_columns_for_threads(supervised_steps, used):
 
 def test_validation_may_begin_when_training_goes_on():
     model = regressor(warm_start=True).fit(X, Y)
-    for going_on in (model, pickle.loads(pickle.dumps(model))):
-        going_on.set_params(early_stopping=True).fit(X, Y)
-        assert list(going_on.history_["valid_loss"].isna()) == [True] * 3 + [False] * 3
-        assert going_on.net_.history[3]["valid_loss_best"]
+    for continued in (model, pickle.loads(pickle.dumps(model))):
+        continued.set_params(early_stopping=True).fit(X, Y)
+        assert list(continued.history_["valid_loss"].isna()) == [True] * 3 + [False] * 3
+        assert continued.net_.history[3]["valid_loss_best"]

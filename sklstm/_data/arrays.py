@@ -1,4 +1,4 @@
-"""The door through which arrays come in: tensors and masked arrays become plain arrays."""
+"""Conversion of array-like inputs: tensors and masked arrays become plain arrays."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ import pandas as pd
 __all__ = ["plain", "plain_array"]
 
 EXACT = 2**53
-"""Whole numbers up to here are floating-point numbers too."""
+"""Integers up to here are exact as floating-point numbers."""
 
 NUMPY_FLOATS = {"torch.float16", "torch.float32", "torch.float64"}
-"""Of torch's, those that NumPy has; not bfloat16."""
+"""Data types of torch that NumPy has too; not bfloat16."""
 
 
 def plain(X: Any) -> Any:
-    """Turn arrays of other kinds into NumPy's, also in lists.
+    """Convert arrays of other kinds to NumPy arrays, also in lists.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def plain(X: Any) -> Any:
     -------
     object
         An array for a masked array, whose masked entries are NaN (None among texts and objects, NaT
-        among dates), and for a tensor of torch, on whatever device; a list for a nested tensor, and
-        for an array or Series of arrays. Lists hold what their entries become. All else is given
-        back as it is.
+        among dates), and for a tensor of torch, on any device; a list for a nested tensor, and for
+        an array or Series of arrays. Entries of lists are converted too. All else is returned
+        unchanged.
 
     Raises
     ------
@@ -55,17 +55,17 @@ def plain(X: Any) -> Any:
 
 
 def plain_array(X: Any) -> np.ndarray:
-    """Make an array of anything that is like one, as `plain` says.
+    """Convert an array-like to an array, as `plain` does.
 
     Parameters
     ----------
     X : array-like
-        Masked arrays and tensors among them.
+        Including masked arrays and tensors.
 
     Returns
     -------
     ndarray
-        Not copied, if it is one.
+        Not copied if it is an array already.
     """
     return np.asarray(plain(X))
 
@@ -82,7 +82,7 @@ def _entries(X: Any) -> Any:
 
 
 def _filled(X: Any) -> np.ndarray:
-    """The array, without a value where it is masked."""
+    """The array, with missing values where it is masked."""
     if not np.ma.is_masked(X):
         return plain(X.data)
     kind = X.dtype.kind
@@ -103,8 +103,8 @@ def _filled(X: Any) -> np.ndarray:
     if kind != "b" and present.size and max(-int(present.min()), int(present.max())) > EXACT:
         raise ValueError(
             f"A masked array of {X.dtype} holds {max(present, key=abs)}: with NaN where it is "
-            "masked its numbers would be rounded. Fill it with filled(), or number what they stand "
-            "for."
+            "masked its numbers would be rounded. Fill it with filled(), or use smaller "
+            "numbers."
         )
     return X.astype(np.float64).filled(np.nan)
 

@@ -1,4 +1,4 @@
-"""Backcasts: what most likely came before the first step of a short history."""
+"""Backcasts: predictions of the steps before the first one of a short history."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from sklstm._data.ridge import Ridge
 __all__ = ["backcast_in_units", "learn_backcast", "repeated_first_step"]
 
 PENALTIES = np.logspace(4, -6, 6)
-"""Of a sample, in units of standardised features."""
+"""Per sample, for standardised features."""
 
 LEAST_GAIN = 0.05
-"""Share of the squared error that a feature has to save, or else its mean is the backcast: of many
-features that predict nothing some seem to."""
+"""Relative reduction of the squared error that a regression has to reach; otherwise the backcast is
+the mean. Some of many features without information seem to predict."""
 
 
 def repeated_first_step(n_features: int, n_steps: int) -> np.ndarray:
-    """Make the backcast that assumes no change before the first step.
+    """Make the backcast that repeats the first step.
 
     Parameters
     ----------
@@ -42,19 +42,19 @@ def learn_backcast(
 ) -> np.ndarray:
     """Regress every step of whole histories on the last one.
 
-    A short history then looks like the whole ones: features that determine each other, such as
-    days of the week in columns of 0 and 1, still do in front of it. No coefficients that cancel
-    out in whole histories can add up there.
+    A short history then resembles whole ones: features that determine each other, such as one-hot
+    days of the week, still do before its first step. Coefficients that cancel out in whole
+    histories do so there too.
 
-    Each column has a ridge of its own, around a repeated step or around the mean, with the penalty
-    that predicts best what it did not learn from.
+    Each column has its own ridge, shrunk to a repeated step or to the mean, with the penalty whose
+    validation error is least.
 
     Parameters
     ----------
     everything : LagMoments
         Sums over whole histories.
     folds : list of pairs of LagMoments
-        Sums over those to learn from, and over those to judge by.
+        Sums over training and over validation samples.
     n_features : int
         Features of a step.
 
@@ -95,12 +95,12 @@ def backcast_in_units(backcast: np.ndarray, mean: np.ndarray, scale: np.ndarray)
     backcast : ndarray of shape (n_features + 1, n_columns)
         As `learn_backcast` returns it.
     mean, scale : ndarray of shape (n_features,)
-        What standardises the features.
+        Mean and standard deviation of the features.
 
     Returns
     -------
     ndarray of shape (n_features + 1, n_columns)
-        Of the units of the features.
+        In the units of the features.
     """
     column = np.arange(backcast.shape[1]) % len(mean)
     coef = backcast[:-1] / scale[:, None] * scale[column]

@@ -1,4 +1,4 @@
-"""Mistakes that make a fit worthless without an error: said before it begins."""
+"""Warnings before a fit of mistakes that make it worthless without an error."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
 __all__ = [
-    "warn_of_known_target",
-    "warn_of_labels_of_steps",
+    "warn_of_leaked_target",
     "warn_of_one_step",
     "warn_of_rows_in_time",
+    "warn_of_step_labels",
 ]
 
 MIN_ROWS = 10
@@ -22,12 +22,12 @@ MANY_FEATURES = 8
 
 
 def warn_of_rows_in_time(X: Any, name: str) -> None:
-    """Say that each row of a table in time is read by itself.
+    """Warn that each row of a table in time is read by itself.
 
     Parameters
     ----------
     X : object
-        What the user gave as a table.
+        The table of the user.
     name : str
         Name of the estimator.
 
@@ -42,14 +42,14 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
     if any(isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex)) for level in levels):
         warn(
             f"{name} gets a table whose rows are in time, and reads each row as a sequence of one "
-            "step, without the rows before it. Is a SequenceWindower missing? If rows have nothing "
-            "to do with each other, reset_index(drop=True) says so.",
+            "step, without the rows before it. Is a SequenceWindower missing? If rows are "
+            "independent of each other, drop the index: reset_index(drop=True).",
             DataWarning,
         )
 
 
-def warn_of_known_target(samples: GivenSamples, name: str) -> None:
-    """Say that the target stands in the last step of each history.
+def warn_of_leaked_target(samples: GivenSamples, name: str) -> None:
+    """Warn of data leakage: the target is a feature of the last step of each history.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
         if (target == target[0]).all():
             continue
         for feature, value in enumerate(last.T):
-            few = slice(MIN_ROWS)  # mostly enough to tell, without a pass over the table
+            few = slice(MIN_ROWS)  # mostly enough, without a pass over the table
             if _same(value[few], target[few]) and _same(value, target):
                 names = sequences.feature_names
                 which = feature if names is None else repr(names[feature])
                 warn(
                     f"{name} is to predict y from histories that end with y itself: feature "
                     f"{which} in the last step of each history is the target of the row. Any score "
-                    "of it means nothing. To predict what comes, give the SequenceWindower a "
+                    "of it means nothing. To predict later values, give the SequenceWindower a "
                     "horizon (horizon=1: from the rows before); else leave the feature out of X.",
                     DataWarning,
                 )
@@ -87,12 +87,12 @@ def warn_of_known_target(samples: GivenSamples, name: str) -> None:
 
 
 def warn_of_one_step(samples: GivenSamples, name: str) -> None:
-    """Say that each sequence has but one step, with nothing before it.
+    """Warn that each sequence has only one step.
 
     Parameters
     ----------
     samples : GivenSamples
-        Training samples, that are no table.
+        Training samples that are not a table.
     name : str
         Name of the estimator.
 
@@ -111,13 +111,13 @@ def warn_of_one_step(samples: GivenSamples, name: str) -> None:
         f"{name} gets sequences of one step of {sequences.n_features} features, so that there is "
         f"nothing to remember. If they are {sequences.n_features} steps of one feature, as aeon "
         "and sktime keep them, Sequences.from_arrays(X, channels_first=True) reads them; if each "
-        "sequence is one step, X[:, 0] is a table and says so.",
+        "sequence is one step, give the table X[:, 0].",
         DataWarning,
     )
 
 
-def warn_of_labels_of_steps(samples: GivenSamples, name: str) -> None:
-    """Say that labels of steps are read as several labels of a sequence.
+def warn_of_step_labels(samples: GivenSamples, name: str) -> None:
+    """Warn that labels of steps are read as several labels of a sequence.
 
     Parameters
     ----------
@@ -147,5 +147,5 @@ def warn_of_labels_of_steps(samples: GivenSamples, name: str) -> None:
 
 
 def _same(value: np.ndarray, target: np.ndarray) -> bool:
-    """Whether two columns are one, but for the rounding of a data type."""
+    """Whether two columns are equal, up to the rounding of a data type."""
     return bool(np.allclose(value, target, rtol=1e-6, atol=0))

@@ -1,4 +1,4 @@
-"""What every public estimator has. Think twice before adding anything."""
+"""Base class of every public estimator. Think twice before adding anything."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,7 @@ from sklstm._version import __version__
 __all__ = ["SITE", "SequenceEstimator"]
 
 SITE = ""
-"""Where the documentation is published, without a slash behind; with "" nothing links there."""
+"""Address of the documentation, without a slash at the end; "" for no links."""
 
 
 class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
@@ -28,7 +28,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
     if not TYPE_CHECKING:  # mypy would find any attribute
 
         def __getattr__(self, name):
-            """Say what is missing by the name that was asked for, not by what a property reads."""
+            """Name the attribute that was accessed, not one that a property uses."""
             is_learned = isinstance(getattr(type(self), name, None), property)
             if is_learned and not _is_fitted(self):
                 raise NotFittedError(
@@ -38,7 +38,7 @@ class SequenceEstimator(CallbackSupportMixin, BaseEstimator):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _blank(self) -> Self:
-        """Make one with these very parameters: what a fit fills before it becomes this one."""
+        """Make one with the same parameter objects; a fit fills it before its state is copied."""
         blank = type(self).__new__(type(self))
         blank.__dict__.update(self.get_params(deep=False))
         return blank

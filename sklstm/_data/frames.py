@@ -1,4 +1,4 @@
-"""Pandas in: features, series and time of a table, and which rows follow each other."""
+"""Tables of pandas: features, series and time, and which rows follow each other."""
 
 import re
 from numbers import Real
@@ -19,7 +19,7 @@ __all__ = [
 
 
 DATES = ("datetime", "datetime with time zone")
-"""Clocks that show dates."""
+"""Clocks of dates."""
 
 NANOSECONDS = (*DATES, "duration")
 """Clocks whose timestamps are nanoseconds."""
@@ -29,7 +29,7 @@ DATE_AS_TEXT = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d.*)?")
 
 CURE_OF_ORDER = (
     "Sort the table by time and drop duplicates; if it holds several series name them with "
-    "series=; if the index is no time and the rows are in order use reset_index(drop=True)."
+    "series=; if the index is not a time and the rows are in order use reset_index(drop=True)."
 )
 
 
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
     keys : pandas.Index of length n_rows, or None
         Name of the series of each row.
     times : pandas.Index of length n_rows, or None
-        Time of each row, as the table has it.
+        Time of each row, with the data type of the table.
     timestamps : ndarray of shape (n_rows,), or None
         The same as nanoseconds or numbers: int64 or float64.
     clock : {"datetime", "datetime with time zone", "duration", "number", "counter"} or None
@@ -68,7 +68,7 @@ class Layout(NamedTuple):
 
 
 def lay_out(table, series=None, time=None, role="series"):
-    """Tell features, series and time of a table apart.
+    """Separate features, series and time of a table.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def lay_out(table, series=None, time=None, role="series"):
         Columns or index levels that name the series of a row.
     time : str, default=None
         Column or index level with the time. `None`: the index, or the last of its levels that is
-        no series, if it holds dates, periods or integers.
+        not a series, if it holds dates, periods or integers.
     role : str, default="series"
-        What the user calls `series`, for messages.
+        Name of the parameter `series`, for messages.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def lay_out(table, series=None, time=None, role="series"):
     Raises
     ------
     ValueError
-        If a name is unknown, a series or a time is missing or of no use; the message names it.
+        If a name is unknown, or a series or time is missing or invalid; the message names it.
     """
     names = [] if series is None else [series] if isinstance(series, str) else list(series)
     columns = [_pick(table, name, role) for name in names]
@@ -116,12 +116,12 @@ def lay_out(table, series=None, time=None, role="series"):
 
 
 def gap_in_timestamps(max_gap, clock):
-    """Turn `max_gap` into the unit of the timestamps.
+    """Convert `max_gap` to the unit of the timestamps.
 
     Parameters
     ----------
     max_gap : Timedelta, str or number
-        As the user gives it, but for "any".
+        As the user gives it, except "any".
     clock : str or None
         Kind of the timestamps.
 
@@ -133,13 +133,13 @@ def gap_in_timestamps(max_gap, clock):
     Raises
     ------
     ValueError
-        If a number is given for dates, something else for numbers, what is no duration, or
-        nothing above zero.
+        If a number is given for dates or a duration for numbers, or it is not a duration, or not
+        above zero.
     """
     of_dates = clock in NANOSECONDS
     if isinstance(max_gap, Real) == of_dates:
         raise ValueError(
-            f"max_gap={max_gap!r} does not fit the time, which is made of "
+            f"max_gap={max_gap!r} does not fit the time, which consists of "
             + (
                 "dates: give a duration such as pandas.Timedelta('2h') or '2h'."
                 if of_dates
@@ -157,13 +157,13 @@ def _nanoseconds(max_gap) -> int:
         return pd.Timedelta(max_gap).as_unit("ns").value
     except ValueError as error:
         raise ValueError(
-            f"max_gap={max_gap!r} is no duration that pandas.Timedelta reads, such as '2h', "
+            f"max_gap={max_gap!r} is not a duration that pandas.Timedelta reads, such as '2h', "
             "'30min' or '1D'; 'any' joins all rows of a series."
         ) from error
 
 
 class Rows(NamedTuple):
-    """Rows side by side: series after series, each in the order of the table.
+    """Rows sorted by series, each series in the order of the table.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def arrange(cls, codes, timestamps):
-        """Put the rows side by side.
+        """Sort the rows by series.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ class Rows(NamedTuple):
         Returns
         -------
         Rows
-            The rows in their new places.
+            The rows in their new order.
         """
         if len(codes) and (codes[1:] >= codes[:-1]).all():
             order = np.arange(len(codes))
@@ -213,7 +213,7 @@ class Rows(NamedTuple):
         return cls(order, is_first, steps, timestamps)
 
     def common_step(self) -> int | float | None:
-        """Find the step that all neighbours have.
+        """Return the step that all neighbours have in common.
 
         Returns
         -------
@@ -227,14 +227,14 @@ class Rows(NamedTuple):
         return step.item() if ((self.steps == step) | self.is_first).all() else None
 
     def check_time(self, times, cure=CURE_OF_ORDER):
-        """Refuse time, if there is any, that does not increase within a series.
+        """Raise an error if time does not increase within a series.
 
         Parameters
         ----------
         times : pandas.Index of length n_rows, or None
-            Time of the rows in their old places, for the message.
+            Time of the rows in the order of the table, for the message.
         cure : str
-            What to do, for the message.
+            Remedy, for the message.
 
         Raises
         ------
@@ -255,12 +255,12 @@ class Rows(NamedTuple):
 
 
 def numeric_columns(table):
-    """Make every column of a DataFrame numeric, or say which one cannot be.
+    """Make every column of a DataFrame numeric, or raise an error that names it.
 
     Parameters
     ----------
     table : DataFrame of shape (n_rows, n_columns) or any other object
-        What is no DataFrame is given back as it is.
+        Anything but a DataFrame is returned unchanged.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def numeric_columns(table):
     Raises
     ------
     ValueError
-        If a column holds texts, dates or other objects; the message names it and what it holds.
+        If a column holds texts, dates or other objects; the message names it and such a value.
 
     Examples
     --------
@@ -298,7 +298,7 @@ def numeric_columns(table):
 
 
 def index_to_plain(index):
-    """Take an index apart, so that it can be saved without pandas.
+    """Convert an index to arrays, so that it can be saved without pandas.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def index_to_plain(index):
 
 
 def index_from_plain(plain):
-    """Put an index together again.
+    """Restore an index from `index_to_plain`.
 
     Parameters
     ----------
@@ -333,14 +333,14 @@ def index_from_plain(plain):
     Returns
     -------
     pandas.Index of length n
-        Equal to the one taken apart.
+        Equal to the converted one.
     """
     levels = [pd.Index(values, dtype=dtype) for dtype, values in plain]
     return levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
 
 
 def _holds_numbers(column):
-    """Tell whether a column of objects is one of numbers that are only stored in a general way."""
+    """Return whether a column of objects holds numbers only."""
     numbers = {"boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float"}
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in numbers
 
@@ -378,12 +378,12 @@ def _check_series(name, column, role):
 
 
 def _read_index(index, series_names):
-    """Times, timestamps and clock of the last level that is no series."""
+    """Times, timestamps and clock of the last level that is not a series."""
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
     times = _without_arrow(index.get_level_values(levels[-1]))
-    if times.dtype.kind == "f":  # such as the values of a column; nobody counts in fractions
+    if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
     timestamps, clock = _read_timestamps(times, "the index")
     if clock is None:
@@ -392,7 +392,7 @@ def _read_index(index, series_names):
 
 
 def _without_arrow(times: pd.Index) -> pd.Index:
-    """The same times as pandas' own, if Arrow keeps them."""
+    """The same times as types of pandas, if they are of Arrow."""
     if isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind == "M":
         return pd.DatetimeIndex(times)
     if isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind == "m":
@@ -401,7 +401,7 @@ def _without_arrow(times: pd.Index) -> pd.Index:
 
 
 def _refuse_disguised_dates(index):
-    """Refuse an index of dates that are stored as texts or objects: it would be no time."""
+    """Raise an error for dates that are stored as texts or objects: pandas does not know them."""
     if not len(index):
         return
     value = index[0]
@@ -409,13 +409,13 @@ def _refuse_disguised_dates(index):
     if is_text or (index.dtype == object and hasattr(value, "isoformat")):
         raise ValueError(
             f"The index has the dtype {index.dtype} and holds {value!r}, which looks like a date "
-            "but is none to pandas: make it one with pandas.to_datetime(table.index). If it is no "
-            "time use reset_index(drop=True)."
+            "but is not one to pandas: convert it by pandas.to_datetime(table.index). If it is not "
+            "a time use reset_index(drop=True)."
         )
 
 
 def _read_timestamps(times, name):
-    """Stamps and clock of an Index; None if it is no time."""
+    """Timestamps and clock of an Index; None if it is not a time."""
     is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
     is_number = pd.api.types.is_numeric_dtype(times.dtype)
     if not is_date and (not is_number or pd.api.types.is_bool_dtype(times.dtype)):

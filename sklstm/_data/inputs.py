@@ -1,4 +1,4 @@
-"""Whatever a user may call X, turned into checked `Sequences`."""
+"""Conversion of any supported X to checked `Sequences`."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = [
     "FLOATS",
     "as_sequences",
     "feature_values",
-    "has_known_names",
+    "has_fitted_names",
     "is_table",
     "kind_of_table",
     "lay_out_any",
@@ -32,8 +32,8 @@ def as_sequences(
     Parameters
     ----------
     estimator : BaseEstimator
-        Gets ``n_features_in_``, ``feature_names_in_`` and, for tokens, the vocabulary if `reset`,
-        is compared with them if not.
+        Gets ``n_features_in_``, ``feature_names_in_`` and, for tokens, the vocabulary if `reset`;
+        otherwise X is compared with them.
     X : Sequences, 3-D array, list of 2-D arrays, or table
         A table ``(n_rows, n_features)`` gives one sequence of a single step for each row.
     reset : bool
@@ -44,7 +44,7 @@ def as_sequences(
     Returns
     -------
     Sequences
-        Numeric steps, which may be NaN; nothing is copied that is floating point already.
+        Numeric steps, which may be NaN; floating-point numbers are not copied.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def as_sequences(
         )
     if X.dtype.kind not in "biuf":
         raise ValueError(f"X holds {X.dtype}; {_name(estimator)} needs numbers.")
-    if tokens:  # there is one feature, whatever its name
+    if tokens:  # there is one feature, of any name
         parts = X.values, X.starts, X.lengths, X.series
         X = Sequences(*parts, index=X.index, vocabulary=X.vocabulary)
     _check_features(estimator, X, reset=reset)
@@ -86,7 +86,7 @@ def as_sequences(
 
 
 def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tuple[Any, Layout]:
-    """Tell features, series and time of whatever a user may call a table apart.
+    """Separate features, series and time of any supported table.
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     Returns
     -------
     X : DataFrame or array-like
-        The table as pandas has it, if it has names.
+        The table as a DataFrame of pandas, if it has names.
     layout : Layout
-        Its parts. Only a table of pandas has an index.
+        Its parts. Only tables of pandas have an index.
     """
     X = plain(X)
     if isinstance(X, pd.DataFrame):
@@ -115,7 +115,7 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
 
 
 def kind_of_table(X: Any) -> str:
-    """Name the type of X, and its library where DataFrames of several are confused.
+    """Name the type of X, with its library for DataFrames.
 
     Parameters
     ----------
@@ -132,28 +132,28 @@ def kind_of_table(X: Any) -> str:
 
 
 def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
-    """Check the features of a table and make one array of them.
+    """Check the features of a table and convert them to one array.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Named in messages.
     table : DataFrame or array-like of shape (n_rows, n_features)
-        Numbers, NaN among them.
+        Numbers, which may be NaN.
 
     Returns
     -------
     ndarray of floating-point numbers, shape (n_rows, n_features)
-        Not copied, if it is one block of such numbers already.
+        Not copied if it is one block of such numbers already.
 
     Raises
     ------
     ValueError
-        If a column is not numeric, or there is none.
+        If a column is not numeric, or there are no columns.
     """
     if isinstance(table, pd.DataFrame) and table.size:
         first = table if len(table) == 1 else table[:1]
-        if first.to_numpy().dtype in FLOATS:  # asking each column for its dtype takes a row's time
+        if first.to_numpy().dtype in FLOATS:  # the dtype of each column takes as long as a row
             values = table.to_numpy()
             if values.dtype in FLOATS:
                 return values
@@ -162,33 +162,33 @@ def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
     return check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=estimator)
 
 
-def has_known_names(estimator: Any, names: Any) -> bool:
-    """Tell whether features have the names they had in `fit`: scikit-learn need not compare them.
+def has_fitted_names(estimator: Any, names: Any) -> bool:
+    """Return whether features have the names of `fit`, so that scikit-learn need not compare them.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Fitted.
     names : array-like of str, or None
-        Names of the features now.
+        Current names of the features.
 
     Returns
     -------
     bool
-        False if there is anything to find out; asking scikit-learn takes as long as predicting a
-        row.
+        False if names are missing or differ. The check of scikit-learn takes as long as predicting
+        a row.
     """
-    known = getattr(estimator, "feature_names_in_", None)
-    return known is not None and names is not None and list(known) == list(names)
+    fitted = getattr(estimator, "feature_names_in_", None)
+    return fitted is not None and names is not None and list(fitted) == list(names)
 
 
 def is_table(X: Any) -> bool:
-    """Tell whether X is 2-D data: one row, one sequence of a single step.
+    """Return whether X is a table: each row is a sequence of a single step.
 
     Parameters
     ----------
     X : object
-        Anything; what is no kind of sequences is for scikit-learn's table checks to judge.
+        Anything; scikit-learn's checks of tables handle all but sequences.
 
     Returns
     -------
@@ -210,14 +210,14 @@ def is_table(X: Any) -> bool:
 
 
 def _ndim(x: Any) -> int:
-    """Number of dimensions, of lists by their first entries, as they may differ in length."""
+    """Number of dimensions; of lists by their first entries, as lengths may differ."""
     if isinstance(x, (list, tuple)):
         return 1 + (_ndim(x[0]) if len(x) else 0)
     return getattr(x, "ndim", 0)
 
 
 def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:
-    """Say what makes sequences of texts, or of lists of words."""
+    """Raise an error for texts or lists of words, which a TokenSequencer reads."""
     first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
     if isinstance(X, (np.ndarray, pd.Series)) and X.ndim == 1 and X.dtype.kind in "OSU":
         first = next(iter(X), None)
@@ -243,7 +243,7 @@ def _is_number(text: str) -> bool:
 
 
 def _check_tokens(sequences: Sequences) -> None:
-    """Refuse steps in use that are no whole numbers from 0."""
+    """Raise an error for steps in use that are not whole numbers from 0."""
     if sequences.n_features != 1:
         raise ValueError(
             f"With an embedding a step is one token, and X has {sequences.n_features} features."
@@ -258,23 +258,23 @@ def _check_tokens(sequences: Sequences) -> None:
         user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
         raise ValueError(
             f"Sequence {user} (counted from 0) holds {sequences.values[step, 0]}, which is no "
-            "token: tokens are whole numbers from 0, and 0 is what is unknown."
+            "token: tokens are whole numbers from 0, and 0 means unknown."
         )
 
 
 def _check_vocabulary(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
-    """Refuse tokens that stand for other words than in `fit`; lists of tokens do not tell."""
+    """Raise an error if tokens stand for other words than in `fit`; lists have no vocabulary."""
     vocabulary = sequences.vocabulary
     if reset:
         estimator._vocabulary = vocabulary
         return
-    known = estimator._vocabulary
-    if vocabulary is known or vocabulary is None or known is None or vocabulary == known:
+    fitted = estimator._vocabulary
+    if vocabulary is fitted or vocabulary is None or fitted is None or vocabulary == fitted:
         return
     raise ValueError(
         f"X holds tokens of a vocabulary of {len(vocabulary)} words, and {_name(estimator)} was "
-        f"fitted on one of {len(known)}, in which the same numbers stand for other words. Put X "
-        "through the TokenSequencer of the training data: in a Pipeline that goes by itself."
+        f"fitted on one of {len(fitted)}, in which the same numbers stand for other words. Put X "
+        "through the TokenSequencer of the training data, as a Pipeline does."
     )
 
 
@@ -291,7 +291,7 @@ def _read_arrays(X: Any) -> Sequences:
 
 
 def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
-    """Let scikit-learn compare the features, as columns of an empty table."""
+    """Compare the features by scikit-learn, as columns of an empty table."""
     if not reset and sequences.n_features != estimator.n_features_in_:
         raise ValueError(
             f"X has {sequences.n_features} features, but {_name(estimator)} is expecting "
@@ -299,7 +299,7 @@ def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bo
             "sequences, steps, features, in this order."
         )
     names = sequences.feature_names
-    if not reset and has_known_names(estimator, names):
+    if not reset and has_fitted_names(estimator, names):
         return
     no_rows = np.empty((0, sequences.n_features))
     columns = no_rows if names is None else pd.DataFrame(no_rows, columns=names)

@@ -1,4 +1,4 @@
-"""Sums of products of lagged histories, without a table of lags."""
+"""Sums of products of lags, without a table of lags."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sklstm._data.sequences import Sequences
 __all__ = ["LagMoments", "LagTable"]
 
 Sums: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Of columns, of their products, and of their products with the targets; or the ends of runs."""
+"""Sums of columns, of their products, and of their products with targets; or ends of runs."""
 
 BLOCK = 16384
-"""Rows of values, or elements of 64 times as many, that are copied at a time."""
+"""Rows of values, or a 64th of the elements, that are copied at a time."""
 GROUP = 16
-"""Neighbouring rows that one matrix product takes together."""
+"""Neighbouring rows of one matrix product."""
 SHORTEST_RUN = 4
-"""A run costs what its two ends cost, as much as two rows on their own."""
+"""Shorter runs are not worthwhile: the ends of a run cost as much as two single rows."""
 
 
 @dataclass(frozen=True)
 class LagMoments:
-    """Weighted sums over histories, from which every linear model of the lags follows.
+    """Weighted sums over histories, from which every linear model of the lags is computed.
 
-    Those of two sets of rows added are those of all of them.
+    Sums of two sets of rows can be added.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ class LagMoments:
         sums = zip(vars(self).values(), vars(other).values(), strict=True)
         return LagMoments(*(one + another for one, another in sums))
 
-    def of_changes(self, n_features: int) -> LagMoments:
-        """Sums of the columns but the last step, each less the last step of its feature.
+    def of_differences(self, n_features: int) -> LagMoments:
+        """Sums of the differences of all earlier steps from the last step, by feature.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class LagMoments:
         Returns
         -------
         LagMoments
-            As if histories had no level: all that is left is how they came to where they are.
+            Of histories without levels.
         """
 
         def less_last(columns: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ class LagMoments:
         return LagMoments(self.weight, *sums)
 
     def of_earlier_steps(self, n_features: int) -> LagMoments:
-        """Sums of the last step as the columns, and of all steps before it as the targets.
+        """Sums with the last step as columns, and all earlier steps as targets.
 
         Parameters
         ----------
@@ -101,17 +101,17 @@ class LagMoments:
         return LagMoments(self.weight, x, xx, self.x[earlier], yy, self.xx[last, earlier])
 
     def of_remainder(self, coef: np.ndarray) -> LagMoments:
-        """Sums of the targets less a mixture of the columns.
+        """Sums with the residuals of a linear model as targets.
 
         Parameters
         ----------
         coef : ndarray of shape (n_columns, n_outputs)
-            What is taken from the targets: ``y - x @ coef``.
+            Coefficients of the model: the residuals are ``y - x @ coef``.
 
         Returns
         -------
         LagMoments
-            As if that had been the targets.
+            Of the same columns.
         """
         explained = self.xx @ coef
         y = self.y - self.x @ coef
@@ -129,7 +129,7 @@ class LagMoments:
         Returns
         -------
         ndarray of shape (n_outputs,)
-            What is predicted where all columns are 0.
+            The prediction where all columns are 0.
         """
         return (self.y - self.x @ coef) / self.weight
 
@@ -141,12 +141,12 @@ class LagMoments:
         coef : ndarray of shape (n_columns, n_outputs)
             Coefficients.
         intercept : ndarray of shape (n_outputs,)
-            What is predicted where all columns are 0.
+            The prediction where all columns are 0.
 
         Returns
         -------
         ndarray of shape (n_outputs,)
-            Weighted sums, of no more digits than the sums of squares leave.
+            Weighted sums, as accurate as differences of the sums of squares.
         """
         rest = self.of_remainder(coef)
         return rest.yy - 2 * intercept * rest.y + self.weight * intercept**2
@@ -154,26 +154,26 @@ class LagMoments:
 
 @dataclass(frozen=True)
 class LagTable:
-    """Sequences as a table with one column for each step and feature, of which no copy is made.
+    """Sequences as a table with one column for each step and feature, without a copy.
 
-    Columns are standardised. A missing value is the last one seen in the whole history, or `fill`
-    if none was. In front of a shorter history stands the backcast. An empty history is at the
-    mean of each feature.
+    Columns are standardised. A missing value is replaced by the last observation of the history, or
+    `fill` if there is none. The backcast precedes a shorter history. An empty history has the mean
+    of each feature.
 
     Parameters
     ----------
     sequences : Sequences
         The histories; of longer ones the last `n_steps` steps.
     mean, scale : ndarray of float64, shape (n_features,)
-        What standardises the features; scales are positive.
+        Mean and standard deviation of the features; scales are positive.
     n_steps : int
         Number of steps, and so of columns by feature.
     fill : ndarray of float64, shape (n_features,), or None
-        What stands for a value that was not seen yet, in standardised units; None if no value is
-        missing.
+        Replaces values that are missing since the beginning, in standardised units; None if no
+        value is missing.
     backcast : ndarray of float64, shape (n_features + 1, n_steps_before * n_features), or None
         Coefficients and intercepts of earlier steps, given the first step of a shorter history.
-        Even earlier ones are equal to the earliest. None: all are equal to the first step.
+        Even earlier ones equal the earliest. None: all equal the first step.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class LagTable:
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,), or slice
-            Which.
+            Which rows.
 
         Returns
         -------
@@ -214,8 +214,8 @@ class LagTable:
     def product(self, coef: np.ndarray) -> np.ndarray:
         """Multiply the table with coefficients.
 
-        Where whole histories begin in one row of values after another, each value is multiplied
-        with the coefficients of all lags at once, and the sums run along diagonals: no lag is
+        Where whole histories begin at consecutive rows of values, each value is multiplied by the
+        coefficients of all lags at once, and the products are summed along diagonals: no lag is
         copied.
 
         Parameters
@@ -250,7 +250,7 @@ class LagTable:
         return as_strided(products, shape, (row, row + step, output), writeable=False).sum(axis=1)
 
     def blocks(self) -> list[slice]:
-        """Divide the rows into parts that can be copied.
+        """Divide the rows into blocks that are small enough to copy.
 
         Returns
         -------
@@ -263,9 +263,9 @@ class LagTable:
     def moments(self, target: np.ndarray, weight: np.ndarray) -> LagMoments:
         """Sum the products of the columns and the targets.
 
-        Where whole histories of equal weight begin in one row of values after another, they share
-        all but one step with the next: sums of products of the values with themselves, a lag
-        apart, are enough. Other rows are copied in blocks.
+        Whole histories of equal weight that begin at consecutive rows of values share all but one
+        step with the next: sums of products of the values with themselves, a lag apart, are enough.
+        Other rows are copied in blocks.
 
         Parameters
         ----------
@@ -290,7 +290,7 @@ class LagTable:
         return LagMoments(float(weight.sum()), x, xx, weighed.sum(axis=0), yy, xy)
 
     def _whole(self) -> np.ndarray:
-        """Whether a history has all steps, and all values of them."""
+        """Whether a history has all steps, without missing values."""
         sequences = self.sequences
         whole = sequences.lengths >= self.n_steps
         if sequences.dtype.kind == "f":
@@ -302,7 +302,7 @@ class LagTable:
         return whole
 
     def _of_rows(self, rows: np.ndarray, weight: np.ndarray, weighed: np.ndarray) -> Sums:
-        """Sums over rows on their own."""
+        """Sums over single rows."""
         part = replace(self, sequences=self.sequences[rows])
         x, xx, xy = self._zeros(weighed.shape[1])
         for block in part.blocks():
@@ -316,7 +316,7 @@ class LagTable:
     def _of_starts(
         self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray
     ) -> Iterator[Sums]:
-        """Sums over whole histories: of those in runs, and of those that stand alone."""
+        """Sums over whole histories: those in runs, and single ones."""
         starts, row = np.unique(starts, return_inverse=True)
         weight = np.bincount(row, weight)
         weighed = np.stack([np.bincount(row, column) for column in weighed.T], axis=1)
@@ -338,7 +338,7 @@ class LagTable:
     def _of_runs(
         self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray, ends: Sums
     ) -> Sums:
-        """Sums over whole histories of equal weight that begin in one row after another."""
+        """Sums over whole histories of equal weight that begin at consecutive rows."""
         n_features, n_steps = self.sequences.n_features, self.n_steps
         products = np.zeros((n_features + 1 + weighed.shape[1], n_steps, n_features))
         for chunk in np.split(np.arange(len(starts)), _chunk_bounds(starts)):
@@ -356,10 +356,10 @@ class LagTable:
     def _lag_products(
         self, starts: np.ndarray, weight: np.ndarray, weighed: np.ndarray
     ) -> np.ndarray:
-        """Products of the first steps, the weights and the targets with the steps ahead."""
+        """Products of the first steps, the weights and the targets with later steps."""
         begin, end = starts[0], starts[-1] + 1
         ahead = self._standardised(self.sequences.values[begin : end + self.n_steps - 1])
-        ahead[~np.isfinite(ahead)] = 0  # in no history: those without a value are no run
+        ahead[~np.isfinite(ahead)] = 0  # of no history: runs have no missing values
         first = np.zeros((end - begin, self.sequences.n_features + 1 + weighed.shape[1]))
         at = starts - begin
         first[at, : self.sequences.n_features] = weight[:, None] * ahead[at]
@@ -368,7 +368,7 @@ class LagTable:
         return lag_products(first, ahead, self.n_steps)
 
     def _edges(self, starts: np.ndarray, ends: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """What products gain at the last, and lose at the first row of runs, a step later."""
+        """Differences of the products one step later: last rows of runs enter, first rows leave."""
         shorter = self.n_steps - 1, self.sequences.n_features
         edges = np.zeros(2 * shorter)
         if self.n_steps == 1:
@@ -401,7 +401,7 @@ class LagTable:
     def _fill_missing(
         self, lags: np.ndarray, steps: np.ndarray, starts: np.ndarray, fill: np.ndarray
     ) -> None:
-        """Replace what is missing with the last value seen in the whole history."""
+        """Replace missing values by the last observation of the history."""
         row, step, feature = np.isnan(lags).nonzero()
         if not len(row):
             return
@@ -412,7 +412,7 @@ class LagTable:
 
     @cached_property
     def _last_seen(self) -> np.ndarray:
-        """Row of the values where each feature was last seen; -1: nowhere."""
+        """Row of the last observation of each feature; -1 if there is none."""
         rows = np.arange(len(self.sequences.values))[:, None]
         seen = np.where(np.isnan(self.sequences.values), -1, rows)
         return np.maximum.accumulate(seen, axis=0)
@@ -429,10 +429,10 @@ class LagTable:
 
 
 def lag_products(first: np.ndarray, ahead: np.ndarray, n_lags: int) -> np.ndarray:
-    """Sum the products of rows with the rows 0, 1, ... behind them.
+    """Sum the products of rows with the rows 0, 1, ... after them.
 
-    Rows are taken in groups of `GROUP`, so that a few large matrix products do it: that of a
-    group with one `d` groups ahead holds lags around ``d * GROUP``.
+    Rows are joined in groups of `GROUP`, for a few large matrix products: that of a group with the
+    one `d` groups later holds lags around ``d * GROUP``.
 
     Parameters
     ----------
@@ -466,19 +466,19 @@ def lag_products(first: np.ndarray, ahead: np.ndarray, n_lags: int) -> np.ndarra
 
 
 def _in_groups(rows: np.ndarray, n_groups: int) -> np.ndarray:
-    """Neighbouring rows side by side, the last group filled with zeros."""
+    """Join neighbouring rows; the last group is padded with zeros."""
     padded = np.zeros((n_groups * GROUP, rows.shape[1]))
     padded[: len(rows)] = rows
     return padded.reshape(n_groups, -1)
 
 
 def _chunk_bounds(starts: np.ndarray) -> np.ndarray:
-    """Where to divide sorted starts so that no part spans more than a block of rows."""
+    """Positions that divide sorted starts so that no part spans more than a block of rows."""
     return np.flatnonzero(np.diff(starts // BLOCK)) + 1
 
 
 def _in_front(backcast: np.ndarray, lags: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Put a backcast in front of short histories, where their first step is repeated."""
+    """Replace the repeated first step of short histories by the backcast."""
     before = lags[:, 0] @ backcast[:-1] + backcast[-1]
     before = before.reshape(len(lags), -1, lags.shape[2])
     n_before, lag = before.shape[1], np.arange(lags.shape[1])

@@ -1,4 +1,4 @@
-"""Steps that only fill arrays up: cut off where the user says so, and named where they look it."""
+"""Padding: cut off if the user gives its value, a warning if steps look like it."""
 
 from collections import Counter
 from numbers import Real
@@ -13,8 +13,8 @@ __all__ = ["check_padding", "cut_padding", "warn_of_missing_ends", "warn_of_padd
 FEWEST_ROWS = 10
 MOST_ROWS = 1000
 DIFFERENT_LENGTHS = 3
-USUAL = 0.1
-"""Share of the other steps from which a value is taken for data, such as a day without rain."""
+FREQUENT = 0.1
+"""Share of the other steps from which a value counts as data, such as days without rain."""
 
 
 def check_padding(padding: Any) -> Any:
@@ -33,7 +33,7 @@ def check_padding(padding: Any) -> Any:
     Raises
     ------
     ValueError
-        If it is something else.
+        If it has any other value.
     """
     is_number = isinstance(padding, Real) and not isinstance(padding, (bool, np.bool_))
     if is_number and np.isfinite(padding):
@@ -46,24 +46,24 @@ def check_padding(padding: Any) -> Any:
 def cut_padding(
     values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leave the padding of sequences out.
+    """Leave out the padding of sequences.
 
-    Of a number the padding behind, or that in front if there is more of it: at the other end the
-    same number is data. NaN is none, at either end.
+    A number is padding at one end only: behind the sequences, or in front of them if there is
+    more of it there. At the other end the same number is data. NaN is padding at both ends.
 
     Parameters
     ----------
     values : ndarray of shape (n_steps, n_features)
         Steps.
     starts, lengths : ndarray of int, shape (n_sequences,)
-        Where sequences begin, and how long they are.
+        First step and number of steps of each sequence.
     padding : float
         The value of all features of a step of padding; may be NaN.
 
     Returns
     -------
     starts, lengths : ndarray of int, shape (n_sequences,)
-        Steps of padding between two others are kept.
+        Without padding at the ends; such steps between two others are kept.
     """
     if values.dtype.kind == "f":
         padding = values.dtype.type(padding)  # as it stands in an array of lower precision
@@ -87,22 +87,22 @@ def cut_padding(
 def warn_of_padding(
     values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, reader: str
 ) -> None:
-    """Say that sequences look as if a number had filled them up to one length.
+    """Warn that sequences look as if they were padded with a number.
 
     Parameters
     ----------
     values : ndarray of shape (n_steps, n_features)
         Steps.
     starts, lengths : ndarray of int, shape (n_sequences,)
-        Where sequences begin, and how long they are.
+        First step and number of steps of each sequence.
     reader : {"from_arrays", "from_tokens"}
-        The method that cuts padding off.
+        The method that cuts padding off, for the message.
 
     Warns
     -----
     DataWarning
-        If most sequences end, or most begin, in one and the same step over and over, a different
-        number of times, and that step is rare among the others.
+        If most sequences end, or most begin, with a repeated step that is the same in all, a
+        different number of times, and rare among the other steps.
     """
     side, value = _find_padding(values, starts, lengths)
     if side is not None and not np.isnan(value):
@@ -110,20 +110,20 @@ def warn_of_padding(
             f"Most sequences {side} in steps that are {value:g} throughout, a different number "
             "of them in each, as if they had been filled up to one length. Such padding is read "
             f"as data; Sequences.{reader}(X, padding={value:g}) cuts it off. If it is data, "
-            "padding='keep' says so.",
+            "use padding='keep'.",
             DataWarning,
         )
 
 
 def warn_of_missing_ends(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
-    """Say that sequences look as if NaN had filled them up, where NaN is a missing value.
+    """Warn that sequences look as if they were padded with NaN, which is read as missing values.
 
     Parameters
     ----------
     values : ndarray of shape (n_steps, n_features)
         Steps.
     starts, lengths : ndarray of int, shape (n_sequences,)
-        Where sequences begin, and how long they are.
+        First step and number of steps of each sequence.
 
     Warns
     -----
@@ -144,7 +144,7 @@ def warn_of_missing_ends(values: np.ndarray, starts: np.ndarray, lengths: np.nda
 def _find_padding(
     values: np.ndarray, starts: np.ndarray, lengths: np.ndarray
 ) -> tuple[str | None, Any]:
-    """Where sequences are filled up, and with what."""
+    """The side of the padding and its value; None if there is none."""
     n_steps = int(lengths.max(initial=0))
     numeric = values.dtype.kind in "biuf"
     if len(starts) >= FEWEST_ROWS and (lengths == n_steps).all() and n_steps and numeric:
@@ -159,7 +159,7 @@ def _find_padding(
 def _filled_with(
     values: np.ndarray, starts: np.ndarray, n_steps: int, *, backwards: bool
 ) -> Any | None:
-    """The value that sequences are filled up with at one side, if they are."""
+    """The value of padding at one side, or None."""
     edge = values[starts + n_steps - 1 if backwards else starts] + 0  # -0.0 is 0.0
     content, count = Counter(row.tobytes() for row in edge).most_common(1)[0]
     step = np.frombuffer(content, dtype=edge.dtype)
@@ -167,13 +167,15 @@ def _filled_with(
         return None
     order = slice(None, None, -1 if backwards else 1)
     same = (_are(values[start : start + n_steps], step)[order] for start in starts)
-    partly = [row for row in same if not row.all()]  # from the filled side on
+    partly = [row for row in same if not row.all()]  # from the padded side on
     runs = np.array([row.argmin() for row in partly], dtype=int)
     at_other_side = np.array([row[::-1].argmin() for row in partly], dtype=int)
     n_others = n_steps * len(partly) - runs.sum()
-    usual = sum(row.sum() for row in partly) - runs.sum() > USUAL * n_others
-    filled = _differ(runs, len(starts)) and len(np.unique(runs[runs > 0])) >= DIFFERENT_LENGTHS
-    if not filled or usual or _differ(at_other_side, len(starts)):  # else a margin on both sides
+    is_data = sum(row.sum() for row in partly) - runs.sum() > FREQUENT * n_others
+    is_padding = _differ(runs, len(starts)) and len(np.unique(runs[runs > 0])) >= DIFFERENT_LENGTHS
+    if (
+        not is_padding or is_data or _differ(at_other_side, len(starts))
+    ):  # if both sides differ, it is a margin of the data
         return None
     return step[0]
 
@@ -185,7 +187,7 @@ def _differ(runs: np.ndarray, n_sequences: int) -> bool:
 
 
 def _are(steps: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Whether each step is this one, which may be NaN."""
+    """Whether each step equals this one, which may be NaN."""
     same = steps == step
     if np.isnan(step).any():
         same |= np.isnan(steps) & np.isnan(step)

@@ -1,4 +1,4 @@
-"""What a container of sequences consists of, and how large that is."""
+"""The attributes of a container of sequences, and its size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INDEPENDENT = -1
 
 
 class SequenceParts:
-    """The parts of `Sequences`, and its measures in words of an array."""
+    """The attributes of `Sequences`, and its shape and data type as an array."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class SequenceParts:
 
     @property
     def ends(self) -> np.ndarray:
-        """Row of ``values`` behind the last step of each sequence, shape (n_sequences,).
+        """Row of ``values`` after the last step of each sequence, shape (n_sequences,).
 
-        The last step is at ``ends - 1``, unless the sequence is empty. Computed when asked for.
+        The last step is at ``ends - 1``, unless the sequence is empty. Computed at each access.
 
         See Also
         --------
@@ -91,11 +91,11 @@ class SequenceParts:
     def max_length(self) -> int:
         """Number of steps of the longest sequence.
 
-        It is what a dense copy is as long as; 0 if all are empty, or there are none.
+        The length of a dense copy; 0 if all are empty, or there are none.
 
         See Also
         --------
-        Sequences.to_dense : Takes fewer steps, from the end of each.
+        Sequences.to_dense : Its `n_steps` selects fewer steps.
 
         Examples
         --------
@@ -109,7 +109,7 @@ class SequenceParts:
     def n_features(self) -> int:
         """Number of features of a step.
 
-        All sequences share it. The names, if there are any, are in ``feature_names``.
+        The same for all sequences. Their names, if there are any, are in ``feature_names``.
 
         See Also
         --------
@@ -128,7 +128,7 @@ class SequenceParts:
     def shape(self) -> tuple[int, int, int]:
         """``(n_sequences, max_length, n_features)``, the shape of the dense array.
 
-        What is kept is smaller where sequences share steps or differ in length: it is
+        The stored array is smaller where sequences share steps or differ in length: its shape is
         ``values.shape``.
 
         See Also
@@ -148,7 +148,7 @@ class SequenceParts:
     def ndim(self) -> int:
         """Always 3.
 
-        By it, functions that ask for a 3-D array accept sequences.
+        Functions that require a 3-D array accept sequences by it.
 
         See Also
         --------
@@ -166,7 +166,7 @@ class SequenceParts:
     def dtype(self) -> np.dtype:
         """Data type of the steps.
 
-        It is that of what they were made of; networks bring numbers to theirs batch by batch.
+        That of the arrays they were made of; networks convert steps to theirs batch by batch.
 
         See Also
         --------
@@ -183,13 +183,13 @@ class SequenceParts:
 
     @property
     def device(self) -> str:
-        """Where the steps are, in words of the array API: always the CPU.
+        """Device of the steps, as in the array API: always the CPU.
 
-        scikit-learn asks for it. A network on a GPU copies the steps itself.
+        scikit-learn reads it. A network on a GPU copies the steps itself.
 
         See Also
         --------
-        LSTMRegressor : Its `device` says where to compute.
+        LSTMRegressor : Its `device` is that of the computation.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Ranges of whole numbers, of which sequences are made."""
+"""Ranges of integers, as the steps of sequences."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ __all__ = ["cover", "equal_names", "ranges"]
 
 
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Lay ranges of whole numbers one after another.
+    """Concatenate ranges of integers.
 
     Parameters
     ----------
     starts : ndarray of int, shape (n_ranges,)
         First number of each range.
     lengths : ndarray of int, shape (n_ranges,)
-        How many numbers each range has.
+        Number of integers of each range.
 
     Returns
     -------

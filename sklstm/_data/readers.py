@@ -1,4 +1,4 @@
-"""How sequences are made: of arrays, lists, tokens, long tables, and of each other."""
+"""Constructors of sequences from arrays, lists, tokens, long tables and other sequences."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ROWS_ARE_ALIKE = (
 
 
 CURE_OF_FRAME = (
-    "table.sort_values() by the time puts rows in order; drop duplicates. If the index is no time "
-    "and the rows are in order use reset_index(drop=True)."
+    "table.sort_values() by the time puts rows in order; drop duplicates. If the index is not a "
+    "time and the rows are in order use reset_index(drop=True)."
 )
 
 FEWEST_STEPS = 4
-"""Steps that follow another one, from which on a column may be taken for a counter of steps."""
+"""Least number of steps after the first ones for a column to look like a counter of steps."""
 
 
 class SequenceReaders(SequenceParts):
-    """The ways to make `Sequences`, the class that inherits this one."""
+    """Constructors of `Sequences`, the class that inherits this one."""
 
     @classmethod
     def from_arrays(
@@ -45,10 +45,10 @@ class SequenceReaders(SequenceParts):
         channels_first: bool = False,
         feature_names: Any = None,
     ) -> Self:
-        """Make independent sequences of a 3-D array or a list of 2-D arrays.
+        """Make independent sequences from a 3-D array or a list of 2-D arrays.
 
-        For data that are sequences already, such as recordings or time series of aeon, sktime and
-        tslearn. A 3-D array is not copied, and estimators also take it as it is.
+        For data that are sequences already, such as recordings or multivariate time series of aeon,
+        sktime and tslearn. A 3-D array is not copied, and estimators also accept it directly.
 
         Parameters
         ----------
@@ -56,11 +56,11 @@ class SequenceReaders(SequenceParts):
                 of shape (n_steps_i, n_features)
             The sequences. DataFrames in a list give their column names.
         padding : {"nan", "keep"} or float, default=None
-            What sequences of different lengths were filled up with. Steps behind a sequence, or
-            before it if there are more of these, in which all features have this number are
-            dropped; such steps between two others are kept. ``"nan"``, at both ends, is what aeon
-            and tslearn fill up with. ``"keep"`` keeps every step, and so does `None`, with a warning
-            if it looks like padding.
+            Value with which sequences of different lengths were padded. Steps behind a sequence, or
+            in front of it if there are more of these, in which all features have this number are
+            dropped; such steps between two others are kept. aeon and tslearn pad with ``"nan"``,
+            which is dropped at both ends. ``"keep"`` keeps every step, and so does `None`, with a
+            warning if steps look like padding.
         channels_first : bool, default=False
             Whether features come before steps, ``(n_sequences, n_features, n_steps)``, as aeon and
             sktime store them.
@@ -75,16 +75,16 @@ class SequenceReaders(SequenceParts):
         Raises
         ------
         ValueError
-            If an array has not two dimensions, or another number of features than the first.
+            If an array does not have two dimensions, or another number of features than the first.
 
         Warns
         -----
         UserWarning
-            If most sequences of an array begin or end in the same step over and over.
+            If most sequences of an array begin or end with the same repeated step.
 
         See Also
         --------
-        Sequences.from_frame : Sequences of a long table, one row a step.
+        Sequences.from_frame : Sequences from a long table, one row a step.
         SequenceWindower : Histories of the rows of a table.
 
         Examples
@@ -123,9 +123,9 @@ class SequenceReaders(SequenceParts):
         padding: str | float | None = None,
         vocabulary: dict[str, int] | None = None,
     ) -> Self:
-        """Make independent sequences of tokens: whole numbers that stand for words.
+        """Make independent sequences of tokens: integers that stand for words.
 
-        For tokens that another tokeniser has made. A network with an `embedding_dim` learns a
+        For tokens from any tokenizer. A network with an `embedding_dim` learns a
         vector for each token.
 
         Parameters
@@ -134,15 +134,15 @@ class SequenceReaders(SequenceParts):
                 (n_sequences, n_steps)
             The sequences, which may be empty. Tokens are not negative, and 0 means unknown: it is
             a step like any other, not padding, so that sequences of different lengths are best
-            given as a list.
+            passed as a list.
         padding : {"nan", "keep"} or int, default=None
-            What sequences of different lengths were filled up with, which is dropped at either
-            end of each; it may be negative. ``"nan"`` is for tables of floating-point numbers.
-            ``"keep"`` keeps every token, and so does `None`, with a warning if it looks like
+            Value with which sequences of different lengths were padded. It is dropped at both ends
+            of each, and may be negative. ``"nan"`` is for tables of floating-point numbers.
+            ``"keep"`` keeps every token, and so does `None`, with a warning if tokens look like
             padding.
         vocabulary : dict of str to int, default=None
-            Token of each word, for estimators to line up word vectors with, and to refuse tokens
-            of another one.
+            Token of each word. Estimators match word vectors by it, and refuse tokens of another
+            vocabulary.
 
         Returns
         -------
@@ -153,13 +153,13 @@ class SequenceReaders(SequenceParts):
         Raises
         ------
         ValueError
-            If a sequence has not one dimension, or holds anything but whole numbers from 0; the
+            If a sequence does not have one dimension, or holds anything but integers from 0; the
             message names it.
 
         Warns
         -----
         UserWarning
-            If most sequences of one length begin or end in the same token over and over.
+            If most sequences of one length begin or end with the same repeated token.
 
         See Also
         --------
@@ -193,24 +193,25 @@ class SequenceReaders(SequenceParts):
         time: str | None = None,
         per_step: bool = False,
     ) -> Any:
-        """Make one independent sequence of the rows of each id of a long table.
+        """Make one independent sequence from the rows of each id of a long table.
 
-        For recordings that are stored one below the other, with an id. A row is a step of one
-        sequence only; where each row of a table is to have the rows before it, take a
-        :class:`SequenceWindower`.
+        For recordings and other time series instances in one table with an id column. A row is a
+        step of one sequence only; use a :class:`SequenceWindower` for a lookback window of each
+        row.
 
         Parameters
         ----------
         table : DataFrame of pandas, Polars or pyarrow, shape (n_rows, n_columns)
-            One row a step. Rows of different ids may be interleaved; those of one id are in time
-            order, which `time` has to confirm.
+            One row a step. Rows of different ids may be interleaved; those of one id have to be in
+            time order, which is checked if there is a `time`.
         by : str or list of str
             Columns or index levels that name the sequence a row belongs to.
         target : str, default=None
             Column with the label of a sequence, the same in all its rows; or with `per_step` that
-            of each step. It is no feature.
+            of each step. It is not a feature.
         time : str, default=None
-            Column or index level with the time of a step, dates or numbers. It is no feature.
+            Column or index level with the time of a step, dates or numbers. It is not a
+            feature.
             `None`: the index, if it holds dates, periods or integers.
         per_step : bool, default=False
             Whether `target` has a label, number or weight for each step, for ``pooling=None``.
@@ -219,26 +220,26 @@ class SequenceReaders(SequenceParts):
         -------
         sequences : Sequences
             In the order in which the ids appear first, which are their index. The features are the
-            columns but `by`, `time` and `target`.
+            columns except `by`, `time` and `target`.
         labels : Series of length n_sequences, or ndarray or list of ndarray
-            Only if `target` is given: label of each sequence, indexed by id. With `masked_scoring` an
-            array (n_sequences, n_steps), or a list of arrays (n_steps_i,) if lengths differ.
+            Only with `target`: label of each sequence, indexed by id. With `per_step` an array
+            (n_sequences, n_steps), or a list of arrays (n_steps_i,) if lengths differ.
 
         Raises
         ------
         ValueError
-            If a name is unknown, an id is missing, a feature is not numeric, time goes back, or
-            a sequence has several labels; the message names it.
+            If a name is unknown, an id is missing, a feature is not numeric, time does not
+            increase, or a sequence has several labels; the message names it.
 
         Warns
         -----
         DataWarning
-            If a column numbers the steps of each sequence, in another order than that of the rows.
+            If a column numbers the steps of each sequence in another order than that of the rows.
 
         See Also
         --------
-        Sequences.to_frame : The way back.
-        Sequences.from_arrays : Sequences of arrays, one for each.
+        Sequences.to_frame : The inverse.
+        Sequences.from_arrays : Sequences from arrays, one for each.
 
         Examples
         --------
@@ -291,15 +292,15 @@ class SequenceReaders(SequenceParts):
 
     @classmethod
     def concat(cls, parts: Iterable[Any]) -> Self:
-        """Put sequences one after another.
+        """Concatenate sequences.
 
-        Parts of one container are put together without a copy of its steps; others are copied once.
+        Parts of one container are joined without a copy of its steps; others are copied once.
 
         Parameters
         ----------
         parts : sequence of Sequences
-            Parts of one container, which share its steps, stay parts of its series. Parts that
-            come from different containers are kept apart: their series get new codes.
+            Parts of one container, which share its steps, keep its series. Series of parts of
+            different containers get different codes.
 
         Returns
         -------
@@ -398,7 +399,7 @@ def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_frame(table: Any, target: str | None, *, per_step: bool) -> None:
-    """Refuse what is no DataFrame, and a target that it has not."""
+    """Raise an error for anything but a DataFrame, or a target that it does not have."""
     if not isinstance(table, pd.DataFrame):
         raise ValueError(
             f"from_frame reads a DataFrame, got {type(table).__name__}: from_arrays reads arrays "
@@ -407,39 +408,39 @@ def _check_frame(table: Any, target: str | None, *, per_step: bool) -> None:
     if target is None and per_step:
         raise ValueError("per_step=True needs target=: the column with the labels of the steps.")
     if target is not None and target not in table.columns:
-        raise ValueError(f"target={target!r} is no column of the table: {list(table.columns)}.")
+        raise ValueError(f"target={target!r} is not a column of the table: {list(table.columns)}.")
 
 
 def _check_dates(features: pd.DataFrame) -> None:
-    """Refuse a column of dates, which is the time of the steps."""
+    """Raise an error for a column of dates, which may be the time of the steps."""
     for name, column in features.items():
         if isinstance(pd.Index(column[:0]), (pd.DatetimeIndex, pd.PeriodIndex)):
             raise ValueError(
-                f"Column {name!r} holds dates, which are no numbers: time={name!r} makes them the "
-                "time of the steps, and checks their order; else leave the column out."
+                f"Column {name!r} holds dates, which are not numbers: time={name!r} makes them "
+                "the time of the steps and checks their order; else leave the column out."
             )
 
 
 def _warn_of_other_order(features: pd.DataFrame, codes: np.ndarray, rows: Rows) -> None:
-    """Say that a column counts the steps of each sequence, but rows come in another order."""
+    """Warn that a column numbers the steps of each sequence, and rows have another order."""
     follows = ~rows.is_first[1:]
     if follows.sum() < FEWEST_STEPS:
         return
     for name, column in features.items():
         values = column.to_numpy(np.float64, na_value=np.nan)[rows.order]
         ordered = values[np.lexsort((values, codes[rows.order]))]
-        step, given = (np.diff(x)[follows] for x in (ordered, values))
-        if step[0] > 0 and np.allclose(step, step[0], rtol=1e-6, atol=0) and (given < 0).any():
+        step, in_rows = (np.diff(x)[follows] for x in (ordered, values))
+        if step[0] > 0 and np.allclose(step, step[0], rtol=1e-6, atol=0) and (in_rows < 0).any():
             warn(
-                f"Column {name!r} numbers the steps of each sequence, and rows come in another "
-                f"order: a sequence is read in that of its rows. table.sort_values({name!r}) puts "
-                f"them in order, and time={name!r} checks it.",
+                f"Column {name!r} numbers the steps of each sequence, and rows are in another "
+                f"order, in which they are read. table.sort_values({name!r}) puts them in order, and "
+                f"time={name!r} checks it.",
                 DataWarning,
             )
 
 
 def _block(array: Any, number: int) -> np.ndarray:
-    """One sequence, whose steps must have as many numbers each."""
+    """One sequence, whose steps must have equal numbers of features."""
     try:
         return np.asarray(array)
     except ValueError as error:

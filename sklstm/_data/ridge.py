@@ -1,4 +1,4 @@
-"""Penalised least squares from sums of products."""
+"""Ridge regression from sums of products."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ __all__ = ["Ridge"]
 
 
 class Ridge:
-    """Penalised least squares with an intercept, of many penalties for one decomposition.
+    """Ridge regression with an intercept, of many penalties by one decomposition.
 
     Parameters
     ----------
     moments : LagMoments
-        Sums over the samples. Of the targets nothing is used.
+        Sums over the samples; targets are not used.
     """
 
     def __init__(self, moments: LagMoments):
@@ -30,7 +30,7 @@ class Ridge:
         moments : LagMoments
             Any targets of the same columns.
         penalties : ndarray of shape (n_penalties,) or (n_penalties, n_outputs)
-            Of a sample, on squared coefficients.
+            Per sample, on squared coefficients.
 
         Yields
         ------
@@ -42,7 +42,7 @@ class Ridge:
 
 
 def _centred(moments: LagMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the columns, and with the targets, of a sample."""
+    """Covariances of the columns, and of columns and targets."""
     products = moments.xx - np.outer(moments.x, moments.x) / moments.weight
     sums = moments.xy - np.outer(moments.x, moments.y) / moments.weight
     return products / moments.weight, sums / moments.weight

@@ -1,4 +1,4 @@
-"""Training data, read once, and the part of them that validates."""
+"""Training data, and the split of a validation part."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
 SMALLEST_WEIGHT = float(np.finfo(np.float32).tiny)
-"""A share of the largest weight below which a row has no influence in any data type."""
+"""Share of the largest weight below which a row has no influence in any data type."""
 
 
 class Samples(NamedTuple):
@@ -28,8 +28,8 @@ class Samples(NamedTuple):
     sequences : Sequences
         The inputs.
     target : ndarray of shape (n_sequences, n_outputs), or (sum of lengths, n_outputs)
-        What to predict, sequence by sequence; one row a step if `of_steps`. NaN where one of
-        several targets is missing.
+        Targets, sequence by sequence; one row a step if `of_steps`. NaN where one of several
+        targets is missing.
     weight : ndarray of shape (n_sequences,), or (sum of lengths,)
         Weights of the rows of `target`, all positive; of steps 0 or more, 0 for a step without a
         label.
@@ -65,7 +65,7 @@ class Samples(NamedTuple):
         )
 
     def labelled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Select what is learned, be it a target for each sequence or for each step.
+        """Select the targets of sequences, or of labelled steps.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class Samples(NamedTuple):
         return self.target[labelled], self.weight[labelled]
 
     def histories(self) -> Sequences:
-        """Select what each label of `labelled` is learned from.
+        """Select the history of each label of `labelled`.
 
         Returns
         -------
@@ -92,12 +92,12 @@ class Samples(NamedTuple):
         return histories_of_steps(self.sequences)[self.weight > 0]
 
     def sequence_weight(self) -> np.ndarray | None:
-        """Weigh the sequences: by the mean weight of their labelled steps, if steps have labels.
+        """Compute weights of sequences: the mean weight of labelled steps, if steps have labels.
 
         Returns
         -------
         ndarray of shape (n_sequences,) or None
-            Weights, all positive; None if they are one number.
+            Weights, all positive; None if all are equal.
         """
         weight = self.weight
         if self.of_steps:
@@ -107,16 +107,16 @@ class Samples(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """What a training learns from and validates on.
+    """Training and validation data.
 
     Attributes
     ----------
     train : Samples
-        To learn from.
+        The training part.
     valid : Samples or None
-        To validate.
+        The validation part.
     everything : Samples or None
-        What both are parts of, if `valid` was set aside.
+        Both parts together, if `valid` was set aside.
     """
 
     train: Samples
@@ -125,7 +125,7 @@ class TrainingData(NamedTuple):
 
 
 class GivenSamples(NamedTuple):
-    """Samples whose targets are still what the user gave.
+    """Samples with targets as the user gave them.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class GivenSamples(NamedTuple):
     weight : ndarray of float64, shape (n_labels,)
         Weights, all positive.
     rows : ndarray of int, shape (n_labels,)
-        Row of X of each label, or its step if all steps are counted through; for messages.
+        Row of X of each label, or its step, counted through all sequences; for messages.
     rows_of_sequences : ndarray of int, shape (n_sequences,)
         Row of X of each sequence.
     steps : ndarray of int, shape (n_labels,), or None
@@ -151,19 +151,19 @@ class GivenSamples(NamedTuple):
     steps: np.ndarray | None = None
 
     def encoded(self, target: np.ndarray, weight: np.ndarray) -> Samples:
-        """Put what a head made of the labels in their places.
+        """Replace the labels by targets that a head encoded.
 
         Parameters
         ----------
         target : ndarray of shape (n_labels, n_outputs)
             Targets as the network learns them.
         weight : ndarray of shape (n_labels,)
-            Their weights. Only ratios count, and what is 0 is no longer learned.
+            Their weights. Only ratios matter, and samples of weight 0 are dropped.
 
         Returns
         -------
         Samples
-            Without the sequences of which nothing is left to learn.
+            Without sequences whose weights are all 0.
         """
         weight = _comparable(weight)
         if self.steps is None:
@@ -186,7 +186,7 @@ def read_samples(
     sample_weight: Any,
     is_unlabelled: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> GivenSamples:
-    """Bring inputs, targets and weights together.
+    """Check inputs, targets and weights, and drop samples without weight or label.
 
     Parameters
     ----------
@@ -195,19 +195,19 @@ def read_samples(
     y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or one entry a step
         Labels or numbers.
     sample_weight : array-like of shape (n_sequences,), or one entry a step, or None
-        Weights; what has weight 0 is history of other rows, no more, and needs no target.
+        Weights; rows of weight 0 are only history of other rows, and need no target.
     is_unlabelled : callable, default=None
-        Tells which steps have no label, if steps have labels. `None`: sequences have.
+        Returns which steps have no label, if steps have labels. `None`: sequences have.
 
     Returns
     -------
     GivenSamples
-        What is to be learned.
+        The samples to learn from.
 
     Raises
     ------
     ValueError
-        If the parts do not fit each other, or nothing is to be learned.
+        If lengths do not match, or there is no label.
     """
     y, sample_weight = plain(y), plain(sample_weight)
     if _num_samples(y) != len(sequences):
@@ -228,7 +228,7 @@ def read_samples(
 
 
 def _refuse_targets_of_steps(y: Any) -> None:
-    """Say what predicts at every step."""
+    """Raise an error for targets of steps, which need pooling=None."""
     shape = y.shape if getattr(y, "ndim", 0) > 2 else None
     if isinstance(y, (list, tuple)) and any(
         issubclass(kind, (list, tuple, np.ndarray)) for kind in set(map(type, y))
@@ -239,7 +239,7 @@ def _refuse_targets_of_steps(y: Any) -> None:
     if shape is not None:
         raise ValueError(
             f"y has the shape {shape}: one entry a step, it seems, and one target a sequence is "
-            "learned: (n_sequences,) or (n_sequences, n_outputs). With pooling=None LSTMRegressor "
+            "expected: (n_sequences,) or (n_sequences, n_outputs). With pooling=None LSTMRegressor "
             "and LSTMClassifier learn and predict at every step."
         )
 
@@ -250,7 +250,7 @@ def _read_steps(
     sample_weight: Any,
     is_unlabelled: Callable[[np.ndarray], np.ndarray],
 ) -> GivenSamples:
-    """Samples with a label at every step that has one."""
+    """Samples with labels of steps, some of which may have none."""
     lengths = sequences.lengths
     flat = flatten_steps(y, lengths, is_unlabelled=is_unlabelled)
     weight = np.ones(len(flat))
@@ -279,8 +279,8 @@ def _warn_of_no_label(flat: np.ndarray) -> None:
     if left_out:
         warn(
             f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
-            "-1 is a label like the others, give it another name: y + 1, or texts. If not, NaN or "
-            "None in its place say so without this warning.",
+            "-1 is a label like the others, rename it: y + 1, or texts. If not, use NaN or None to "
+            "avoid this warning.",
             DroppedDataWarning,
         )
     if flat.dtype.kind == "f" and (flat == -1).any():
@@ -293,7 +293,7 @@ def _warn_of_no_label(flat: np.ndarray) -> None:
 
 
 def _checked_weight(weight: Any, n_rows: int) -> np.ndarray:
-    """Weights as float64; one that no data type can tell from 0 beside the largest is 0."""
+    """Weights as float64; those that round to 0 beside the largest in any data type are 0."""
     weight = _check_sample_weight(
         weight, np.empty(n_rows), dtype=np.float64, ensure_non_negative=True
     )
@@ -301,7 +301,7 @@ def _checked_weight(weight: Any, n_rows: int) -> np.ndarray:
 
 
 def _comparable(weight: np.ndarray) -> np.ndarray:
-    """The same ratios with the largest weight between 1 and 2: any data type can hold them."""
+    """The same ratios with the largest weight between 1 and 2, for any data type."""
     return np.ldexp(weight, 1 - int(np.frexp(weight.max())[1]))
 
 
@@ -310,9 +310,9 @@ def split_validation(
 ) -> tuple[Samples, Samples]:
     """Set the validation part aside.
 
-    Of each series its last rows, in time order: neighbouring windows are almost the same row, so
-    that a random part would be known from training. Of independent sequences a random part.
-    Training rows whose targets of several steps reach into the validation part are left out.
+    The last rows of each series, in time order: neighbouring windows are almost equal, so that a
+    random part would leak from training. A random part of independent sequences. Training rows
+    whose targets of several steps overlap with the validation part are left out.
 
     Parameters
     ----------
@@ -321,9 +321,9 @@ def split_validation(
     fraction : float
         Part of each series, and of the independent sequences, to set aside.
     seed : int
-        Decides the random part.
+        Seed of the random part.
     stratify : ndarray of shape (n_samples,), default=None
-        Labels whose shares the random part keeps, if it has room for each label.
+        Labels to stratify the random part by, if it is large enough for each label.
 
     Returns
     -------
@@ -357,7 +357,7 @@ def split_validation(
 def _random_part(
     rows: np.ndarray, fraction: float, seed: int, stratify: np.ndarray | None
 ) -> np.ndarray:
-    """Draw some of the rows."""
+    """Draw a random part of the rows."""
     size = round(fraction * len(rows))
     if not size:
         return rows[:0]
@@ -374,7 +374,7 @@ def _last_of_each(series: np.ndarray, time: np.ndarray, fraction: float) -> np.n
     order = np.lexsort((time, series))
     sizes = np.bincount(series)
     wanted = np.round(fraction * sizes)
-    short = wanted == 0  # together they give their part, each at most a row
+    short = wanted == 0  # together they give their share, each at most a row
     wanted[short] = np.diff(np.round(np.cumsum(fraction * sizes[short])), prepend=0)
     last = np.empty(len(order), dtype=bool)
     from_end = (np.cumsum(sizes)[series[order]] - 1) - np.arange(len(order))
@@ -383,7 +383,7 @@ def _last_of_each(series: np.ndarray, time: np.ndarray, fraction: float) -> np.n
 
 
 def _reaches_into(samples: Samples, valid: np.ndarray) -> np.ndarray:
-    """Mark rows whose targets are partly those of a validation row, some steps later."""
+    """Mark rows whose targets overlap with those of a later validation row."""
     n_ahead = _steps_ahead(samples)
     series, ends = samples.sequences.series, samples.sequences.ends
     reaches = np.zeros(len(series), dtype=bool)
@@ -396,10 +396,10 @@ def _reaches_into(samples: Samples, valid: np.ndarray) -> np.ndarray:
 
 
 def _steps_ahead(samples: Samples) -> int:
-    """Number of steps that a target reaches ahead, if targets of neighbours overlap.
+    """Number of forecast steps of a target, detected by the overlap of neighbouring targets.
 
     The columns of a target of several steps are those of the row before, shifted by a step: by
-    one column, or by as many as there are quantities.
+    one column, or by the number of quantities.
     """
     target = samples.target
     if samples.of_steps or target.ndim < 2 or target.shape[1] < 2:

@@ -1,4 +1,4 @@
-"""The container of the package: many short histories over one flat array of steps."""
+"""The container of sequences: many short histories over one flat array of steps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Sequences"]
 
 
 class Sequences(SequenceReaders):
-    """Sequences of steps, of equal or different lengths, kept without copies.
+    """Sequences of steps, of equal or different lengths, stored without copies.
 
     Sequence ``i`` is ``values[starts[i] : starts[i] + lengths[i]]``. Sequences may share steps,
-    as neighbouring windows over a table do, so a million windows cost what the table costs.
+    as neighbouring windows over a table do, so a million windows take as much memory as the table.
 
-    Most users never build one: :class:`~sklstm.SequenceWindower` makes them from tables,
+    Most users never construct one: :class:`~sklstm.SequenceWindower` makes them from tables,
     :meth:`from_arrays` from a 3-D array or a list of arrays, :meth:`from_tokens` from tokens.
 
     Parameters
@@ -37,19 +37,19 @@ class Sequences(SequenceReaders):
     feature_names : array-like of str, shape (n_features,), default=None
         Names of the columns of ``values``.
     index : pandas.Index of length n_sequences, default=None
-        Name of each sequence: the index of the rows of a DataFrame, of which they were made. Tables
-        of them have it again. It does not count when sequences are compared.
+        Name of each sequence: the index of the rows of the DataFrame that they were made from. It
+        is the index of tables made from them, and is ignored when sequences are compared.
     vocabulary : dict of str to int, default=None
         If steps are tokens, the token of each word. Estimators compare it with that of `fit`.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit each other, or a sequence reaches outside ``values``.
+        If the shapes do not match, or a sequence reaches outside ``values``.
 
     See Also
     --------
-    SequenceWindower : Turn each row of a table into the sequence that led to it.
+    SequenceWindower : Turn each row of a table into its lookback window.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class Sequences(SequenceReaders):
         return dense if dtype is None else dense.astype(dtype, copy=False)
 
     def __array_namespace__(self, api_version=None):
-        return _NAMESPACE  # scikit-learn asks if its dispatch by the array API is on
+        return _NAMESPACE  # scikit-learn calls it if its array API dispatch is on
 
     def __repr__(self):
         n_sequences, longest, n_features = self.shape
@@ -135,8 +135,8 @@ class Sequences(SequenceReaders):
     def to_dense(self, n_steps=None):
         """Copy the sequences into one dense array.
 
-        For libraries that want an array. It takes memory for every step of every sequence, and each
-        shared step once for each sequence; networks of this package read `Sequences` without it.
+        For libraries that need an array. It takes memory for every step of every sequence, and each
+        shared step once for each sequence; networks of this package do not need it.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Sequences(SequenceReaders):
         See Also
         --------
         Sequences.to_frame : A long table instead, without padding.
-        Sequences.from_arrays : The way back; ``padding="nan"`` drops the NaN.
+        Sequences.from_arrays : The inverse; ``padding="nan"`` drops the NaN.
 
         Examples
         --------
@@ -177,8 +177,8 @@ class Sequences(SequenceReaders):
     def to_frame(self):
         """Copy the sequences into a long table, one row a step.
 
-        For looking at them, and for pandas. Steps that sequences share come once for each of them;
-        timestamps and series are not in it.
+        For inspection, and for pandas. Shared steps are repeated for each sequence; timestamps and
+        series are not included.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class Sequences(SequenceReaders):
 
         See Also
         --------
-        Sequences.from_frame : The way back: one sequence of the rows of each id.
+        Sequences.from_frame : The inverse: one sequence from the rows of each id.
         Sequences.to_dense : A 3-D array instead, with NaN in front of shorter sequences.
 
         Examples
@@ -209,9 +209,9 @@ class Sequences(SequenceReaders):
         return pd.DataFrame(self.values[rows], index=index, columns=self.feature_names)
 
     def step_weights(self, weights=None):
-        """Add up, for each step, the weights of the sequences that use it.
+        """Sum, for each step, the weights of the sequences that use it.
 
-        Statistics of all histories need no copy of them by it: a mean over ``values`` with these
+        For statistics of all histories without a copy: a mean over ``values`` with these
         weights is the mean over all steps of all sequences.
 
         Parameters
@@ -236,21 +236,21 @@ class Sequences(SequenceReaders):
         """
         if weights is None:
             return cover(self.starts, self.ends, len(self.values))
-        # In units of a power of two the sums are exact, and cancel behind the end of a sequence.
+        # In units of a power of two the sums are exact, and cancel after the end of a sequence.
         weights = np.asarray(weights, dtype=np.float64)
         unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
         return unit * cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
 
     def flat(self):
-        """Copy the steps of all sequences one after another.
+        """Concatenate the steps of all sequences.
 
-        For what looks at steps one by one, such as metrics of predictions at every step. Sequence
-        ``i`` has ``lengths[i]`` rows of it.
+        For metrics of predictions at every step, and similar functions. Sequence ``i`` has
+        ``lengths[i]`` rows.
 
         Returns
         -------
         ndarray of shape (sum of lengths, n_features)
-            Steps that several sequences share come several times.
+            Shared steps are repeated.
 
         See Also
         --------
@@ -266,23 +266,22 @@ class Sequences(SequenceReaders):
         return self.values[ranges(self.starts, self.lengths)]
 
     def neighbours(self):
-        """Put sequences of a series that overlap one after another.
+        """Sort sequences so that overlapping ones of a series follow each other.
 
-        Neighbouring windows over a table are the usual case: what is computed for their shared
-        steps need be computed only once.
+        Such as neighbouring windows over a table: their shared steps need to be computed only once.
 
         Returns
         -------
         order : ndarray of int, shape (n_sequences,)
             The sequences by series and time.
         follows : ndarray of bool, shape (n_sequences,)
-            Whether sequence ``order[i]`` goes on where ``order[i - 1]`` ends: both share a step,
-            and its start is as many steps later as its end, or fewer. Where a history is cut,
-            by a gap or another series, nothing follows.
+            Whether sequence ``order[i]`` continues ``order[i - 1]``: both share a step, and the
+            first step moves on by no more steps than the last one. False where a history is cut,
+            by a gap or another series.
 
         See Also
         --------
-        SequenceWindower : Makes sequences that overlap, of the rows of a table.
+        SequenceWindower : Makes overlapping sequences from the rows of a table.
         LSTMRegressor : Its `supervised_steps` trains on runs of neighbours.
 
         Examples
@@ -293,7 +292,7 @@ class Sequences(SequenceReaders):
         array([False,  True,  True, False])
         """
         order, ordered = np.arange(len(self)), self
-        if not self._in_order():  # sorting what is sorted takes memory for nothing
+        if not self._in_order():  # sorting again would only take memory
             order = np.lexsort((self.starts, self.ends, self.series))
             ordered = self[order]
         series, lengths = ordered.series, ordered.lengths
@@ -304,27 +303,27 @@ class Sequences(SequenceReaders):
         return order, follows
 
     def _in_order(self):
-        """Whether each series comes after the one before, and each sequence ends no earlier."""
-        goes_on = np.diff(self.series) == 0
+        """Whether sequences are sorted by series, and by end within a series."""
+        same_series = np.diff(self.series) == 0
         earlier = np.diff(self.ends) < 0
-        return not (earlier & goes_on).any() and not (np.diff(self.series) < 0).any()
+        return not (earlier & same_series).any() and not (np.diff(self.series) < 0).any()
 
     def compact(self):
         """Drop the steps that no sequence uses.
 
-        A selection such as ``sequences[:10]`` keeps the steps of all. Pickling compacts by itself,
-        so that workers and files get no more than they need.
+        A selection such as ``sequences[:10]`` keeps the steps of all. Pickling compacts
+        automatically, so that workers and files get only the steps in use.
 
         Returns
         -------
         Sequences
-            Equal to this one. Where steps are dropped one zero step stays in their place, so
-            that sequences that were not neighbours do not become neighbours.
+            Equal to this one. One zero step replaces dropped steps, so that sequences do not become
+            neighbours.
 
         See Also
         --------
         Sequences.step_weights : Which steps are used, and how often.
-        Sequences.concat : Put parts together again.
+        Sequences.concat : Join parts again.
 
         Examples
         --------
@@ -335,7 +334,7 @@ class Sequences(SequenceReaders):
         ((5000, 1), (5, 1))
         """
         used = self.step_weights() > 0
-        place = np.append(used, False)  # an empty sequence uses no step, but has a place in time
+        place = np.append(used, False)  # an empty sequence uses no step, but has a position in time
         place[self.starts[(self.lengths == 0) & (self.series >= 0)]] = True
         more_to_come = np.logical_or.accumulate(place[::-1])[::-1]
         place[1:] |= place[:-1] & more_to_come[1:]

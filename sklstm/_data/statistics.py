@@ -1,4 +1,4 @@
-"""What is usual for each feature, over the steps that sequences use."""
+"""Statistics of each feature over the steps that sequences use."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ def standardization(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each feature over the steps that the sequences use.
 
-    A step counts as often as sequences use it, with their weights: what no given sequence uses
-    (the test rows of a cross-validation, which share the table) has no influence.
+    A step counts as often as sequences use it, with their weights: steps that no given sequence
+    uses, such as test rows of a cross-validation that share the table, have no influence.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def medians(sequences: Sequences, weight: np.ndarray | None = None) -> np.ndarra
     Parameters
     ----------
     sequences : Sequences
-        Every feature must be there in some step in use.
+        Every feature must have a value in some step in use.
     weight : ndarray of shape (n_sequences,), default=None
         Weight of each sequence. `None`: 1 each.
 
     Returns
     -------
     ndarray of float64, shape (n_features,)
-        The lower median if two numbers are in the middle; of what is not missing.
+        Of the values that are not missing; the lower median if two numbers are in the middle.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def medians(sequences: Sequences, weight: np.ndarray | None = None) -> np.ndarra
     for j, column in enumerate(sequences.values.T):
         seen = np.flatnonzero((step_weights > 0) & ~np.isnan(column))
         counts = step_weights if len(seen) else uses
-        if not len(seen):  # all that is there has next to no weight
+        if not len(seen):  # all values have a weight that is rounded to 0
             seen = np.flatnonzero((uses > 0) & ~np.isnan(column))
         seen = seen[np.argsort(column[seen])]
         below = np.cumsum(counts[seen])
@@ -85,7 +85,7 @@ def medians(sequences: Sequences, weight: np.ndarray | None = None) -> np.ndarra
 
 
 def weighted_moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Weighted mean and standard deviation; the latter is 1 if it is no more than rounding.
+    """Weighted mean and standard deviation; the latter is 1 if it is only rounding.
 
     Parameters
     ----------

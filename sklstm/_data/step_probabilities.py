@@ -1,4 +1,4 @@
-"""Probabilities at every step, whose second axis nobody takes for the classes."""
+"""Probabilities at every step, whose second axis cannot be mistaken for the classes."""
 
 from numbers import Integral
 from typing import Any, SupportsIndex
@@ -11,8 +11,8 @@ CURE = (
     "The second axis of probabilities at every step is that of the steps, not of the classes. "
     "p[..., 1] has the probabilities of class 1 at all steps, p[:, 1, :] those of all classes at "
     "step 1, numpy.asarray(p) is a plain array. A score over all labelled steps is "
-    "scoring=sklstm.masked_scoring('roc_auc'), with the name of any scorer of scikit-learn or one from "
-    "make_scorer."
+    "scoring=sklstm.masked_scoring('roc_auc'), with the name of any scorer of scikit-learn or one "
+    "from make_scorer."
 )
 
 
@@ -40,7 +40,7 @@ class StepProbabilities(np.ndarray):
     def __array_wrap__(
         self, array: np.ndarray, context: Any = None, return_scalar: bool = False
     ) -> Any:
-        """Give plain arrays as results of computations."""
+        """Return plain arrays as results of computations."""
         return array[()] if return_scalar else np.asarray(array)
 
 
@@ -59,7 +59,7 @@ class StepProbabilitiesList(list):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Refuse: it is what scikit-learn's scorers ask for first."""
+        """Raise an error: scikit-learn's scorers read it first."""
         raise ValueError(CURE)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:

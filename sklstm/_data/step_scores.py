@@ -18,11 +18,10 @@ __all__ = ["StepScorer", "masked_scoring"]
 
 
 def masked_scoring(metric: str | Callable) -> Callable:
-    """Make a metric or scorer leave out what has no label, at every step or row by row.
+    """Make a metric or scorer that leaves out missing labels, at every step or row by row.
 
-    Metrics of scikit-learn know flat arrays without missing values. Where there is a label at every
-    step, with sequences of different lengths, or where some labels are missing, this stands
-    between.
+    Metrics of scikit-learn accept flat arrays without missing values. This adapts them to labels at
+    every step, sequences of different lengths, and missing labels.
 
     Parameters
     ----------
@@ -34,9 +33,9 @@ def masked_scoring(metric: str | Callable) -> Callable:
     Returns
     -------
     callable
-        The same over all labelled steps of all sequences, or all labelled rows. Of a name or scorer
-        a scorer ``scorer(estimator, X, y, sample_weight=None)``: the ``scoring`` of
-        searches and cross-validations. Of a metric a metric.
+        The same over all labelled steps of all sequences, or all labelled rows: for a name or
+        scorer a scorer ``scorer(estimator, X, y, sample_weight=None)``, the ``scoring`` of searches
+        and cross-validations; for a metric a metric.
 
     Raises
     ------
@@ -45,14 +44,14 @@ def masked_scoring(metric: str | Callable) -> Callable:
 
     See Also
     --------
-    LSTMClassifier.score : Leaves steps without a label out by itself.
+    LSTMClassifier.score : Leaves out steps without a label.
     sklearn.metrics.get_scorer_names : The names.
 
     Notes
     -----
     Metrics of probabilities need the scorer: it takes the column of the positive class as
-    scikit-learn does, of the flat table of all labelled steps. ``make_scorer(masked_scoring(metric))`` is
-    for metrics of what `predict` gives.
+    scikit-learn does, of the flat table of all labelled steps. For metrics of what `predict`
+    returns ``make_scorer(masked_scoring(metric))`` is enough.
 
     Examples
     --------
@@ -95,7 +94,7 @@ class StepScorer(_Scorer):
     kwargs : dict
         More arguments of `score_func`.
     response_method : str or sequence of str
-        What is asked of the estimator; of several the first one that it has.
+        Method of the estimator; the first one that it has of several.
     """
 
     def __repr__(self) -> str:
@@ -108,8 +107,8 @@ class StepScorer(_Scorer):
         score = super()._score
 
         def score_flat(y: np.ndarray, predicted: np.ndarray, **weights: Any) -> float:
-            known = _Known(estimator, method.__name__, predicted)
-            return score(partial(_cached_call, None), known, X, y, **kwargs, **weights)
+            predictor = _Predicted(estimator, method.__name__, predicted)
+            return score(partial(_cached_call, None), predictor, X, y, **kwargs, **weights)
 
         weight, predicted = kwargs.pop("sample_weight", None), method(X)
         if not _of_steps(estimator, method.__name__, predicted):
@@ -140,16 +139,16 @@ def _final(estimator: Any) -> Any:
         estimator = inner
 
 
-class _Known:
-    """An estimator whose answer is known already."""
+class _Predicted:
+    """An estimator with a prediction that is computed already."""
 
-    def __init__(self, estimator: Any, method: str, answer: np.ndarray):
-        def give(X: Any) -> np.ndarray:
-            return answer
+    def __init__(self, estimator: Any, method: str, prediction: np.ndarray):
+        def predict(X: Any) -> np.ndarray:
+            return prediction
 
-        give.__name__ = method
+        predict.__name__ = method
         self._estimator = estimator
-        setattr(self, method, give)
+        setattr(self, method, predict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._estimator, name)

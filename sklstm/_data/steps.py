@@ -24,7 +24,7 @@ __all__ = [
 
 
 def has_no_label(flat: np.ndarray) -> np.ndarray:
-    """Tell which steps have no label.
+    """Return which steps have no label.
 
     Parameters
     ----------
@@ -47,17 +47,17 @@ def has_no_label(flat: np.ndarray) -> np.ndarray:
 
 
 def has_no_number(flat: np.ndarray) -> np.ndarray:
-    """Tell which steps have no number to predict.
+    """Return which steps have no number to predict.
 
     Parameters
     ----------
     flat : ndarray of shape (n_steps,) or (n_steps, n_outputs)
-        Numbers, of which -1 is one like any other.
+        Numbers; -1 is one like any other.
 
     Returns
     -------
     ndarray of bool, shape (n_steps,)
-        True where there is nothing but NaN and None: of several numbers some may be missing.
+        True where all numbers are NaN or None: some of several may be missing.
 
     Examples
     --------
@@ -74,29 +74,29 @@ def flatten_steps(
     name: str = "y",
     is_unlabelled: Callable[[np.ndarray], np.ndarray] = has_no_label,
 ) -> np.ndarray:
-    """Lay what belongs to the steps of each sequence one after another.
+    """Concatenate the entries of the steps of all sequences.
 
     Parameters
     ----------
     y : array-like of shape (n_sequences, n_steps) or (n_sequences, n_steps, n_outputs), list of \
             array-likes of shape (n_steps_i,) or (n_steps_i, n_outputs), or Sequences
-        One entry a step. Entries behind the end of a sequence have to be unlabelled.
+        One entry a step. Entries after the end of a sequence have to be unlabelled.
     lengths : ndarray of int, shape (n_sequences,)
         Number of steps of each sequence.
     name : str, default="y"
-        What the messages call it.
+        Name of `y` in messages.
     is_unlabelled : callable, default=has_no_label
-        Tells which entries are no label: `has_no_label` or `has_no_number`.
+        Returns which entries have no label: `has_no_label` or `has_no_number`.
 
     Returns
     -------
     ndarray of shape (sum of lengths,) or (sum of lengths, n_outputs)
-        What stands behind the end of a sequence is left out.
+        Without entries after the end of a sequence.
 
     Raises
     ------
     ValueError
-        If an entry is missing for a step, or given where there is none; the message names the
+        If the entry of a step is missing, or there are labels after the end; the message names the
         sequence and both lengths.
 
     Examples
@@ -114,7 +114,7 @@ def flatten_steps(
         given = np.array([len(part) if part.ndim else -1 for part in parts])
         if (given < 0).any():
             raise ValueError(
-                f"{name} holds one entry a sequence, and pooling=None wants one for each step: an "
+                f"{name} holds one entry a sequence, and pooling=None needs one for each step: an "
                 "array of shape (n_sequences, n_steps), or a list of arrays. Choose a pooling to "
                 "predict one value a sequence."
             )
@@ -143,7 +143,7 @@ def flatten_steps(
 
 
 def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[np.ndarray]:
-    """Give each sequence its steps back.
+    """Split flat entries by sequence.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def unflatten_steps(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray | list[
 
 
 def histories_of_steps(sequences: Sequences) -> Sequences:
-    """Make a sequence of each step: all steps up to it.
+    """Make a sequence for each step, of all steps up to it.
 
     Parameters
     ----------
@@ -218,14 +218,14 @@ def score_steps(
     sample_weight : array-like of shape (n_sequences,), or as `y_true`, default=None
         Weights of sequences, or of steps.
     is_unlabelled : callable, default=None
-        Tells which steps are left out. `None`: what is said above of `y_true`.
+        Returns which steps are left out. `None`: those described for `y_true`.
     **params : dict
         More arguments of the metric.
 
     Returns
     -------
     float
-        What the metric says.
+        The value of the metric.
     """
     y_true, y_pred, sample_weight = map(_without_index, (y_true, y_pred, sample_weight))
     if np.ndim(y_pred[0]) == 0:
@@ -236,7 +236,7 @@ def score_steps(
         n_axes = np.ndim(y_true[0])
         if isinstance(y_true, Sequences) and y_true.n_features == 1:
             n_axes = 1
-        # Probabilities have an axis more than the labels beside them.
+        # Probabilities have one axis more than labels.
         of_numbers = predicted.dtype.kind == "f" and predicted.ndim == n_axes
         is_unlabelled = has_no_number if of_numbers else has_no_label
     flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
@@ -259,7 +259,7 @@ def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **pa
     metric : callable
         ``metric(y_true, y_pred, sample_weight=None, **params)``.
     y_true : ndarray of shape (n,) or (n, n_outputs)
-        Labels or numbers, NaN for one that is missing; not for all of a row.
+        Labels or numbers, NaN for a missing one; some of each row are not missing.
     y_pred : ndarray of the same shape
         Predictions.
     **params : dict
@@ -278,12 +278,12 @@ def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **pa
     >>> score_targets(mean_absolute_error, y, np.array([[1.0, 7.0], [3.0, 6.0]]))
     0.75
     """
-    known = ~pd.isna(y_true)
-    if y_true.ndim == 1 or known.all():
+    is_known = ~pd.isna(y_true)
+    if y_true.ndim == 1 or is_known.all():
         return metric(y_true, y_pred, **params)
     weight = params.pop("sample_weight", None)
     scores = []
-    for true, predicted, there in zip(y_true.T, y_pred.T, known.T, strict=True):
+    for true, predicted, there in zip(y_true.T, y_pred.T, is_known.T, strict=True):
         if weight is not None:
             params["sample_weight"] = weight[there]
         scores.append(metric(true[there], predicted[there], **params))
@@ -311,7 +311,7 @@ def score_rows(
     Returns
     -------
     float
-        What the metric says.
+        The value of the metric.
     """
     y_true, y_pred = np.asarray(plain(y_true)), np.asarray(y_pred)
     labelled = ~has_no_number(y_true)

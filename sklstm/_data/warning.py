@@ -1,4 +1,4 @@
-"""Warnings: their categories, and the line of the user's code that they point at."""
+"""Warning categories, and warnings that point at the line of the user's code."""
 
 import sys
 import warnings
@@ -33,22 +33,22 @@ LIBRARIES = sys.stdlib_module_names | {
     "skorch",
     "torch",
 }
-"""Packages that are nobody's own code, also where they run from a checkout."""
+"""Packages that are not the user's code, even if they run from a checkout."""
 
 INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of which nothing is the user's own code."""
+"""Folders that hold no code of the user."""
 
 
 class SklstmWarning(UserWarning):
     """Base of all warnings of this package.
 
-    A filter for it reaches all of them, and nothing else. Each points at the line of the user's
-    code that called, be it through a Pipeline or a search, and says what to do.
+    A filter for it applies to all of them, and to nothing else. Each points at the calling line of
+    the user's code, even through a Pipeline or a search, and says what to do.
 
     See Also
     --------
-    DataWarning : X and y are probably not what is meant.
-    GapWarning : Rows are missing, or come unevenly.
+    DataWarning : X and y are probably not as intended.
+    GapWarning : Rows are missing, or irregular in time.
     MissingHistoryWarning : Rows to predict have too few rows before them.
 
     Examples
@@ -61,10 +61,10 @@ class SklstmWarning(UserWarning):
 
 
 class DataWarning(SklstmWarning):
-    """X and y are probably not what is meant, so that what is learned is worth little.
+    """X and y are probably not as intended, so that the fit is of little use.
 
-    The target stands among the features, a windower is missing in front of the estimator, or an
-    array has the form of another library.
+    The target is among the features, a windower is missing before the estimator, or an array has
+    the layout of another library.
 
     See Also
     --------
@@ -98,7 +98,7 @@ class DroppedDataWarning(SklstmWarning):
 
 
 class DataConversionWarning(SklstmWarning, sklearn.exceptions.DataConversionWarning):
-    """Data are read in another form than they were given.
+    """Data are converted to another form.
 
     It is a subclass of scikit-learn's category of this name.
 
@@ -116,9 +116,9 @@ class DataConversionWarning(SklstmWarning, sklearn.exceptions.DataConversionWarn
 
 
 class GapWarning(SklstmWarning):
-    """Rows are missing in time, or come unevenly, so that histories are cut or joined.
+    """Rows are missing, or irregular in time, so that histories are cut or joined.
 
-    A :class:`SequenceWindower` says so in `fit` and in `transform`.
+    A :class:`SequenceWindower` warns in `fit` and in `transform`.
 
     See Also
     --------
@@ -172,9 +172,9 @@ class DivergenceWarning(SklstmWarning, sklearn.exceptions.ConvergenceWarning):
 
 
 class CheckpointWarning(SklstmWarning):
-    """A checkpoint could not be written, or a training cannot go on from the one that is there.
+    """A checkpoint could not be written, or training cannot resume from the existing one.
 
-    Training goes on; what is lost is the time to do it again.
+    Training continues, at the cost of time only.
 
     See Also
     --------
@@ -190,9 +190,9 @@ class CheckpointWarning(SklstmWarning):
 
 
 class DeviceWarning(SklstmWarning):
-    """A GPU does not compute, or is not here, and the CPU is used.
+    """A GPU does not compute, or is not available, and the CPU is used.
 
-    Results are the same but for rounding; they take longer.
+    Results are the same up to rounding, but take longer.
 
     See Also
     --------
@@ -210,7 +210,7 @@ class DeviceWarning(SklstmWarning):
 class SavedVersionWarning(SklstmWarning):
     """An estimator was saved by another version of the package than loads it.
 
-    It may be read wrongly: fit it again, or load it with the version that saved it.
+    Its state may be misread: fit it again, or load it with the version that saved it.
 
     See Also
     --------
@@ -226,14 +226,14 @@ class SavedVersionWarning(SklstmWarning):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the user's code that called, through whatever libraries.
+    """Warn at the calling line of the user's code, through any libraries.
 
     Parameters
     ----------
     message : str
-        What came, and what to do.
+        What happened, and what to do.
     category : type of Warning
-        One of those above.
+        One of the categories above.
     """
     frame = _caller()
     names = frame.f_globals
@@ -248,7 +248,7 @@ def warn(message: str, category: type[Warning]) -> None:
 
 
 def _caller() -> FrameType:
-    """The innermost frame of the user's code; in a thread of a library the one that called."""
+    """The innermost frame of the user's code; in a thread of a library the outermost caller."""
     frame: FrameType | None = sys._getframe(1)
     outside = None
     while frame is not None:

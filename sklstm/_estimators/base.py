@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
 from sklstm._data.checks import (
-    warn_of_known_target,
-    warn_of_labels_of_steps,
+    warn_of_leaked_target,
     warn_of_one_step,
     warn_of_rows_in_time,
+    warn_of_step_labels,
 )
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.padding import warn_of_missing_ends
@@ -31,7 +31,7 @@ from sklstm._nn.heads import Head
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
-from sklstm._train.additive import begin, relearn_init
+from sklstm._train.additive import fit_scaling_and_init, refit_init
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
@@ -131,10 +131,10 @@ class BaseLSTM(FittedAttributes):
         data = self._split(reader, plan, head, samples, given[0], validation)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
-            fitted = earlier.going_on(plan, head)
-            relearn_init(fitted, data)
+            fitted = earlier.continued(plan, head)
+            refit_init(fitted, data)
         else:
-            parts = begin(plan, head, data)
+            parts = fit_scaling_and_init(plan, head, data)
             plan = parts[0]
             fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
         learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
@@ -181,9 +181,9 @@ class BaseLSTM(FittedAttributes):
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
         _warn_of_missing_ends(sequences)
         if reset:
-            warn_of_known_target(samples, name)
+            warn_of_leaked_target(samples, name)
             if is_classifier(self):
-                warn_of_labels_of_steps(samples, name)
+                warn_of_step_labels(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
             elif not plan.reads_tokens:

@@ -12,7 +12,7 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_label
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import ClassifierMethods
-from sklstm._nn.classification_heads import MulticlassHead, learn_labels
+from sklstm._nn.classification_heads import MulticlassHead, learn_classification_head
 from sklstm._train.plan import Plan
 
 __all__ = ["LSTMClassifier"]
@@ -421,7 +421,7 @@ class LSTMClassifier(ClassifierMethods):
     ) -> MulticlassHead:
         """Learn the labels, and their weights in this fit."""
         classes = plan.settings.get("classes")
-        head = earlier or learn_labels(given.y, given.rows, classes)
+        head = earlier or learn_classification_head(given.y, given.rows, classes)
         if earlier and classes is not None:
             earlier.refuse_other_classes(classes)
         return head.weighted_by(plan["class_weight"], given)

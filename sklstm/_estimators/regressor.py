@@ -13,7 +13,7 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import RegressorMethods
-from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_numbers
+from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_regression_head
 from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
@@ -451,7 +451,7 @@ class LSTMRegressor(RegressorMethods):
         self, given: GivenSamples, plan: Plan, earlier: RegressionHead | None
     ) -> RegressionHead:
         """Learn the shape of the target."""
-        return earlier or learn_numbers(given.y, plan["loss"], plan["quantiles"])
+        return earlier or learn_regression_head(given.y, plan["loss"], plan["quantiles"])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""Sequences to tensors: the steps go to the device once, batches are gathered there by index."""
+"""Batches: steps are copied to the device once, and gathered there by index."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -25,16 +25,16 @@ __all__ = [
 ]
 
 BATCHES_AT_ONCE = 256
-"""Batches whose rows go to the device together: each by itself would be a copy at every step."""
+"""Number of batches whose row numbers are copied to the device together."""
 
 BATCHES_IN_POOL = 32
 MIN_FILLED = 0.95
 
 STEP_COST = {"cpu": 8, "gpu": 512}
-"""What a step costs however few sequences it has, in sequences: measured; reasoned beside a CPU."""
+"""Fixed cost of a step, in sequences: measured for the CPU, estimated for the GPU."""
 
 STEPS_OF_CALL = 64
-"""Steps that take as long as a call of the network for any number of them: measured."""
+"""Fixed cost of a call of the network, in steps: measured."""
 
 
 class SequenceDataset(Dataset):
@@ -45,16 +45,16 @@ class SequenceDataset(Dataset):
     sequences : Sequences
         The sequences.
     scaling : InputScaling
-        What is learned of the features: scaled steps go to the device, and a batch has the
-        inputs that its reader makes of them.
+        The input scaling: scaled steps are copied to the device, and its reader turns them into
+        the inputs of a batch.
     device : torch.device
-        Where everything that batches are made of is kept.
+        Where steps, targets and weights are stored.
     dtype : torch.dtype
         Data type of the steps, targets and weights.
     target : ndarray of shape (n_sequences, n_outputs), or (sum of lengths, n_outputs), default=None
-        Not needed to predict. NaN where one of several targets is missing.
+        Not needed for predictions. NaN where one of several targets is missing.
     weight : ndarray of shape (n_sequences,), or (sum of lengths,), default=None
-        As `target`. `None`, or one number for all sequences: no weights are kept.
+        As `target`. `None`, or equal for all sequences: no weights are stored.
     of_steps : bool, default=False
         Whether there is a target at every step, sequence by sequence.
     """
@@ -82,8 +82,8 @@ class SequenceDataset(Dataset):
         self._lengths = None
         if sequences.lengths.min(initial=longest) < longest:
             self._lengths = shared_tensor(sequences.lengths).to(device)
-        # Each sequence begins and ends a step behind the one before: batches in this order, those
-        # of predictions, are views of the table, which `batch` copies in large blocks.
+        # Each sequence begins and ends a step after the one before: batches in this order, as for
+        # predictions, are views of the table, which `batch` copies in large blocks.
         self._slides = (
             self._lengths is None and not of_steps and bool((starts[1:] - starts[:-1] == 1).all())
         )
@@ -118,21 +118,21 @@ class SequenceDataset(Dataset):
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,), or slice
-            Which sequences. A slice takes nothing to the device.
+            Which sequences. A slice copies no row numbers to the device.
 
         Returns
         -------
         inputs : tuple of Tensor
-            Steps ``(n_steps, n_rows, n_features)``, short sequences at the front with zeros
-            behind; lengths ``(n_rows,)``, or None if all sequences fill ``n_steps``.
+            Steps ``(n_steps, n_rows, n_features)``, with zeros after the end of short sequences;
+            lengths ``(n_rows,)``, or None if all sequences have ``n_steps`` steps.
         targets : tuple of Tensor
-            Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None for what there is not.
-            With a target for every step ``(n_steps, n_rows, n_outputs)`` and
-            ``(n_steps, n_rows)``, zero behind the end. Where some of several targets are missing
-            the weight is one of each, of the shape of the target.
+            Target ``(n_rows, n_outputs)`` and weight ``(n_rows,)``; None if there are none.
+            With a target at every step ``(n_steps, n_rows, n_outputs)`` and
+            ``(n_steps, n_rows)``, zero after the end. Where some of several targets are missing
+            the weight has the shape of the target.
         """
         if isinstance(rows, slice):
-            if self._slides:  # a copy in large blocks takes half as long as picking the steps
+            if self._slides:  # a copy in large blocks takes half as long as gathering steps
                 windows = self.values[:-1].unfold(0, len(self._steps), 1)[rows]
                 steps = windows.permute(2, 0, 1).contiguous()
                 return (self._read(steps, None), None), self._targets(rows)
@@ -140,7 +140,7 @@ class SequenceDataset(Dataset):
         return next(self.batches([torch.as_tensor(rows)]))
 
     def batches(self, parts: Sequence[torch.Tensor]) -> Iterator[tuple]:
-        """Gather batch after batch; where they are goes to the device at once.
+        """Gather batch after batch; row numbers of all are copied to the device together.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ class SequenceDataset(Dataset):
         return self._gathered(torch.cat(list(parts)).numpy(), [len(part) for part in parts])
 
     def _gathered(self, rows: Any, sizes: list[int]) -> Iterator[tuple]:
-        """Batches of so many rows each: what the device has of them, cut to pieces."""
+        """Batches with the given numbers of rows."""
         spans: Iterable = repeat((len(self._steps), len(self._steps)))
         if self._lengths is not None:
             spans = _spans(self.sequences.lengths[rows], sizes)
@@ -179,16 +179,16 @@ class SequenceDataset(Dataset):
     def merged_batches(
         self, rows: np.ndarray, sizes: np.ndarray, counts: np.ndarray
     ) -> Iterator[tuple]:
-        """Gather overlapping sequences together: those of a run are read as one column.
+        """Gather overlapping sequences together: a run of them is one column.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n_rows,)
             Sequences of run after run, each a neighbour of the next.
         sizes : ndarray of int, shape (n_runs,)
-            How many of them each run has.
+            Number of sequences of each run.
         counts : ndarray of int, shape (n_batches,)
-            How many runs each batch has.
+            Number of runs of each batch.
 
         Yields
         ------
@@ -230,9 +230,9 @@ class SequenceDataset(Dataset):
         lengths: torch.Tensor | None,
         span: tuple[int, int],
     ) -> torch.Tensor:
-        """Rows of values in time-major order; behind the end of a sequence their last one.
+        """Rows of values in time-major order; after the end of a sequence the last row, padding.
 
-        `span` has the shortest and the longest of the lengths: asking the device takes waiting.
+        `span` has the smallest and largest length: reading them from the device would wait for it.
         """
         shortest, longest = span
         if longest > len(self._steps):
@@ -241,7 +241,7 @@ class SequenceDataset(Dataset):
         index = starts + steps
         if lengths is not None and shortest < longest:
             index = torch.where(steps < lengths, index, len(values) - 1)
-        rows = values.index_select(0, index.flatten())  # indexing by two axes takes far longer
+        rows = values.index_select(0, index.flatten())  # indexing by two axes is much slower
         return rows.view(*index.shape, -1)
 
     def _targets(self, rows: Any) -> tuple:
@@ -282,7 +282,7 @@ def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
     batch : tuple
         From `SequenceDataset.batch`.
     n_parts : int
-        Most parts; a batch of few sequences may give less.
+        Largest number of parts; a batch of few sequences may have fewer.
 
     Returns
     -------
@@ -301,7 +301,7 @@ def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
         return repeat(None) if tensor is None else tensor.chunk(n_parts, axis)
 
     (steps, lengths), (target, weight) = batch
-    inputs = zip(chunks(steps, 1), chunks(lengths, 0), strict=False)  # what is None has no end
+    inputs = zip(chunks(steps, 1), chunks(lengths, 0), strict=False)  # repeat(None) has no end
     of_weight = -1 if weight is None or weight.ndim < target.ndim else -2
     targets = zip(chunks(target, -2), chunks(weight, of_weight), strict=False)
     return list(zip(inputs, targets, strict=True))
@@ -318,7 +318,7 @@ def join_batches(parts: Sequence[tuple]) -> tuple:
     Returns
     -------
     tuple
-        One batch of all their sequences, the shorter ones with zeros behind.
+        One batch of all their sequences, with zeros after the end of shorter ones.
 
     Examples
     --------
@@ -342,7 +342,7 @@ def join_batches(parts: Sequence[tuple]) -> tuple:
 
 
 def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Join what parts of a batch have of each sequence, or of its steps, first axis steps.
+    """Join tensors of the parts of a batch, of sequences or with steps as the first axis.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     Returns
     -------
     Tensor of shape (n, n_columns) or (n_steps, n, n_columns)
-        Zero behind the end of shorter parts.
+        Zero after the end of shorter parts.
     """
     if parts[0].ndim == 2:
         return torch.cat(list(parts))
@@ -361,14 +361,14 @@ def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def cut_by_length(lengths: np.ndarray, step_cost: int) -> list[int]:
-    """Cut sequences into parts, each as long as its longest, where that saves time.
+    """Divide sequences into parts of similar length, where that saves time.
 
     Parameters
     ----------
     lengths : ndarray of int, shape (n_sequences,)
         In ascending order.
     step_cost : int
-        What a step costs beside its sequences, in sequences.
+        Fixed cost of a step, in sequences.
 
     Returns
     -------
@@ -390,7 +390,7 @@ def cut_by_length(lengths: np.ndarray, step_cost: int) -> list[int]:
 
 
 def differ_in_length(sequences: Sequences) -> bool:
-    """Tell whether lengths differ so much that batches of similar ones save time.
+    """Return whether lengths differ so much that batches of similar lengths save time.
 
     Parameters
     ----------
@@ -409,27 +409,28 @@ class BatchLoader:
     """All sequences of a dataset, batch by batch: skorch's ``iterator_train`` and ``_valid``.
 
     Shuffled sequences of different lengths go into batches of similar ones: in a random order,
-    each pool of some batches is sorted by length, and the batches come in a random order again. If
-    lengths within a batch still differ so much that it is quicker to compute it in parts, it is a
-    list of these parts, each a batch by itself. Sequences that are not shuffled are in batches of
-    similar ones if they are sorted by length.
+    each pool of some batches is sorted by length, and the batches are shuffled again. If lengths
+    within a batch still differ so much that it is faster to compute it in parts, it is a list of
+    these parts, each a batch. Sequences that are not shuffled are in batches of similar lengths if
+    they are sorted by length.
 
     Parameters
     ----------
     dataset : SequenceDataset
-        What to read.
+        The sequences.
     batch_size : int or callable
-        Number of sequences of a batch, but for the last ones of a length; batches of merged runs
-        hold about so many. If not `shuffle` perhaps a function of the number of steps.
+        Number of sequences of a batch; the last batch of similar lengths may be smaller, and
+        batches of merged runs have about this number. Without `shuffle` it may be a function of
+        the number of steps.
     shuffle : bool, default=False
-        Whether to read the sequences in a new random order every time.
+        Whether to read the sequences in a new random order in each epoch.
     supervised_steps : int, default=1
-        Neighbouring sequences whose ends are less than so many steps apart are read in one run.
-        Where runs are cut is random if `shuffle`.
+        Neighbouring sequences whose ends are fewer than this number of steps apart are read in one
+        run. Runs are cut at random places if `shuffle`.
     generator : torch.Generator, default=None
-        Decides what is random. `None`: torch's global one.
+        Generator of random numbers. `None`: torch's global one.
     step_cost : int, default=8
-        What a step costs beside its sequences, in sequences.
+        Fixed cost of a step, in sequences.
     """
 
     def __init__(
@@ -499,7 +500,7 @@ class BatchLoader:
             yield of_batch if len(of_batch) > 1 else of_batch[0]
 
     def _sizes_in_order(self) -> list[int]:
-        """How many sequences each batch has, if they are not shuffled."""
+        """Number of sequences of each batch, if they are not shuffled."""
         lengths, parts = self.dataset.sequences.lengths, [len(self.dataset)]
         if self._differ and (np.diff(lengths) >= 0).all():
             parts = cut_by_length(lengths, self.step_cost)
@@ -516,10 +517,10 @@ class BatchLoader:
         return torch.randperm(n, generator=self.generator)
 
     def _merged_batches(self) -> Iterator[tuple]:
-        """Cut the chain of neighbours into runs, and put whole runs together to batches.
+        """Cut the chain of neighbours into runs, and join whole runs to batches.
 
         A run is a piece of a chain whose ends lie within `supervised_steps` steps; where the
-        pieces are cut moves from epoch to epoch, so that no row is always the last of its run.
+        pieces are cut varies from epoch to epoch, so that no row is always the last of its run.
         """
         phase = 0
         if self.shuffle:
@@ -543,11 +544,11 @@ class BatchLoader:
 
 
 def _padded(values: np.ndarray) -> np.ndarray:
-    """With a row of zeros, the padding, at the end."""
+    """Append a row of zeros, the padding."""
     return np.append(values, np.zeros((1, values.shape[1])), axis=0)
 
 
 def _smaller(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers in half the memory, if they fit."""
+    """As int32 if the numbers fit."""
     fits = numbers.max(initial=0) <= np.iinfo(np.int32).max
     return numbers.astype(np.int32) if fits else numbers

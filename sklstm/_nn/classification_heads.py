@@ -1,4 +1,4 @@
-"""Heads of labels: one of several, or several at once."""
+"""Classification heads: multiclass and multilabel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
 
-__all__ = ["MulticlassHead", "MultilabelHead", "learn_labels"]
+__all__ = ["MulticlassHead", "MultilabelHead", "learn_classification_head"]
 
 SMALLEST_SHARE = 1e-6
-"""Of a label that training data do not hold."""
+"""Share of a label without training samples."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MulticlassHead(Head):
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     class_weights : ndarray of shape (n_classes,), or None
-        What the weight of a sample is multiplied by; None for 1 each.
+        Factors of the sample weights; None for 1 each.
     """
 
     classes: np.ndarray
@@ -51,7 +51,7 @@ class MulticlassHead(Head):
 
     @property
     def public_classes(self) -> Any:
-        """The classes as scikit-learn has them: of several targets a list, an array for each."""
+        """The classes as in scikit-learn: for several targets a list of arrays."""
         return self.classes
 
     @property
@@ -89,11 +89,11 @@ class MulticlassHead(Head):
             )
 
     def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
-        """Compute the share of samples whose labels are all right."""
+        """Compute the share of samples whose labels are all correct."""
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def weighted_by(self, class_weight: Any, given: GivenSamples) -> "MulticlassHead":
-        """Weigh the labels.
+        """Set the weights of the labels.
 
         Parameters
         ----------
@@ -143,11 +143,11 @@ class MulticlassHead(Head):
         return weight
 
     def strata(self, target: np.ndarray) -> np.ndarray | None:
-        """Keep the shares of the labels."""
+        """Stratify by label."""
         return target[:, 0]
 
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Put the log-odds of the init behind the targets, where the loss finds them."""
+        """Append the log-odds of the init estimator to the targets, for the loss."""
         return target if init is None else np.hstack([target, init])
 
     def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -159,16 +159,16 @@ class MulticlassHead(Head):
         return init
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Take the logarithm of the shares."""
+        """Take the logarithm of the class prior."""
         counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
         return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
 
-    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Take the difference of log-odds."""
-        return answer if init is None else answer - init
+        return prediction if init is None else prediction - init
 
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
-        """Trust log-odds all alike: only their differences count."""
+        """One blending weight for all log-odds, as only their differences matter."""
         return [(list(range(self.n_outputs)), [], slice(None))]
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
@@ -176,15 +176,15 @@ class MulticlassHead(Head):
         return self.classes[outputs.argmax(axis=1)]
 
     def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
-        """Give the probability of each label."""
+        """Compute the probability of each label."""
         return softmax(outputs, axis=1)
 
     def predict_log_proba(self, outputs: np.ndarray) -> np.ndarray:
-        """Give the logarithm of the probability of each label."""
+        """Compute the logarithm of the probability of each label."""
         return log_softmax(outputs, axis=1)
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
-        """Choose the label, and give the probabilities."""
+        """Choose the label, and compute the probabilities."""
         labels = np.array(self.classes.tolist())
         if labels.dtype.kind not in "biufU":
             raise ValueError(
@@ -205,7 +205,7 @@ class MultilabelHead(MulticlassHead):
     Attributes
     ----------
     classes : ndarray of shape (2,)
-        What stands in the table: 0 where a sample has not the label, a number above 0 where it has.
+        Values in the table: 0 where a sample lacks the label, a number above 0 where it has it.
     n_labels : int
         Number of columns.
     """
@@ -249,13 +249,13 @@ class MultilabelHead(MulticlassHead):
         return (y != 0).astype(np.float64)
 
     def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
-        """Compute the share of samples whose labels are all right, in a table as in training."""
+        """Compute the share of samples whose labels are all correct, in a table as in training."""
         check_consistent_length(y, predicted)
         rows = np.arange(len(predicted))
         return super().accuracy(self.encode(y, rows), self.encode(predicted, rows), sample_weight)
 
     def weighted_by(self, class_weight: Any, given: GivenSamples) -> "MulticlassHead":
-        """Refuse weights of labels."""
+        """Refuse class weights."""
         if class_weight is not None:
             raise ValueError(
                 "class_weight is for one label a sample, and y is a table of several. Use "
@@ -269,7 +269,7 @@ class MultilabelHead(MulticlassHead):
         return logit(np.clip(shares, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
 
     def strata(self, target: np.ndarray) -> None:
-        """Keep no shares: there are too many sets of labels."""
+        """Do not stratify, as there are too many sets of labels."""
         return
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
@@ -277,15 +277,15 @@ class MultilabelHead(MulticlassHead):
         return self.classes[(outputs > 0).astype(int)]
 
     def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
-        """Give the probability of each label."""
+        """Compute the probability of each label."""
         return expit(outputs)
 
     def predict_log_proba(self, outputs: np.ndarray) -> np.ndarray:
-        """Give the logarithm of the probability of each label."""
+        """Compute the logarithm of the probability of each label."""
         return log_expit(outputs)
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
-        """Choose the labels, and give their probabilities."""
+        """Choose the labels, and compute their probabilities."""
         outputs = op.cast(outputs, "double")
         op("Sigmoid", outputs, names=["probabilities"])
         chosen = op.cast(op("Greater", outputs, np.float64(0)), "int64")
@@ -294,13 +294,13 @@ class MultilabelHead(MulticlassHead):
             op.output(name, kind, [*axes, self.n_labels])
 
 
-def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHead:
+def learn_classification_head(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHead:
     """Learn the labels of a target.
 
     Parameters
     ----------
     y : array-like of shape (n,) or (n, n_labels)
-        Training labels, or a table that marks those which a sample has.
+        Training labels, or a table that marks the labels of each sample.
     rows : ndarray of int, shape (n,)
         Row of X of each, for messages.
     classes : array-like of shape (n_classes,), default=None
@@ -314,14 +314,14 @@ def learn_labels(y: Any, rows: np.ndarray, classes: Any = None) -> MulticlassHea
     Raises
     ------
     ValueError
-        If a label is missing, `y` holds numbers that are no labels, there is one label only, or a
+        If a label is missing, `y` holds numbers that are not labels, there is only one label, or a
         table does not mark labels by a number above 0 and all others by 0.
     """
     y = _labels(y, rows)
     if _is_table(y):
         return MultilabelHead(_marks(y, classes), n_labels=y.shape[1])
     if y.ndim == 2:
-        warn(  # scikit-learn's checks of estimators look for its own words
+        warn(  # scikit-learn's estimator checks require its own message
             "A column-vector y was passed when a 1d array was expected. Predictions will be 1-D; "
             "y.ravel() is a y without this warning.",
             DataConversionWarning,
@@ -365,8 +365,8 @@ def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
         return np.array([0, 1]).astype(values.dtype)
     what = (
         f"y is a table of {table.shape[1]} columns with the values {_some(values)}. A table of "
-        "several labels holds 0 where a sample has not the label, and 1 or True where it has: "
-        "scikit-learn's scores misread other values."
+        "several labels holds 0 where a sample does not have the label, and 1 or True where it "
+        "does: scikit-learn's scores misread other values."
     )
     if len(values) > 2:
         raise ValueError(

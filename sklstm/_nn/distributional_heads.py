@@ -1,4 +1,4 @@
-"""Heads that say how far truths spread: a mean with a standard deviation, or quantiles."""
+"""Heads that predict distributions: a mean with a standard deviation, or quantiles."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ __all__ = [
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
-    "learn_numbers",
+    "learn_regression_head",
 ]
 
 UNIT = float(np.log(2))
-"""What softplus makes of 0."""
+"""The softplus of 0."""
 
 LEAST = 1e-4
-"""Of a spread, in the units of the network: the loss of its logarithm has no floor."""
+"""Least spread, in the units of the network: the loss of its logarithm has no lower bound."""
 
 
 class GaussianLoss(nn.Module):
-    """Negative log-likelihood of a normal distribution, but for a constant.
+    """Negative log-likelihood of a normal distribution, up to a constant.
 
     ``log(scale) + ((target - location) / scale)**2 / 2`` (Nix and Weigend, "Estimating the mean
     and variance of the target probability distribution", ICNN 1994), with the scale
@@ -99,10 +99,10 @@ class PinballLoss(nn.Module):
 
 
 def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Tell how quantiles are made of a location and of positive numbers, one between each two.
+    """Return how quantiles are computed from a location and a positive number between each two.
 
-    The level nearest to 0.5 stands at the location, the others at sums of steps from it, so that
-    none can cross another. Spreads of 0 are steps of the normal distribution.
+    The quantile of the level nearest to 0.5 is the location, the others are sums of steps from it,
+    so that quantiles cannot cross. Spreads of 0 give those of the normal distribution.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
     Returns
     -------
     middle : float
-        What is added to the location for the level nearest to 0.5.
+        Added to the location for the level nearest to 0.5.
     steps : ndarray of shape (n_levels - 1, n_levels)
         ``location + middle + softplus(spreads) @ steps`` are the quantiles.
     """
@@ -125,16 +125,16 @@ def quantile_steps(levels: np.ndarray) -> tuple[float, np.ndarray]:
 
 @dataclass(frozen=True)
 class DistributionalHead(RegressionHead):
-    """A number, or several, each with outputs that say how far truths spread around it.
+    """One number or several, each with outputs for the spread of actual values around it.
 
-    The first outputs of the network are locations, which a init and the trust beside it are about;
-    the spreads of each target follow. Where all outputs are 0, they mean the normal distribution
-    of the training targets, or of what the init leaves of them.
+    The first outputs of the network are locations, which the init estimator and the blending weight
+    refer to; the spreads of each target follow. If all outputs are 0, they stand for the normal
+    distribution of the training targets, or of the residuals of the init estimator.
 
     Attributes
     ----------
     quantiles : ndarray of shape (n_levels,)
-        Levels that `predict_quantiles` gives.
+        Levels of `predict_quantiles`.
     """
 
     quantiles: np.ndarray
@@ -147,7 +147,7 @@ class DistributionalHead(RegressionHead):
     @property
     @abstractmethod
     def steps(self) -> tuple[float, np.ndarray]:
-        """What quantiles are made of, as `quantile_steps` tells it."""
+        """Offset and steps of the quantiles, as from `quantile_steps`."""
 
     @property
     def n_outputs(self) -> int:
@@ -155,7 +155,7 @@ class DistributionalHead(RegressionHead):
         return self.n_targets * (1 + len(self.steps[1]))
 
     def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Move the locations."""
+        """Add the predictions of the init estimator to the locations."""
         moved = super().corrected(init, outputs[:, : self.n_targets])
         return np.hstack([moved, outputs[:, self.n_targets :]])
 
@@ -168,16 +168,16 @@ class DistributionalHead(RegressionHead):
         learned = self.scaled_to(target, weight)
         return np.concatenate([learned.mean, learned.scale])
 
-    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Treat it as a target, with spreads that amount to the standard deviation."""
-        mean, deviation = np.split(answer, 2)
+    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Scale it like a target, with spreads that amount to the standard deviation."""
+        mean, deviation = np.split(prediction, 2)
         location = np.atleast_2d(super().as_outputs(mean, init))
-        wanted = np.maximum(deviation / self.scale * UNIT, LEAST)
-        spread = np.repeat(wanted + np.log(-np.expm1(-wanted)), len(self.steps[1]))
+        softplus = np.maximum(deviation / self.scale * UNIT, LEAST)
+        spread = np.repeat(softplus + np.log(-np.expm1(-softplus)), len(self.steps[1]))
         return np.hstack([location, np.tile(spread, (len(location), 1))])
 
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
-        """Trust each location by itself; a spread is no correction of anything."""
+        """A blending weight for each location; spreads correct nothing and have none."""
         spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
         return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]
 
@@ -186,7 +186,7 @@ class DistributionalHead(RegressionHead):
         return super().predict(outputs[:, : self.n_targets] + self.steps[0])
 
     def predict_quantiles(self, outputs: np.ndarray) -> np.ndarray:
-        """Say below which value a truth is with the probability of each level.
+        """Compute the value below which the actual value lies with the probability of each level.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class DistributionalHead(RegressionHead):
         return np.maximum(np.logaddexp(0, spread), LEAST)
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
-        """Scale the locations back, and give the quantiles."""
+        """Scale the locations back, and compute the quantiles."""
         middle, steps = self.steps
         outputs, last = op.cast(outputs, "double"), np.array([-1])
         parts = np.array([self.n_targets, self.n_outputs - self.n_targets])
@@ -239,11 +239,11 @@ class GaussianHead(DistributionalHead):
 
     @property
     def steps(self) -> tuple[float, np.ndarray]:
-        """Those of the normal distribution."""
+        """Steps of the normal distribution."""
         return 0.0, norm.ppf(self.quantiles)[None] / UNIT
 
     def predict_std(self, outputs: np.ndarray) -> np.ndarray:
-        """Give the standard deviation of truths around the mean, in the units of the user."""
+        """Compute the standard deviation of actual values around the mean, in units of the user."""
         deviation = self._spread(outputs)[..., 0] / UNIT * self.scale
         return deviation[:, 0] if self.n_dimensions == 1 else deviation
 
@@ -264,10 +264,10 @@ class QuantileHead(DistributionalHead):
 
 
 DISTRIBUTIONAL_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
-"""Kinds of targets by the name of their loss."""
+"""Distributional heads by the name of their loss."""
 
 
-def learn_numbers(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
+def learn_regression_head(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
     """Learn the shape of the targets of a regression.
 
     Parameters
@@ -275,9 +275,9 @@ def learn_numbers(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
     y : array-like of shape (n,) or (n, n_columns)
         Training targets.
     loss : str or callable
-        Name of a loss, or one of the user's.
+        Name of a loss, or a loss of the user.
     quantiles : array-like of shape (n_levels,)
-        Levels, if the loss tells quantiles.
+        Levels, if the loss is that of quantiles.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def learn_numbers(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
     Raises
     ------
     ValueError
-        If the levels are none.
+        If the levels are not increasing numbers between 0 and 1.
     """
     if not isinstance(loss, str) or loss not in DISTRIBUTIONAL_HEADS:
         return RegressionHead.learn(y, loss)

@@ -1,4 +1,4 @@
-"""Heads: what a target is, how it is learned from labels or numbers, and told in them again."""
+"""Heads: from labels or numbers to targets of the network, and from its outputs to predictions."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
@@ -18,9 +18,9 @@ __all__ = ["Head", "RegressionHead"]
 
 @dataclass(frozen=True)
 class Head(ABC):
-    """What the outputs of a network mean. Frozen: learned once, from the labels of training.
+    """The meaning of the outputs of a network. Frozen: learned once, from the training labels.
 
-    A new kind of target is a new subclass, and a name in `HEADS` of `_train/fitted.py`.
+    A new kind of target is a new subclass and an entry in `HEADS` of `_train/fitted.py`.
     """
 
     @property
@@ -40,7 +40,7 @@ class Head(ABC):
         Parameters
         ----------
         y : array-like of shape (n_labels,) or (n_labels, n_columns)
-            What the user gave.
+            As the user gave it.
         rows : ndarray of int, shape (n_labels,)
             Row of X of each, for messages.
 
@@ -52,12 +52,12 @@ class Head(ABC):
         Raises
         ------
         ValueError
-            If something is missing, or is not of the kind that was learned.
+            If labels are missing, or not of the kind of the training labels.
         """
 
     @abstractmethod
     def predict(self, outputs: np.ndarray) -> np.ndarray:
-        """Say what the outputs mean, in the labels or units of the user.
+        """Turn outputs into predictions, in the labels or units of the user.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Head(ABC):
 
     @abstractmethod
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
-        """Append the nodes that say what the outputs mean, and declare the results of the model.
+        """Append the nodes that turn outputs into predictions, and declare the model's outputs.
 
         Parameters
         ----------
@@ -85,32 +85,32 @@ class Head(ABC):
         """
 
     def encoded(self, given: GivenSamples) -> Samples:
-        """Encode the labels of samples, and weigh them by what they are."""
+        """Encode the labels of samples, and weight them by class."""
         target = self.encode(given.y, given.rows)
         return given.encoded(target, self.weigh(target, given.weight))
 
     def weigh(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Weigh targets by what they are: not at all, if a kind has no weights of its own."""
+        """Multiply weights by those of the classes; unchanged without class weights."""
         return weight
 
     def strata(self, target: np.ndarray) -> np.ndarray | None:
-        """Tell which shares a random validation part keeps: none, if a kind has no labels."""
+        """Return labels to stratify a random validation part by; None without labels."""
         return None
 
     def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> "Head":
-        """Learn the units of the training targets, if a kind has any."""
+        """Learn mean and scale of the training targets; unchanged if they are labels."""
         return self
 
     @abstractmethod
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Turn targets into what the network learns.
+        """Turn targets into those of the loss, which account for the init estimator.
 
         Parameters
         ----------
         target : ndarray of shape (n, n_targets)
             Targets.
         init : ndarray of shape (n, n_outputs), or None
-            What is said of each before the network corrects it.
+            Predictions of the init estimator.
 
         Returns
         -------
@@ -120,16 +120,16 @@ class Head(ABC):
 
     @abstractmethod
     def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add what the network says to what was said before it."""
+        """Add the outputs of the network to the predictions of the init estimator."""
 
     @abstractmethod
     def init_in_onnx(self, op: Any, init: str) -> str:
-        """Append the nodes that bring a init into the units of the outputs."""
+        """Append the nodes that scale predictions of the init estimator to the outputs."""
 
     def blending_weight(
         self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray
     ) -> np.ndarray:
-        """Say how much of what the network says beside a init is right.
+        """Fit the factor of the outputs of the network beside an init estimator.
 
         Parameters
         ----------
@@ -143,28 +143,28 @@ class Head(ABC):
         Returns
         -------
         ndarray of shape (n_outputs,)
-            Factors in [0, 1] with which the loss is least.
+            Factors in [0, 1] that minimise the loss.
         """
         result = np.ones(outputs.shape[1])
         for columns, others, targets in self._blended():
-            corrections, rest, wanted = outputs[:, columns], outputs[:, others], target[:, targets]
-            if np.isnan(wanted).all():
+            scaled, rest, part = outputs[:, columns], outputs[:, others], target[:, targets]
+            if np.isnan(part).all():
                 continue
 
             def cost(
                 factor: float,
-                corrections: np.ndarray = corrections,
+                scaled: np.ndarray = scaled,
                 rest: np.ndarray = rest,
-                wanted: np.ndarray = wanted,
+                part: np.ndarray = part,
             ) -> float:
-                return self.mean_loss(np.hstack([factor * corrections, rest]), wanted, weight)
+                return self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
 
             best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
             result[columns] = min((0.0, float(best), 1.0), key=cost)
         return result
 
     def mean_loss(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
-        """Compute the loss of outputs, as training does.
+        """Compute the mean loss of outputs, as training does.
 
         Parameters
         ----------
@@ -188,18 +188,18 @@ class Head(ABC):
 
     @abstractmethod
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Answer without looking at X, from the training targets: (n_outputs,)."""
+        """Compute the prediction that does not depend on X, (n_outputs,), from training targets."""
 
     @abstractmethod
-    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Say what outputs beside a init amount to an answer."""
+    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Return the outputs that, beside an init estimator, amount to a prediction."""
 
     @abstractmethod
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
-        """Outputs that share a factor, others of the same loss, and columns of its target."""
+        """Outputs that share a blending weight, others of the same loss, and its target columns."""
 
     def to_plain(self) -> dict[str, Any]:
-        """Take the head apart: arrays, numbers and texts."""
+        """Convert to arrays, numbers and texts."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"kind": type(self).__name__} | parts
 
@@ -211,7 +211,7 @@ class RegressionHead(Head):
     Attributes
     ----------
     loss_of : str or callable
-        Name in `REGRESSION_LOSSES`, or a loss of the user's.
+        Name in `REGRESSION_LOSSES`, or a loss of the user.
     n_dimensions : int
         1 if `y` was ``(n,)``, 2 if it was ``(n, n_columns)``.
     mean, scale : ndarray of shape (n_columns,)
@@ -232,9 +232,9 @@ class RegressionHead(Head):
         y : array-like of shape (n,) or (n, n_columns)
             Training targets.
         loss : str or callable
-            Name in `REGRESSION_LOSSES`, or a loss of the user's.
+            Name in `REGRESSION_LOSSES`, or a loss of the user.
         **more : object
-            What a subclass needs.
+            Further attributes of a subclass.
 
         Returns
         -------
@@ -283,24 +283,24 @@ class RegressionHead(Head):
 
     def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> Self:
         """Learn mean and standard deviation of each column."""
-        known = ~np.isnan(target)
-        empty = np.flatnonzero(~known.any(axis=0))
+        is_known = ~np.isnan(target)
+        empty = np.flatnonzero(~is_known.any(axis=0))
         if len(empty):
             raise ValueError(
                 f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
                 "to learn from. Leave it out, or give more rows."
             )
         mean, scale = np.array(
-            [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, known.T, strict=True)]
+            [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, is_known.T, strict=True)]
         ).T
         return replace(self, mean=mean, scale=scale)
 
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Scale what the init leaves."""
+        """Scale the residuals of the init estimator."""
         return (target - self.mean if init is None else target - init - self.mean) / self.scale
 
     def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add up in the units of the network."""
+        """Add both in the units of the network."""
         return init / self.scale + outputs
 
     def init_in_onnx(self, op: Any, init: str) -> str:
@@ -309,15 +309,15 @@ class RegressionHead(Head):
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean."""
-        known = ~np.isnan(target)
-        return np.average(np.where(known, target, 0), axis=0, weights=weight[:, None] * known)
+        is_known = ~np.isnan(target)
+        return np.average(np.where(is_known, target, 0), axis=0, weights=weight[:, None] * is_known)
 
-    def as_outputs(self, answer: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Treat it as a target."""
-        return self.to_network(answer, init)
+    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
+        """Scale it like a target."""
+        return self.to_network(prediction, init)
 
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
-        """Trust each column by itself, if its loss is one."""
+        """A blending weight for each column, or one for all with a loss of the user."""
         if callable(self.loss_of):
             columns = list(range(self.n_targets))
             return [(columns, [], columns)]

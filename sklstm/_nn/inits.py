@@ -1,4 +1,4 @@
-"""Starts: what simple models say of sequences, before the network corrects it."""
+"""Init estimators: simple models, on whose residuals the network is trained."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -17,17 +17,18 @@ from sklstm._data.sequences import Sequences
 __all__ = ["EstimatorInit", "Init", "LinearInit", "init_from_plain"]
 
 MOST_COLUMNS = 1024
-"""Lags that a linear init reads at most: their products are a matrix of this size."""
+"""Largest number of lags of a linear init estimator: their products are a matrix of this size."""
 
 PENALTIES = np.logspace(4, -6, 21)
-"""Of a sample, in units of standardised lags; the first ones leave next to nothing but the lag that
-is continued, or the mean."""
+"""Per sample, for standardised lags; the largest shrink predictions almost to the lagged target, or
+to the mean."""
 
 FARTHEST = 4
-"""Times the variance of a target: no lag from which it is further is continued."""
+"""A lag whose mean squared difference from a target is larger than this many times the variance of
+the target is not its lagged target."""
 
 LEAST_PROBABLE = 1e-3
-"""Probability that a init cannot go below: the network has to be able to contradict it."""
+"""Least probability that an init estimator predicts, so that the network can correct it."""
 
 OF_OUTPUTS = (
     "target_mean",
@@ -39,30 +40,30 @@ OF_OUTPUTS = (
     "difference_share",
     "empty",
 )
-"""What a linear init has of each output."""
+"""Arrays of a linear init estimator whose last axis is that of the outputs."""
 
 RAREST = 0.5
-"""What a label counts as, if no sample has it."""
+"""Number of samples that is assumed for a label without any."""
 
 
 @dataclass(frozen=True)
 class Init(ABC):
-    """A simple model of the lags. Frozen: learned once, from training samples.
+    """A simple model of the lags. Frozen: fitted once, to training samples.
 
     Attributes
     ----------
     mean, scale : ndarray of float64, shape (n_features,)
-        What standardises the features.
+        Mean and standard deviation of the features, to standardise them.
     fill : ndarray of float64, shape (n_features,), or None
-        What stands for values not seen yet, in standardised units.
+        Replaces values that are missing since the beginning, in standardised units.
     n_steps : int
-        How many steps it reads: of longer sequences the last ones.
+        Number of steps it uses: the last ones of longer sequences.
     backcast : ndarray of float64, shape (n_features + 1, n_steps_before * n_features)
-        What stands in front of shorter sequences, as `learn_backcast` returns it, in the same
-        units.
+        Predicts the missing steps before shorter sequences, as `learn_backcast` returns it, in
+        the same units.
     empty : ndarray of float64, shape (n_outputs,)
-        The prediction for an empty sequence: the mean of the targets, or of labels the logarithm
-        of their shares.
+        The prediction for an empty sequence: the mean of the targets, or the logarithm of the
+        class prior.
     """
 
     mean: np.ndarray
@@ -74,7 +75,7 @@ class Init(ABC):
 
     @abstractmethod
     def predict(self, sequences: Sequences) -> np.ndarray:
-        """Answer by the simple model alone.
+        """Predict by the simple model alone.
 
         Parameters
         ----------
@@ -84,13 +85,13 @@ class Init(ABC):
         Returns
         -------
         ndarray of float64, shape (n_sequences, n_outputs)
-            Numbers in the units of the user; of labels the logarithm of probabilities, but for a
-            constant a row.
+            Numbers in the units of the user; for labels logarithms of probabilities, up to a
+            constant for each row.
         """
 
     @abstractmethod
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
-        """Append the nodes that answer.
+        """Append the nodes that predict.
 
         Parameters
         ----------
@@ -99,16 +100,16 @@ class Init(ABC):
         steps : str
             Name of the steps, none of them missing, in the units of the user.
         per_step : bool
-            Whether there is an answer at every step.
+            Whether there is a prediction at every step.
 
         Returns
         -------
         str
-            Name of the answers, double.
+            Name of the predictions, double.
         """
 
     def to_plain(self) -> dict[str, Any]:
-        """Take the init apart: arrays, numbers and texts, and the estimator if there is one."""
+        """Convert to arrays, numbers and texts, and the estimator if there is one."""
         return {"kind": type(self).__name__} | vars(self)
 
     def _table(self, sequences: Sequences) -> LagTable:
@@ -123,22 +124,22 @@ class LinearInit(Init):
     Attributes
     ----------
     target_mean, target_scale : ndarray of float64, shape (n_outputs,)
-        What standardises numbers; 0 and 1 for labels.
+        Mean and standard deviation of numeric targets; 0 and 1 for labels.
     coef : ndarray of float64, shape (n_steps * n_features, n_outputs)
-        Of standardised lags on standardised targets: all features of the first step, then of the
+        Of standardised lags for standardised targets: all features of the first step, then of the
         second.
     intercept : ndarray of float64, shape (n_outputs,)
-        What it says where all features have their mean, in standardised units.
+        The prediction where all features have their mean, in standardised units.
     penalty : ndarray of float64, shape (n_outputs,)
-        Penalty of a sample on squared coefficients.
+        Penalty per sample on squared coefficients.
     lagged_target : ndarray of int, shape (n_outputs,)
-        Column of the lag that an output is told relative to: that coefficient is drawn to a slope
-        of 1 and all others to 0. -1: all are drawn to 0.
+        Column of the lag whose later value is the target: its coefficient is shrunk to a slope of
+        1 and all others to 0. -1: all are shrunk to 0.
     difference_share : ndarray of float64, shape (n_outputs,)
-        How much of an output that continues a lag is told without levels, in [0, 1]: the share of
-        a second ridge, whose penalty is on coefficients of each step less the last one. If all
-        steps of a feature rise by one, so does what it says of an output that continues it: a
-        series that leaves its range is foretold as before. That holds for whole histories.
+        Weight in [0, 1] of a second ridge, on the differences of each step from the last one, for
+        outputs with a lagged target; the first ridge is on levels. With a share of 1 a prediction
+        rises by 1 if all steps of its lagged feature do, so that a series that leaves its range is
+        predicted as before. That holds for histories of full length.
     """
 
     target_mean: np.ndarray
@@ -150,14 +151,14 @@ class LinearInit(Init):
     difference_share: np.ndarray
 
     def predict(self, sequences: Sequences) -> np.ndarray:
-        """Answer by the linear model alone."""
-        said = self._table(sequences).product(self.coef) + self.intercept
-        said = said * self.target_scale + self.target_mean
-        said[sequences.lengths == 0] = self.empty
-        return said
+        """Predict by the linear model alone."""
+        predicted = self._table(sequences).product(self.coef) + self.intercept
+        predicted = predicted * self.target_scale + self.target_mean
+        predicted[sequences.lengths == 0] = self.empty
+        return predicted
 
     def moments(self, sequences: Sequences, target: np.ndarray, weight: np.ndarray) -> LagMoments:
-        """Sum up samples: all that a linear model needs to know of them."""
+        """Sum the products of samples: a linear model needs no more."""
         target = (target - self.target_mean) / self.target_scale
         return self._table(sequences).moments(target, weight)
 
@@ -171,7 +172,7 @@ class LinearInit(Init):
         target_mean: np.ndarray,
         target_scale: np.ndarray,
     ) -> "LinearInit":
-        """Make one that says nothing yet, of as many steps as it can read."""
+        """Make an unfitted one, of as many steps as it can use."""
         n_steps = max(min(n_steps, MOST_COLUMNS // len(mean)), 1)
         n_outputs = len(target_mean)
         return cls(
@@ -191,30 +192,30 @@ class LinearInit(Init):
         )
 
     def of_outputs(self, outputs: np.ndarray) -> "LinearInit":
-        """Take some of the outputs.
+        """Select some of the outputs.
 
         Parameters
         ----------
         outputs : ndarray of int, shape (n,)
-            Which, perhaps in another order.
+            Which ones, in any order.
 
         Returns
         -------
         LinearInit
-            Each output is what it was.
+            With these outputs, unchanged.
         """
         picked: dict[str, Any] = {name: getattr(self, name)[..., outputs] for name in OF_OUTPUTS}
         return replace(self, **picked)
 
     @classmethod
     def joined(cls, parts: "list[LinearInit]") -> "LinearInit":
-        """Put outputs of several starts, which read the same, side by side."""
+        """Join the outputs of several init estimators of the same lags."""
         sides = {name: [getattr(part, name) for part in parts] for name in OF_OUTPUTS}
         joined: dict[str, Any] = {k: np.concatenate(v, axis=-1) for k, v in sides.items()}
         return replace(parts[0], **joined)
 
-    def fitted_to_numbers(self, moments: LagMoments) -> "LinearInit":
-        """Solve the least squares of each output, as `chosen_for_numbers` says.
+    def fitted_ridge(self, moments: LagMoments) -> "LinearInit":
+        """Fit the mixture of two ridges of each output, with the hyperparameters of `tuned_ridge`.
 
         Parameters
         ----------
@@ -226,82 +227,82 @@ class LinearInit(Init):
         LinearInit
             With coefficients.
         """
-        ((levels, changes),) = self._ridges(moments, [self.lagged_target], self.penalty[None])
-        coef = levels + self.difference_share * (changes - levels)
+        ((levels, differences),) = self._ridges(moments, [self.lagged_target], self.penalty[None])
+        coef = levels + self.difference_share * (differences - levels)
         empty = moments.y / moments.weight * self.target_scale + self.target_mean
         return replace(self, coef=coef, intercept=moments.intercept(coef), empty=empty)
 
-    def chosen_for_numbers(
+    def tuned_ridge(
         self,
         everything: LagMoments,
         folds: list[tuple[LagMoments, LagMoments]],
-        continued: np.ndarray | None,
+        features: np.ndarray | None,
     ) -> "LinearInit":
-        """Choose for each output the penalty, the lag it continues, and how much levels matter.
+        """Select the penalty, the lagged target and the difference share of each output.
 
-        The two ridges are mixed as their predictions of what they did not learn from are best
-        (Breiman, "Stacked Regressions", Machine Learning 24, 1996): that error is quadratic in the
-        share of one of them, so three errors say where it is least.
+        The two ridges are mixed with the share whose validation error is least (Breiman, "Stacked
+        Regressions", Machine Learning 24, 1996). The error is quadratic in the share, so that three
+        errors determine its minimum.
 
         Parameters
         ----------
         everything : LagMoments
             Sums over all training samples.
         folds : list of pairs of LagMoments
-            Sums over those to learn from, and over those to judge by.
-        continued : ndarray of int or None
-            Features that an output may continue: None for any, empty for none. One of them alone
-            is what all outputs continue.
+            Sums over training and over validation samples.
+        features : ndarray of int or None
+            Features that may be the lagged target: None for any, empty for none. A single one is
+            that of all outputs.
 
         Returns
         -------
         LinearInit
-            What was chosen, without coefficients.
+            With these hyperparameters, without coefficients.
         """
-        candidates = self._candidates(everything, continued)
-        continues = np.repeat(candidates, len(PENALTIES), axis=0)
-        errors = np.zeros((3, *continues.shape))
+        candidates = self._candidates(everything, features)
+        lagged = np.repeat(candidates, len(PENALTIES), axis=0)
+        errors = np.zeros((3, *lagged.shape))
         for train, valid in folds:
-            for i, (levels, changes) in enumerate(self._ridges(train, candidates, PENALTIES)):
-                for k, coef in enumerate((levels, changes, (levels + changes) / 2)):
+            for i, (levels, differences) in enumerate(self._ridges(train, candidates, PENALTIES)):
+                for k, coef in enumerate((levels, differences, (levels + differences) / 2)):
                     errors[k, i] += valid.squared_error(coef, train.intercept(coef))
-        of_levels, of_changes, of_middle = errors
-        apart = np.maximum(2 * (of_levels + of_changes) - 4 * of_middle, np.finfo(float).tiny)
-        share = np.clip((1 + (of_levels - of_changes) / apart) / 2, 0, 1)
-        share[continues < 0] = 0
-        of_mixed = of_levels + share * (of_changes - of_levels) - share * (1 - share) * apart
-        best = of_mixed.argmin(axis=0), np.arange(continues.shape[1])
+        of_levels, of_differences, of_middle = errors
+        apart = np.maximum(2 * (of_levels + of_differences) - 4 * of_middle, np.finfo(float).tiny)
+        share = np.clip((1 + (of_levels - of_differences) / apart) / 2, 0, 1)
+        share[lagged < 0] = 0
+        of_mixed = of_levels + share * (of_differences - of_levels) - share * (1 - share) * apart
+        best = of_mixed.argmin(axis=0), np.arange(lagged.shape[1])
         penalty = PENALTIES[best[0] % len(PENALTIES)]
         return replace(
-            self, penalty=penalty, lagged_target=continues[best], difference_share=share[best]
+            self, penalty=penalty, lagged_target=lagged[best], difference_share=share[best]
         )
 
     def _ridges(
         self, moments: LagMoments, candidates: list[np.ndarray], penalties: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Coefficients of levels and of changes: all penalties for each choice of lags."""
+        """Coefficients of both ridges, for each candidate of lagged targets and each penalty."""
         n_features = len(self.mean)
-        of_levels, of_changes = Ridge(moments), Ridge(moments.of_changes(n_features))
-        for continues in candidates:
-            around = self._priors(continues)
+        of_levels, of_differences = Ridge(moments), Ridge(moments.of_differences(n_features))
+        for lagged in candidates:
+            around = self._priors(lagged)
             rest = moments.of_remainder(around)
             levels = of_levels.coefs(rest, penalties)
-            changes = of_changes.coefs(rest.of_changes(n_features), penalties)
-            for one, other in zip(levels, changes, strict=True):
+            differences = of_differences.coefs(rest.of_differences(n_features), penalties)
+            for one, other in zip(levels, differences, strict=True):
                 yield around + one, around + self._of_levels(other)
 
-    def _candidates(self, moments: LagMoments, continued: np.ndarray | None) -> list[np.ndarray]:
-        """Lags that outputs may continue: the last step of a feature, or any lag that fits best."""
+    def _candidates(self, moments: LagMoments, features: np.ndarray | None) -> list[np.ndarray]:
+        """Candidate lagged targets: none, the nearest lag at the last step, the nearest of all."""
         n_outputs, n_features = len(moments.y), len(self.mean)
         last = (self.n_steps - 1) * n_features
         nothing = np.full(n_outputs, -1)
-        if continued is not None and not len(continued):
+        if features is not None and not len(features):
             return [nothing]
-        if continued is not None and len(continued) == 1:
-            return [nothing + 1 + last + continued[0]]
-        with np.errstate(over="ignore", invalid="ignore"):  # features of quite other units
+        if features is not None and len(features) == 1:
+            return [nothing + 1 + last + features[0]]
+        with np.errstate(over="ignore", invalid="ignore"):  # features of very different scales
             lags = range(len(moments.x))
-            errors = np.stack([self._error_of_continuing(moments, lag) for lag in lags])
+            errors = np.stack([self._error_of_lag(moments, lag) for lag in lags])
         errors = np.where(errors <= FARTHEST * moments.weight, errors, np.inf)
 
         def nearest(first: int) -> np.ndarray:
@@ -310,15 +311,15 @@ class LinearInit(Init):
 
         return [nothing, nearest(last), nearest(0)]
 
-    def _error_of_continuing(self, moments: LagMoments, lag: int) -> np.ndarray:
-        """Squared differences of each output from a lag of its own units, around their mean."""
+    def _error_of_lag(self, moments: LagMoments, lag: int) -> np.ndarray:
+        """Squared differences of each output from a lag in the same units, around their mean."""
         slope = self.scale[lag % len(self.mean)] / self.target_scale
         y = moments.y - slope * moments.x[lag]
         yy = moments.yy - 2 * slope * moments.xy[lag] + slope**2 * moments.xx[lag, lag]
         return yy - y**2 / moments.weight
 
     def _priors(self, lagged_target: np.ndarray) -> np.ndarray:
-        """Coefficients that the penalty draws to."""
+        """Coefficients that the penalty shrinks to."""
         around = np.zeros((self.n_steps * len(self.mean), len(lagged_target)))
         outputs = np.flatnonzero(lagged_target >= 0)
         lags = lagged_target[outputs]
@@ -327,17 +328,17 @@ class LinearInit(Init):
         return around
 
     def _of_levels(self, coef: np.ndarray) -> np.ndarray:
-        """Coefficients of lags from those of their changes to the last step."""
+        """Coefficients of lags from those of their differences from the last step."""
         by_step = coef.reshape(self.n_steps - 1, len(self.mean), coef.shape[1])
         by_step = np.concatenate([by_step, -by_step.sum(axis=0, keepdims=True)])
         return by_step.reshape(len(self.coef), coef.shape[1])
 
-    def fitted_to_labels(
+    def fitted_discriminant(
         self, moments: LagMoments, penalty: float, *, several: bool
     ) -> "LinearInit":
-        """Make a linear discriminant analysis of standardised lags.
+        """Fit a linear discriminant analysis of standardised lags.
 
-        The log-odds of normal distributions of one covariance (Hastie, Tibshirani and Friedman,
+        The log-odds of normal distributions with one covariance (Hastie, Tibshirani and Friedman,
         "The Elements of Statistical Learning", 2009, eq. 4.10), to whose diagonal the penalty is
         added (ibid., eq. 4.14, with the identity in place of the covariance).
 
@@ -348,7 +349,7 @@ class LinearInit(Init):
         penalty : float
             Added to the variances.
         several : bool
-            Whether a sample may have several labels, so that each is told from its absence.
+            Whether a sample may have several labels: each is a class against its absence.
 
         Returns
         -------
@@ -375,7 +376,7 @@ class LinearInit(Init):
         )
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
-        """Put the backcast in front, pick the lags and multiply them."""
+        """Prepend the backcast, gather the lags and multiply them."""
         steps = op("Div", op("Sub", steps, np.asarray(self.mean)), np.asarray(self.scale))
         if self.n_steps > 1:
             first = op("Slice", steps, np.array([0]), np.array([1]), np.array([1]))
@@ -395,32 +396,32 @@ class LinearInit(Init):
             places = op("Unsqueeze", places, np.array([2]))
             lags = op("GatherND", steps, places, batch_dims=1)
             lags = op("Reshape", lags, np.array([0, len(self.coef)]))
-        said = op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
-        said = op("Add", op("Mul", said, self.target_scale), self.target_mean)
+        predicted = op("Add", op("MatMul", lags, np.asarray(self.coef)), np.asarray(self.intercept))
+        predicted = op("Add", op("Mul", predicted, self.target_scale), self.target_mean)
         if per_step:
-            return said
+            return predicted
         some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
-        return op("Where", some, said, np.asarray(self.empty))
+        return op("Where", some, predicted, np.asarray(self.empty))
 
 
 @dataclass(frozen=True)
 class EstimatorInit(Init):
-    """Any scikit-learn estimator, which reads lags in the units of the user.
+    """Any scikit-learn estimator of lags in the units of the user.
 
     Attributes
     ----------
     estimator : BaseEstimator
-        Fitted: a classifier to codes, 0 for the first of the labels that it has seen, as some take
+        Fitted. A classifier is fitted to codes of the labels, counted from 0, as some accept
         nothing else.
     classes : ndarray or None
         Labels in the order of the outputs; None for numbers.
-    known : ndarray of int or None
-        Positions of the labels that it has seen.
+    seen : ndarray of int or None
+        Positions of the labels in its training data.
     """
 
     estimator: BaseEstimator
     classes: np.ndarray | None
-    known: np.ndarray | None = None
+    seen: np.ndarray | None = None
 
     def fitted_to(
         self, sequences: Sequences, target: np.ndarray, weight: np.ndarray
@@ -434,7 +435,7 @@ class EstimatorInit(Init):
         target : ndarray of shape (n_sequences, n_targets)
             Numbers, or positions of labels.
         weight : ndarray of shape (n_sequences,)
-            Their weights, given to the estimator if they differ and it takes them.
+            Their weights, passed to the estimator if they differ and it supports them.
 
         Returns
         -------
@@ -457,39 +458,41 @@ class EstimatorInit(Init):
         table = self._table(sequences)
         lags = np.concatenate([table.rows(block) for block in table.blocks()])
         y = target[:, 0] if target.shape[1] == 1 else target
-        estimator, known = clone(self.estimator), None
+        estimator, seen = clone(self.estimator), None
         if self.classes is not None:
-            known, y = np.unique(y.astype(int), return_inverse=True)
-            _weigh_codes(estimator, self.classes[known].tolist())
+            seen, y = np.unique(y.astype(int), return_inverse=True)
+            _weigh_codes(estimator, self.classes[seen].tolist())
         weighs = (weight != weight[0]).any() and has_fit_parameter(estimator, "sample_weight")
         estimator.fit(lags, y, **({"sample_weight": weight} if weighs else {}))
-        return replace(self, estimator=estimator, known=known, empty=empty)
+        return replace(self, estimator=estimator, seen=seen, empty=empty)
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
-        """Refuse."""
+        """Raise an error: ONNX has no such nodes."""
         raise ValueError(
-            f"to_onnx cannot write {type(self.estimator).__name__}, from which the network starts: "
+            f"to_onnx cannot write the init estimator {type(self.estimator).__name__}: "
             "init='linear' or None can be written."
         )
 
     def predict(self, sequences: Sequences) -> np.ndarray:
-        """Ask the estimator."""
+        """Predict by the estimator."""
         table = self._table(sequences)
-        said = np.concatenate([self._says(table.rows(block)) for block in table.blocks()])
-        said[sequences.lengths == 0] = self.empty
-        return said
+        predicted = np.concatenate(
+            [self._predict_lags(table.rows(block)) for block in table.blocks()]
+        )
+        predicted[sequences.lengths == 0] = self.empty
+        return predicted
 
-    def _says(self, lags: np.ndarray) -> np.ndarray:
+    def _predict_lags(self, lags: np.ndarray) -> np.ndarray:
         if self.classes is None:
             return np.asarray(self.estimator.predict(lags), dtype=np.float64).reshape(len(lags), -1)
-        answers = np.full((len(lags), len(self.classes)), np.log(LEAST_PROBABLE))
+        outputs = np.full((len(lags), len(self.classes)), np.log(LEAST_PROBABLE))
         shares = np.maximum(self.estimator.predict_proba(lags), LEAST_PROBABLE)
-        answers[:, self.known] = np.log(shares)
-        return answers
+        outputs[:, self.seen] = np.log(shares)
+        return outputs
 
 
 def _weigh_codes(estimator: BaseEstimator, labels: list[Any]) -> None:
-    """Turn weights of labels into weights of codes, also those of what it is made of."""
+    """Turn weights of labels into weights of codes, also those of nested estimators."""
     for name, value in estimator.get_params().items():
         if name.split("__")[-1] == "class_weight" and isinstance(value, dict):
             codes = {labels.index(k): weight for k, weight in value.items() if k in labels}
@@ -499,9 +502,9 @@ def _weigh_codes(estimator: BaseEstimator, labels: list[Any]) -> None:
 def _discriminants(
     moments: LagMoments, sums: np.ndarray, counts: np.ndarray, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and intercepts of the groups of samples whose columns have these sums.
+    """Coefficients and intercepts of the classes whose columns have these sums.
 
-    Of one group: of its difference from all other samples.
+    With a single class those of the class against all other samples.
     """
     against_rest = len(counts) == 1
     if against_rest:
@@ -519,14 +522,14 @@ def _discriminants(
 
 
 def _logits(counts: np.ndarray, total: float, several: bool) -> np.ndarray:
-    """Logarithms of the shares of labels, or of their odds if a sample may have several."""
+    """Logarithms of the class prior, or log-odds if a sample may have several labels."""
     others = np.maximum(total - counts, RAREST)
     counts = np.maximum(counts, RAREST)
     return np.log(counts / (others if several else counts.sum()))
 
 
 def init_from_plain(plain: dict[str, Any]) -> Init:
-    """Put a init together again.
+    """Restore an init estimator.
 
     Parameters
     ----------
@@ -536,7 +539,7 @@ def init_from_plain(plain: dict[str, Any]) -> Init:
     Returns
     -------
     Init
-        Says the same.
+        With the same predictions.
     """
     parts = dict(plain)
     kinds = {kind.__name__: kind for kind in (LinearInit, EstimatorInit)}

@@ -1,4 +1,4 @@
-"""What a network reads of a batch of steps: levels, differences, position, and what is missing."""
+"""Inputs of the network: levels, differences, position, and masks of missing values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 __all__ = ["INPUT_TRANSFORMS", "SPREAD", "InputReader", "fill_missing"]
 
 INPUT_TRANSFORMS = ("levels", "differences", "position")
-"""What a network may read of the features at a step, in the order of its inputs."""
+"""Possible inputs of the network at a step, in their order."""
 
 SPREAD = 3**0.5
 """Standard deviations from the middle to the end of a uniform distribution."""
@@ -21,11 +21,11 @@ class InputReader:
     Attributes
     ----------
     fill : Tensor of shape (n_features,) or None
-        What stands for a value not seen yet; None if no value may be missing.
+        Replaces values that are missing since the beginning; None if no value may be missing.
     input_transform : tuple of str
         Some of `INPUT_TRANSFORMS`.
     per_difference : Tensor of shape (n_features,) or None
-        What differences of scaled steps are multiplied by.
+        Factor of differences of scaled steps.
     """
 
     fill: torch.Tensor | None
@@ -33,7 +33,7 @@ class InputReader:
     per_difference: torch.Tensor | None
 
     def __call__(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-        """Make the inputs.
+        """Compute the inputs.
 
         Parameters
         ----------
@@ -45,13 +45,13 @@ class InputReader:
         Returns
         -------
         Tensor of shape (n_steps, n_sequences, n_inputs)
-            Levels, differences, position, and two channels of what is missing.
+            Levels, differences, position, and two channels for each feature that may be missing.
         """
-        told = []
+        masks = []
         if self.fill is not None:
             n_features = steps.shape[2]
-            steps, *told = fill_missing(steps, self.fill).split([n_features, 2 * n_features], 2)
-        if self.input_transform == ("levels",) and not told:
+            steps, *masks = fill_missing(steps, self.fill).split([n_features, 2 * n_features], 2)
+        if self.input_transform == ("levels",) and not masks:
             return steps
         inputs = [steps] if "levels" in self.input_transform else []
         if self.per_difference is not None:
@@ -60,11 +60,11 @@ class InputReader:
             inputs.append(changes.mul_(self.per_difference))
         if "position" in self.input_transform:
             inputs.append(_position(steps, lengths))
-        return torch.cat(inputs + told, dim=2)
+        return torch.cat(inputs + masks, dim=2)
 
 
 def _position(steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    """Where in its sequence a step stands, (n_steps, n_sequences, 1)."""
+    """Position of each step in its sequence, (n_steps, n_sequences, 1)."""
     place = torch.arange(len(steps), device=steps.device, dtype=steps.dtype)[:, None]
     if lengths is None:
         last: Any = max(len(steps) - 1, 1)
@@ -75,7 +75,7 @@ def _position(steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor
 
 
 def fill_missing(steps: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
-    """Fill what is missing with what was seen last, and tell the network so.
+    """Fill missing values with the last observation, and add inputs that mark them.
 
     The three inputs of GRU-simple in Che et al., "Recurrent Neural Networks for Multivariate Time
     Series with Missing Values", Scientific Reports 8, 2018: values, masking and time since the
@@ -86,13 +86,14 @@ def fill_missing(steps: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
     steps : Tensor of shape (n_steps, n_sequences, n_features)
         NaN where a value is missing.
     fill : Tensor of shape (n_features,)
-        What stands for a value as long as none was seen.
+        Replaces values before the first observation.
 
     Returns
     -------
     Tensor of shape (n_steps, n_sequences, 3 * n_features)
-        For each feature the value seen last; whether it is missing now, 1 or 0; and ``log(1 + d)``
-        with ``d`` the number of steps since it was seen, or since before the first step.
+        For each feature the last observed value; whether it is missing now, 1 or 0; and
+        ``log(1 + d)`` with ``d`` the number of steps since the last observation, or since before
+        the first step.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Losses: a number for each target, averaged with the weights of the sequences."""
+"""Losses of each target, averaged with the weights of the sequences."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 ElementwiseLoss = Callable[..., torch.Tensor]
-"""``loss(prediction, target, reduction)``; it may say how many `outputs_a_target` it reads."""
+"""``loss(prediction, target, reduction)``, with an attribute `outputs_a_target` if it is not 1."""
 
 REGRESSION_LOSSES: dict[str, ElementwiseLoss] = {
     "squared_error": F.mse_loss,
@@ -58,14 +58,15 @@ def label_cross_entropy(
     prediction : Tensor of shape (n_sequences, n_labels)
         Logits.
     target : Tensor of shape (n_sequences, n_labels) or (n_sequences, 2 * n_labels)
-        1 for a label that the sample has, and logits to which the prediction is added.
+        1 for each label of the sample, and logits to which the prediction is added.
     reduction : {"none", "mean"}
         One number for each, or their mean.
 
     Returns
     -------
     Tensor of shape (n_sequences, n_labels) or ()
-        ``-log sigmoid(prediction)``, of 1 minus that where the sample has not the label.
+        ``-log p`` with ``p = sigmoid(prediction)`` for labels of the sample, else
+        ``-log(1 - p)``.
     """
     n_labels = prediction.shape[1]
     if target.shape[1] > n_labels:
@@ -74,18 +75,18 @@ def label_cross_entropy(
 
 
 class UserLoss(nn.Module):
-    """A loss of the user's, which has to leave the mean to `WeightedLoss`.
+    """A loss of the user, of which `WeightedLoss` takes the mean.
 
     Parameters
     ----------
     function : callable
-        ``function(prediction, target)`` of tensors of shape ``(n, n_outputs)`` gives the loss of
+        ``function(prediction, target)`` of tensors of shape ``(n, n_outputs)`` returns the loss of
         each element, or of each row.
 
     Raises
     ------
     ValueError
-        If it gives anything else, such as a mean.
+        If it returns anything else, such as a mean.
     """
 
     def __init__(self, function: Callable):
@@ -112,27 +113,27 @@ class WeightedLoss(nn.Module):
     """Weighted mean of an element-wise loss.
 
     ``sum_i w_i mean_k loss(prediction_ik, target_ik) / sum_i w_i``, so that a weight of 2 is the
-    same as the sequence standing there twice.
+    same as repeating the sequence.
 
     Parameters
     ----------
     elementwise : callable
         ``elementwise(prediction, target, reduction)``, as in :mod:`torch.nn.functional`. It may
-        read several outputs a target: `outputs_a_target`.
+        use several outputs for each target: `outputs_a_target`.
 
     Shape
     -----
     - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
-    - target: likewise, or with 1 in place of ``n_outputs`` for classes; of labels the logits of a
-      init may follow
-    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each. One of each
-      target, of their shape, if some of several are missing: 0 for those
+    - target: likewise, or with 1 in place of ``n_outputs`` for classes; the logits of an
+      init estimator may follow for labels
+    - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each. Of the
+      shape of the targets if some of several are missing: 0 for those
     - output: a scalar
 
     Raises
     ------
     ValueError
-        If there is not one target for each output: torch would compare each with each.
+        If shapes of outputs and targets differ: torch would broadcast them.
 
     Examples
     --------
@@ -147,7 +148,7 @@ class WeightedLoss(nn.Module):
         self.elementwise = elementwise
         self._one_target = elementwise is cross_entropy
         self._outputs_a_target = getattr(elementwise, "outputs_a_target", 1)
-        self._may_start = elementwise in (cross_entropy, label_cross_entropy)
+        self._may_have_init = elementwise in (cross_entropy, label_cross_entropy)
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
@@ -158,8 +159,8 @@ class WeightedLoss(nn.Module):
             weight = None if weight is None else weight.flatten(0, 1)
         n_outputs = prediction.shape[1]
         n_targets = 1 if self._one_target else n_outputs // self._outputs_a_target
-        starts = n_outputs if self._may_start else 0
-        right_width = target.shape[1] in (n_targets, n_targets + starts)
+        n_logits = n_outputs if self._may_have_init else 0
+        right_width = target.shape[1] in (n_targets, n_targets + n_logits)
         if len(target) != len(prediction) or not right_width:
             raise ValueError(
                 f"The network gives outputs of the shape {tuple(prediction.shape)}, and the "
@@ -172,7 +173,7 @@ class WeightedLoss(nn.Module):
             return torch.dot(losses.mean(1), weight) / weight.sum()
         if losses.shape != weight.shape:
             raise ValueError(
-                "loss gives one number a row, and of some rows only some of the targets are there: "
-                "it has to give one for each element, or y a whole row or none."
+                "loss gives one number a row, and in some rows some of the targets are missing: it "
+                "has to give one for each element, or each row of y has all targets or none."
             )
         return (losses * weight).sum() / weight.sum()

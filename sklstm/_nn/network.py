@@ -1,4 +1,4 @@
-"""The network: recurrent layers, a pooling over time, a linear head. Time is the first axis."""
+"""The network: recurrent layers, pooling over time, linear head. Time is the first axis."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -13,10 +13,10 @@ RUNS: dict[str, Callable] = {"LSTM": torch.lstm, "GRU": torch.gru, "RNN_TANH": t
 
 
 SMALL = 0.1
-"""Standard deviation of the vectors of words at the beginning, where a text has one output."""
+"""Initial standard deviation of word vectors, where a text has one output."""
 
 ALPHABET = 256
-"""Most tokens of an alphabet, such as characters, in place of a vocabulary of words."""
+"""Largest number of tokens of an alphabet, such as characters; more are a vocabulary of words."""
 
 
 class SequenceNetwork(nn.Module):
@@ -29,10 +29,10 @@ class SequenceNetwork(nn.Module):
     half as often (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
     Classification", ACL 2015).
 
-    Vectors of tokens begin with a deviation of 1, so that a network which answers at every step, or
-    reads an alphabet, tells its tokens apart from the first batch on; to grow there would take it
-    epochs. Where a text of words has one output they begin small: most words are rare, and one that
-    training hardly changes should say little.
+    Initial vectors of tokens have a standard deviation of 1 if there is an output at every step or
+    the tokens are an alphabet, so that the network distinguishes tokens from the first batch on:
+    small vectors would take epochs to grow. Where a text of words has one output they are small:
+    most words are rare, and those that training hardly changes should have little effect.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ class SequenceNetwork(nn.Module):
     dropout : float
         Probability of an element to be zeroed in training.
     pooling : {"last", "mean", "max", "attention"} or None
-        How the outputs of all steps become one vector; None for an output at every step.
+        Pooling of the outputs of all steps to one vector; None for an output at every step.
     n_tokens : int, default=None
         Number of tokens, if steps are tokens that go through an embedding.
     embedding_dim : int, default=1
         Length of the vector of a token.
     freeze_embedding : bool, default=False
-        Whether these vectors are not trained.
+        Whether these vectors are fixed.
     mixed_precision : bool, default=False
         Whether the recurrent layers compute in bfloat16.
     dtype : torch.dtype
@@ -65,15 +65,15 @@ class SequenceNetwork(nn.Module):
 
     Shape
     -----
-    - steps: ``(n_steps, n_sequences, n_features)``, zero behind the end of a sequence; tokens
+    - steps: ``(n_steps, n_sequences, n_features)``, zero after the end of a sequence; tokens
       ``(n_steps, n_sequences, 1)``
     - lengths: ``(n_sequences,)``, or None if every sequence has ``n_steps`` steps
     - output: ``(n_sequences, n_outputs)``; ``(n_steps, n_sequences, n_outputs)`` if `pooling` is
-      None, with anything behind the end of a sequence
+      None, undefined after the end of a sequence
 
     With ``columns`` of shape ``(n_rows,)``, for one-directional networks with ``pooling="last"``,
-    row ``i`` reads ``lengths[i]`` steps of column ``columns[i]``, and there is an output for each
-    row: several sequences that begin together are computed as one.
+    row ``i`` is the first ``lengths[i]`` steps of column ``columns[i]``, and there is an output for
+    each row: several sequences that begin together are computed as one.
 
     Examples
     --------
@@ -141,13 +141,13 @@ class SequenceNetwork(nn.Module):
                 pooled = self.pooling(outputs, some)
             else:
                 pooled = _outputs_at(outputs, some, columns)
-            pooled = pooled * (lengths > 0)[:, None]  # an empty sequence says nothing
+            pooled = pooled * (lengths > 0)[:, None]  # an empty sequence has no outputs
         return self.head(self._dropped(pooled))
 
     def _check_shapes(
         self, steps: torch.Tensor, lengths: torch.Tensor | None, columns: torch.Tensor | None
     ) -> None:
-        """Refuse what torch's recurrent functions read anyhow, as if it were of the right shape."""
+        """Raise an error for wrong shapes, which torch's recurrent functions do not check."""
         width = self.recurrent.input_size if self.embedding is None else 1
         if steps.ndim != 3 or steps.shape[2] != width:
             raise ValueError(
@@ -168,7 +168,7 @@ class SequenceNetwork(nn.Module):
         return nn.functional.dropout(values, self.dropout, self.training)
 
     def _with_unknown(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The tokens, in training some of them unknown, unless each has an output of its own."""
+        """The tokens, some of them made unknown in training unless each has its own output."""
         if not self.training or not self.dropout or self.pooling is None:
             return tokens
         return tokens * (torch.rand(tokens.shape, device=tokens.device) >= self.dropout / 2)
@@ -176,13 +176,14 @@ class SequenceNetwork(nn.Module):
     def _read(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Outputs of every step, (n_steps, n_sequences, width).
 
-        Sequences of different lengths are not packed: backwards each is reversed by itself. Packed
-        ones take torch to its slow algorithms, and wait for the device at every batch.
+        Sequences of different lengths are not packed; for the backward direction each is reversed
+        by itself. Packed sequences use slow algorithms of torch, and synchronise with the device at
+        every batch.
         """
         layers, weights = self.recurrent, self.recurrent.all_weights
         n_directions = 2 if layers.bidirectional else 1
         dtype, drops = steps.dtype, layers.training and layers.dropout > 0
-        if self.mixed_precision:  # not by autocast: on CUDA it would compute them in float16
+        if self.mixed_precision:  # autocast would use float16 on CUDA
             steps = steps.bfloat16()
         backwards = None
         if lengths is not None and layers.bidirectional:
@@ -190,7 +191,7 @@ class SequenceNetwork(nn.Module):
         if backwards is None and not drops:
             return self._run(steps, weights, n_directions).to(dtype)
         for layer in range(layers.num_layers):
-            if layer > 0 and drops:  # cuDNN's own dropout has a state that cannot be kept
+            if layer > 0 and drops:  # the state of cuDNN's own dropout cannot be stored
                 steps = nn.functional.dropout(steps, layers.dropout)
             of_layer = weights[layer * n_directions : (layer + 1) * n_directions]
             if backwards is None:
@@ -204,7 +205,7 @@ class SequenceNetwork(nn.Module):
     def _run(
         self, steps: torch.Tensor, weights: Sequence[Sequence[torch.Tensor]], n_directions: int = 1
     ) -> torch.Tensor:
-        """Outputs of some of the layers; `weights` has those of each layer and direction."""
+        """Outputs of the layers whose weights are given, for each layer and direction."""
         layers = self.recurrent
         some = len(weights) < layers.num_layers * (2 if layers.bidirectional else 1)
         if self.mixed_precision or (some and steps.device.type != "cpu"):
@@ -224,7 +225,7 @@ class SequenceNetwork(nn.Module):
 
 
 class LastPooling(nn.Module):
-    """The output of the last step read: of the last one, and backwards of the first one.
+    """The output after the last step; of the backward direction that after the first step.
 
     Shape
     -----
@@ -289,7 +290,7 @@ class MaxPooling(nn.Module):
 class AttentionPooling(nn.Module):
     """A learned weighted mean: weights ``softmax(w . tanh(h_t))`` over the steps.
 
-    From equations 9 to 11 of Zhou et al., "Attention-Based Bidirectional Long Short-Term Buffer
+    From equations 9 to 11 of Zhou et al., "Attention-Based Bidirectional Long Short-Term Memory
     Networks for Relation Classification", ACL 2016.
 
     Shape
@@ -312,12 +313,12 @@ class AttentionPooling(nn.Module):
 def _outputs_at(
     outputs: torch.Tensor, lengths: torch.Tensor, columns: torch.Tensor
 ) -> torch.Tensor:
-    """Output of a column after so many steps, for each pair of both: (n_rows, width)."""
+    """Outputs of columns after the steps of `lengths`, for each pair: (n_rows, width)."""
     return outputs.flatten(0, 1).index_select(0, (lengths - 1) * outputs.shape[1] + columns)
 
 
 def _reversal(n_steps: int, lengths: torch.Tensor) -> torch.Tensor:
-    """Where each step goes if each sequence is read from its end, and what is behind it too."""
+    """Index that reverses each sequence; steps after its end are moved too."""
     steps = torch.arange(n_steps, device=lengths.device)[:, None]
     columns = torch.arange(len(lengths), device=lengths.device)
     return ((lengths - 1 - steps) % n_steps * len(lengths) + columns).flatten()
@@ -331,9 +332,9 @@ def _picked(outputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 def _in_one_block(
     weights: Sequence[Sequence[torch.Tensor]], dtype: torch.dtype
 ) -> list[list[torch.Tensor]]:
-    """The weights as views of one tensor, as cuDNN has them: all matrices, then all biases.
+    """The weights as views of one tensor, in the layout of cuDNN: all matrices, then all biases.
 
-    Weights in other places are copied there by torch at every call, with a warning.
+    torch copies weights in any other layout at every call, with a warning.
     """
     in_order = [w for one in weights for w in one[:2]] + [w for one in weights for w in one[2:]]
     block = torch.cat([weight.flatten() for weight in in_order]).to(dtype)
@@ -344,7 +345,7 @@ def _in_one_block(
 
 
 def _inside(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """True at the steps of a sequence, False behind its end: (n_steps, n_sequences, 1)."""
+    """True at the steps of a sequence, False after its end: (n_steps, n_sequences, 1)."""
     steps = torch.arange(len(outputs), device=outputs.device)
     return (steps[:, None] < lengths)[..., None]
 

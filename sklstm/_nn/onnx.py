@@ -1,4 +1,4 @@
-"""Fitted networks as ONNX models, which predict without sklstm and without torch."""
+"""Fitted networks as ONNX models, which predict without sklstm and torch."""
 
 import json
 import os
@@ -24,7 +24,7 @@ __all__ = ["Operations", "export", "make_model"]
 OPSET, IR_VERSION = 17, 8  # those of ONNX 1.12, so that older runtimes read them too
 CELLS_IN_ONNX = {nn.LSTM: "LSTM", nn.GRU: "GRU", nn.RNN: "RNN"}
 GATES = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
-"""The gates in the order of ONNX, by their places in torch: i, o, f, c; z, r, h."""
+"""Positions in torch of the gates in the order of ONNX: i, o, f, c; z, r, h."""
 
 
 def export(
@@ -43,22 +43,22 @@ def export(
     network : SequenceNetwork
         The network, which torch may have compiled.
     scaling : InputScaling
-        What stands in front of it.
+        The input scaling.
     head : Head
-        What its outputs mean.
+        The head, which turns outputs into predictions.
     init : Init or None
-        What it corrects.
+        The init estimator, whose predictions the outputs are added to.
     blending_weight : ndarray of shape (n_outputs,), or None
-        What its corrections are multiplied by.
+        Factor of the outputs of the network.
     path : str or path-like
-        The file, which is replaced in one step if there is one.
+        The file; an existing one is replaced atomically.
     facts : dict of str to list
-        What the numbers mean, such as the names of the features: kept as texts of JSON.
+        Metadata such as the names of the features, stored as JSON.
 
     Raises
     ------
     ValueError
-        If the labels are neither texts nor numbers, or the init is an estimator of scikit-learn.
+        If the labels are neither texts nor numbers, or the init estimator is one of scikit-learn.
     OSError
         If the file cannot be written.
     """
@@ -66,7 +66,7 @@ def export(
     helper.set_model_props(
         model, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts.items()}
     )
-    onnx.checker.check_model(model, full_check=True)  # types and shapes too, as runtimes do
+    onnx.checker.check_model(model, full_check=True)  # types and shapes too, like runtimes
     _write(model.SerializeToString(), Path(path))
 
 
@@ -84,13 +84,13 @@ def make_model(
     network : SequenceNetwork
         The network.
     scaling : InputScaling
-        What stands in front of it.
+        The input scaling.
     head : Head
-        What its outputs mean.
+        The head, which turns outputs into predictions.
     init : Init or None
-        What it corrects.
+        The init estimator, whose predictions the outputs are added to.
     blending_weight : ndarray of shape (n_outputs,), or None
-        What its corrections are multiplied by.
+        Factor of the outputs of the network.
 
     Returns
     -------
@@ -102,18 +102,18 @@ def make_model(
         for name, w in network.state_dict().items()  # the prefix comes from torch.compile
     }
     op = Operations()
-    steps, known = scaling.to_onnx(op)
+    inputs, steps = scaling.to_onnx(op)
     op.input("lengths", "int64", ["batch"], "Number of steps of each sequence.")
     if "embedding.weight" in weights:
-        steps = op("Gather", weights["embedding.weight"], steps)
-    outputs = _network(op, weights, network, steps)
+        inputs = op("Gather", weights["embedding.weight"], inputs)
+    outputs = _network(op, weights, network, inputs)
     per_step = network.pooling is None
     if init is not None:
-        said = head.init_in_onnx(op, init.to_onnx(op, known, per_step))
+        predicted = head.init_in_onnx(op, init.to_onnx(op, steps, per_step))
         outputs = op.cast(outputs, "double")
         if blending_weight is not None:
             outputs = op("Mul", outputs, blending_weight)
-        outputs = op("Add", said, outputs)
+        outputs = op("Add", predicted, outputs)
     head.to_onnx(op, outputs, ["batch", "n_steps"] if per_step else ["batch"])
     graph = helper.make_graph(op.nodes, "sklstm", op.inputs, op.outputs, op.constants)
     return helper.make_model(
@@ -125,7 +125,7 @@ def make_model(
 
 
 class Operations:
-    """Nodes of a graph: each call appends one and gives the name of its result.
+    """Nodes of a graph: each call appends one and returns the name of its result.
 
     Arrays among the inputs become constants.
 
@@ -134,9 +134,9 @@ class Operations:
     nodes : list of onnx.NodeProto
         In the order of the calls.
     constants : list of onnx.TensorProto
-        What the nodes need.
+        Constants of the nodes.
     inputs, outputs : list of onnx.ValueInfoProto
-        Those of the model.
+        Inputs and outputs of the model.
 
     Examples
     --------
@@ -155,14 +155,14 @@ class Operations:
     def __call__(
         self, kind: str, *inputs: Any, names: list[str] | None = None, **attributes: Any
     ) -> Any:
-        """Append a node and give the name of its result, or the `names` if there are several."""
+        """Append a node and return the name of its result, or the `names` of several."""
         names = names or [f"{kind}_{len(self.nodes)}"]
         sources = [x if isinstance(x, str) else self._constant(x) for x in inputs]
         self.nodes.append(helper.make_node(kind, sources, names, **attributes))
         return names if len(names) > 1 else names[0]
 
     def input(self, name: str, kind: str, shape: list, doc: str) -> str:
-        """Declare an input of the model and give its name."""
+        """Declare an input of the model and return its name."""
         self.inputs.append(helper.make_tensor_value_info(name, _kind(kind), shape, doc))
         return name
 
@@ -171,11 +171,11 @@ class Operations:
         self.outputs.append(helper.make_tensor_value_info(name, _kind(kind), shape))
 
     def cast(self, x: str, kind: str) -> str:
-        """Append a change of the data type and give the name of its result."""
+        """Append a cast and return the name of its result."""
         return self("Cast", x, to=_kind(kind))
 
     def scan(self, body: str, init: tuple[str, ...], steps: str, names: list[str]) -> list[str]:
-        """Append a loop over the second axis of `steps`; give the names of what it collects."""
+        """Append a loop over the second axis of `steps`; return the names of its outputs."""
         self(
             "Scan",
             *init,
@@ -197,12 +197,12 @@ class Operations:
 def _network(
     op: Operations, weights: dict[str, np.ndarray], network: SequenceNetwork, steps: str
 ) -> str:
-    """What `SequenceNetwork` does, its result first by sequence, then by step."""
+    """The nodes of `SequenceNetwork`; the first axis of the result is the batch, then steps."""
     n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
     positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
     inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
     steps = op("Transpose", steps, perm=[1, 0, 2])
-    steps = op("Where", inside, steps, np.float32(0))  # whatever stands behind the end
+    steps = op("Where", inside, steps, np.float32(0))  # padding may have any values
     outputs, last = _recurrent(op, weights, network.recurrent, steps)
     head = weights["head.weight"].T, weights["head.bias"]
     if network.pooling is None:
@@ -217,7 +217,7 @@ def _network(
 def _recurrent(
     op: Operations, weights: dict[str, np.ndarray], layers: nn.RNNBase, steps: str
 ) -> tuple[str, str]:
-    """Outputs of every step, and those that are the last ones in each direction."""
+    """Outputs of every step, and the last ones of each direction."""
     cell = CELLS_IN_ONNX[type(layers)]
     directions = ["", "_reverse"] if layers.bidirectional else [""]
     settings = {
@@ -262,7 +262,7 @@ def _pooled(
     last: str,
     inside: str,
 ) -> str:
-    """One vector for each sequence; anything for an empty one."""
+    """One vector for each sequence; undefined for empty ones."""
     if pooling is LastPooling:
         return last
     if pooling is MaxPooling:
@@ -283,7 +283,7 @@ def _kind(kind: Any) -> int:
 
 
 def _write(content: bytes, path: Path) -> None:
-    """Replace the file in one step: at any time it is a whole one, or none."""
+    """Replace the file atomically: it is never incomplete."""
     draft = path.with_name(f"{path.name}.draft")
     try:
         draft.write_bytes(content)

@@ -1,4 +1,4 @@
-"""From the steps as users have them to what the network reads: units, missing values, tokens."""
+"""Input scaling: from steps in the units of users to inputs of the network."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ __all__ = ["InputScaling", "check_finite_steps", "differences", "shared_tensor",
 BLOCK = 2**14
 VALUES_IN_BLOCK = 2**21
 NO_FLOAT64 = {"mps", "xpu"}
-"""Kinds of devices of which some, or all, have no such numbers."""
+"""Kinds of devices that do not support float64, or not always."""
 
 LAST_SEEN = """
     last_seen (double[batch, n_features] seen_before, double[batch, n_features] age_before,
@@ -36,7 +36,7 @@ LAST_SEEN = """
         since = Identity (age)
     }
 """
-"""What `fill_missing` does, from one step to the next, in ONNX."""
+"""One step of `fill_missing` in ONNX."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,16 @@ class InputScaling:
     Attributes
     ----------
     mean, scale : ndarray of float64, shape (n_features,)
-        A step is read as ``(step - mean) / scale``.
+        A step is scaled to ``(step - mean) / scale``.
     median : ndarray of float64, shape (n_features,), or None
-        What stands for a value that was not seen yet, if values may be missing; NaN is an error
-        if not.
+        Replaces values that are missing since the beginning. None: NaN is an error.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
     input_transform : tuple of str
-        Some of `INPUT_TRANSFORMS`: values; their changes since the step before, 0 at the first step; where
-        in its sequence a step stands, from ``-sqrt(3)`` to ``sqrt(3)``, of variance 1.
+        Some of `INPUT_TRANSFORMS`: values; differences from the step before, 0 at the first step;
+        position of a step in its sequence, from ``-sqrt(3)`` to ``sqrt(3)``, of variance 1.
     difference_scale : ndarray of float64, shape (n_features,), or None
-        Standard deviation of the changes, by which they are divided, if they are read.
+        Standard deviation of the differences, which are divided by it, if they are inputs.
     """
 
     mean: np.ndarray
@@ -76,7 +75,7 @@ class InputScaling:
         missing: str,
         input_transform: Sequence[str] = ("levels",),
     ) -> "InputScaling":
-        """Learn the usual values of each feature from the steps that the sequences use.
+        """Learn location and scale of each feature from the steps that the sequences use.
 
         Parameters
         ----------
@@ -87,7 +86,7 @@ class InputScaling:
         standardize : bool
             Whether to scale to mean 0 and standard deviation 1.
         missing : {"error", "mask"}
-            Whether NaN is an error, or something to tell the network.
+            Whether NaN is an error, or masked: inputs of the network mark missing values.
         input_transform : sequence of str
             Some of `INPUT_TRANSFORMS`.
 
@@ -129,7 +128,7 @@ class InputScaling:
         embedding_dim : int or None
             Length of a vector.
         embedding_weights : array-like of shape (n_tokens, embedding_dim), or None
-            Vectors given by the user, whose number then is that of the tokens.
+            Vectors of the user, whose number then is that of the tokens.
 
         Returns
         -------
@@ -139,14 +138,14 @@ class InputScaling:
         Raises
         ------
         ValueError
-            If a token has no vector, or vectors are not of the length asked for.
+            If a token has no vector, or vectors are not of length `embedding_dim`.
         """
         used = sequences.step_weights() > 0
         n_tokens = int(sequences.values[used].max(initial=0)) + 1
         if embedding_weights is not None:
             weights = check_array(embedding_weights, input_name="embedding_weights")
-            wanted = embedding_dim or weights.shape[1]
-            if len(weights) < n_tokens or weights.shape[1] != wanted:
+            n_columns = embedding_dim or weights.shape[1]
+            if len(weights) < n_tokens or weights.shape[1] != n_columns:
                 raise ValueError(
                     f"embedding_weights has the shape {weights.shape}; expected a row for each of "
                     f"the tokens 0 to {n_tokens - 1} in X, and "
@@ -165,7 +164,7 @@ class InputScaling:
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
     ) -> torch.Tensor:
-        """Scale steps, missing values still among them.
+        """Scale steps; missing values stay NaN.
 
         Parameters
         ----------
@@ -174,7 +173,7 @@ class InputScaling:
         dtype : torch.dtype
             Data type of the network.
         device : torch.device
-            Where they go: what can be, is computed there.
+            Target device, where they are scaled if it supports float64.
 
         Returns
         -------
@@ -182,9 +181,9 @@ class InputScaling:
             On the device, with a row of zeros, the padding, at the end; tokens as int32.
         """
         if self.n_tokens is not None:
-            known = (values >= 0) & (values < self.n_tokens)
+            is_known = (values >= 0) & (values < self.n_tokens)
             tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
-            tokens[:-1] = np.where(known, values, 0)
+            tokens[:-1] = np.where(is_known, values, 0)
             return to_device(torch.from_numpy(tokens), device)
         scaled_there = device.type not in {"cpu", *NO_FLOAT64}
         there = device if scaled_there else torch.device("cpu")
@@ -201,7 +200,7 @@ class InputScaling:
         return padded
 
     def reader(self, device: torch.device, dtype: torch.dtype) -> "InputReader":
-        """Make what turns scaled steps into inputs of the network.
+        """Make the reader that turns scaled steps into inputs of the network.
 
         Parameters
         ----------
@@ -242,13 +241,13 @@ class InputScaling:
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
-            known = op(
+            is_known = op(
                 "And",
                 op("GreaterOrEqual", tokens, np.int64(0)),
                 op("Less", tokens, np.int64(self.n_tokens)),
             )
-            known = op("Where", known, tokens, np.int64(0))
-            return known, known
+            tokens = op("Where", is_known, tokens, np.int64(0))
+            return tokens, tokens
         n_features = len(self.mean)
         steps = op.input(
             "steps",
@@ -256,13 +255,13 @@ class InputScaling:
             ["batch", "n_steps", n_features],
             "Features of each step of each sequence, in their own units.",
         )
-        told = []
+        masks = []
         if self.median is not None:
             shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
             filled, since = op.scan(LAST_SEEN, start, steps, names=names)
-            told = [
+            masks = [
                 op.cast(op("IsNaN", steps), "float32"),
                 op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
             ]
@@ -275,7 +274,7 @@ class InputScaling:
             inputs.append(self._differences_in_onnx(op, steps))
         if "position" in self.input_transform:
             inputs.append(_position_in_onnx(op, steps))
-        return op("Concat", *inputs, *told, axis=2), steps
+        return op("Concat", *inputs, *masks, axis=2), steps
 
     def _differences_in_onnx(self, op: Any, steps: str) -> str:
         first = op("Slice", steps, np.array([0]), np.array([1]), np.array([1]))
@@ -302,11 +301,11 @@ def check_finite_steps(
     Parameters
     ----------
     sequences : Sequences
-        Steps that no sequence uses may hold anything.
+        Steps that no sequence uses are not checked.
     name : str
         Name of the estimator, for the message.
     rows : ndarray of int, shape (n_sequences,), default=None
-        Row of X that each sequence stands for, if they are a selection.
+        Row of X of each sequence, if they are a selection.
     allow_nan : bool, default=False
         Whether values may be missing.
 
@@ -352,13 +351,13 @@ def check_finite_steps(
 
 
 def _is_padded(sequence: np.ndarray) -> bool:
-    """Whether the first or the last step of a longer sequence is missing altogether."""
+    """Whether all features of the first or last step of a longer sequence are missing."""
     missing = np.isnan(sequence).all(axis=1)
     return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
 
 
 def shared_tensor(array: np.ndarray) -> torch.Tensor:
-    """Make a tensor that shares the memory of the array, if torch can.
+    """Make a tensor that shares memory with the array if possible.
 
     Parameters
     ----------
@@ -374,7 +373,7 @@ def shared_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor to a device, without waiting until it is there.
+    """Copy a tensor to a device asynchronously.
 
     Parameters
     ----------
@@ -386,16 +385,16 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     Returns
     -------
     Tensor
-        The same one, if the device is the CPU.
+        The same tensor if the device is the CPU.
     """
     if device.type == "cuda":
-        with suppress(RuntimeError):  # the system may have none left: then the copy is slower
+        with suppress(RuntimeError):  # there may be no more pinned memory: then the copy is slower
             tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
 def differences(sequences: Sequences) -> Sequences:
-    """Compute the changes from each step to the next one.
+    """Compute the differences between neighbouring steps.
 
     Parameters
     ----------
@@ -405,7 +404,7 @@ def differences(sequences: Sequences) -> Sequences:
     Returns
     -------
     Sequences
-        Of the same number, each one step shorter.
+        As many sequences, each shorter by one step.
     """
     changes = np.diff(sequences.values, axis=0)
     starts = np.minimum(sequences.starts, len(changes))

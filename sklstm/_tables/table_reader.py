@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from sklstm._data.frames import Layout, Rows
-from sklstm._data.inputs import feature_values, has_known_names, lay_out_any
+from sklstm._data.inputs import feature_values, has_fitted_names, lay_out_any
 from sklstm._tables.buffer import Buffer, Given
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import factorize
@@ -45,7 +45,7 @@ class TableReader(SequenceMaker):
         }
         check_what_is_asked(asked, layout, X)
         values = feature_values(self, layout.features)
-        if reset or not has_known_names(self, getattr(X, "columns", None)):
+        if reset or not has_fitted_names(self, getattr(X, "columns", None)):
             validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)

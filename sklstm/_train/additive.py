@@ -1,4 +1,4 @@
-"""Where a training begins, units and a simple model, and what is settled at its end."""
+"""What is fitted around the network: input scaling, init estimator and blending weight."""
 
 from dataclasses import replace
 from functools import reduce
@@ -22,20 +22,20 @@ from sklstm._nn.scaling import InputScaling, differences
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
 
-__all__ = ["begin", "finish", "relearn_init"]
+__all__ = ["evaluate_and_blend", "fit_scaling_and_init", "refit_init"]
 
 N_PARTS = 5
-MOST = 0.5
+LARGE_SHARE = 0.5
 
-OFTEN = 5
-"""Short sequences are rare if whole ones are more than so many times as many as those of a short
-length on average."""
+WHOLE_PER_SHORT = 5
+"""Short sequences are rare if there are more than this many times as many sequences of the full
+length as of a shorter length, on average over the shorter lengths."""
 
 
-def begin(
+def fit_scaling_and_init(
     plan: Plan, head: Head, data: TrainingData
 ) -> tuple[Plan, InputScaling, Head, Init | None]:
-    """Learn what stands around the network.
+    """Fit the input scaling, the head's units and the init estimator.
 
     Parameters
     ----------
@@ -44,18 +44,18 @@ def begin(
     head : Head
         What targets are.
     data : TrainingData
-        To learn from.
+        Training and validation data; only the training part is used.
 
     Returns
     -------
     plan : Plan
-        With what the init says about what to read.
+        With another `input_transform` if the init estimator shows that levels are not needed.
     scaling : InputScaling
         Of the training steps.
     head : Head
-        In the units of the training targets, or of what the init leaves of them.
+        In the units of the training targets, or of the residuals of the init estimator.
     init : Init or None
-        FittedAttributes from the training data alone.
+        The init estimator.
     """
     train, sequences = data.train, data.train.sequences
     if plan.reads_tokens:
@@ -70,9 +70,9 @@ def begin(
             missing=plan["missing"],
             input_transform=plan["input_transform"],
         )
-    init = None if plan["init"] is None else _start(plan, head, scaling, train)
-    if _changes_suffice(plan, init, sequences):
-        plan = plan.transforming_differences()
+    init = None if plan["init"] is None else _fit_init(plan, head, scaling, train)
+    if _differences_suffice(plan, init, sequences):
+        plan = plan.with_differences_only()
         scaling = replace(scaling, input_transform=plan["input_transform"])
     if plan["standardize"]:
         target, weight = train.labelled()
@@ -82,10 +82,10 @@ def begin(
     return plan, scaling, head, init
 
 
-def finish(
+def evaluate_and_blend(
     fitted: FittedNetwork, train: Samples, valid: Samples, everything: Samples | None
 ) -> None:
-    """Say how far to trust the network, and learn the init again from all that there is.
+    """Compute validation losses and the blending weight, and refit the init on all data.
 
     Parameters
     ----------
@@ -94,36 +94,34 @@ def finish(
     train, valid : Samples
         Training and validation data.
     everything : Samples or None
-        What both were parts of, if they were.
+        What both are parts of, if the validation part was set aside. The init estimator is
+        refitted on it.
     """
     head, init = fitted.head, fitted.init
-    learned, weight = valid.labelled()
-    said = None if init is None else init.predict(valid.histories())
-    wanted = head.to_network(learned, said)
-    outputs = fitted.corrections(valid.sequences)
+    actuals, weight = valid.labelled()
+    predicted = None if init is None else init.predict(valid.histories())
+    target = head.to_network(actuals, predicted)
+    outputs = fitted.network_outputs(valid.sequences)
     if valid.of_steps:
         outputs = outputs[valid.weight > 0]
-    usual = head.as_outputs(head.baseline(*train.labelled()), said)
-    rules = {
-        "mean" if isinstance(head, RegressionHead) else "class prior": np.broadcast_to(
-            usual, outputs.shape
-        )
-    }
+    baseline = head.as_outputs(head.baseline(*train.labelled()), predicted)
+    name = "mean" if isinstance(head, RegressionHead) else "class prior"
+    models = {name: np.broadcast_to(baseline, outputs.shape)}
     if init is not None:
-        fitted.blending_weight = head.blending_weight(outputs, wanted, weight)
-        rules["init"] = np.zeros(outputs.shape)
+        fitted.blending_weight = head.blending_weight(outputs, target, weight)
+        models["init"] = np.zeros(outputs.shape)
         outputs = fitted.blending_weight * outputs
-    rules["network" if init is None else "init and network"] = outputs
-    losses = {name: head.mean_loss(rule, wanted, weight) for name, rule in rules.items()}
+    models["network" if init is None else "init and network"] = outputs
+    losses = {name: head.mean_loss(x, target, weight) for name, x in models.items()}
     fitted.validation_losses = pd.DataFrame({"model": list(losses), "loss": list(losses.values())})
     if init is not None and everything is not None:
-        fitted.init = _learned(init, head, everything)
+        fitted.init = _refitted(init, head, everything)
 
 
-def relearn_init(fitted: FittedNetwork, data: TrainingData) -> None:
-    """Learn the init of a network that goes on from the training part alone.
+def refit_init(fitted: FittedNetwork, data: TrainingData) -> None:
+    """Refit the init estimator on the training part, before training continues.
 
-    Its own was learned from all there was: validation would see what it knows already. Without a
+    It was last fitted on all data, so that its validation loss would be too low. Without a
     validation part it stays as it is.
 
     Parameters
@@ -131,14 +129,14 @@ def relearn_init(fitted: FittedNetwork, data: TrainingData) -> None:
     fitted : FittedNetwork
         A copy of a trained network, which is changed.
     data : TrainingData
-        What it goes on with.
+        The data that training continues with.
     """
     if fitted.init is not None and data.valid is not None:
-        fitted.init = _learned(fitted.init, fitted.head, data.train)
+        fitted.init = _refitted(fitted.init, fitted.head, data.train)
 
 
-def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Init:
-    """Learn a init from training samples; what it leaves open is chosen on later ones of them."""
+def _fit_init(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Init:
+    """Fit an init estimator to training samples; its hyperparameters are tuned on parts of them."""
     _refuse_init(plan, head)
     sequences = train.sequences
     mean, scale, fill = scaling.mean, scaling.scale, None
@@ -146,19 +144,19 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
         mean, scale = standardization(sequences, train.sequence_weight())
     if scaling.median is not None:
         fill = (scaling.median - mean) / scale
-    of_target = np.zeros(head.n_outputs), np.ones(head.n_outputs)
+    target_units = np.zeros(head.n_outputs), np.ones(head.n_outputs)
     if isinstance(head, RegressionHead):
         scaled = head.scaled_to(*train.labelled())
-        of_target = scaled.mean, scaled.scale
-    blank = LinearInit.blank(mean, scale, fill, sequences.max_length, *of_target)
+        target_units = scaled.mean, scaled.scale
+    blank = LinearInit.blank(mean, scale, fill, sequences.max_length, *target_units)
     parts = [train.take(rows) for rows in _parts(sequences)]
-    usual = float(train.labelled()[1].mean())
+    mean_weight = float(train.labelled()[1].mean())
     in_time = bool((sequences.series >= 0).all())
-    groups = _alike(train, head)
+    groups = _output_groups(train, head)
 
     def sums(outputs: np.ndarray, *, short: bool) -> list[LagMoments]:
         part_of = blank.of_outputs(outputs)
-        return [_moments(part_of, head, part, outputs, usual, short=short) for part in parts]
+        return [_moments(part_of, head, part, outputs, mean_weight, short=short) for part in parts]
 
     whole = [sums(outputs, short=False) for outputs in groups]
     some = [moments for moments in whole[0] if moments.weight > 0]
@@ -177,19 +175,19 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
             plan["init"],
             head.classes if isinstance(head, MulticlassHead) else None,
         )
-        return _learned(init, head, train)
+        return _refitted(init, head, train)
 
     def fitted(outputs: np.ndarray, of_whole: list[LagMoments]) -> LinearInit:
         pairs = zip(of_whole, sums(outputs, short=True), strict=True)
         moments = [one + other for one, other in pairs if one.weight + other.weight > 0]
         if isinstance(head, MulticlassHead):
             first = reduce(add, moments[:-1] or moments)
-            chosen = _chosen_for_labels(blank, head, first, parts[-1])
-            return _fitted_to_labels(chosen, head, reduce(add, moments))
+            tuned = _tuned_discriminant(blank, head, first, parts[-1])
+            return _discriminant(tuned, head, reduce(add, moments))
         everything, folds = _folds(moments, in_time=in_time)
-        continued = _continued(plan, sequences.feature_names, len(mean))
-        init = blank.of_outputs(outputs).chosen_for_numbers(everything, folds, continued)
-        return init.fitted_to_numbers(everything)
+        lagged = _lagged_features(plan, sequences.feature_names, len(mean))
+        init = blank.of_outputs(outputs).tuned_ridge(everything, folds, lagged)
+        return init.fitted_ridge(everything)
 
     return _joined([fitted(*pair) for pair in zip(groups, whole, strict=True)], groups)
 
@@ -197,69 +195,72 @@ def _start(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> Ini
 def _short_are_rare(samples: Samples, n_steps: int) -> bool:
     """Whether independent sequences have one length, so that a shorter one has lost its beginning.
 
-    Where they differ in length they have none: their first step is what it is, and repeated.
+    Sequences that differ in length are complete: nothing is missing before their first step,
+    which is repeated.
     """
     lengths = samples.histories().lengths
     n_short = int((lengths < n_steps).sum())
-    return OFTEN * n_short < n_steps * (len(lengths) - n_short)
+    return WHOLE_PER_SHORT * n_short < n_steps * (len(lengths) - n_short)
 
 
-def _changes_suffice(plan: Plan, init: Init | None, sequences: Sequences) -> bool:
-    """Whether to read no levels: most of the init does without, or it continues every feature.
+def _differences_suffice(plan: Plan, init: Init | None, sequences: Sequences) -> bool:
+    """Whether differences alone are enough as inputs of the network.
 
-    Not if a feature never changes in a history, or the spread is learned: that is a matter of
-    levels. Recordings are read in every way.
+    They are if most of the init estimator uses differences, or every feature is a lagged target.
+    Levels stay if a feature never changes within a history, or if the spread is predicted, which
+    depends on levels; and where position is an input, for independent sequences.
     """
     if not isinstance(init, LinearInit) or "position" in plan["input_transform"]:
         return False
     if plan.settings.get("loss") in ("gaussian", "quantile"):
         return False
     n_features = sequences.n_features
-    continued = set(init.lagged_target[init.lagged_target >= 0] % n_features)
-    if init.difference_share.mean() <= MOST and len(continued) < n_features:
+    lagged = set(init.lagged_target[init.lagged_target >= 0] % n_features)
+    if init.difference_share.mean() <= LARGE_SHARE and len(lagged) < n_features:
         return False
-    changes = differences(sequences)
-    return bool(changes.values[changes.step_weights() > 0].any(axis=0).all())
+    steps = differences(sequences)
+    return bool(steps.values[steps.step_weights() > 0].any(axis=0).all())
 
 
-def _chosen_for_labels(
+def _tuned_discriminant(
     blank: LinearInit, head: MulticlassHead, moments: LagMoments, valid: Samples
 ) -> LinearInit:
-    """The discriminant analysis whose probabilities are best on validation samples."""
+    """The discriminant analysis with the lowest loss on validation samples."""
     several = isinstance(head, MultilabelHead)
-    starts = [blank.fitted_to_labels(moments, one, several=several) for one in PENALTIES]
+    candidates = [blank.fitted_discriminant(moments, one, several=several) for one in PENALTIES]
     histories, (target, weight) = valid.histories(), valid.labelled()
 
     def loss(init: LinearInit) -> float:
-        said = init.predict(histories)
-        return head.mean_loss(np.zeros(said.shape), head.to_network(target, said), weight)
+        predicted = init.predict(histories)
+        residuals = head.to_network(target, predicted)
+        return head.mean_loss(np.zeros(predicted.shape), residuals, weight)
 
-    return min(starts, key=loss)
+    return min(candidates, key=loss)
 
 
-def _learned(init: Init, head: Head, samples: Samples) -> Init:
-    """The same kind of init, learned from these samples."""
+def _refitted(init: Init, head: Head, samples: Samples) -> Init:
+    """The same kind of init estimator, fitted to these samples."""
     if isinstance(init, EstimatorInit):
         return init.fitted_to(samples.histories(), *samples.labelled())
     assert isinstance(init, LinearInit)
-    groups, parts = _alike(samples, head), []
+    groups, parts = _output_groups(samples, head), []
     for outputs in groups:
         part = init.of_outputs(outputs)
         moments = _moments(part, head, samples, outputs)
         if isinstance(head, MulticlassHead):
-            parts.append(_fitted_to_labels(part, head, moments))
+            parts.append(_discriminant(part, head, moments))
         else:
-            parts.append(part.fitted_to_numbers(moments))
+            parts.append(part.fitted_ridge(moments))
     return _joined(parts, groups)
 
 
-def _fitted_to_labels(init: LinearInit, head: MulticlassHead, moments: LagMoments) -> LinearInit:
+def _discriminant(init: LinearInit, head: MulticlassHead, moments: LagMoments) -> LinearInit:
     several = isinstance(head, MultilabelHead)
-    return init.fitted_to_labels(moments, init.penalty[0], several=several)
+    return init.fitted_discriminant(moments, init.penalty[0], several=several)
 
 
-def _alike(samples: Samples, head: Head) -> list[np.ndarray]:
-    """Outputs that are missing in the same rows: they share all sums of lags."""
+def _output_groups(samples: Samples, head: Head) -> list[np.ndarray]:
+    """Groups of outputs that are missing in the same rows, and so share all sums of lags."""
     missing = np.isnan(samples.labelled()[0])
     if not missing.any():
         return [np.arange(head.n_targets if isinstance(head, RegressionHead) else head.n_outputs)]
@@ -273,9 +274,9 @@ def _joined(parts: list[LinearInit], groups: list[np.ndarray]) -> LinearInit:
 
 
 def _parts(sequences: Sequences) -> list[np.ndarray]:
-    """Rows of fifths: of every series in time order, of independent sequences each fifth one.
+    """Rows of five parts: fifths of each series in time order, each fifth independent sequence.
 
-    Series that have too few to be parted by time are dealt out whole.
+    Series with too few rows to split by time go whole into one of the parts.
     """
     order = np.lexsort((sequences.ends, sequences.series))
     sizes = np.unique(sequences.series[order], return_counts=True)[1]
@@ -290,10 +291,10 @@ def _parts(sequences: Sequences) -> list[np.ndarray]:
 def _folds(
     parts: list[LagMoments], *, in_time: bool
 ) -> tuple[LagMoments, list[tuple[LagMoments, LagMoments]]]:
-    """All parts, and what to learn from beside what to judge by.
+    """The sums over all parts, and pairs of training and validation parts.
 
-    In time order by forward chaining, so that what does not last is not chosen: the first parts
-    and the one that follows. Else all others and each.
+    In time order an expanding window: the first parts and the one that follows, so that patterns
+    that do not last are not selected. Otherwise cross-validation: all other parts and each.
     """
     sums = list(accumulate(parts, add))
     if in_time:
@@ -308,43 +309,43 @@ def _moments(
     head: Head,
     samples: Samples,
     outputs: np.ndarray,
-    usual: float | None = None,
+    mean_weight: float | None = None,
     *,
     short: bool | None = None,
 ) -> LagMoments:
-    """Sums over the samples that have these outputs, or over the short or whole ones of them."""
+    """Sums over the samples that have these outputs, or over their short or full histories."""
     (target, weight), histories = samples.labelled(), samples.histories()
-    if isinstance(head, MulticlassHead):  # a sample of the usual weight counts as one
-        weight = weight / (usual or weight.mean())
+    if isinstance(head, MulticlassHead):  # a sample of mean weight counts as one
+        weight = weight / (mean_weight or weight.mean())
     if isinstance(head, MulticlassHead) and not isinstance(head, MultilabelHead):
         target = (target == np.arange(head.n_outputs)).astype(np.float64)
     target = target[:, outputs]
-    wanted = ~np.isnan(target[:, 0])
+    selected = ~np.isnan(target[:, 0])
     if short is not None:
-        wanted &= (histories.lengths < init.n_steps) == short
-    if not wanted.all():
-        rows = np.flatnonzero(wanted)
+        selected &= (histories.lengths < init.n_steps) == short
+    if not selected.all():
+        rows = np.flatnonzero(selected)
         histories, target, weight = histories[rows], target[rows], weight[rows]
     return init.moments(histories, target, np.asarray(weight))
 
 
-def _continued(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
-    """Features that a target may continue: None for any of them."""
-    wanted = plan["lagged_target"]
-    if wanted is None:
+def _lagged_features(plan: Plan, names: np.ndarray | None, n_features: int) -> np.ndarray | None:
+    """Features that may be the lagged target: None for any of them."""
+    feature = plan["lagged_target"]
+    if feature is None:
         return np.zeros(0, dtype=int)
-    if isinstance(wanted, str) and wanted == "auto" and (names is None or "auto" not in names):
+    if isinstance(feature, str) and feature == "auto" and (names is None or "auto" not in names):
         return None
-    if names is not None and wanted in list(names):
-        return np.array([list(names).index(wanted)])
-    if isinstance(wanted, Integral) and 0 <= int(wanted) < n_features:
-        return np.array([int(wanted)])
-    known = f"0 to {n_features - 1}" if names is None else list(names)
-    raise ValueError(f"lagged_target={wanted!r} is no feature of X; there are {known}.")
+    if names is not None and feature in list(names):
+        return np.array([list(names).index(feature)])
+    if isinstance(feature, Integral) and 0 <= int(feature) < n_features:
+        return np.array([int(feature)])
+    expected = f"0 to {n_features - 1}" if names is None else list(names)
+    raise ValueError(f"lagged_target={feature!r} is no feature of X; there are {expected}.")
 
 
 def _refuse_init(plan: Plan, head: Head) -> None:
-    """Refuse a init where there can be none."""
+    """Refuse an init estimator where none is possible."""
     if plan["init"] is None:
         return
     if plan.reads_tokens:

@@ -1,4 +1,4 @@
-"""What happens after each epoch: keep the best weights, stop, schedule, report."""
+"""Callbacks: best weights, early stopping, learning-rate schedule, gradient clipping, progress."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,11 +13,11 @@ from torch.optim import lr_scheduler
 __all__ = [
     "ClipGradients",
     "EarlyStopping",
+    "EarlyStoppingState",
     "KeepWeights",
     "Progress",
     "Schedule",
     "ScikitLearnCallbacks",
-    "StateOfStopping",
     "StopTraining",
     "refuse_scorers",
 ]
@@ -26,16 +26,16 @@ CLIP_EPSILON = 1e-6
 
 
 class StopTraining(Exception):  # noqa: N818 - a signal, not an error
-    """Ends the training loop early, with what has been learned so far."""
+    """Ends the training loop early and keeps the weights."""
 
 
 class KeepWeights(Callback):
     """Keep the weights of the last complete epoch and of the best one.
 
-    The best epoch is that of the lowest validation loss, or training loss if nothing validates.
+    The best epoch has the lowest validation loss, or training loss if there is no validation data.
     """
 
-    kept_epoch_ = 0
+    restored_epoch_ = 0
     has_undone = False
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
@@ -59,30 +59,30 @@ class KeepWeights(Callback):
             self.best_epoch_ = row["epoch"]
 
     def undo_epoch(self, net: Any) -> None:
-        """Go back to the end of the last complete epoch.
+        """Restore the weights of the last complete epoch.
 
         Parameters
         ----------
         net : SequenceNet
-            Its weights and history may be those of an epoch that was broken off.
+            Its weights and history may be those of an interrupted epoch.
         """
         self.has_undone = True
         net.module_.load_state_dict(self.last_)
         del net.history_[self.n_epochs_ :]
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Go back to the best weights, if they are wanted."""
-        self.kept_epoch_ = self.n_epochs_
+        """Restore the best weights, if they are wanted."""
+        self.restored_epoch_ = self.n_epochs_
         if self.wants_best_ and self.best_ is not None:
             net.module_.load_state_dict(self.best_)
-            self.kept_epoch_ = self.best_epoch_
+            self.restored_epoch_ = self.best_epoch_
 
-    def is_due(self) -> bool:
-        """Tell whether training should stop before its last epoch: never."""
+    def should_stop(self) -> bool:
+        """Return whether training should stop before its last epoch: never."""
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """All that has to survive an interruption.
+        """Return what a checkpoint stores.
 
         Returns
         -------
@@ -92,7 +92,7 @@ class KeepWeights(Callback):
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another left off.
+        """Restore a stored state.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class KeepWeights(Callback):
 
 
 class EarlyStopping(KeepWeights):
-    """Stop when the validation loss no longer falls, and go back to the best weights.
+    """Stop when the validation loss no longer falls, and restore the best weights.
 
     As in scikit-learn's MLPRegressor: an epoch counts as no improvement if its loss is not at
     least `tol` below the best one; the weights kept are those of the lowest loss.
@@ -131,28 +131,28 @@ class EarlyStopping(KeepWeights):
         improved = net.history[-1, "valid_loss"] <= self.best_loss_ - self.tol
         self.n_no_change_ = 0 if improved else self.n_no_change_ + 1
         super().on_epoch_end(net, **kwargs)
-        if self.is_due():
+        if self.should_stop():
             raise StopTraining
 
-    def is_due(self) -> bool:
-        """Tell whether there was no improvement for long enough."""
+    def should_stop(self) -> bool:
+        """Return whether there was no improvement for `n_iter_no_change` epochs."""
         return self.n_no_change_ >= self.n_iter_no_change
 
 
-class StateOfStopping:
-    """What skorch's early stopping has seen, to survive an interruption as that of ours does.
+class EarlyStoppingState:
+    """State of skorch's early stopping, which checkpoints store like that of `EarlyStopping`.
 
     Parameters
     ----------
     callback : skorch.callbacks.EarlyStopping
-        Among the user's.
+        One of the user's callbacks.
     """
 
     def __init__(self, callback: skorch.callbacks.EarlyStopping):
         self.callback = callback
 
     def state_dict(self) -> dict[str, Any]:
-        """All that it has learned since training began.
+        """Return its attributes set since training began.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class StateOfStopping:
         return {k: value for k, value in vars(self.callback).items() if k.endswith("_")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another left off.
+        """Restore a stored state.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class StateOfStopping:
         vars(self.callback).update(state)
 
     def loaded_best(self, net: Any) -> bool:
-        """Tell whether it has gone back to its best weights, after ours had theirs.
+        """Return whether it restored its own best weights, after ours were restored.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class StateOfStopping:
         Returns
         -------
         bool
-            By skorch's own rule.
+            By the rule of skorch.
         """
         has_best = self.callback.load_best and self.callback.best_model_weights_ is not None
         return bool(has_best and self.callback.best_epoch_ != net.history[-1, "epoch"])
@@ -191,8 +191,8 @@ class StateOfStopping:
 class ClipGradients(Callback):
     """Scale the gradients of a batch down if their norm is too large (Pascanu et al. 2013).
 
-    What :func:`torch.nn.utils.clip_grad_norm_` does, in half its time, which is a tenth of that of
-    a batch of a small network.
+    The same as :func:`torch.nn.utils.clip_grad_norm_` in half the time, which is a tenth of the
+    time of a batch of a small network.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class ClipGradients(Callback):
         self.max_norm = max_norm
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Look the parameters up."""
+        """Collect the parameters."""
         self.parameters_ = [parameter for _, parameter in net.get_all_learnable_params()]
 
     def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
@@ -215,7 +215,7 @@ class ClipGradients(Callback):
         torch._foreach_mul_(gradients, scale)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Let go of them."""
+        """Release the parameters."""
         del self.parameters_
 
 
@@ -232,11 +232,11 @@ class Schedule(Callback):
         self.make = make
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Begin the schedule."""
+        """Make the scheduler."""
         self.scheduler_ = self.make(net.optimizer_)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Take a step."""
+        """Record the learning rate and advance the schedule."""
         row = net.history[-1]
         net.history.record("lr", float(net.optimizer_.param_groups[0]["lr"]))
         if isinstance(self.scheduler_, lr_scheduler.ReduceLROnPlateau):
@@ -245,7 +245,7 @@ class Schedule(Callback):
             self.scheduler_.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule stands.
+        """Return the state of the schedule.
 
         Returns
         -------
@@ -255,7 +255,7 @@ class Schedule(Callback):
         return self.scheduler_.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another left off.
+        """Restore a stored state.
 
         Parameters
         ----------
@@ -266,7 +266,7 @@ class Schedule(Callback):
 
 
 class ScikitLearnCallbacks(Callback):
-    """Tell scikit-learn's callbacks of each epoch.
+    """Call scikit-learn's callbacks at each epoch.
 
     Parameters
     ----------
@@ -275,9 +275,9 @@ class ScikitLearnCallbacks(Callback):
     context : sklearn.callback.CallbackContext
         Its context.
     fit_data : dict
-        X, y and metadata of `fit`, which callbacks may ask for.
+        X, y and metadata of `fit`, for callbacks that use them.
     learned : dict
-        The attributes that make a copy of the estimator predict with the weights of now.
+        Attributes with which a copy of the estimator predicts by the current weights.
     """
 
     def __init__(
@@ -303,18 +303,18 @@ class ScikitLearnCallbacks(Callback):
 
 
 class Progress(Callback):
-    """Show one bar over the epochs, or print a line for each.
+    """Show one progress bar over the epochs, or print a line for each.
 
     Parameters
     ----------
     verbose : int
         1 for the bar, 2 for the lines.
     n_epochs : int
-        Number of epochs there will be at most, earlier ones included.
+        Largest number of epochs, including earlier ones.
     weights : KeepWeights
-        Knows the best epoch.
+        Has the best epoch.
     title : str
-        What the bar is called.
+        Title of the bar.
     """
 
     def __init__(self, verbose: int, n_epochs: int, weights: KeepWeights, title: str):
@@ -324,26 +324,25 @@ class Progress(Callback):
         self.title = title
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Draw the bar, at the first epoch: then it is known where a resumed run goes on."""
+        """Draw the bar at the first epoch, when the first epoch of a resumed run is known."""
         if self.verbose == 1 and not hasattr(self, "bar_"):
-            from tqdm.auto import (
-                tqdm,
-            )  # warns in a notebook without widgets: if there is a bar only
+            # It warns in a notebook without widgets: imported only if there is a bar.
+            from tqdm.auto import tqdm
 
             done = len(net.history) - 1
             self.bar_ = tqdm(total=self.n_epochs, initial=done, unit="epoch", desc=self.title)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Tell the losses and the best epoch."""
+        """Show the losses and the best epoch."""
         row = net.history[-1]
         losses = {name: row[name] for name in ("train_loss", "valid_loss") if name in row}
         if self.verbose == 1:
             self.bar_.set_postfix(losses | {"best_epoch": self.weights.best_epoch_}, refresh=False)
             self.bar_.update()
             return
-        told = "  ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
+        text = "  ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
         best = "  best so far" if self.weights.best_epoch_ == row["epoch"] else ""
-        print(f"epoch {row['epoch']}/{self.n_epochs}  {told}  {row.get('dur', 0):.2f} s{best}")
+        print(f"epoch {row['epoch']}/{self.n_epochs}  {text}  {row.get('dur', 0):.2f} s{best}")
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
@@ -360,7 +359,7 @@ CURES = {
 
 
 def refuse_scorers(callbacks: list[Any]) -> None:
-    """Refuse skorch's callbacks that want data, or files, as only skorch's own nets have them.
+    """Refuse callbacks that need the data or files of skorch's own nets.
 
     Parameters
     ----------
@@ -370,7 +369,7 @@ def refuse_scorers(callbacks: list[Any]) -> None:
     Raises
     ------
     ValueError
-        If one is of no use here; the message says what is instead.
+        If one of them cannot work; the message names the replacement.
     """
     for callback in callbacks:
         callback = callback[1] if isinstance(callback, tuple) else callback

@@ -1,4 +1,4 @@
-"""A training that was broken off goes on from its last epoch, and a finished one is read."""
+"""Checkpoints: an interrupted training resumes at its last epoch, a finished one is loaded."""
 
 import json
 import os
@@ -29,12 +29,12 @@ FINISHED, UNFINISHED = "finished", "unfinished"
 
 
 class TrainingFolder:
-    """Files of one training: those of others, in a search or before, lie in folders beside it.
+    """Files of one training; other trainings, as of a search, have folders beside it.
 
-    ``finished-10.sklstm`` is the state at the end of a training of ten epochs, and stays: a longer
-    one goes on from it. ``unfinished-10.sklstm`` is that after the last complete epoch, and goes
-    at the end. Each is replaced in one step, so equal trainings at one time do the work twice and
-    do no harm.
+    ``finished-10.sklstm`` is the state at the end of a training of ten epochs. It stays, as a
+    longer training continues from it. ``unfinished-10.sklstm`` is the state after the last complete
+    epoch, and is deleted at the end. Files are replaced atomically, so that equal trainings at the
+    same time repeat the work but do not disturb each other.
 
     Parameters
     ----------
@@ -46,27 +46,27 @@ class TrainingFolder:
     Attributes
     ----------
     path : pathlib.Path
-        Named by a hash of what makes the training, which ``training.json`` in it tells.
+        Named by a hash of the settings and data, which ``training.json`` in it describes.
 
     Raises
     ------
     OSError
         If nothing can be written there.
     ValueError
-        If there is no saying what a setting is, and so whether a training is the same.
+        If a setting cannot be described, so that equal trainings cannot be recognised.
     """
 
     def __init__(self, plan: Plan, train: Samples, valid: Samples | None):
         self.n_epochs = plan["max_epochs"]
         self.scheduler = plan["lr_scheduler"]
-        self.goes_on = not plan.schedule_has_an_end
+        self.can_continue = not plan.schedule_has_an_end
         training = _describe_training(plan, train, valid)
-        told = json.dumps(training, indent=2, sort_keys=True)
-        self.path = Path(plan["checkpoint"]) / _digest(told.encode())[:10].hex()
+        description = json.dumps(training, indent=2, sort_keys=True)
+        self.path = Path(plan["checkpoint"]) / _digest(description.encode())[:10].hex()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / "training.json").exists():
-                _write(self.path / "training.json", told.encode())
+                _write(self.path / "training.json", description.encode())
         except OSError as error:
             raise type(error)(
                 f"checkpoint={os.fspath(plan['checkpoint'])!r} has to be a folder that can be "
@@ -74,11 +74,11 @@ class TrainingFolder:
             ) from error
 
     def file(self, kind: str) -> Path:
-        """Tell where a state of this training lies, finished or unfinished."""
+        """Return the path of the finished or unfinished state of this training."""
         return self.path / f"{kind}-{self.n_epochs}.sklstm"
 
     def read(self) -> dict[str, Any] | None:
-        """Read the state to go on from.
+        """Read the state to continue from.
 
         Returns
         -------
@@ -93,12 +93,13 @@ class TrainingFolder:
         Warns
         -----
         CheckpointWarning
-            If there is a shorter one, from which the learning rate does not allow to go on.
+            If a shorter training cannot be continued, as the learning-rate schedule depends on the
+            number of epochs.
         """
         if self.file(FINISHED).exists():
             return _read(self.file(FINISHED))
         paths = sorted(self.path.glob("*.sklstm"))
-        if not self.goes_on:
+        if not self.can_continue:
             others = [path for path in paths if path != self.file(UNFINISHED)]
             paths = [self.file(UNFINISHED)] if self.file(UNFINISHED) in paths else []
             if others and not paths:
@@ -114,7 +115,7 @@ class TrainingFolder:
 
 
 class Checkpoint(Callback):
-    """Save the state of training after each epoch, and go on from a saved one.
+    """Save the state of training after each epoch, and resume from a saved one.
 
     Parameters
     ----------
@@ -136,13 +137,13 @@ class Checkpoint(Callback):
 
     @property
     def n_epochs(self) -> int:
-        """Epochs in all: those of a finished training, which something else may have stopped."""
+        """Total number of epochs; of a finished training, which may have stopped early, its own."""
         if self.was_finished_ and self.saved_ is not None:
             return len(self.saved_["history"])
         return self.folder.n_epochs
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Bring back the saved state."""
+        """Restore the saved state."""
         if self.saved_ is None:
             return
         net.module_.load_state_dict(self.saved_["weights"])
@@ -153,7 +154,7 @@ class Checkpoint(Callback):
             companion.load_state_dict(state)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Save; if that fails, the file of before stays and training goes on."""
+        """Save the state; if that fails, the earlier file stays and training continues."""
         state = {
             "weights": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
@@ -186,19 +187,19 @@ class Checkpoint(Callback):
 
 
 def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dict[str, Any]:
-    """What makes two trainings the same, but for their length: settings, seed, features, data."""
+    """What identifies a training, apart from its length: settings, seed, features, data."""
     describer = Describer(strict=True)
     described = plan.describe(describer)
     settings = {name: repr(value) for name, value in described.items() if name != "seed"}
     del settings["max_epochs"]
     changing = [one for one in map(_unnamed, plan["callbacks"] or []) if _changes_training(one)]
-    told = [describer.describe((type(one), one.get_params()), "callbacks") for one in changing]
-    given = train.sequences.feature_names
-    names = range(train.sequences.n_features) if given is None else given.tolist()
+    callbacks = [describer.describe((type(one), one.get_params()), "callbacks") for one in changing]
+    names: Any = train.sequences.feature_names
+    names = range(train.sequences.n_features) if names is None else names.tolist()
     data = tuple(train), None if valid is None else tuple(valid)
     return settings | {
         "seed": plan.seed,
-        "callbacks": told,
+        "callbacks": callbacks,
         "features": ", ".join(map(str, names)),
         "data": joblib.hash(data, coerce_mmap=True),  # workers of joblib get memory-mapped arrays
         "version": __version__,
@@ -207,18 +208,18 @@ def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dic
 
 
 def _unnamed(callback: Any) -> Any:
-    """The callback itself, of which skorch takes the class, too, and pairs with a name."""
+    """The callback itself: skorch also takes classes, and pairs of name and callback."""
     callback = callback[1] if isinstance(callback, tuple) else callback
     return callback() if isinstance(callback, type) else callback
 
 
 def _changes_training(callback: Any) -> bool:
-    """Whether it is, or is made of, one of skorch's that change weights or rates, or stop."""
+    """Whether it inherits from a callback of skorch that changes weights or rates, or stops."""
     return any(base.__module__ in CHANGING for base in type(callback).__mro__)
 
 
 def _content(state: dict[str, Any]) -> bytes:
-    """What stands in a file: a digest, and the state, which changes as training goes on."""
+    """Content of a file: a digest, and a snapshot of the state."""
     buffer = BytesIO()
     torch.save(state, buffer)
     return _digest(buffer.getvalue()) + buffer.getvalue()
@@ -229,7 +230,7 @@ def _epochs(path: Path) -> str:
 
 
 def _read_if_there(path: Path) -> dict[str, Any] | None:
-    """The state in a file, which an equal training may just have finished with."""
+    """The state in a file, which an equal training may have deleted meanwhile."""
     try:
         return _read(path)
     except FileNotFoundError:
@@ -248,7 +249,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step: whenever the process dies, one of both is whole."""
+    """Replace a file atomically: if the process dies, the old or the new one is complete."""
     descriptor, draft = tempfile.mkstemp(prefix="draft-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -259,7 +260,7 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         os.unlink(draft)
         raise
-    if os.name == "posix":  # the name has to reach the disk too
+    if os.name == "posix":  # the directory entry has to reach the disk too
         descriptor = os.open(path.parent, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
@@ -270,7 +271,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the history in numbers that can be read back without trust."""
+    """A row of the history as plain numbers and texts, which load without pickle."""
     return {
         name: value if isinstance(value, (bool, int, str)) else float(value)
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""What "auto" stands for: a matter of the training data, resolved on `benchmarks/skill.py`."""
+"""Values of "auto" by the training data; `benchmarks/skill.py` compares them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from sklstm._data.sequences import Sequences
 __all__ = ["LASTING_CHOICES", "resolve"]
 
 LASTING_CHOICES = ("pooling", "bidirectional", "input_transform", "init")
-"""What cannot be resolved again for a network that is there."""
+"""Settings that are not resolved again when training continues."""
 
 BATCH_SIZES = 16, 64
 BATCHES_IN_EPOCH = 50
@@ -25,14 +25,14 @@ FEWEST_TO_STOP = 50
 def resolve(
     settings: Mapping[str, Any], sequences: Sequences, *, is_regressor: bool, has_validation: bool
 ) -> dict[str, Any]:
-    """Say what parameters that are "auto" stand for.
+    """Resolve the parameters that are "auto".
 
-    Histories of a table are read forwards up to the row that is asked for, so that they can be
-    merged; a batch grows with the table, so that an epoch stays some hundred updates. Other
-    sequences, such as recordings, are read whole and both ways, in small batches: the number of
-    updates counts, not that of epochs. Numbers start from a linear model, and whatever is no label
-    of a whole recording stops by a validation part; but a language model of too few epochs to stop
-    learns from all of its text.
+    Histories of a table are read forwards up to the row to predict, so that they can be merged;
+    the batch size grows with the table, so that an epoch has some hundred optimizer steps.
+    Independent sequences are read whole and in both directions, in small batches: the number of
+    optimizer steps matters, not that of epochs. Regression uses a linear init estimator. Early
+    stopping is used except for labels of whole independent sequences. A language model whose
+    epochs are too few to stop early is trained on all of its text.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def resolve(
     Returns
     -------
     dict
-        Values of the parameters that are "auto".
+        Values of the parameters that were "auto".
     """
     n_sequences = len(sequences)
     of_table = bool((sequences.series >= 0).all())
     per_step = settings["pooling"] is None
     has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
-    starts = is_regressor and not per_step and not has_tokens
+    has_init = is_regressor and not per_step and not has_tokens
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP
     if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
         stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
@@ -63,25 +63,25 @@ def resolve(
     resolved: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
-        "init": "linear" if starts else None,
+        "init": "linear" if has_init else None,
         "batch_size": int(np.clip(n_sequences // BATCHES_IN_EPOCH, *BATCH_SIZES)),
         "early_stopping": stops,
     }
     if of_table:
         n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
         resolved["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
-    known = {
+    values = {
         name: resolved.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
     }
     resolved["input_transform"] = ("levels",)
     if whole and not has_tokens:
         resolved["input_transform"] = ("levels", "differences", "position")
-    elif known.get("init") is not None:
+    elif values.get("init") is not None:
         resolved["input_transform"] = ("levels", "differences")
-    stops, length_is_ours = known["early_stopping"], _is_auto(settings["max_epochs"])
-    resolved["lr_scheduler"] = "onecycle" if length_is_ours and not stops else None
-    n_updates = -(-n_sequences // known["batch_size"])
+    stops, auto_epochs = values["early_stopping"], _is_auto(settings["max_epochs"])
+    resolved["lr_scheduler"] = "onecycle" if auto_epochs and not stops else None
+    n_updates = -(-n_sequences // values["batch_size"])
     epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
     resolved["max_epochs"] = MOST_EPOCHS if stops else epochs
     return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}

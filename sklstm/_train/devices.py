@@ -1,4 +1,4 @@
-"""Where a network is computed, on how many threads, and what to do when memory runs out."""
+"""The device of a network, the number of threads, and errors when memory runs out."""
 
 import os
 from collections.abc import Iterator
@@ -22,40 +22,40 @@ __all__ = [
 TWO_THREADS_FROM_FLOPS = 1e6  # measured on two cores
 FLOPS_OF_THREAD = 2e6  # where there are more: cautious, not measured
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
-"""How the CPU, accelerators, cuBLAS and cuDNN say so, where they raise no error of its own."""
+"""Messages of the CPU, accelerators, cuBLAS and cuDNN, which raise no error class of their own."""
 
 
 class _ThreadUsers:
     """How many trainings have set torch's number of threads, and what it was before the first.
 
-    A thread that is new takes the number that was set last, by whichever thread: what it finds
-    while others train is theirs, not that of the process.
+    A new thread takes the number that any thread set last. While others train, that is their
+    number, not the one of the process.
     """
 
     def __init__(self) -> None:
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
-        """Know of no training: a forked process has none of those of its parent."""
-        self.lock, self.n_users, self.usual = Lock(), 0, 0
+    def reset(self) -> None:
+        """Count no trainings: a forked process has none of those of its parent."""
+        self.lock, self.n_users, self.n_threads = Lock(), 0, 0
 
     def enter(self) -> int:
-        """Tell the number of threads that the process uses when nothing trains."""
+        """Register a training, and return the number of threads of the process without any."""
         with self.lock:
             if not self.n_users:
-                self.usual = torch.get_num_threads()
+                self.n_threads = torch.get_num_threads()
             self.n_users += 1
-            return self.usual
+            return self.n_threads
 
     def leave(self) -> None:
-        """Take note that a training is over."""
+        """Unregister a training."""
         with self.lock:
             self.n_users -= 1
 
 
 _users = _ThreadUsers()
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_users.begin)
+    os.register_at_fork(after_in_child=_users.reset)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -94,7 +94,7 @@ def resolve_device(name: str) -> torch.device:
         except (RuntimeError, AssertionError) as error:  # too old for this torch, or taken
             warn(
                 f"There is a GPU, which does not compute: {str(error).splitlines()[0]} The CPU is "
-                "used. device='cpu' asks for it without this warning.",
+                "used. device='cpu' uses it without this warning.",
                 DeviceWarning,
             )
             return torch.device("cpu")
@@ -181,25 +181,25 @@ def suitable_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
     """
     flops = flops_of_step(batch_size, hidden_size)
     useful = 1 if flops < TWO_THREADS_FROM_FLOPS else max(2, int(flops // FLOPS_OF_THREAD))
-    usual = _users.enter()
-    torch.set_num_threads(min(useful, usual))
+    n_threads = _users.enter()
+    torch.set_num_threads(min(useful, n_threads))
     try:
         yield
     finally:
-        torch.set_num_threads(usual)
+        torch.set_num_threads(n_threads)
         _users.leave()
 
 
 @contextmanager
 def explain_out_of_memory(device: Any, what: str, cure: str) -> Iterator[None]:
-    """Say what to lower when the device has no memory left.
+    """Raise an error that names what to lower when the device runs out of memory.
 
     Parameters
     ----------
     device : torch.device or str
         Named in the message.
     what : str
-        What needed the memory.
+        What needed the memory, for the message.
     cure : str
         What to do.
 
@@ -223,8 +223,8 @@ def explain_out_of_memory(device: Any, what: str, cure: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        known = isinstance(error, torch.OutOfMemoryError)
-        if not known and not any(text in str(error) for text in OUT_OF_MEMORY):
+        out_of_memory = isinstance(error, torch.OutOfMemoryError)
+        if not out_of_memory and not any(text in str(error) for text in OUT_OF_MEMORY):
             raise
         raise MemoryError(f"Out of memory on {device} with {what}. {cure}") from error
 

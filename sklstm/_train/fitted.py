@@ -1,4 +1,4 @@
-"""The one thing that `fit` leaves behind, and all that answers need."""
+"""The result of `fit`: everything that predictions need."""
 
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -35,15 +35,15 @@ __all__ = ["FittedNetwork"]
 
 KINDS = RegressionHead, GaussianHead, QuantileHead, MulticlassHead, MultilabelHead
 HEADS = {head.__name__: head for head in KINDS}
-"""Kinds of targets that can be saved."""
+"""Heads that can be saved, by name."""
 
 VALUES_AT_ONCE = 2**25
-"""Numbers of a table that lie on the device while it is predicted: reasoned, 128 MB in float32."""
+"""Numbers of a table on the device at once, for predictions: estimated, 128 MB in float32."""
 
 
 @dataclass
 class FittedNetwork:
-    """A network with what stands in front of it and behind it.
+    """A network with its input scaling, init estimator and head.
 
     Attributes
     ----------
@@ -54,23 +54,23 @@ class FittedNetwork:
     head : Head
         From its outputs to labels or numbers.
     settings : dict
-        The plan of the training, as `Plan.describe` tells it.
+        The plan of the training, from `Plan.describe`.
     reads_table : bool
         Whether it was trained on a table, each row a sequence of one step.
     skorch_params : dict or None
-        Parameters of skorch's that the user gave, without which the net is another.
+        Parameters of skorch that the user gave, which change the net.
     best_epoch : int
         The epoch whose weights the network has, counted from 1.
     supervised_steps : int
         How many neighbouring histories a training run merged.
     resolved : dict
-        What parameters that were "auto" stood for.
+        Values of the parameters that were "auto".
     init : Init or None
-        What the network corrects.
-    trust : ndarray of shape (n_outputs,), or None
-        What its corrections are multiplied by, if validation data have told.
+        The init estimator, on whose residuals the network is trained.
+    blending_weight : ndarray of shape (n_outputs,), or None
+        Factor of the outputs of the network, if validation data are there to compute it.
     validation_losses : DataFrame or None
-        Validation losses without and with it.
+        Validation losses of the baseline, the init estimator and the model.
     """
 
     net: SequenceNet
@@ -96,27 +96,27 @@ class FittedNetwork:
         random: RandomStream,
         reads_table: bool,
     ) -> "FittedNetwork":
-        """Make a network that has still to be trained.
+        """Make a network, not trained yet.
 
         Parameters
         ----------
         plan : Plan
             The settings.
         scaling : InputScaling
-            What stands in front of it.
+            The input scaling.
         head : Head
-            What stands behind it.
+            The head.
         init : Init or None
-            What stands beside it.
+            The init estimator.
         random : RandomStream
-            Gives the initial weights.
+            For the initial weights.
         reads_table : bool
             Whether the training data are a table.
 
         Returns
         -------
         FittedNetwork
-            Its embedding has the vectors that the user gave.
+            With the embedding vectors that the user gave.
         """
         module = plan.network(scaling.n_inputs, head.n_outputs, scaling.n_tokens)
         net = _make_net(module, head, plan.device, _loop_settings(plan)).build(random)
@@ -135,20 +135,20 @@ class FittedNetwork:
             init=init,
         )
 
-    def going_on(self, plan: Plan, head: Head) -> "FittedNetwork":
-        """Copy the network, to train the copy by another plan.
+    def continued(self, plan: Plan, head: Head) -> "FittedNetwork":
+        """Copy the network, to continue training by another plan.
 
         Parameters
         ----------
         plan : Plan
-            The settings: lasting ones have to be those of before.
+            The settings; lasting ones have to be unchanged.
         head : Head
-            That of before, with new weights of labels perhaps.
+            The same head, perhaps with other class weights.
 
         Returns
         -------
         FittedNetwork
-            With the weights, the history, and the state of the optimizer if it is of one kind.
+            With the weights, the history, and the optimizer state if the optimizer is the same.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class FittedNetwork:
 
     @property
     def per_step(self) -> bool:
-        """Whether there is an answer at every step."""
+        """Whether there is a prediction at every step."""
         return self.net.module__pooling is None
 
     def dataset(
@@ -236,7 +236,7 @@ class FittedNetwork:
         return self.init.predict(histories_of_steps(sequences) if self.per_step else sequences)
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
-        """Compute what init and network say of sequences.
+        """Compute the outputs of init estimator and network together.
 
         Parameters
         ----------
@@ -246,9 +246,9 @@ class FittedNetwork:
         Returns
         -------
         ndarray of float64, shape (n_sequences, n_outputs) or (sum of lengths, n_outputs)
-            In the order of the sequences; one row a step if there is an answer at every step.
+            In the order of the sequences; one row a step if there is a prediction at every step.
         """
-        outputs = self.corrections(sequences)
+        outputs = self.network_outputs(sequences)
         init = self._init_outputs(sequences)
         if init is None:
             return outputs
@@ -256,8 +256,8 @@ class FittedNetwork:
             init, outputs if self.blending_weight is None else self.blending_weight * outputs
         )
 
-    def corrections(self, sequences: Sequences) -> np.ndarray:
-        """Compute what the network alone says of sequences.
+    def network_outputs(self, sequences: Sequences) -> np.ndarray:
+        """Compute the outputs of the network alone.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class FittedNetwork:
         return outputs.numpy().astype(np.float64)
 
     def to_plain(self) -> dict[str, Any]:
-        """Take everything apart: arrays, numbers and texts. The optimizer's state stays behind."""
+        """Convert to arrays, numbers and texts, without the state of the optimizer."""
         module = self.net.get_params_for("module")
         return {
             "device": str(self.net.device),
@@ -320,7 +320,7 @@ class FittedNetwork:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "FittedNetwork":
-        """Put everything together again, on the CPU if the device it was trained on is not here.
+        """Restore from `to_plain`, on the CPU if the device of the training is not available.
 
         Parameters
         ----------
@@ -330,7 +330,7 @@ class FittedNetwork:
         Returns
         -------
         FittedNetwork
-            Predicts the same.
+            With the same predictions.
         """
         module, device = plain["module"], device_here(plain["device"])
         module = module | {"dtype": DTYPES[module["dtype"]]}
@@ -338,7 +338,7 @@ class FittedNetwork:
         head = HEADS[parts.pop("kind")](**parts)
         skorch_params = plain["skorch_params"]
         net = _make_net(module, head, device, {"callbacks": None} | (skorch_params or {}))
-        net.build(RandomStream(0, device))  # initial weights are drawn, then replaced
+        net.build(RandomStream(0, device))  # its initial weights are replaced
         net.module_.load_state_dict({n: torch.tensor(w) for n, w in plain["weights"].items()})
         net.module_.eval()
         net.history_ = History(plain["history"])
@@ -378,7 +378,7 @@ def _make_net(
 
 
 def _loop_settings(plan: Plan) -> dict[str, Any]:
-    """What a plan says of skorch's loop."""
+    """Arguments of skorch's net that come from a plan."""
     callbacks = list(plan["callbacks"] or [])
     refuse_scorers(callbacks)
     if plan["clip_grad_norm"] is not None:
@@ -393,6 +393,6 @@ def _loop_settings(plan: Plan) -> dict[str, Any]:
     }
     settings |= {f"optimizer__{name}": value for name, value in arguments.items()}
     more = dict(plan["skorch_params"] or {})
-    if more.pop("callbacks", None) == "disable":  # skorch's own: clipping is no matter of it
+    if more.pop("callbacks", None) == "disable":  # skorch's own ones, not gradient clipping
         more["callbacks__epoch_timer"] = None
     return settings | more

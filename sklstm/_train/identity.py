@@ -1,4 +1,4 @@
-"""What a setting is, as a text that another process writes too: by it a training is found again."""
+"""Descriptions of settings that are the same in every process, to find a training again."""
 
 import copyreg
 import dis
@@ -30,32 +30,32 @@ NAMED = (
     types.WrapperDescriptorType,
     types.ClassMethodDescriptorType,
 )
-OF_NO_MATTER_IN_A_CLASS = {
+WITHOUT_EFFECT_IN_CLASS = {
     *("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__"),
     *("__annotate__", "__annotate_func__", "__annotations_cache__", "__slotnames__"),
     *("__firstlineno__", "__static_attributes__", "__classdictcell__", "_abc_impl"),
 }
-"""What Python notes in a class by itself, some of it only when an instance is pickled."""
+"""Attributes that Python adds to a class, some of them only when an instance is pickled."""
 
 HEAP_TYPE = 1 << 9
 """Flag of classes that were made while Python ran."""
 
 READ_BY_NAME = {"eval", "exec", "globals", "__import__"}
-"""Builtins by which a function may read what its code does not name."""
+"""Builtins by which a function may read globals that its code does not name."""
 
 Parts = list[tuple[str, Any]]
-"""What an object consists of, and where in it that is."""
+"""The parts of an object, each with its place."""
 
 
 @dataclass(frozen=True)
 class _Used:
-    """A module of the user, of which code reads some names; None: any of them."""
+    """A module of the user, and the names that code reads of it; None: all."""
 
     module: types.ModuleType
     names: frozenset[str] | None
 
     def parts(self) -> Parts:
-        """What stands behind the names."""
+        """The objects with these names."""
         inside = vars(self.module)
         names = [name for name in inside if not name.startswith("__")]
         if self.names is not None:
@@ -70,20 +70,20 @@ class _NotDescribable(Exception):  # noqa: N818 - becomes an error with the plac
 class Describer:
     """Writes settings as numbers and texts.
 
-    Functions, classes and objects of the user are described by all that they consist of: compiled
-    code, defaults, what they enclose, the state that a pickle would have, and the same of whatever
-    they refer to. Those of an installed library are their names; its version stands beside.
+    Functions, classes and objects of the user are described by all of their parts: compiled code,
+    defaults, closures, the state that a pickle would have, and the same of every object that they
+    refer to. Those of an installed library are described by name and version.
 
     Parameters
     ----------
     strict : bool
-        Whether to follow what functions read from their modules, and to refuse what cannot be
-        described. Else such things are their names.
+        Whether to follow the globals that functions read, and to refuse what cannot be described.
+        Otherwise such objects are described by name.
 
     Attributes
     ----------
     libraries : dict of str to str
-        Versions of the libraries that something came from.
+        Versions of the libraries whose objects were described.
     """
 
     def __init__(self, *, strict: bool):
@@ -99,24 +99,24 @@ class Describer:
         value : object
             The value of a parameter.
         name : str
-            That of the parameter.
+            The name of the parameter.
 
         Returns
         -------
         None, bool, int, float or str
-            The value itself if it is simple; else its name, and a digest of its content.
+            The value itself if it is simple, otherwise its name and a digest of its content.
 
         Raises
         ------
         ValueError
-            If a part of it cannot be described, and `strict`.
+            If a part of it cannot be described and `strict`.
         """
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or type(value) in (bool, int, float, str):
             return value
         if isinstance(value, (list, tuple)) and all(type(x) in (int, float) for x in value):
-            value = np.asarray(value)  # the same numbers, however they are given
+            value = np.asarray(value)  # equal numbers in any container
         self._begin(name)
         try:
             return f"{_label(value)} {self._digest(value).hex()}"
@@ -136,10 +136,10 @@ class Describer:
         self._n_in_cycles = 0
 
     def _digest(self, value: Any) -> bytes:
-        """Digest of an object and all that it consists of; each is looked at once.
+        """Digest of an object and all its parts, each of which is visited once.
 
-        What refers back to something that it is a part of says how far up that is, and stands for
-        itself from then on: it has no content that would be the same elsewhere.
+        An object in a reference cycle is described by its distance to the object that it refers
+        back to, and later by a number: it has no content that would be the same elsewhere.
         """
         if type(value) in SIMPLE:
             return _hash(type(value).__name__, repr(value))
@@ -165,7 +165,7 @@ class Describer:
         if in_cycle:
             self._n_in_cycles += 1
         again = _hash("again", self._n_in_cycles) if in_cycle else digest
-        self._done[key] = value, again  # held: ids of what is gone are given anew
+        self._done[key] = value, again  # a reference: ids of deleted objects are reused
         self._lowest = min(lowest_before, self._lowest if in_cycle else sys.maxsize)
         return digest
 
@@ -178,13 +178,13 @@ class Describer:
             setting, *inside = self._place
             place = f"{setting}: {', '.join(inside)}" if inside else setting
             raise ValueError(
-                f"checkpoint finds a training by what its parameters are, and cannot describe "
+                "checkpoint finds a training by the content of its parameters and cannot describe "
                 f"{reason} ({place}). Keep it out of there, make it where it is used, leave it out "
                 "of the state by __getstate__, or set checkpoint=None."
             ) from None
 
     def _parts(self, value: Any) -> tuple[str, Parts]:
-        """What kind of object it is, and what it consists of."""
+        """The kind of an object, and its parts."""
         match value:
             case np.ndarray() if type(value) in (np.ndarray, np.memmap):
                 return _of_array(value)
@@ -257,7 +257,7 @@ class Describer:
     def _of_class(self, cls: type) -> tuple[str, Parts]:
         if _is_installed(cls.__module__) and not _has_no_module(cls):
             return self._named(cls.__module__, _name_of(cls)), []
-        inside = {k: x for k, x in vars(cls).items() if k not in OF_NO_MATTER_IN_A_CLASS}
+        inside = {k: x for k, x in vars(cls).items() if k not in WITHOUT_EFFECT_IN_CLASS}
         inside = {k: x for k, x in inside.items() if not isinstance(x, types.MemberDescriptorType)}
         parts: Parts = [("metaclass", type(cls)), ("bases", cls.__bases__)]
         return "class", parts + [(f"attribute {k}", inside[k]) for k in sorted(inside)]
@@ -290,7 +290,7 @@ class Describer:
         return "object", parts
 
     def _named(self, module: str, name: str) -> str:
-        """Name of something of a library, whose version is noted."""
+        """Name of an object of a library, whose version is recorded."""
         if _is_installed(module):
             self.libraries.update(_version(module.partition(".")[0]))
         return name
@@ -305,7 +305,7 @@ def _hash(*parts: Any) -> bytes:
 
 
 def _label(value: Any) -> str:
-    """What a reader knows it by."""
+    """A short name for readers."""
     if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return _name_of(value)
     if isinstance(value, types.MethodType):
@@ -324,14 +324,14 @@ def _name_of(value: Any) -> str:
 
 
 def _used(value: Any, names: frozenset[str] | None) -> Any:
-    """A value as code of the user finds it: of a module of theirs only some names matter."""
+    """A value as code of the user reads it: only some names of a module of the user."""
     if isinstance(value, types.ModuleType) and not _is_installed(value.__name__):
         return _Used(value, names)
     return value
 
 
 def _globals_of(function: types.FunctionType) -> Parts:
-    """What a function reads from its module, and from those that it imports by itself."""
+    """Globals that a function reads from its module, and from modules that it imports itself."""
     code, inside = function.__code__, function.__globals__
     names = _names_in(code)
     parts: Parts = []
@@ -339,7 +339,7 @@ def _globals_of(function: types.FunctionType) -> Parts:
         name = instruction.argval
         if instruction.opname == "IMPORT_NAME":
             package = inside.get("__package__") if level else None
-            tops = [] if level else [name.partition(".")[0]]  # what `import a.b` gives a name
+            tops = [] if level else [name.partition(".")[0]]  # the name that `import a.b` binds
             for imported in ["." * level + name, *tops]:
                 parts.append((f"imported {imported}", _used(_imported(imported, package), names)))
         elif name in inside:
@@ -352,12 +352,12 @@ def _globals_of(function: types.FunctionType) -> Parts:
 def _imported(name: str, package: str | None) -> types.ModuleType | None:
     try:
         return importlib.import_module(name, package)
-    except ImportError:  # code may go on without it
+    except ImportError:  # code may run without it
         return None
 
 
 def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int]]:
-    """Instructions that read globals or import, of nested code too; how relative an import is."""
+    """Instructions that read globals or import, also in nested code, and the level of an import."""
     instructions = [x for x in dis.get_instructions(code) if x.opname != "EXTENDED_ARG"]
     for k, instruction in enumerate(instructions):
         if instruction.opname == "IMPORT_NAME":
@@ -377,7 +377,7 @@ def _names_in(code: types.CodeType) -> frozenset[str]:
 
 
 def _of_code(code: types.CodeType) -> tuple[str, Parts]:
-    """What code does: neither where it stands nor how it is written."""
+    """Compiled code, independent of its file, lines and formatting."""
     counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     kind = f"code {counts} {names} {code.co_code!r} {code.co_exceptiontable!r}"
@@ -410,13 +410,13 @@ def _is_found(value: Any) -> bool:
 
 
 def _has_no_module(cls: type) -> bool:
-    """Whether a class was made where there was no name of a module: Python then says builtins."""
+    """Whether a class was made without a module name: Python then gives it that of builtins."""
     return cls.__module__ == "builtins" and bool(cls.__flags__ & HEAP_TYPE) and not _is_found(cls)
 
 
 @functools.cache
 def _is_installed(name: str) -> bool:
-    """Whether a module is of Python or of an installed library, which its version describes."""
+    """Whether a module belongs to Python or an installed library, which its version describes."""
     top = name.partition(".")[0]
     if top in ("__main__", "__mp_main__"):
         return False
@@ -435,7 +435,7 @@ def _is_installed(name: str) -> bool:
 
 @functools.cache
 def _version(top: str) -> dict[str, str]:
-    """Version of a library, by its name: without the build, which goes with the machine."""
+    """Version of a library by its name, without the build, which depends on the machine."""
     if top in sys.stdlib_module_names:
         return {"python": platform.python_version()}
     version = getattr(sys.modules.get(top), "__version__", None)

@@ -27,12 +27,12 @@ from sklstm._train.seeds import RandomStream
 __all__ = ["SequenceNet"]
 
 OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "gpu": 2**26}
-"""Numbers that a recurrent layer puts out for a batch to predict: measured, and, for any other
-device, reasoned: 256 MB of them, and some times that for what the layer computes with.
+"""Numbers that a recurrent layer outputs for a batch to predict. That of the CPU is measured, that
+of other devices estimated: 256 MB of outputs, and a few times that for intermediate results.
 """
 
 OUTPUTS_IN_PART = 2**19
-"""Numbers that the recurrent layers put out for a part of a batch to train: measured."""
+"""Numbers that the recurrent layers output for a part of a training batch: measured."""
 
 LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
 SMALLEST_BATCH = 32
@@ -41,9 +41,9 @@ LOSSES_AT_ONCE = 2**10
 
 
 class _Run(NamedTuple):
-    """What holds for one call of `train`: random numbers, batches, the net's callbacks, parts.
+    """What stays the same in one call of `train`: random numbers, batches, callbacks, parts.
 
-    To ask for such things at each batch would be some percent of the time of a tiny network.
+    Looking these up at each batch would take some percent of the time of a tiny network.
     """
 
     random: RandomStream
@@ -53,14 +53,14 @@ class _Run(NamedTuple):
 
 
 class Diverged(StopTraining):
-    """Ends the training loop as the loss is no longer a finite number."""
+    """Ends the training loop because the loss is no longer a finite number."""
 
 
 class SequenceNet(NeuralNet):
     """A skorch net that reads the batches of a `BatchLoader` and reports once an epoch.
 
-    Losses are added up on the device and read once an epoch, and callbacks hear of single
-    batches only if one of them listens: waiting for the device at every batch would be most of
+    Losses are added up on the device and read once an epoch, and batch callbacks are called only
+    if one of them overrides the method: waiting for the device at every batch would take most of
     the time of a small network on a GPU.
     """
 
@@ -77,7 +77,8 @@ class SequenceNet(NeuralNet):
         Parameters
         ----------
         random : RandomStream
-            Gives the initial weights; it is lent to torch, so callbacks wait until it is back.
+            For the initial weights. Callbacks are initialised afterwards, as torch's global
+            generators hold this stream meanwhile.
 
         Returns
         -------
@@ -93,7 +94,7 @@ class SequenceNet(NeuralNet):
         return self
 
     def infer(self, x: tuple, **fit_params: Any) -> torch.Tensor:
-        """Outputs of a batch; what is random about them comes from the stream of the training."""
+        """Outputs of a batch; random numbers come from the stream of the training."""
         if not (self.module_.training and self._draws()):
             return self.module_(*x)
         with self._run.random.as_global():
@@ -120,7 +121,7 @@ class SequenceNet(NeuralNet):
         callbacks: Iterable[Callback] = (),
         supervised_steps: int = 1,
     ) -> None:
-        """Run epochs; whatever ends them, the weights are those of a complete epoch.
+        """Run epochs. However they end, the weights are those of a complete epoch.
 
         Parameters
         ----------
@@ -129,15 +130,15 @@ class SequenceNet(NeuralNet):
         validation : SequenceDataset or None
             Validation data, whose loss is computed after each epoch.
         epochs : int
-            Number of epochs, among them those that a callback brings back as it begins.
+            Number of epochs, including those that a callback restores in `on_train_begin`.
         random : RandomStream
-            Order of the rows, and dropout.
+            For the order of the rows, and dropout.
         weights : KeepWeights
-            Knows the weights to go back to.
+            Has the weights to restore.
         callbacks : iterable of skorch.callbacks.Callback
-            Callbacks of this call, beside those of the net.
+            Callbacks of this call, in addition to those of the net.
         supervised_steps : int, default=1
-            How many neighbouring histories are read in one run.
+            Number of neighbouring histories that are read in one run.
 
         Raises
         ------
@@ -151,14 +152,18 @@ class SequenceNet(NeuralNet):
         """
         of_net = self.callbacks_
         ours = [("", callback) for callback in (weights, *callbacks)]
-        self.callbacks_ = [ours[0], *of_net, *ours[1:]]  # first keep, then tell others
+        self.callbacks_ = [
+            ours[0],
+            *of_net,
+            *ours[1:],
+        ]  # weights are kept before any other is called
         self._run = _Run(random, supervised_steps, of_net, self._steps_in_part())
         try:
             done = len(self.history)
             self.notify("on_train_begin", X=dataset, y=None)
             epochs -= len(self.history) - done
             try:
-                if not weights.is_due():
+                if not weights.should_stop():
                     self._run_epochs(dataset, validation, epochs, weights)
             finally:
                 self.notify("on_train_end", X=dataset, y=None)
@@ -218,7 +223,7 @@ class SequenceNet(NeuralNet):
             return torch.cat(outputs).cpu()
 
     def get_iterator(self, dataset: SequenceDataset, training: bool = False) -> BatchLoader:
-        """Batches to train on; or larger ones to predict."""
+        """Batches for training, or larger ones for predictions."""
         step_cost = STEP_COST[self._kind_of_device()]
         if training:
             return BatchLoader(
@@ -232,9 +237,9 @@ class SequenceNet(NeuralNet):
         return BatchLoader(dataset, self.prediction_batch_size, step_cost=step_cost)
 
     def prediction_batch_size(self, n_steps: int) -> int:
-        """Choose how many sequences to predict at once, whatever the batches of training.
+        """Choose how many sequences to predict at once, independently of the training batches.
 
-        On a CPU a batch stays so small that the C library keeps its memory for the next one.
+        On a CPU a batch is small enough for the C library to reuse its memory.
 
         Parameters
         ----------
@@ -244,7 +249,7 @@ class SequenceNet(NeuralNet):
         Returns
         -------
         int
-            What skorch's ``iterator_valid__batch_size`` says, if it is given.
+            That of skorch's ``iterator_valid__batch_size``, if it is given.
         """
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
@@ -253,7 +258,7 @@ class SequenceNet(NeuralNet):
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
-        """Gradients of a batch, part by part where that is quicker."""
+        """Gradients of a batch, part by part where that is faster."""
         parts = [small for part in _parts_of(batch) for small in self._small_parts(part)]
         if len(parts) == 1:
             return super().train_step_single(parts[0], **fit_params)
@@ -285,12 +290,12 @@ class SequenceNet(NeuralNet):
         return -(-n_sequences // max(self._run.steps_in_part // n_steps, SMALLEST_PART))
 
     def _steps_in_part(self) -> int | None:
-        """Steps of all sequences of a part: oneDNN's LSTM gets the memory of so many again.
+        """Steps of all sequences of a part: so many that oneDNN's LSTM can reuse its memory.
 
         A larger part takes up to 1.6 times as long for each sequence: its blocks are larger than
         what glibc keeps, so that the system clears new pages for them at each batch. Other cells,
-        and numbers in float64, are computed without oneDNN, step by step in small blocks. More
-        than two threads want large parts.
+        and float64, are computed without oneDNN, step by step in small blocks. With more than two
+        threads large parts are faster.
         """
         of_lstm = self.module__cell == "lstm" and self.module__dtype is torch.float32
         if not (of_lstm and self._on_cpu()) or torch.get_num_threads() > 2:
@@ -308,11 +313,11 @@ class SequenceNet(NeuralNet):
         return self.module__hidden_size * (2 if self.module__bidirectional else 1)
 
     def _set_training(self, training: bool = True) -> None:
-        if self.module_.training is not training:  # walking through the modules takes its time
+        if self.module_.training is not training:  # a walk through all modules takes time
             super()._set_training(training)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; at the end of an epoch all of them, even if one asks to stop."""
+        """Call the callbacks; at the end of an epoch all of them, even if one stops training."""
         if method_name != "on_epoch_end":
             super().notify(method_name, **cb_kwargs)
             return
@@ -322,7 +327,7 @@ class SequenceNet(NeuralNet):
                 callback.on_epoch_end(self, **cb_kwargs)
             except StopTraining:
                 stop = True
-            except KeyboardInterrupt as error:  # how callbacks of skorch ask for it, too
+            except KeyboardInterrupt as error:  # skorch's callbacks stop training by it too
                 if (name, callback) not in self._run.of_net or not _was_raised(error):
                     raise
                 stop = True
@@ -335,7 +340,7 @@ class SequenceNet(NeuralNet):
         """Run one epoch of training or validation."""
         if iterator is None:
             return
-        per_batch = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
+        per_batch = any(_has_batch_methods(callback) for _, callback in self.callbacks_)
         mean = _MeanLoss()
         for batch in iterator:
             whole = join_batches(batch) if per_batch and isinstance(batch, list) else batch
@@ -359,19 +364,19 @@ class SequenceNet(NeuralNet):
         self.history.record(f"{name}_best", loss < best)
 
     def epochs(self) -> pd.DataFrame:
-        """Tell what happened, as a table.
+        """Return the history as a table.
 
         Returns
         -------
         pandas.DataFrame
             One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there
-            was validation data, ``dur`` in seconds, and what callbacks recorded.
+            are validation data, ``dur`` in seconds, and what callbacks recorded.
         """
         table = pd.DataFrame(self.rows())
         return table[[name for name in table if not str(name).endswith("_loss_best")]]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Tell what happened, as plain data without batches.
+        """Return the history as plain data without batches.
 
         Returns
         -------
@@ -382,7 +387,7 @@ class SequenceNet(NeuralNet):
 
 
 class _MeanLoss:
-    """Weighted mean of the losses of batches, which stay on the device until there are many."""
+    """Weighted mean of batch losses, which stay on the device until there are many."""
 
     def __init__(self) -> None:
         self.total = self.total_weight = 0.0
@@ -390,7 +395,7 @@ class _MeanLoss:
         self.weights: list[Any] = []
 
     def add(self, loss: torch.Tensor, weight: Any) -> None:
-        """Take a batch into account."""
+        """Add a batch."""
         self.losses.append(loss)
         self.weights.append(weight)
         if len(self.losses) == LOSSES_AT_ONCE:
@@ -402,7 +407,7 @@ class _MeanLoss:
         return self.total / self.total_weight
 
     def _read(self) -> None:
-        """Add up on the CPU: some devices have no float64."""
+        """Add up on the CPU, as some devices have no float64."""
         if not self.losses:
             return
         losses, weights = torch.stack(self.losses), self.weights
@@ -418,7 +423,7 @@ class _MeanLoss:
 def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:
     """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another.
 
-    `n_steps` is the sum of the lengths: to ask the device would be to wait for it.
+    `n_steps` is the sum of the lengths: reading it from the device would wait for the device.
     """
     if outputs.ndim == 2:
         return outputs
@@ -435,12 +440,12 @@ def _parts_of(batch: tuple | list[tuple]) -> list[tuple]:
 
 
 def _total_weight(parts: list[tuple]) -> Any:
-    """Weight of a batch: the number of its sequences, if they have no weights."""
+    """Weight of a batch: the number of its sequences if they have no weights."""
     return sum(len(target) if weight is None else weight.sum() for _, (target, weight) in parts)
 
 
 def _was_raised(error: BaseException) -> bool:
-    """Whether a line of Python raised it, not the signal of a Ctrl-C, which comes at any line."""
+    """Whether a raise statement raised it, not the signal of a Ctrl-C, which may come anywhere."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -451,7 +456,7 @@ def _was_raised(error: BaseException) -> bool:
     return code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"] and not of_handler
 
 
-def _listens_to_batches(callback: Callback) -> bool:
+def _has_batch_methods(callback: Callback) -> bool:
     return any(
         getattr(type(callback), name) is not getattr(Callback, name)
         for name in ("on_batch_begin", "on_batch_end")

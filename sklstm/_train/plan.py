@@ -1,4 +1,4 @@
-"""What a training will do: settings that are checked and do not change any more."""
+"""The plan of a training: its checked and frozen settings."""
 
 import inspect
 import types
@@ -58,41 +58,41 @@ LASTING = [
     *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
     *("loss", "quantiles", "standardize", "missing", "input_transform", "init"),
 ]
-"""What a network is, and what its inputs and outputs are: settings that training does not change.
+"""Settings of the network, its inputs and outputs, which have to stay for training to continue.
 
-All others may change from one call to the next, and take effect.
+All others may change from one call to the next.
 """
 
-OF_NO_MATTER = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
-"""Settings that do not make another training."""
+WITHOUT_EFFECT = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
+"""Settings that do not change the result of a training."""
 
 OF_SKORCH = {
     *("module", "compile", "torch_load_kwargs", "callbacks"),
     *("iterator_valid__batch_size", "optimizer__param_groups"),
 }
-"""Parameters of skorch's net that stand for nothing else here."""
+"""Parameters of skorch's net that no parameter of the estimators replaces."""
 
 IN_PLACE_OF = {
-    "criterion": "the parameter loss says it",
-    "criterion__elementwise": "the parameter loss says it",
-    "iterator_train__batch_size": "the parameter batch_size says it",
-    "train_split": "early_stopping and validation_fraction, or X_val and y_val of fit, say it",
-    "optimizer__lr": "the parameter lr says it",
-    "optimizer__weight_decay": "the parameter weight_decay says it",
-    "module__n_features": "X says it",
-    "module__n_outputs": "y says it",
-    "module__n_tokens": "X says it",
-    "module__mixed_precision": "the parameter dtype says it",
+    "criterion": "use the parameter loss",
+    "criterion__elementwise": "use the parameter loss",
+    "iterator_train__batch_size": "use the parameter batch_size",
+    "train_split": "use early_stopping and validation_fraction, or X_val and y_val of fit",
+    "optimizer__lr": "use the parameter lr",
+    "optimizer__weight_decay": "use the parameter weight_decay",
+    "module__n_features": "it comes from X",
+    "module__n_outputs": "it comes from y",
+    "module__n_tokens": "it comes from X",
+    "module__mixed_precision": "use the parameter dtype",
 }
 
 MIN_RUNS_IN_BATCH = 4
 MERGE_FROM_FLOPS = 1e7
-"""Operations of a batch from which merging pays on a CPU: measured."""
+"""Operations of a batch from which merging is faster on a CPU: measured."""
 
 FLOPS_TO_FILL_GPU = 2e8
-"""Operations of a step that a GPU does in the time it takes to begin one: reasoned, not measured.
+"""Operations that a GPU computes in the time it takes to launch a step: estimated, not measured.
 
-A step of some 10 microseconds, at 20 of 10^12 operations a second.
+A step takes some 10 microseconds, at 20 * 10^12 operations a second.
 """
 
 
@@ -105,13 +105,13 @@ class Plan:
     settings : mapping of str to object
         The parameters of the estimator as they were when `fit` began: ``plan["lr"]``.
     device : torch.device
-        One that is there.
+        One that is available.
     seed : int
-        Decides everything random.
+        Seed of all random numbers.
     title : str
-        What a progress bar is called.
+        Title of the progress bar.
     resolved : mapping of str to object
-        The settings that were "auto".
+        Values of the settings that were "auto".
     """
 
     settings: Mapping[str, Any]
@@ -122,14 +122,14 @@ class Plan:
 
     @classmethod
     def make(cls, settings: Mapping[str, Any], title: str = "fit") -> "Plan":
-        """Settle what parameters leave open, and try what torch is to make of them.
+        """Resolve device and seed, and try to make the optimizer and scheduler.
 
         Parameters
         ----------
         settings : mapping of str to object
             Parameters of an estimator, each valid by itself.
         title : str, default="fit"
-            What a progress bar is called.
+            Title of the progress bar.
 
         Returns
         -------
@@ -139,14 +139,14 @@ class Plan:
         Raises
         ------
         ValueError
-            If the device is not there, optimizer and scheduler cannot be made, or something in
+            If the device is not available, optimizer and scheduler cannot be made, or something in
             `skorch_params` would have no effect.
         """
         _refuse_what_has_no_effect(settings)
         if settings["checkpoint"] is not None:
             _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
-        settings = {**settings, "input_transform": _read(settings["input_transform"])}
+        settings = {**settings, "input_transform": _input_transform(settings["input_transform"])}
         plan = cls(types.MappingProxyType(settings), device, seed, title)
         plan._try_optimizer()
         return plan
@@ -162,16 +162,17 @@ class Plan:
         is_regressor: bool,
         has_validation: bool,
     ) -> "Plan":
-        """Choose what is still "auto".
+        """Resolve the settings that are "auto".
 
         Parameters
         ----------
         sequences : Sequences
             Training sequences.
         earlier : mapping of str to object
-            What was chosen for a network that is to go on: what lasts is not chosen again.
+            Resolved settings of a network whose training continues: lasting ones are not resolved
+            again.
         is_regressor : bool
-            Whether targets are numbers.
+            Whether the targets are numbers.
         has_validation : bool
             Whether validation data are given.
 
@@ -185,20 +186,20 @@ class Plan:
             for name, value in earlier.items()
             if name in LASTING_CHOICES and isinstance(self[name], str) and self[name] == "auto"
         }
-        settings = {**self.settings, **lasting}
-        chosen = resolve(
+        settings: Mapping[str, Any] = {**self.settings, **lasting}
+        resolved = resolve(
             settings, sequences, is_regressor=is_regressor, has_validation=has_validation
         )
-        settled = types.MappingProxyType(settings | chosen)
-        return replace(self, settings=settled, resolved={**lasting, **chosen})
+        settings = types.MappingProxyType(settings | resolved)
+        return replace(self, settings=settings, resolved={**lasting, **resolved})
 
     def with_vectors(self, sequences: Sequences) -> "Plan":
-        """Line up the vectors that the user gave with the tokens.
+        """Match the vectors that the user gave with the tokens.
 
         Parameters
         ----------
         sequences : Sequences
-            Training sequences, which know their vocabulary if a `TokenSequencer` made them.
+            Training sequences, which have a vocabulary if a `TokenSequencer` made them.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class Plan:
         Raises
         ------
         ValueError
-            If vectors and tokens do not belong together.
+            If vectors and tokens do not match.
         """
         if self["embedding_weights"] is None:
             return self
@@ -216,13 +217,13 @@ class Plan:
         settings = {**self.settings, "embedding_weights": rows}
         return replace(self, settings=types.MappingProxyType(settings))
 
-    def transforming_differences(self) -> "Plan":
-        """Leave the levels out of what the network reads, if that was not for the user to say."""
+    def with_differences_only(self) -> "Plan":
+        """Use differences alone as inputs of the network, unless the user set `input_transform`."""
         if "input_transform" not in self.resolved:
             return self
-        reads = {"input_transform": ("differences",)}
-        settings = types.MappingProxyType({**self.settings, **reads})
-        return replace(self, settings=settings, resolved={**self.resolved, **reads})
+        resolved = {"input_transform": ("differences",)}
+        settings = types.MappingProxyType({**self.settings, **resolved})
+        return replace(self, settings=settings, resolved={**self.resolved, **resolved})
 
     @property
     def reads_tokens(self) -> bool:
@@ -235,12 +236,12 @@ class Plan:
         return self["pooling"] is None
 
     def refuse_changes(self, earlier: Mapping[str, Any]) -> None:
-        """Refuse to go on with another network, or with other inputs and outputs.
+        """Refuse to continue with another network, or with other inputs and outputs.
 
         Parameters
         ----------
         earlier : dict
-            What `describe` said when the network was made.
+            From `describe`, when the network was made.
 
         Raises
         ------
@@ -257,7 +258,7 @@ class Plan:
             )
 
     def describe(self, describer: Describer | None = None) -> dict[str, Any]:
-        """Describe the training, so that another process can tell it from others.
+        """Describe the training, so that another process recognises it.
 
         Parameters
         ----------
@@ -267,17 +268,17 @@ class Plan:
         Returns
         -------
         dict of str to object
-            Numbers and texts, without what does not matter to the result.
+            Numbers and texts, without settings that do not change the result.
 
         Raises
         ------
         ValueError
-            If the describer is strict, and there is something that it cannot describe.
+            If the describer is strict and cannot describe a setting.
         """
         describer = describer or Describer(strict=False)
-        settings = {k: x for k, x in self.settings.items() if k not in OF_NO_MATTER}
+        settings = {k: x for k, x in self.settings.items() if k not in WITHOUT_EFFECT}
         if hasattr(settings["init"], "get_params"):
-            settings["init"] = clone(settings["init"])  # what is fitted: whatever it knew is gone
+            settings["init"] = clone(settings["init"])  # an unfitted copy: fit makes one too
         described = {name: describer.describe(value, name) for name, value in settings.items()}
         return described | {"seed": self.seed}
 
@@ -323,7 +324,7 @@ class Plan:
         }
 
     def optimizer(self) -> tuple[type, dict[str, Any]]:
-        """Class and arguments of the optimizer, but for the learning rate."""
+        """Class and arguments of the optimizer, except the learning rate."""
         settings = {"weight_decay": self["weight_decay"]}
         if self["optimizer"] in FUSED_OPTIMIZERS:
             settings["fused"] = True
@@ -339,11 +340,11 @@ class Plan:
 
     @property
     def schedule_has_an_end(self) -> bool:
-        """Whether the learning rate of an epoch depends on how many there will be."""
+        """Whether the learning rate of an epoch depends on the total number of epochs."""
         return self["lr_scheduler"] in ("cosine", "onecycle", "step")
 
     def supervised_steps(self, sequences: Sequences) -> int:
-        """Decide how many neighbours a training run merges.
+        """Return how many neighbouring histories a training run merges.
 
         Parameters
         ----------
@@ -353,24 +354,23 @@ class Plan:
         Returns
         -------
         int
-            1 for window by window.
+            1 if each history is read by itself.
 
         Raises
         ------
         ValueError
-            If the network cannot be read in the middle of a run.
+            If the network has no outputs in the middle of a run.
         """
         asked = self["supervised_steps"]
         can_merge = self["pooling"] == "last" and not self["bidirectional"]
-        can_merge &= (
-            "position" not in self["input_transform"]
-        )  # in a run it is not that in a history
+        # The position in a run is not the position in a history.
+        can_merge &= "position" not in self["input_transform"]
         if asked != "auto":
             if asked > 1 and not can_merge:
                 raise ValueError(
-                    f"supervised_steps={asked} reads several histories off one "
-                    "run, which needs pooling='last', bidirectional=False and no position among "
-                    "reads. Use supervised_steps='auto' or 1."
+                    f"supervised_steps={asked} reads several histories in one "
+                    "run, which needs pooling='last', bidirectional=False and no position in "
+                    "input_transform. Use supervised_steps='auto' or 1."
                 )
             return asked
         if not can_merge or (sequences.series < 0).all():
@@ -378,11 +378,11 @@ class Plan:
         return self._worth_merging(sequences.max_length)
 
     def _worth_merging(self, n_steps: int) -> int:
-        """How many neighbours share a run, 1 if that is no clear gain.
+        """How many neighbours share a run, 1 if that is not clearly faster.
 
         A run is longer than a history, and a batch has fewer of them. On a CPU the time of a step
-        is that of its operations. On a GPU it is always the same for few sequences: merging more
-        than fill it would add steps and save nothing.
+        is proportional to its operations. On a GPU it is constant for few sequences: merging more
+        than fill the GPU would add steps and save nothing.
         """
         flops = flops_of_step(self["batch_size"], self["hidden_size"])
         most = max(min(self["batch_size"] // MIN_RUNS_IN_BATCH, n_steps // 2), 1)
@@ -391,7 +391,7 @@ class Plan:
         return max(min(most, int(flops // FLOPS_TO_FILL_GPU)), 1)
 
     def _try_optimizer(self) -> None:
-        """Find settings that the optimizer does not take before training begins."""
+        """Raise an error before training if the optimizer does not accept its settings."""
         optimizer, settings = self.optimizer()
         try:
             made = optimizer([torch.zeros(1, requires_grad=True)], lr=self["lr"], **settings)
@@ -406,7 +406,7 @@ class Plan:
 
 
 def _refuse_what_has_no_effect(settings: Mapping[str, Any]) -> None:
-    """Refuse parameters of skorch that are ignored, or stand for some of the estimator."""
+    """Refuse parameters of skorch that are ignored, or that parameters of the estimator replace."""
     given = settings["skorch_params"] or {}
     of_network = set(inspect.signature(SequenceNetwork).parameters)
     for name, value in given.items():
@@ -421,14 +421,14 @@ def _refuse_what_has_no_effect(settings: Mapping[str, Any]) -> None:
         if name in IN_PLACE_OF:
             cure = IN_PLACE_OF[name]
         elif first == "optimizer" and rest:
-            cure = f"optimizer_params={{{rest!r}: {value!r}}} says it"
+            cure = f"optimizer_params={{{rest!r}: {value!r}}} sets it"
         elif of_ours:
-            cure = f"the parameter {name.removeprefix('module__')} says it"
+            cure = f"use the parameter {name.removeprefix('module__')}"
         raise ValueError(f"skorch_params holds {name!r}: {cure}.")
 
 
 def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
-    """Refuse settings with which no training is the same as one before."""
+    """Refuse settings with which no training is equal to an earlier one."""
     if settings["warm_start"]:
         raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
     params = settings["init"].get_params() if hasattr(settings["init"], "get_params") else {}
@@ -443,12 +443,13 @@ def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
         )
 
 
-def _read(reads: Any) -> Any:
-    """What the network reads, as a tuple; "auto" stays."""
-    if isinstance(reads, str):
-        return reads if reads == "auto" else (reads,)
-    if not reads or not set(reads) <= set(INPUT_TRANSFORMS) or set(reads) == {"position"}:
+def _input_transform(names: Any) -> Any:
+    """The parameter as a tuple; "auto" stays."""
+    if isinstance(names, str):
+        return names if names == "auto" else (names,)
+    if not names or not set(names) <= set(INPUT_TRANSFORMS) or set(names) == {"position"}:
         raise ValueError(
-            f"input_transform={reads!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last alone."
+            f"input_transform={names!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last "
+            "alone."
         )
-    return tuple(reads)
+    return tuple(names)

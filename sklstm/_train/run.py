@@ -8,13 +8,13 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from sklstm._data.samples import TrainingData
 from sklstm._nn.batches import differ_in_length
-from sklstm._train.additive import finish
+from sklstm._train.additive import evaluate_and_blend
 from sklstm._train.callbacks import (
     EarlyStopping,
+    EarlyStoppingState,
     KeepWeights,
     Progress,
     Schedule,
-    StateOfStopping,
 )
 from sklstm._train.checkpoint import Checkpoint, TrainingFolder
 from sklstm._train.devices import explain_large_batches, suitable_threads
@@ -39,31 +39,32 @@ def run(
     plan : Plan
         The settings.
     fitted : FittedNetwork
-        The network, which is changed; whatever ends the training, to that of a complete epoch.
+        The network, which is changed. However training ends, its weights are those of a complete
+        epoch.
     data : TrainingData
-        To learn from, and to validate on.
+        Training and validation data.
     random : RandomStream
         Random numbers.
     callbacks : iterable of skorch.callbacks.Callback
-        More callbacks, which hear last.
+        Further callbacks, which are called last.
     """
     train, valid = data.train, data.valid
     weights = KeepWeights()
     if plan["early_stopping"]:
         weights = EarlyStopping(plan["n_iter_no_change"], plan["tol"])
-    told: list[Callback] = []
+    ours: list[Callback] = []
     if plan["lr_scheduler"] is not None:
-        told.append(Schedule(plan.scheduler))
-    of_user = [callback for _, callback in fitted.net.callbacks_]
-    stopping = [StateOfStopping(x) for x in of_user if isinstance(x, SkorchEarlyStopping)]
+        ours.append(Schedule(plan.scheduler))
+    user_callbacks = [callback for _, callback in fitted.net.callbacks_]
+    stopping = [EarlyStoppingState(x) for x in user_callbacks if isinstance(x, SkorchEarlyStopping)]
     checkpoint, n_epochs = None, plan["max_epochs"]
     if plan["checkpoint"] is not None:
         folder = TrainingFolder(plan, train, valid)
-        checkpoint = Checkpoint(folder, random, [weights, *told, *stopping])
+        checkpoint = Checkpoint(folder, random, [weights, *ours, *stopping])
         n_epochs = checkpoint.n_epochs
-        told.append(checkpoint)
+        ours.append(checkpoint)
     if plan["verbose"]:
-        told.append(Progress(plan["verbose"], fitted.n_epochs + n_epochs, weights, plan.title))
+        ours.append(Progress(plan["verbose"], fitted.n_epochs + n_epochs, weights, plan.title))
     fitted.supervised_steps = plan.supervised_steps(train.sequences)
     if valid is not None and differ_in_length(valid.sequences):
         valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
@@ -79,15 +80,15 @@ def run(
                 epochs=n_epochs,
                 random=random,
                 weights=weights,
-                callbacks=[*told, *callbacks],
+                callbacks=[*ours, *callbacks],
                 supervised_steps=fitted.supervised_steps,
             )
         finally:
-            fitted.best_epoch = weights.kept_epoch_
+            fitted.best_epoch = weights.restored_epoch_
             for one in stopping:
                 if one.loaded_best(fitted.net):
                     fitted.best_epoch = one.callback.best_epoch_
     if checkpoint is not None and not weights.has_undone:
         checkpoint.finish()
     if valid is not None:
-        finish(fitted, train, valid, data.everything)
+        evaluate_and_blend(fitted, train, valid, data.everything)

@@ -1,4 +1,4 @@
-"""Random numbers of a training: its own, whatever other threads draw."""
+"""Random numbers of a training, independent of those of other threads."""
 
 import os
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from sklearn.utils import check_random_state
 __all__ = ["RandomStream", "draw_seed"]
 
 _lock = RLock()
-"""Held while torch's global generators are lent to a training."""
+"""Held while torch's global generators have the state of a training."""
 
 
 def _renew_lock() -> None:
-    """A child of a fork begins with a lock of its own."""
+    """Give a forked process a lock of its own."""
     global _lock
     _lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    # Nobody uses torch's generators during a fork: their locks would be locked for ever in the
-    # child, and their states those of a training that is not there.
+    # The lock keeps others from torch's generators during a fork: else their locks would stay
+    # locked in the child, and their states would be those of a training that is not there.
     os.register_at_fork(
         before=lambda: _lock.acquire(),
         after_in_parent=lambda: _lock.release(),
@@ -35,21 +35,21 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
 class RandomStream:
     """A training's own random numbers, on the CPU and on its device.
 
-    torch draws initial weights and dropout from global generators only. `as_global` puts the
-    state of this stream in their place and theirs back afterwards, under a lock that every
-    training of the process shares: it is meant for a few lines of torch, never for callbacks.
+    torch draws initial weights and dropout from global generators only. `as_global` sets their
+    state to that of this stream and restores theirs afterwards, under a lock that all trainings of
+    the process share: it is meant for a few lines of torch, never for callbacks.
 
     Parameters
     ----------
     seed : int
-        Decides all numbers.
+        Seed of all numbers.
     device : torch.device
         Where the network is.
 
     Attributes
     ----------
     generator : torch.Generator
-        On the CPU: decides the order of the rows.
+        On the CPU, for the order of the rows.
 
     Examples
     --------
@@ -69,12 +69,12 @@ class RandomStream:
 
     @contextmanager
     def as_global(self) -> Iterator[None]:
-        """Let torch's global generators go on with this stream, inside.
+        """Let torch's global generators continue this stream.
 
         Yields
         ------
         None
-            Nothing; outside the global state is as it was found.
+            Nothing; the global state is restored at the end.
         """
         with _lock:
             before = torch.get_rng_state()
@@ -107,7 +107,7 @@ class RandomStream:
             there.set_rng_state(before, *which)
 
     def state(self) -> list[torch.Tensor]:
-        """Tell where the stream is.
+        """Return the state of the stream.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class RandomStream:
         return states if self._device_state is None else [*states, self._device_state]
 
     def go_to(self, state: list[torch.Tensor]) -> None:
-        """Go to a place where a stream on a device of this kind was.
+        """Restore the state of a stream on a device of this kind.
 
         Parameters
         ----------
@@ -131,12 +131,12 @@ class RandomStream:
 
 
 def draw_seed(random_state: Any) -> int:
-    """Draw the one number that decides everything random in a fit.
+    """Draw the seed of all random numbers of a fit.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None
-        None takes fresh entropy, not NumPy's global state, which a fit leaves alone.
+        None takes fresh entropy, not NumPy's global state, which a fit does not change.
 
     Returns
     -------
