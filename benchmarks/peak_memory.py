@@ -1,6 +1,6 @@
 """Peak memory of windowing a large table, and of an epoch on it, above that of the imports.
 
-    python benchmarks/memory.py [n_rows]
+    python benchmarks/peak_memory.py [n_rows]
 
 Peak resident memory only grows, so the figures are taken one after another in one process.
 """
