@@ -42,7 +42,7 @@ class Series(NamedTuple):
     table : DataFrame
         Training and test rows, all columns targets; standardised by the first `n_unit` rows.
     n_train : int
-        Rows to learn from.
+        Training rows.
     steps, season : int
         Steps to forecast; period of the seasonal naive forecast.
     windows : tuple of int
@@ -61,7 +61,7 @@ class Series(NamedTuple):
 
     @property
     def past(self):
-        """The rows to learn from."""
+        """The training rows."""
         return self.table[: self.n_train]
 
 

@@ -17,7 +17,7 @@ from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower
 from sklstm.datasets import load_weather
 
 # %%
-# The table, and the part of it to learn from.
+# The table, and the training part of it.
 
 weather = load_weather(as_frame=True).data
 past = weather[:"2014"]

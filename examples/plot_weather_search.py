@@ -32,7 +32,7 @@ from sklstm.datasets import load_weather
 warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
 
 # %%
-# The features: the measurements, the season, and the label of the day, all known the day before.
+# The features: the measurements, the season, and the label of the day. Windows end the day before.
 
 frame = load_weather(as_frame=True).frame
 angle = 2 * np.pi * frame.index.day_of_year / 365.25

@@ -51,7 +51,7 @@ class Forecast(NamedTuple):
     target : str
         The feature to forecast.
     train, test : slice
-        Rows to learn from, and rows to forecast.
+        Training rows, and rows to forecast.
     window, horizon, season : int
         Rows of a history; rows from its end to the forecast; rows of a season.
     is_observed : ndarray of bool, shape (n_rows,), default=None
