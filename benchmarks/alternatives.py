@@ -1,13 +1,12 @@
-"""What a library does when it is asked, tried: the answers of the README's table.
+"""What each library supports, by trying it: the README's table.
 
     python benchmarks/alternatives.py sklstm skorch keras darts neuralforecast
     path/to/another/.venv/bin/python benchmarks/alternatives.py aeon   # what installs with no other
 
-Every answer is a call with the library's own classes and its defaults, but for a small network, one
-epoch, and what a library has for the question, such as `missing="mask"`. Where a call raises, or
-answers NaN, the answer is no, with the message. A question that a library has no call for is not
-asked: what is not in the table was not tried. Answers of libraries that are not asked again are
-kept.
+Every result is a call with the library's own classes and defaults, except for a small network, one
+epoch, and parameters for the capability, such as `missing="mask"`. If the call raises or predicts
+NaN, the capability is not supported, and the message is the reason. A capability that a library has
+no call for is not tried. Results of libraries that are not tried again are kept.
 """
 
 import os
@@ -26,7 +25,7 @@ N, STEPS, FEATURES = 60, 12, 2
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.normal(size=(N, STEPS, FEATURES)).astype(np.float32)
 TARGET = WINDOWS[:, -1, 0].astype(np.float32)
-HOLES = np.where(RNG.random(WINDOWS.shape) < 0.1, np.nan, WINDOWS)
+GAPS = np.where(RNG.random(WINDOWS.shape) < 0.1, np.nan, WINDOWS)
 LENGTHS = [WINDOWS[i, : 6 + i % 6] for i in range(N)]
 HOURS = pd.date_range("2025-01-01", periods=400, freq="h")
 SERIES = pd.Series(np.sin(np.arange(400) / 4) + RNG.normal(scale=0.1, size=400), HOURS, name="y")
@@ -34,21 +33,21 @@ SERIES = pd.Series(np.sin(np.arange(400) / 4) + RNG.normal(scale=0.1, size=400),
 
 def main():
     path = RESULTS.resolve() / "alternatives.csv"
-    with tempfile.TemporaryDirectory() as folder:  # for what libraries leave there
+    with tempfile.TemporaryDirectory() as folder:  # for files that libraries leave
         os.chdir(folder)
-        answer(path)
+        try_libraries(path)
 
 
-def answer(path):
-    """Ask the libraries that are named, and write the table."""
+def try_libraries(path):
+    """Try the libraries that are named, and write the table."""
     table = pd.read_csv(path) if path.exists() else pd.DataFrame()
     for name in sys.argv[1:]:
         library = LIBRARIES[name]()
         new = pd.DataFrame(
             [
-                {"library": name, "version": version(name)} | ask(library, question)
-                for question in QUESTIONS
-                if hasattr(library, question)
+                {"library": name, "version": version(name)} | attempt(library, capability)
+                for capability in CAPABILITIES
+                if hasattr(library, capability)
             ]
         )
         table = pd.concat([table[table["library"] != name] if len(table) else table, new])
@@ -59,48 +58,56 @@ def answer(path):
     path.with_suffix(".md").write_text(describe(table))
 
 
-def ask(library, question):
-    """Call, and say what came of it."""
+def attempt(library, capability):
+    """Call the method of a capability, and return its result or error as a row."""
     try:
-        said = getattr(library, question)()
-        answer = said if question == "networks" else "yes"
+        result = getattr(library, capability)()
+        supported = result if capability == "networks" else "yes"
     except Exception as error:
         traceback.print_exc(limit=-2)
-        said, answer = f"{type(error).__name__}: {error}".split("\n")[0][:160], "no"
-    print(library.__class__.__name__, question, answer, said, flush=True)
-    return {"question": question, "answer": answer, "what came": said}
+        result, supported = f"{type(error).__name__}: {error}".split("\n")[0][:160], "no"
+    print(library.__class__.__name__, capability, supported, result, flush=True)
+    return {"capability": capability, "supported": supported, "result": result}
 
 
 def describe(table):
-    """Lay the answers out, a library a line, and what came below."""
-    lines = ["# Asked of each library", "", "`python benchmarks/alternatives.py LIBRARY ...`", ""]
-    lines += [f"* **{name}**: {asked}" for name, asked in QUESTIONS.items()]
+    """Write the table, a line for each library, and the results below it."""
+    lines = [
+        "# What each library supports",
+        "",
+        "`python benchmarks/alternatives.py LIBRARY ...`",
+        "",
+    ]
+    lines += [f"* **{name}**: {meaning}" for name, meaning in CAPABILITIES.items()]
     rows = [
         {"": f"{name} {part['version'].iloc[0]}"}
         | {
-            q: dict(zip(part["question"], part["answer"], strict=True)).get(q, "-")
-            for q in QUESTIONS
+            c: dict(zip(part["capability"], part["supported"], strict=True)).get(c, "-")
+            for c in CAPABILITIES
         }
         for name, part in table.groupby("library", sort=False)
     ]
     lines += ["", markdown(rows), "", "-: not tried, as there is no call for it.", ""]
     for name, part in table.groupby("library", sort=False):
-        lines += [f"* {name}, {one.question}, {one.answer}: {one._5}" for one in part.itertuples()]
+        lines += [
+            f"* {name}, {one.capability}, {one.supported}: {one.result}"
+            for one in part.itertuples()
+        ]
     return "\n".join(lines) + "\n"
 
 
-QUESTIONS = {
+CAPABILITIES = {
     "cross_validates": "its regressor runs in scikit-learn's `cross_val_score`, on windows (3-D)",
-    "differing_lengths": "learns sequences of 6 to 11 steps, as they are",
-    "missing_values": "learns numbers of which a tenth is NaN, and predicts none",
-    "band": "forecasts 12 hours with a band around them",
+    "differing_lengths": "is fitted on sequences of 6 to 11 steps, without padding",
+    "missing_values": "is fitted on values of which a tenth is NaN, and predicts no NaN",
+    "prediction_interval": "forecasts 12 hours with a prediction interval",
     "silent": "a fit prints nothing and leaves no file",
-    "networks": "kinds of networks it brings",
+    "networks": "number of kinds of networks",
 }
 
 
 def finite(predicted, n=N):
-    """Say how many numbers came, or that they are none."""
+    """Check the number of predictions, and that none is NaN."""
     predicted = np.asarray(predicted, dtype=float)
     if len(predicted) != n or not np.isfinite(predicted).all():
         raise ValueError(f"{np.isnan(predicted).sum()} of {predicted.size} predictions are NaN.")
@@ -116,12 +123,12 @@ def scores_of(regressor, X=WINDOWS, y=TARGET):
 
 
 def quiet(fit):
-    """Call `fit` in an empty folder; an error tells what it printed and what it left there."""
+    """Call `fit` in an empty folder; raise an error if it prints or leaves files."""
     before, folder = os.getcwd(), tempfile.mkdtemp(dir=os.getcwd())
     with tempfile.TemporaryFile() as printed:
         sys.stdout.flush()
         sys.stderr.flush()
-        kept = [os.dup(1), os.dup(2)]
+        originals = [os.dup(1), os.dup(2)]
         os.chdir(folder)
         try:
             for descriptor in (1, 2):
@@ -130,8 +137,8 @@ def quiet(fit):
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
-            for descriptor, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, descriptor)
+            for descriptor, original in zip((1, 2), originals, strict=True):
+                os.dup2(original, descriptor)
             os.chdir(before)
         n_bytes = printed.tell()
     left = [name for _, _, files in os.walk(folder) for name in files]
@@ -159,9 +166,9 @@ class Sklstm:
         return finite(self.make().fit(LENGTHS, TARGET).predict(LENGTHS))
 
     def missing_values(self):
-        return finite(self.make(missing="mask").fit(HOLES, TARGET).predict(HOLES))
+        return finite(self.make(missing="mask").fit(GAPS, TARGET).predict(GAPS))
 
-    def band(self):
+    def prediction_interval(self):
         forecaster = self.package.SequenceForecaster(self.make(), window_size=24, steps=12)
         return finite(forecaster.fit(SERIES).predict_interval(0.8), 12)
 
@@ -195,7 +202,7 @@ class Skorch:
         return finite(self.make().fit(LENGTHS, TARGET[:, None]).predict(LENGTHS))
 
     def missing_values(self):
-        gaps = HOLES.astype(np.float32)
+        gaps = GAPS.astype(np.float32)
         return finite(self.make().fit(gaps, TARGET[:, None]).predict(gaps))
 
     def silent(self):
@@ -229,8 +236,8 @@ class Keras:
 
     def missing_values(self):
         network = self.network()
-        network.fit(HOLES, TARGET, verbose=0)
-        return finite(network.predict(HOLES, verbose=0))
+        network.fit(GAPS, TARGET, verbose=0)
+        return finite(network.predict(GAPS, verbose=0))
 
     def silent(self):
         return quiet(lambda: self.network().fit(WINDOWS, TARGET))
@@ -241,7 +248,7 @@ class Aeon:
         from aeon.regression.deep_learning import RecurrentRegressor
 
         self.make = lambda: RecurrentRegressor(n_units=8, n_epochs=1)
-        self.X, self.gaps = WINDOWS.transpose(0, 2, 1), HOLES.transpose(0, 2, 1)
+        self.X, self.gaps = WINDOWS.transpose(0, 2, 1), GAPS.transpose(0, 2, 1)
 
     def networks(self):
         from aeon.regression.deep_learning import __all__ as found
@@ -298,7 +305,7 @@ class Darts:
         gaps = SERIES.mask(RNG.random(len(SERIES)) < 0.1).astype(np.float32)
         return finite(self.make().fit(TimeSeries.from_series(gaps)).predict(12).values(), 12)
 
-    def band(self):
+    def prediction_interval(self):
         from darts.utils.likelihood_models import QuantileRegression
 
         model = self.make(likelihood=QuantileRegression([0.1, 0.5, 0.9])).fit(self.series)
@@ -344,7 +351,7 @@ class Neuralforecast:
         gaps = self.frame.assign(y=self.frame["y"].mask(RNG.random(len(self.frame)) < 0.1))
         return finite(self.forecast(gaps), 12)
 
-    def band(self):
+    def prediction_interval(self):
         return finite(self.forecast(self.frame, self.MQLoss(level=[80])), 12)
 
     def silent(self):

@@ -1,4 +1,4 @@
-"""Seconds of training to a validation error, on real tables: sklstm and PyTorch by hand.
+"""Seconds of training to a validation error, on real tables: sklstm and a PyTorch loop.
 
     python benchmarks/convergence.py                     # the weather table
     python benchmarks/convergence.py --ett ETTh1.csv     # and ETTh1
@@ -6,8 +6,8 @@
 ETTh1 is https://github.com/zhouhaoyi/ETDataset, cut as its authors do: 8640 hours to train, 2880 to
 validate, 2880 to test.
 
-The bare loop trains until its validation error no longer falls, sklstm for half as long again. The
-clock stands still while the validation rows are predicted after each epoch. All use one thread, the
+The bare loop trains until its validation error no longer falls, sklstm for 1.5 times as long. The
+clock is stopped while the validation rows are predicted after each epoch. All use one thread, the
 same network, rows, batch size and learning rate. Errors are in standard deviations of the training
 part.
 """
@@ -32,7 +32,7 @@ from sklstm.datasets import load_weather
 
 LR = 1e-3
 PATIENCE = 8  # epochs without improvement after which the bare loop stops
-NEARLY = 1.05  # times the bare loop's best error: reached sooner, and less by chance, than the best
+NEARLY = 1.05  # times the bare loop's best error: less random than the time to the best itself
 SKLSTM = {"sklstm": 1, "sklstm_auto": "auto"}
 BASELINES = {
     "ridge on lags": Ridge(),
@@ -117,11 +117,11 @@ class Curve(Callback):
     Parameters
     ----------
     problem : Problem
-        What is learned.
+        The table and target.
     device : str
-        Where.
+        Where to compute.
     budget : float
-        Seconds after which skorch is asked to stop.
+        Seconds after which training stops.
     """
 
     def __init__(self, problem, device, budget=np.inf):
@@ -130,14 +130,14 @@ class Curve(Callback):
         self.budget = budget
 
     def start(self, predict):
-        """Init the clock; `predict` predicts some rows."""
+        """Start the clock; `predict` predicts given rows."""
         self.predict = predict
         self.points = []
         self.seconds = 0.0
         self.begin = time.perf_counter()
 
     def epoch_done(self):
-        """Stop the clock, look how good the network is, go on."""
+        """Stop the clock, measure the validation error, and start it again."""
         if self.device == "cuda":
             torch.cuda.synchronize()
         self.seconds += time.perf_counter() - self.begin
@@ -148,7 +148,7 @@ class Curve(Callback):
         self.begin = time.perf_counter()
 
     def on_epoch_end(self, net, **kwargs):
-        """What skorch calls."""
+        """Measure, and stop training after the budget (called by skorch)."""
         self.epoch_done()
         if self.seconds >= self.budget:
             raise KeyboardInterrupt
@@ -158,7 +158,7 @@ class Curve(Callback):
         return min(self.points, key=lambda point: point[1])
 
     def epochs_since_best(self):
-        """Epochs that did not help."""
+        """Epochs without improvement."""
         return len(self.points) - 1 - self.points.index(self.best())
 
     def reaches(self, error):
@@ -213,9 +213,9 @@ def train_sklstm(problem, device, seed, budget, supervised_steps):
 
 
 def measure(problem, device, n_seeds):
-    """A list of curves, one a seed, for each system."""
+    """Return a list of curves for each system, one for each seed."""
     curves = {name: [] for name in ("bare", *SKLSTM)}
-    train_bare(problem._replace(epochs=1), device, seed=0)  # torch warms up
+    train_bare(problem._replace(epochs=1), device, seed=0)  # warm-up
     for seed in range(n_seeds):
         curves["bare"].append(train_bare(problem, device, seed))
         budget = 1.5 * curves["bare"][-1].seconds
@@ -227,24 +227,24 @@ def measure(problem, device, n_seeds):
 
 
 def describe_curves(curves):
-    """Rows of the table: medians over the seeds, ratios within a seed."""
+    """Return rows of the table: medians over seeds, ratios within a seed."""
     rows = []
     for name, of_seeds in curves.items():
         seconds, errors = np.median([curve.best() for curve in of_seeds], axis=0)
         row = {"": name, "best validation MSE": f"{errors:.4f}", "s to it": f"{seconds:.2f}"}
         for goal, factor in (("bare's best", 1.0), ("5 % above it", NEARLY)):
             errors = [factor * curve.best()[1] for curve in curves["bare"]]
-            needed = [c.reaches(error) for c, error in zip(of_seeds, errors, strict=True)]
-            by_bare = [c.reaches(error) for c, error in zip(curves["bare"], errors, strict=True)]
-            row[f"s to {goal}"] = _seconds(np.median(needed))
-            row[f"time / bare, {goal}"] = _ratio(np.median(np.divide(needed, by_bare)))
+            seconds_to_goal = [c.reaches(error) for c, error in zip(of_seeds, errors, strict=True)]
+            of_bare = [c.reaches(error) for c, error in zip(curves["bare"], errors, strict=True)]
+            row[f"s to {goal}"] = _seconds(np.median(seconds_to_goal))
+            row[f"time / bare, {goal}"] = _ratio(np.median(np.divide(seconds_to_goal, of_bare)))
         test_mse, test_mae = np.median([curve.test for curve in of_seeds], axis=0)
         rows.append(row | {"test MSE": f"{test_mse:.4f}", "test MAE": f"{test_mae:.4f}"})
     return rows
 
 
 def describe_baselines(problem, columns):
-    """Rows of the table: what is not trained by epochs, on the same rows."""
+    """Return rows of the table for baselines, which are not trained by epochs."""
     windows = SequenceWindower(problem.window, horizon=problem.horizon).fit_transform(problem.table)
     train = problem.part("train")
     predictions = {}
@@ -252,7 +252,7 @@ def describe_baselines(problem, columns):
         model = make_pipeline(SequenceFlattener(), estimator)
         model.fit(windows[train], problem.target[train])
         predictions[name] = {part: model.predict(windows[problem.part(part)]) for part in PARTS}
-    predictions["last value known"] = {
+    predictions["naive"] = {
         part: problem.target[problem.part(part) - problem.horizon] for part in PARTS
     }
     rows = []
@@ -277,7 +277,7 @@ def _ratio(ratio):
 
 
 def draw(measured, path):
-    """Validation error over time: a panel a problem, a line a seed."""
+    """Plot validation error over time: a panel for each problem, a line for each seed."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -317,8 +317,8 @@ def main():
     lines = ["# Time to an error", "", f"{machine(options.device)}.", ""]
     lines += [
         f"Medians over {options.seeds} seeds; one thread. `bare` trains until {PATIENCE} epochs in "
-        "a row did not lower its validation error, sklstm for half as long again. Validating is "
-        "not timed, making windows is. Test errors are those of the epoch with the lowest "
+        "a row did not lower its validation error, sklstm for 1.5 times as long. Validation is "
+        "not timed, windowing is. Test errors are those of the epoch with the lowest "
         "validation error; all are in standard deviations of the training part."
     ]
     for problem, curves in measured:

@@ -1,12 +1,14 @@
-"""Forecasts as they come, beside trivial rules and models of scikit-learn, on real series.
+"""Errors and prediction intervals of forecasts with default settings, beside baselines.
+
+Baselines are naive forecasts and models of scikit-learn; the time series are real.
 
     python benchmarks/forecasting.py FOLDER                       # all sets whose files are there
     python benchmarks/forecasting.py FOLDER --sets co2 --seeds 1
 
-Sets and their parts are described in README.md. Every model has the same rows, is fitted once, and
-forecasts from every origin of the test part. Where several windows are named, the one is taken that
-errs least on the calibration rows, which are a part of the training rows. Results of sets that are
-not measured again are kept.
+Sets and their parts are described in README.md. Every model is fitted once on the same rows and
+forecasts from every origin of the test part. Of several window sizes, the one with the lowest error
+on the calibration rows, a part of the training rows, is used. Results of sets that are not measured
+again are kept.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
 
 STEPS_OF_QUANTILES = 1, 6, 12, 24
-"""Boosted quantiles need a model a step and side: bands are compared at these."""
+"""Steps at which boosted quantiles are compared: they need a model for each step and bound."""
 COVERAGES = 0.8, 0.9
 
 
@@ -40,13 +42,13 @@ class Series(NamedTuple):
     table : DataFrame
         Training and test rows, all columns targets; standardised by the first `n_unit` rows.
     n_train : int
-        Rows to learn from.
+        Training rows.
     steps, season : int
-        How far, and the rule beside.
+        Steps to forecast; period of the seasonal naive forecast.
     windows : tuple of int
-        Sizes to choose from.
-    calibration : float
-        Part of the training rows on which choices are made.
+        Window sizes to choose from.
+    calibration_fraction : float, default=0.1
+        Part of the training rows that calibrates intervals and chooses the window size.
     """
 
     name: str
@@ -55,16 +57,16 @@ class Series(NamedTuple):
     steps: int
     season: int
     windows: tuple
-    calibration: float = 0.1
+    calibration_fraction: float = 0.1
 
     @property
     def past(self):
-        """The rows to learn from."""
+        """The training rows."""
         return self.table[: self.n_train]
 
 
-class LastValue(RegressorMixin, BaseEstimator):
-    """The last value of a window, at every step."""
+class Naive(RegressorMixin, BaseEstimator):
+    """Naive forecast: the last value of a window, at every step."""
 
     def fit(self, X, y):
         """Count the steps."""
@@ -96,7 +98,7 @@ def main():
 
 
 def find_sets(folder):
-    """Read what is there."""
+    """Read the sets whose files are there."""
     ett, pm = folder / "ETTh1.csv", folder / "beijing_pm25_2010_2014.csv"
     minima, airline = folder / "daily-min-temperatures.csv", folder / "airline-passengers.csv"
     if ett.exists():
@@ -131,18 +133,18 @@ def _scaled(name, table, n_train, *rest):
 
 
 def measure(one, seeds):
-    """Errors of every model, and those of each step."""
+    """Return rows of errors of every model, and of each step."""
     rows, by_step = [], []
 
     def keep(model, seed, coverage, table, seconds, window):
         scores = backtest_scores(table)
         for target, part in table.groupby("target"):
-            mine = backtest_scores(part).loc["forecaster"]
+            own = backtest_scores(part).loc["forecaster"]
             rows.append(
                 {"set": one.name, "model": model, "seed": seed, "target": target}
                 | {"window": window, "seconds": seconds, "nominal": coverage}
-                | {"MSE": mine["RMSE"] ** 2, "MAE": mine["MAE"]}
-                | {key: mine.get(key) for key in ("coverage", "width", "pinball")}
+                | {"MSE": own["RMSE"] ** 2, "MAE": own["MAE"]}
+                | {key: own.get(key) for key in ("coverage", "width", "pinball")}
             )
         print(one.name, model, seed, window, round(seconds), scores.round(4), sep="\n", flush=True)
         if model == "sklstm" and seed == 0 and coverage == COVERAGES[-1]:
@@ -154,7 +156,7 @@ def measure(one, seeds):
         start = time.perf_counter()
         window = choose_window(one, estimator, windows) if len(windows) > 1 else windows[0]
         forecaster = SequenceForecaster(
-            estimator, window, one.steps, calibration_fraction=one.calibration
+            estimator, window, one.steps, calibration_fraction=one.calibration_fraction
         )
         table = backtest(
             forecaster,
@@ -170,15 +172,15 @@ def measure(one, seeds):
     for seed in range(seeds):
         lstm = LSTMRegressor(random_state=seed)
         window = (run("sklstm", seed, lstm, window, COVERAGES[-1]),)
-    if one.table.shape[1] == 1:  # several columns take long
+    if one.table.shape[1] == 1:  # several columns take too long
         run("sklstm", 0, LSTMRegressor(random_state=0), window, COVERAGES[0])
-    beside = {"ridge": RidgeCV(np.logspace(-3, 3, 7))}
+    baselines = {"ridge": RidgeCV(np.logspace(-3, 3, 7))}
     if one.table.shape[1] == 1:
-        beside |= {
+        baselines |= {
             "boosting": HistGradientBoostingRegressor(random_state=0),
-            "naive": LastValue(),
+            "naive": Naive(),
         }
-    for name, estimator in beside.items():
+    for name, estimator in baselines.items():
         for coverage in COVERAGES:
             run(name, 0, estimator, window, coverage)
     if one.table.shape[1] == 1:
@@ -187,10 +189,12 @@ def measure(one, seeds):
 
 
 def choose_window(one, estimator, windows):
-    """The size that errs least on the calibration rows."""
+    """Return the window size with the lowest error on the calibration rows."""
 
     def error(size):
-        model = SequenceForecaster(estimator, size, one.steps, calibration_fraction=one.calibration)
+        model = SequenceForecaster(
+            estimator, size, one.steps, calibration_fraction=one.calibration_fraction
+        )
         fitted = model.fit(one.past)
         return fitted.validation_losses_["loss"].iloc[1:].min()
 
@@ -198,65 +202,78 @@ def choose_window(one, estimator, windows):
 
 
 def boosted_quantiles(one, window):
-    """Coverage and width of bands between two boosted quantiles, without conformal residuals."""
+    """Coverage and width of intervals between two boosted quantiles, not calibrated."""
     y = one.table.iloc[:, 0].to_numpy()
     lags = np.lib.stride_tricks.sliding_window_view(y, window)
     rows = []
     for coverage in COVERAGES:
         start, scores = time.perf_counter(), []
         for step in (s for s in STEPS_OF_QUANTILES if s <= one.steps):
-            X, truth = lags[:-step], y[window - 1 + step :]
-            is_train = np.arange(len(truth)) + window - 1 + step < one.n_train
-            is_test = np.arange(len(truth)) + window >= one.n_train
-            sides = []
+            X, actuals = lags[:-step], y[window - 1 + step :]
+            is_train = np.arange(len(actuals)) + window - 1 + step < one.n_train
+            is_test = np.arange(len(actuals)) + window >= one.n_train
+            bounds = []
             for level in ((1 - coverage) / 2, (1 + coverage) / 2):
                 model = HistGradientBoostingRegressor(
                     loss="quantile", quantile=level, random_state=0
                 )
-                sides.append(model.fit(X[is_train], truth[is_train]).predict(X[is_test]))
-            inside = (sides[0] <= truth[is_test]) & (truth[is_test] <= sides[1])
-            scores.append((inside.mean(), np.mean(sides[1] - sides[0])))
-        held, width = np.mean(scores, axis=0)
+                bounds.append(model.fit(X[is_train], actuals[is_train]).predict(X[is_test]))
+            inside = (bounds[0] <= actuals[is_test]) & (actuals[is_test] <= bounds[1])
+            scores.append((inside.mean(), np.mean(bounds[1] - bounds[0])))
+        covered, width = np.mean(scores, axis=0)
         rows.append(
             {"set": one.name, "model": "boosted quantiles", "seed": 0, "nominal": coverage}
             | {"target": one.table.columns[0], "window": window}
-            | {"seconds": time.perf_counter() - start, "coverage": held, "width": width}
+            | {"seconds": time.perf_counter() - start, "coverage": covered, "width": width}
         )
     return rows
 
 
 def describe(figures, by_step):
-    """Tables of errors, of bands and of steps."""
-    lines = ["# Forecasts as they come", "", f"{machine()}. One thread.", ""]
+    """Write the tables of errors, of prediction intervals and of steps."""
+    lines = ["# Forecasts with default settings", "", f"{machine()}. One thread.", ""]
     lines += ["## Mean squared error", ""]
-    lines += ["In variances of the training rows; mean over seeds, in brackets the seconds of all:"]
     lines += [
-        "the window chosen, both fits, every forecast.",
+        "In variances of the training rows, mean over seeds. In brackets the seconds of choosing"
+    ]
+    lines += [
+        "the window size, both fits and all forecasts.",
         "",
         markdown(_errors(figures, by_step)),
     ]
-    lines += ["", "## Bands", "", "Share of truths inside, in brackets the mean width.", ""]
+    lines += [
+        "",
+        "## Prediction intervals",
+        "",
+        "Coverage of actual values, in brackets the mean width.",
+        "",
+    ]
     lines.append(markdown(_intervals(figures)))
     lines += ["", "## All columns of ETTh1, one by one", ""]
     lines.append(markdown(_columns(figures)))
-    lines += ["", "## Step by step", "", "Mean squared error of `sklstm` and of the last value."]
+    lines += [
+        "",
+        "## Step by step",
+        "",
+        "Mean squared error of `sklstm` and of the naive forecast.",
+    ]
     lines += ["", markdown(_steps(by_step))]
     return "\n".join(lines) + "\n"
 
 
 def _errors(figures, by_step):
-    known = figures.dropna(subset="MSE")
-    known = known[known["nominal"] == COVERAGES[-1]]
+    figures = figures.dropna(subset="MSE")
+    figures = figures[figures["nominal"] == COVERAGES[-1]]
     rows = []
-    for name, part in known.groupby("set", sort=False):
+    for name, part in figures.groupby("set", sort=False):
         row = {"": name, "window": f"{part['window'].iloc[0]}"}
         for model in ("sklstm", "ridge", "boosting"):
-            mine = part[part["model"] == model]
-            row[model] = f"{mine['MSE'].mean():.4f} ({mine['seconds'].mean():.0f} s)"
-            row[model] = "-" if mine.empty else row[model]
-        for rule in ("naive", "seasonal naive"):
-            mine = by_step[(by_step["set"] == name) & (by_step["model"] == rule)]
-            row[rule] = f"{mine['MSE'].mean():.4f}"
+            of_model = part[part["model"] == model]
+            row[model] = f"{of_model['MSE'].mean():.4f} ({of_model['seconds'].mean():.0f} s)"
+            row[model] = "-" if of_model.empty else row[model]
+        for model in ("naive", "seasonal naive"):
+            of_model = by_step[(by_step["set"] == name) & (by_step["model"] == model)]
+            row[model] = f"{of_model['MSE'].mean():.4f}"
         rows.append(row)
     return rows
 
@@ -266,21 +283,25 @@ def _intervals(figures):
     for (name, nominal), part in figures.groupby(["set", "nominal"], sort=False):
         row = {"": name, "nominal": f"{nominal:.0%}"}
         for model in ("sklstm", "ridge", "boosting", "boosted quantiles", "naive"):
-            mine = part[part["model"] == model]
-            row[model] = f"{mine['coverage'].mean():.1%} ({mine['width'].mean():.2f})"
-            row[model] = "-" if mine.empty else row[model]
+            of_model = part[part["model"] == model]
+            row[model] = f"{of_model['coverage'].mean():.1%} ({of_model['width'].mean():.2f})"
+            row[model] = "-" if of_model.empty else row[model]
         rows.append(row)
     return rows
 
 
 def _columns(figures):
-    mine = figures[(figures["set"] == "ETTh1 all columns") & (figures["model"] == "sklstm")]
-    mine = mine[mine["nominal"] == COVERAGES[-1]]
+    of_model = figures[(figures["set"] == "ETTh1 all columns") & (figures["model"] == "sklstm")]
+    of_model = of_model[of_model["nominal"] == COVERAGES[-1]]
     rows = []
-    for target, part in mine.groupby("target", sort=False):
-        held = f"{part['coverage'].mean():.1%} ({part['width'].mean():.2f})"
+    for target, part in of_model.groupby("target", sort=False):
+        interval = f"{part['coverage'].mean():.1%} ({part['width'].mean():.2f})"
         rows.append(
-            {"": target, "MSE": f"{part['MSE'].mean():.3f}", f"{COVERAGES[-1]:.0%} band": held}
+            {
+                "": target,
+                "MSE": f"{part['MSE'].mean():.3f}",
+                f"{COVERAGES[-1]:.0%} interval": interval,
+            }
         )
     return rows or [{"": "-"}]
 
@@ -292,8 +313,8 @@ def _steps(by_step):
     for step, values in wide.iterrows():
         row = {"step": f"{step:.0f}"}
         for name in dict.fromkeys(wide.columns.get_level_values(0)):
-            ours, rule = values[name, "sklstm"], values[name, "naive"]
-            row[name] = f"{ours:.4f} / {rule:.4f}" if np.isfinite(ours) else "-"
+            ours, naive = values[name, "sklstm"], values[name, "naive"]
+            row[name] = f"{ours:.4f} / {naive:.4f}" if np.isfinite(ours) else "-"
         rows.append(row)
     return rows
 

@@ -3,10 +3,11 @@
     python benchmarks/forecasting_peers.py FOLDER            # all sets whose files are there
     python benchmarks/forecasting_peers.py FOLDER --sets panel --systems sklstm neuralforecast
 
-Each system forecasts as it comes, with the same window, and the networks of the others once more
-with the normalisation of each window that they offer. It is fitted once and forecasts from every
-origin of the test part, in a process of its own with one thread. Of the panel, 50 series that learn
-together, the newest steps are foretold once. Results that are not measured again are kept.
+Each system has its default settings and the same window size; the networks of the others are
+measured once more with their own normalisation of each window. A system is fitted once and
+forecasts from every origin of the test part, in its own process with one thread. A panel of 50
+series, which one global model learns, is forecast once, from the last origin. Results that are not
+measured again are kept.
 """
 
 import argparse
@@ -36,18 +37,20 @@ class Sklstm:
     """SequenceForecaster."""
 
     def forecast(self, one, seed):
-        """Learn, and forecast from every origin; a panel from the last."""
+        """Fit, and forecast from every origin; a panel from the last."""
         from sklstm import LSTMRegressor, SequenceForecaster, backtest
 
         lstm = LSTMRegressor(random_state=seed)
         if one.name == "panel":
             model = SequenceForecaster(lstm, one.windows[0], one.steps, series="series")
-            said = model.fit(_long(one.past, one.past.index)).predict()["y"]
-            return said.to_numpy().reshape(1, -1, one.steps).swapaxes(1, 2)
+            forecasts = model.fit(_long(one.past, one.past.index)).predict()["y"]
+            return forecasts.to_numpy().reshape(1, -1, one.steps).swapaxes(1, 2)
         model = SequenceForecaster(lstm, one.windows[0], one.steps)
-        said = backtest(model, one.table, initial_train_size=one.n_train)
-        said = said.pivot_table("forecast", "origin", ["step", "target"], sort=False).dropna()
-        return said.to_numpy().reshape(len(said), one.steps, -1)
+        forecasts = backtest(model, one.table, initial_train_size=one.n_train)
+        forecasts = forecasts.pivot_table(
+            "forecast", "origin", ["step", "target"], sort=False
+        ).dropna()
+        return forecasts.to_numpy().reshape(len(forecasts), one.steps, -1)
 
 
 class Darts:
@@ -56,7 +59,7 @@ class Darts:
     params = {}
 
     def forecast(self, one, seed):
-        """Learn, and forecast from every origin; a panel from the last."""
+        """Fit, and forecast from every origin; a panel from the last."""
         from darts import TimeSeries
         from darts.models import BlockRNNModel
 
@@ -71,17 +74,17 @@ class Darts:
         past, values = one.past.to_numpy(np.float32), one.table.to_numpy(np.float32)
         if one.name == "panel":
             series = [TimeSeries.from_values(column[:, None]) for column in past.T]
-            said = model.fit(series).predict(one.steps, series)
-            return np.array([part.values()[:, 0] for part in said]).T[None]
-        said = model.fit(TimeSeries.from_values(past)).historical_forecasts(
+            forecasts = model.fit(series).predict(one.steps, series)
+            return np.array([part.values()[:, 0] for part in forecasts]).T[None]
+        forecasts = model.fit(TimeSeries.from_values(past)).historical_forecasts(
             TimeSeries.from_values(values),
-            initial_train_size=one.n_train,
+            start=one.n_train,
             start_format="position",
             forecast_horizon=one.steps,
             retrain=False,
             last_points_only=False,
         )
-        return np.array([part.values() for part in said])
+        return np.array([part.values() for part in forecasts])
 
 
 class DartsNormalised(Darts):
@@ -91,12 +94,12 @@ class DartsNormalised(Darts):
 
 
 class NeuralForecast:
-    """LSTM; columns of a table are series that learn together."""
+    """LSTM; the columns of a table are the series of one global model."""
 
     params = {}
 
     def forecast(self, one, seed):
-        """Learn, and forecast from every origin; a panel from the last."""
+        """Fit, and forecast from every origin; a panel from the last."""
         from neuralforecast import NeuralForecast
         from neuralforecast.models import LSTM
 
@@ -107,15 +110,15 @@ class NeuralForecast:
         names = {"index": "ds", "series": "unique_id"}
         if one.name == "panel":
             model.fit(table.reset_index().rename(columns=names))
-            said = model.predict()
+            forecasts = model.predict()
         else:
-            said = model.cross_validation(
+            forecasts = model.cross_validation(
                 table.reset_index().rename(columns=names),
                 n_windows=None,
                 test_size=len(one.table) - one.n_train,
             )
-        said = said["LSTM"].to_numpy().reshape(one.table.shape[1], -1, one.steps)
-        return np.moveaxis(said, 0, -1)
+        forecasts = forecasts["LSTM"].to_numpy().reshape(one.table.shape[1], -1, one.steps)
+        return np.moveaxis(forecasts, 0, -1)
 
 
 class NeuralForecastNormalised(NeuralForecast):
@@ -157,7 +160,7 @@ def main():
 
 
 def make_panel():
-    """Series of different level and size with a day and a week, which wander."""
+    """Make series that differ in level and scale, with daily and weekly seasons and noise."""
     n_series, n_rows = PANEL
     rng = np.random.default_rng(0)
     hours = np.arange(n_rows)[:, None] + rng.integers(0, 24, n_series)
@@ -172,7 +175,7 @@ def make_panel():
 
 
 def measure(one, system, seed):
-    """Fit and forecast in a process of its own."""
+    """Fit and forecast in an own process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         row = pool.submit(run, one, system, seed).result()
@@ -181,7 +184,7 @@ def measure(one, system, seed):
 
 
 def run(one, system, seed):
-    """Time both, and compare what was foretold with what came."""
+    """Time both, and compare forecasts with actual values."""
     import torch
 
     warnings.simplefilter("ignore")
@@ -191,17 +194,17 @@ def run(one, system, seed):
     before = _memory_mb("VmRSS")
     _forget_peak()
     start = time.perf_counter()
-    said = SYSTEMS[system]().forecast(one, seed)
+    forecasts = SYSTEMS[system]().forecast(one, seed)
     seconds = time.perf_counter() - start
     windows = np.lib.stride_tricks.sliding_window_view(one.table.to_numpy(), one.steps, axis=0)
-    truth = windows[one.n_train :].swapaxes(1, 2)
-    assert said.shape == truth.shape, (said.shape, truth.shape)
+    actuals = windows[one.n_train :].swapaxes(1, 2)
+    assert forecasts.shape == actuals.shape, (forecasts.shape, actuals.shape)
     scale = one.past.to_numpy().std(axis=0)
     return {
         "set": one.name,
         "system": system,
         "seed": seed,
-        "MSE": np.mean(((said - truth) / scale) ** 2),
+        "MSE": np.mean(((forecasts - actuals) / scale) ** 2),
         "seconds": seconds,
         "memory": _memory_mb("VmHWM") - before,
         "machine": machine(),
@@ -209,7 +212,7 @@ def run(one, system, seed):
 
 
 def keep(row):
-    """Put a figure in the place of an older one."""
+    """Save a row of figures, in place of an older one."""
     path, new = RESULTS / "forecasting-peers.csv", pd.DataFrame([row])
     key = ["set", "system", "seed"]
     if path.exists():
@@ -219,12 +222,12 @@ def keep(row):
 
 
 def describe(figures):
-    """A table of errors and one of costs."""
+    """Write the tables of errors, seconds and memory."""
     lines = ["# Forecasts beside other libraries", ""]
     lines += [f"{figures['machine'].iloc[-1]}. One thread.", ""]
     lines += ["## Mean squared error, in variances of the training rows", ""]
     lines.append(markdown(_pivot(figures, lambda part: f"{part['MSE'].mean():.4f}")))
-    lines += ["", "## Seconds to learn and to forecast from every origin", ""]
+    lines += ["", "## Seconds to fit and to forecast from every origin", ""]
     lines.append(markdown(_pivot(figures, lambda part: f"{part['seconds'].mean():.0f}")))
     lines += ["", "## Peak memory above that of the imports, MB", ""]
     lines.append(markdown(_pivot(figures, lambda part: f"{part['memory'].max():.0f}")))
@@ -236,8 +239,8 @@ def _pivot(figures, cell):
     for name, part in figures.groupby("set", sort=False):
         row = {"": name}
         for system in SYSTEMS:
-            mine = part[part["system"] == system]
-            row[system] = cell(mine) if len(mine) else "-"
+            of_system = part[part["system"] == system]
+            row[system] = cell(of_system) if len(of_system) else "-"
         rows.append(row)
     return rows
 

@@ -1,9 +1,9 @@
-"""Time and memory of windowing, and of an epoch on, tables of ten thousand to ten million rows.
+"""Time and memory of windowing and of an epoch, for ten thousand to ten million rows.
 
     python benchmarks/growth.py [--device cuda]
 
-Each table has a process of its own. Buffer is the peak of resident memory above that of the
-imports and a tiny fit, so it holds the table too.
+Each table has its own process. Memory is the peak of resident memory above that of the imports and
+a tiny fit, so it includes the table.
 """
 
 import argparse
@@ -22,7 +22,7 @@ N_FEATURES, WINDOW_SIZE = 4, 96
 
 
 def measure(n_rows, device):
-    """Figures of one table; this process must have done nothing else."""
+    """Return the figures of one table; the process must have done nothing else."""
     from sklstm import LSTMRegressor, SequenceWindower
 
     plain = {"input_transform": "levels", "init": None, "early_stopping": False}
@@ -56,7 +56,7 @@ def peak_mb():
 
 
 def describe(figures, device):
-    """The readable table."""
+    """Write the table."""
     rows = [
         {
             "rows": f"{row['rows']:,}",
@@ -72,14 +72,14 @@ def describe(figures, device):
     ]
     return (
         f"# Growth\n\n{machine(device)}.\n\n{N_FEATURES} float64 features, windows of "
-        f"{WINDOW_SIZE} steps, hidden 16, batch 256, one epoch, `supervised_steps` as it comes. "
-        "Peak memory is above imports and a tiny fit. The last column is what copied windows would "
-        f"take.\n\n{markdown(rows)}\n"
+        f"{WINDOW_SIZE} steps, hidden 16, batch 256, one epoch, the default `supervised_steps`. "
+        "Peak memory is that above imports and a tiny fit. The last column is the size of copied "
+        f"windows.\n\n{markdown(rows)}\n"
     )
 
 
 def draw(figures, path):
-    """Seconds and memory over rows, each with a straight line in proportion to the rows."""
+    """Plot seconds and memory over rows, with a line proportional to the rows."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -94,7 +94,7 @@ def draw(figures, path):
     right.loglog(rows, peak, "o-", color="#0b3c6f", label="peak, above imports")
     right.loglog(rows, table, "o-", color="#e07b39", label="the table alone")
     right.loglog(rows, table * WINDOW_SIZE, ":", color="0.5", label="copied windows would take")
-    right.set(title="Buffer", xlabel="rows", ylabel="MB")
+    right.set(title="Memory", xlabel="rows", ylabel="MB")
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.legend()

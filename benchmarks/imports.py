@@ -1,4 +1,4 @@
-"""Seconds to import sklstm, beside what it is built on, in fresh interpreters.
+"""Seconds to import sklstm, and its dependencies alone, in fresh interpreters.
 
     python benchmarks/imports.py
 
@@ -12,7 +12,7 @@ import sys
 from report import RESULTS, machine
 
 STATEMENTS = {
-    "what it is built on": "import torch, sklearn, pandas, skorch",
+    "its dependencies": "import torch, sklearn, pandas, skorch",
     "a network": "from sklstm import LSTMRegressor",
     "the windower alone": "from sklstm import SequenceWindower",
 }
@@ -26,13 +26,13 @@ def run(code):
 
 def main():
     for statement in STATEMENTS.values():
-        run(statement)  # compiled, and in the cache of the disk
+        run(statement)  # compiles the files, and fills the cache of the disk
     seconds = {name: [] for name in STATEMENTS}
     for _ in range(N_ROUNDS):
         for name, statement in STATEMENTS.items():
             seconds[name].append(float(run(CLOCK.format(statement))))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    reference = medians["what it is built on"]
+    reference = medians["its dependencies"]
     loaded = run(f"import sys; {STATEMENTS['the windower alone']}; print('torch' in sys.modules)")
     assert loaded.strip() == "False", "the windower alone imports torch"
 

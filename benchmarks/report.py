@@ -1,4 +1,4 @@
-"""Where results go, and what they say about the machine they were measured on."""
+"""The folder of results, the description of the machine, and Markdown tables."""
 
 import datetime
 import os
@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def machine(device="cpu"):
-    """Say on what and when: one line."""
+    """Describe the machine, versions and date in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parts = [f"{_processor()}, {cores} cores", f"torch {version('torch')}"]
     if device == "cuda" and shutil.which("nvidia-smi"):
@@ -30,7 +30,7 @@ def _processor():
 
 
 def markdown(rows):
-    """Lay a list of dicts of texts out as a table, the first column as words, others as numbers."""
+    """Format a list of dicts of texts as a table; all columns but the first are right-aligned."""
     names = list(rows[0])
     cells = [names, *([row[name] for name in names] for row in rows)]
     widths = [max(3, *(len(line[j]) for line in cells)) for j in range(len(names))]
@@ -40,5 +40,5 @@ def markdown(rows):
         texts += [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
         return f"| {' | '.join(texts)} |"
 
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([lay_out(names), lay_out(rule), *map(lay_out, cells[1:])])
+    separator = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([lay_out(names), lay_out(separator), *map(lay_out, cells[1:])])

@@ -1,10 +1,10 @@
-"""Searches on two cores, on Dask, resumed over rungs; what is sent, and what stays in memory.
+"""Hyperparameter search on two cores, on Dask and by halving: time, data sent and memory.
 
     python benchmarks/search.py
 
-24 candidates with 3 folds, on one core and on two, and on a Dask cluster of two processes, which
-`pip install 'sklstm[dask]'` brings: workers are started before the time begins, and the times are
-those of searches in turn. Scores have to be the same everywhere.
+24 candidates with 3 folds, on one core, on two, and on a Dask cluster of two processes. Dask is
+installed by `pip install 'sklstm[dask]'`. Workers are started before the clock, and the searches
+are timed in turn. Scores have to be equal.
 """
 
 import argparse
@@ -34,11 +34,11 @@ GRID = {
 class Count(Callback):
     """Count epochs."""
 
-    begun = 0
+    n_epochs = 0
 
     def on_epoch_begin(self, net, **kwargs):
         """Count one."""
-        Count.begun += 1
+        Count.n_epochs += 1
 
 
 def table(n_rows, n_features=4):
@@ -69,26 +69,26 @@ def many_cores(n_rows, n_rounds):
     X = table(n_rows)
     warm = {"lstmregressor__lr": [1e-3, 3e-3]}
     ways = {"one core": ("loky", 1), "two cores": ("loky", 2)}
-    given = {}
+    params = {}
     try:
         import dask
         import distributed
     except ImportError:
         print("Dask: not installed")
     else:
-        # Dask's own setting hands memory back at once: trainings would take 1.6 times as long, also
-        # those of joblib's workers, as Dask leaves it in the environment.
+        # Dask's own setting returns freed memory to the system at once: training would take 1.6
+        # times as long, also in joblib's workers, as Dask leaves the setting in the environment.
         dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
         cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
         client = distributed.Client(cluster)
-        ways["Dask"], given["Dask"] = ("dask", 2), {"scatter": [X, X["sensor 0"]]}
+        ways["Dask"], params["Dask"] = ("dask", 2), {"scatter": [X, X["sensor 0"]]}
     for name, (backend, n_jobs) in ways.items():
-        run(warm, X, backend, n_jobs, **given.get(name, {}))
+        run(warm, X, backend, n_jobs, **params.get(name, {}))
     times = {name: [] for name in ways}
     for _ in range(n_rounds):
         found = {}
         for name, (backend, n_jobs) in ways.items():
-            seconds, found[name] = run(GRID, X, backend, n_jobs, **given.get(name, {}))
+            seconds, found[name] = run(GRID, X, backend, n_jobs, **params.get(name, {}))
             times[name].append(seconds)
         assert all(np.array_equal(found["one core"], other) for other in found.values())
     one = np.array(times["one core"])
@@ -102,14 +102,14 @@ def many_cores(n_rows, n_rounds):
         cluster.close()
 
 
-def what_is_sent():
+def data_sent():
     X, sizes, dumps = table(20_000, 16), [], queues.dumps
 
-    def noting(obj, *args, **kwargs):
-        sizes.append(len(made := dumps(obj, *args, **kwargs)))
-        return made
+    def record(obj, *args, **kwargs):
+        sizes.append(len(data := dumps(obj, *args, **kwargs)))
+        return data
 
-    queues.dumps = noting
+    queues.dumps = record
     try:
         for n_features in (16, 64):
             X = table(20_000, n_features)
@@ -136,7 +136,7 @@ def halving():
     grid = {"lstmregressor__lr": [3e-4, 1e-3, 3e-3, 1e-2], "lstmregressor__hidden_size": [4, 8]}
     found, folder = {}, tempfile.mkdtemp()
     for checkpoint in (None, folder):
-        Count.begun = 0
+        Count.n_epochs = 0
         search = HalvingGridSearchCV(
             model(checkpoint=checkpoint, callbacks=[Count()]),
             grid,
@@ -149,21 +149,22 @@ def halving():
         )
         begin = time.perf_counter()
         search.fit(X, X["sensor 0"])
-        found[checkpoint] = Count.begun, time.perf_counter() - begin, search.best_params_
+        found[checkpoint] = Count.n_epochs, time.perf_counter() - begin, search.best_params_
         assert np.array_equal(first := scores(search), found.setdefault("scores", first))
-    (anew, seconds_anew, best), (on, seconds_on, same) = found[None], found[folder]
+    (n_new, seconds_new, best), (n_resumed, seconds_resumed, same) = found[None], found[folder]
     assert best == same
     n_bytes = sum(os.path.getsize(os.path.join(at, f)) for at, _, fs in os.walk(folder) for f in fs)
     n_files = sum(len(fs) for _, _, fs in os.walk(folder))
     shutil.rmtree(folder)
     print(
-        f"halving: {on} epochs with checkpoints, {anew} without ({on / anew:.2f}), in "
-        f"{seconds_on / seconds_anew:.2f} of the time; same scores and winner; "
+        f"halving: {n_resumed} epochs with checkpoints, {n_new} without "
+        f"({n_resumed / n_new:.2f}), in "
+        f"{seconds_resumed / seconds_new:.2f} of the time; same scores and winner; "
         f"{n_bytes / 1e6:.1f} MB in {n_files} files"
     )
 
 
-def memory():
+def memory_growth():
     def resident():
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -186,9 +187,9 @@ def main():
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=1)
     args = parser.parse_args()
-    memory()
+    memory_growth()
     halving()
-    what_is_sent()
+    data_sent()
     many_cores(args.rows, args.rounds)
 
 

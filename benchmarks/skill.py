@@ -1,6 +1,6 @@
-"""How good sklstm is as it comes, beside trivial rules and models of scikit-learn.
+"""Errors of sklstm with default settings, beside naive forecasts and models of scikit-learn.
 
-    python benchmarks/skill.py                              # what libraries bring
+    python benchmarks/skill.py                              # data sets that libraries include
     python benchmarks/skill.py FOLDER                       # and the files of a folder
     python benchmarks/skill.py FOLDER --half choose         # what defaults may be chosen on
     python benchmarks/skill.py FOLDER --kinds recordings --models sklstm "random forest"
@@ -26,12 +26,12 @@ from skills.sets import find_sets
 COLORS = {
     "sklstm": "#0b3c6f",
     "plain LSTM": "#9cc4e8",
-    "last value": "0.75",
-    "a season before": "0.55",
+    "naive": "0.75",
+    "seasonal naive": "0.55",
     "most frequent": "0.75",
     "mean": "0.75",
     "ridge": "#f2b134",
-    "ridge from last value": "#e07b39",
+    "ridge on differences": "#e07b39",
     "logistic regression": "#f2b134",
     "boosting": "#b5483a",
     "random forest": "#6a9a3b",
@@ -49,7 +49,9 @@ def main():
     chosen = [one for one in find_sets(options.folder) if is_chosen(one, options)]
     models = [model for model in MODELS if model.name in (options.models or [model.name])]
     if not chosen or not models:
-        raise SystemExit("No such set or model: see --help.")
+        raise SystemExit(
+            "No set with files in the folder has this name, half and kind: see --help."
+        )
     rows = []
     for one in chosen:
         rows += measure(one, models, options.seeds)
@@ -69,7 +71,7 @@ def parse_options():
     parser.add_argument("--kinds", nargs="+", choices=kinds, help="kinds of sets")
     parser.add_argument("--sets", nargs="+", help="names of sets")
     parser.add_argument("--models", nargs="+", choices=names, metavar="MODEL", help=str(names))
-    parser.add_argument("--seeds", type=int, default=3, help="of what is random")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds of random models")
     parser.add_argument("--out", type=Path, help="path of the results, without suffix")
     return parser.parse_args()
 
@@ -92,36 +94,34 @@ def measure(one, models, n_seeds):
                 continue
             begin = time.perf_counter()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of scikit-learn, that it did not converge
+                warnings.simplefilter("ignore")  # of scikit-learn: no convergence
                 predictions = model.predict(split, seed)
             seconds = time.perf_counter() - begin
             names = {"kind": one.kind, "set": one.name, "half": one.half, "model": model.name}
-            wrong = error(one.kind, split.y_test, predictions)
-            rows.append(names | {"seed": seed, "error": wrong, "seconds": seconds})
-            print(
-                f"{one.name}: {model.name}, seed {seed}: {wrong:.4f}, {seconds:.1f} s", flush=True
-            )
+            loss = error(one.kind, split.y_test, predictions)
+            rows.append(names | {"seed": seed, "error": loss, "seconds": seconds})
+            print(f"{one.name}: {model.name}, seed {seed}: {loss:.4f}, {seconds:.1f} s", flush=True)
     return rows
 
 
 def describe(figures, options):
-    """Write the tables down: a table a kind, a line a set."""
-    lines = ["# Skill as it comes", "", f"{machine()}.", ""]
+    """Write the tables: one for each kind, with a line for each set."""
+    lines = ["# Skill with default settings", "", f"{machine()}.", ""]
     lines += [
-        f"Means over {options.seeds} seeds of what is random, one thread; in brackets the seconds "
-        "of a fit, with all that it chooses, and of predicting the test rows. `sklstm` has its "
-        "defaults, `plain LSTM` those of a tutorial. *Rank*: 1 is the best of a line. Sets are "
-        "marked by their half: c, to choose defaults on; r, to report."
+        f"Means over {options.seeds} seeds, one thread. In brackets the seconds of a fit, with the "
+        "choice of its hyperparameters, and of predicting the test rows. `sklstm` has its "
+        "defaults, `plain LSTM` the settings of a tutorial. *Rank*: 1 is the best of a line. Sets "
+        "are marked by their half: c, to choose defaults on; r, to report."
     ]
     for kind, of_kind in figures.groupby("kind", sort=False):
-        what = IN_VARIANCES if kind in SQUARED else "accuracy"
-        lines += ["", f"## {kind.capitalize()}: {what}", ""]
+        metric = IN_VARIANCES if kind in SQUARED else "accuracy"
+        lines += ["", f"## {kind.capitalize()}: {metric}", ""]
         lines.append(markdown(lay_out(kind, of_kind)))
     return "\n".join(lines) + "\n"
 
 
 def lay_out(kind, figures):
-    """Rows of the table of a kind, below them means and mean ranks."""
+    """Return the rows of the table of a kind, and below them means and mean ranks."""
     errors, seconds = (pivot(figures, what) for what in ("error", "seconds"))
     halves = figures.groupby("set")["half"].first()
     shown = errors if kind in SQUARED else 1 - errors
@@ -144,7 +144,7 @@ def lay_out(kind, figures):
 
 
 def pivot(figures, what):
-    """Means over the seeds: a line a set, a column a model, in the order they were measured."""
+    """Means over seeds: a line for each set, a column for each model, in the order measured."""
     means = figures.pivot_table(what, "set", "model")
     return means.loc[figures["set"].unique(), figures["model"].unique()]
 
@@ -154,7 +154,7 @@ def _short(seconds):
 
 
 def draw(figures, path, subtitle):
-    """Dots of errors: a panel a kind, a line a set, a colour a model."""
+    """Plot errors as dots: a panel for each kind, a line for each set, a colour for each model."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -178,8 +178,8 @@ def draw(figures, path, subtitle):
             ax.scatter(table[model], lines, size, COLORS[model], zorder=order, label=model)
         ax.set_yticks(lines, table.index)
         ax.set_ylim(len(table) - 0.5, -0.5)
-        what = IN_VARIANCES if kind in SQUARED else "share of wrong labels"
-        ax.set(title=kind, xlabel=what)
+        metric = IN_VARIANCES if kind in SQUARED else "share of wrong labels"
+        ax.set(title=kind, xlabel=metric)
         ax.set_xscale("log" if kind in SQUARED else "linear")
         ax.grid(alpha=0.3)
     labels = {}

@@ -1,12 +1,12 @@
-"""Windows a second, in training and in prediction, of sklstm, of PyTorch by hand, and of others.
+"""Windows a second in training and prediction, of sklstm, a PyTorch loop and other libraries.
 
-    python benchmarks/speed.py                      # what needs no other library
+    python benchmarks/speed.py                      # systems that need no other library
     python benchmarks/speed.py --systems all        # peers too, where they are installed
     python benchmarks/speed.py --device cuda
 
-Each system has a process of its own and computes while the others wait, in turn: a b c a b c. A
-first round warms up and does not count. A ratio compares with `bare` of the same round; all
-figures are medians over the rounds. Writes a table, a picture and the figures of each round.
+Each system has its own process; they compute in turn while the others wait: a b c a b c. The first
+round is a warm-up and is not counted. A ratio compares with `bare` in the same round; all figures
+are medians over the rounds. Writes a table, a picture and the figures of each round.
 """
 
 import argparse
@@ -37,7 +37,7 @@ SIZES = {
         "large": Size(window=336, hidden=256, batch=512, rows=40_000, epochs=1),
     },
 }
-TIMES_AS_MANY_ROUNDS = {("cpu", "tiny"): 5}  # quick, and what differs most from round to round
+TIMES_AS_MANY_ROUNDS = {("cpu", "tiny"): 5}  # quick, and the noisiest
 COLORS = {
     "bare": "0.2",
     "dataloader": "0.5",
@@ -96,7 +96,7 @@ def parse_options():
 
 
 def measure_time(options, sizes):
-    """A row for each system, size and round, and what went wrong."""
+    """Return a row for each system, size and round, and the failures."""
     failures, workers, rows = [], {}, []
     for system in options.systems:
         try:
@@ -134,7 +134,7 @@ def n_rounds_of(size_name, options):
 
 
 def with_speeds(rounds, sizes):
-    """Add windows a second, and the ratio of times to `bare` in the same round."""
+    """Add windows a second, and the ratio of times to those of `bare` in the same round."""
     n_windows = rounds["size"].map({name: size.n_windows for name, size in sizes.items()})
     n_epochs = rounds["size"].map({name: size.epochs for name, size in sizes.items()})
     bare = rounds[rounds["system"] == "bare"].set_index(["size", "round"])
@@ -152,15 +152,15 @@ def measure_memory(options, sizes, rounds):
     rows = []
     for size_name, system in rounds[["size", "system"]].drop_duplicates().itertuples(index=False):
         worker = Worker(system, options.device, options.threads)
-        with contextlib.suppress(Failure):  # it stays empty
+        with contextlib.suppress(Failure):  # its cell stays empty
             rows.append({"system": system, "size": size_name})
-            rows[-1] |= worker.ask("memory", sizes[size_name])
+            rows[-1] |= worker.ask("peak_memory", sizes[size_name])
         worker.stop()
     return pd.DataFrame(rows)
 
 
 def summarise(rounds):
-    """Medians over the rounds; sizes and systems in the order they were asked for."""
+    """Medians over the rounds; sizes and systems in the given order."""
     medians = rounds.drop(columns="round").groupby(["size", "system"], sort=False).median()
     return medians.reset_index()
 
@@ -178,26 +178,26 @@ COLUMNS = {
 
 
 def describe(options, sizes, summary, failures):
-    """The readable table."""
+    """Write the table."""
     on = "on the GPU" if options.device == "cuda" else f"threads of each: {options.threads}"
     lines = ["# Speed", "", f"{machine(options.device)}.", ""]
     lines += [
         f"Medians over rounds, {on}. Ratios are of times, below 1 is quicker than `bare`. The "
-        "error is the root mean squared error in standard deviations of the target: it tells that "
-        "all have learned the same."
+        "error is the root mean squared error in standard deviations of the target: similar errors "
+        "show that all systems learn the same."
     ]
     if "memory_mb" in summary:
-        lines[-1] += " Peak memory is above imports and the table."
+        lines[-1] += " Peak memory is that above imports and the table."
     for name, size in sizes.items():
         target = make_table(size.rows)[:, 0]
-        repeat_last = np.sqrt(np.mean(np.diff(target[size.window - 1 :]) ** 2))
+        naive_error = np.sqrt(np.mean(np.diff(target[size.window - 1 :]) ** 2))
         lines += [
             "",
             f"## {name}: window {size.window}, hidden {size.hidden}, batch {size.batch}",
             "",
             f"{size.n_windows:,} windows of {N_FEATURES} features, epochs: {size.epochs}, rounds: "
-            f"{n_rounds_of(name, options)}. The last value as the prediction has error "
-            f"{repeat_last:.3f}.",
+            f"{n_rounds_of(name, options)}. The naive forecast has error "
+            f"{naive_error:.3f}.",
             "",
         ]
         lines.append(markdown([_texts(row) for row in of_size(summary, name)]))
@@ -211,13 +211,13 @@ def of_size(summary, name):
 
 
 def _texts(row):
-    known = {name: column for name, column in COLUMNS.items() if name in row}
-    texts = {title: form.format(row[name]) for name, (title, form) in known.items()}
+    columns = {name: column for name, column in COLUMNS.items() if name in row}
+    texts = {title: form.format(row[name]) for name, (title, form) in columns.items()}
     return {"system": row["system"]} | {k: "-" if v == "nan" else v for k, v in texts.items()}
 
 
 def draw(summary, sizes, path, subtitle):
-    """Bars of windows a second: a group a size, a bar a system."""
+    """Plot windows a second as bars: a group for each size, a bar for each system."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -236,7 +236,7 @@ def draw(summary, sizes, path, subtitle):
         slowest, fastest = summary[f"{what}_per_s"].agg(["min", "max"])
         left = 10 ** np.floor(np.log10(slowest / 1.5))
         ax.set(xscale="log", title=title, xlabel="windows a second (log scale)")
-        ax.set_xlim(left, fastest * (fastest / left) ** 0.12)  # room for the numbers
+        ax.set_xlim(left, fastest * (fastest / left) ** 0.12)  # space for the labels
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
     labels = [
@@ -260,7 +260,7 @@ def _short(speed):
 
 
 class GpuWatch:
-    """How busy the GPU is, in percent, by nvidia-smi, ten times a second."""
+    """Utilisation of the GPU in percent, from nvidia-smi, ten times a second."""
 
     def __init__(self):
         query = ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "100"]
@@ -269,7 +269,7 @@ class GpuWatch:
         threading.Thread(target=self._collect, daemon=True).start()
 
     def mean_since(self, begin):
-        """Mean since a moment of the performance counter; None without a sample."""
+        """Mean since a time of the performance counter; None without a sample."""
         busy = [percent for moment, percent in list(self.samples) if moment >= begin]
         return float(np.mean(busy)) if busy else None
 

@@ -1,9 +1,9 @@
-"""Milliseconds a row: predicting rows as they come, beside predicting a buffer of the last rows.
+"""Milliseconds a row: predicting a stream of rows, or predicting a buffer of the last rows.
 
     python benchmarks/streaming.py
 
-A row is predicted and then remembered (`partial_fit` of the windower); the buffer holds as many
-rows as a history and is predicted whole, of which the last answer counts.
+In a stream, each row is predicted and then added to the windower's buffer of past rows (its
+`partial_fit`). The other way predicts a whole window of rows for its last prediction.
 """
 
 import time
@@ -36,11 +36,11 @@ def main():
     )
     model.fit(table[:2000], table["a"][:2000].shift(-1, fill_value=0.0))
     windower, network = model[0], model[1]
-    buffer, predict, remember, alone = [], [], [], []
+    buffer, predict, update, of_network = [], [], [], []
     first = 2000
     for _ in range(ROUNDS):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the buffer overlaps what is remembered
+            warnings.simplefilter("ignore")  # the rows overlap the windower's buffer
             rows = range(first, first + ROWS)
             buffer.append(seconds(model.predict, *(table[i - 23 : i + 1] for i in rows)))
         spent = np.zeros(2)
@@ -48,15 +48,15 @@ def main():
             now = table[row : row + 1]
             spent += seconds(model.predict, now), seconds(windower.partial_fit, now)
         predict.append(spent[0])
-        remember.append(spent[1])
+        update.append(spent[1])
         history = windower.transform(table[first + ROWS : first + ROWS + 1])
-        alone.append(seconds(network.predict, *[history] * ROWS))
+        of_network.append(seconds(network.predict, *[history] * ROWS))
         first += ROWS
     times = {
         "predict a buffer": buffer,
         "predict a row": predict,
-        "of which the network": alone,
-        "remember it": remember,
+        "of which the network": of_network,
+        "update the buffer": update,
     }
     for name, spent in times.items():
         print(f"{name:22s} {1000 * np.median(spent) / ROWS:6.2f} ms")

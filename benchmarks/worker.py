@@ -1,4 +1,4 @@
-"""A process of its own for each system: its library is imported once, and alone."""
+"""A separate process for each system, which imports its library once, and no other one."""
 
 import contextlib
 import gc
@@ -24,11 +24,11 @@ THREADS = (
 
 
 class Failure(Exception):  # noqa: N818 - a report, not an error of ours
-    """Why a system gives no figures: one line."""
+    """One line with the reason why a system has no figures."""
 
 
 class Worker:
-    """A system in a process of its own, which computes only while it is asked.
+    """A system in its own process, which computes only during `ask`.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class Worker:
             raise
 
     def ask(self, task, size):
-        """Do a task of this module by its name, and hand on the figures, a dict."""
-        with contextlib.suppress(BrokenPipeError):  # it has died: receiving tells how
+        """Run a method of `Bench` by its name, and return its figures, a dict."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended: _receive raises the reason
             self.connection.send((task, size))
         return self._receive()
 
@@ -72,17 +72,17 @@ class Worker:
 
     def _receive(self):
         try:
-            answer = self.connection.recv()
+            reply = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             raise Failure(f"the process ended with code {self.process.exitcode}") from None
-        if isinstance(answer, Failure):
-            raise answer
-        return answer
+        if isinstance(reply, Failure):
+            raise reply
+        return reply
 
 
 def _serve(connection, name, device):
-    """Answer until the other side hangs up; what the library prints goes nowhere."""
+    """Run tasks until the connection is closed; output of the library is discarded."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
@@ -96,15 +96,15 @@ def _serve(connection, name, device):
         while True:
             task, size = connection.recv()
             try:
-                answer = getattr(bench, task)(size)
-            except Exception as error:  # whatever it is, the others go on
+                reply = getattr(bench, task)(size)
+            except Exception as error:  # the other systems continue after any error
                 first_line = next(iter(str(error).splitlines()), "")
-                answer = Failure(f"{type(error).__name__}: {first_line}")
-            connection.send(answer)
+                reply = Failure(f"{type(error).__name__}: {first_line}")
+            connection.send(reply)
 
 
 class Bench:
-    """What a worker can be asked.
+    """The tasks of a worker.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Bench:
         self.size = None
 
     def time(self, size):
-        """Time a fit and a prediction; the table is prepared when a size comes first."""
+        """Time a fit and a prediction; the table is prepared at the first call of a size."""
         if size != self.size:
             self.table, self.size = make_table(size.rows), size
             self.ready = self.system(size, self.device)
@@ -142,8 +142,8 @@ class Bench:
             "gpu_mb": clock.peak_mb(),
         }
 
-    def memory(self, size):
-        """Peak resident memory of all there is to do, above that after a tiny warm-up."""
+    def peak_memory(self, size):
+        """Peak resident memory of preparation, fit and prediction, above that of a tiny warm-up."""
         self.time(size._replace(window=8, hidden=8, batch=32, rows=200, epochs=1))
         table = make_table(size.rows)
         gc.collect()
@@ -169,12 +169,12 @@ class Clock:
         return time.perf_counter() - begin
 
     def peak_mb(self):
-        """Buffer of the device: not told here."""
+        """Peak memory of the device: not measured on the CPU."""
         return
 
 
 class CudaClock:
-    """Time between two events on an idle GPU, and the memory that torch took there."""
+    """Time between two events on an idle GPU, and the memory that torch allocated there."""
 
     def __init__(self):
         import torch
@@ -213,5 +213,5 @@ def _memory_mb(name):
 
 
 def _forget_peak():
-    """Init the peak of resident memory anew (Linux)."""
+    """Reset the peak of resident memory (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")

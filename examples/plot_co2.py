@@ -2,15 +2,16 @@
 Ten years of CO2
 ================
 
-The carbon dioxide in the air at Mauna Loa, month by month since 1958, comes with statsmodels. Where
-will it be in ten years? A level that only ever rises lies outside of all that was learned, so the
-growth over twelve months is foretold in its place: that has neither trend nor season. A year is
-foretold at once from the five before it, and nine more from years that are foretold themselves;
-each is added to the year before.
+The carbon dioxide in the air at Mauna Loa, a monthly time series since 1958, comes with
+statsmodels. What will it be in ten years? The series has a trend: later levels lie outside the
+range of the training data. So the growth over twelve months is forecast instead, which has neither
+trend nor season. One forecast covers a year and reads the five years before it; nine more years are
+forecast recursively, from earlier forecasts. Each year of growth is added to the year before.
 
-Two decades are foretold, each from what was known before it. Beside the LSTM stand the last month,
-gradient boosting on the same rows, and the last year, rising as it did in the mean of five years.
-That rule is hard to beat: so far ahead, the mean growth is nearly all that can be known.
+Two decades are forecast, each from the data before it. The LSTM is compared with the naive forecast
+(the last month), gradient boosting on the same rows, and the seasonal naive forecast with drift:
+the last year, rising by the mean growth of five years. That baseline is hard to beat: so far
+ahead, little but the mean growth can be predicted.
 """
 
 from pathlib import Path
@@ -25,7 +26,7 @@ from sklstm import LSTMRegressor, SequenceForecaster
 from sklstm.plotting import ForecastDisplay
 
 # %%
-# Weeks become months; five months of 1958 and 1964 have no value and are filled.
+# Weekly values become monthly means; five missing months of 1958 and 1964 are interpolated.
 
 y = co2.load_pandas().data["co2"].resample("MS").mean().interpolate().rename("CO2 (ppm)")
 regressors = {
@@ -35,7 +36,7 @@ regressors = {
 
 
 def ten_years(regressor, past):
-    """Foretell the growth over each next year, and add it up."""
+    """Forecast the growth over each of ten years, and add it to the last year."""
     growth = past.diff(12).dropna()
     forecaster = SequenceForecaster(regressor, window_size=60, steps=12, calibration_fraction=0)
     growth = forecaster.fit(growth).predict(120).to_numpy().reshape(10, 12)
@@ -48,24 +49,25 @@ def ten_years(regressor, past):
 forecasts, errors = {}, {}
 for last_year in (1981, 1991):
     past, later = y[: f"{last_year}"], y[f"{last_year + 1}" :][:120]
-    said = {name: ten_years(regressor, past) for name, regressor in regressors.items()}
+    predicted = {name: ten_years(regressor, past) for name, regressor in regressors.items()}
     year, rise = past.to_numpy()[-12:], (past.iloc[-1] - past.iloc[-61]) / 5
-    said["last year, and the mean rise"] = (year + rise * np.arange(1, 11)[:, None]).ravel()
-    said["last value"] = np.full(120, past.iloc[-1])
-    forecasts[last_year] = pd.DataFrame(said, later.index)
+    predicted["seasonal naive with drift"] = (year + rise * np.arange(1, 11)[:, None]).ravel()
+    predicted["naive"] = np.full(120, past.iloc[-1])
+    forecasts[last_year] = pd.DataFrame(predicted, later.index)
     decade = f"{last_year + 1} to {last_year + 10}"
     errors[decade] = np.sqrt(forecasts[last_year].sub(later, axis=0).pow(2).mean())
 scores = pd.DataFrame(errors)
 
 # %%
-# The second decade as it was foretold, and as it came.
+# The forecast of the second decade, and the actual values.
 
-told = forecasts[1991]
+second = forecasts[1991]
 figure, ax = plt.subplots(figsize=(10, 5), layout="constrained")
-ForecastDisplay(y["1980":"1991"], told[["LSTM"]].set_axis(["forecast"], axis=1)).plot(ax)
-ax.plot(told["last year, and the mean rise"], color="C3", linestyle="--", label="the mean rise")
-ax.plot(y["1992":], color="0.4", linestyle=":", label="measured later")
-ax.set_title("Ten years, foretold at the end of 1991")
+ForecastDisplay(y["1980":"1991"], second[["LSTM"]].set_axis(["forecast"], axis=1)).plot(ax)
+drift = "seasonal naive with drift"
+ax.plot(second[drift], color="C3", linestyle="--", label=drift)
+ax.plot(y["1992":], color="0.4", linestyle=":", label="actual")
+ax.set_title("Ten years, forecast at the end of 1991")
 ax.legend()
 
 # %%

@@ -4,16 +4,16 @@ Digits, row by row
 
 An image as a sequence: scikit-learn's handwritten digits have 8 rows of 8 pixels, which the LSTM
 reads from the top to the bottom, 8 steps of 8 features. A quarter of the images is the test part.
-Beside the LSTM stand the most frequent digit, logistic regression and gradient boosting on all
-pixels at once. The picture shows the digits it is least sure of, and how much of an image it has
-to see.
+The LSTM is compared with the most frequent digit, and with logistic regression and gradient
+boosting on all pixels at once. The picture shows the digits that it is least sure of, and how much
+of an image it needs.
 
-The three settings of the LSTM were chosen on parts of the training images. ``standardize=False``:
-the pixels at the edges are 0 in nearly all images, and standardised a trace of ink there would
-outshine all the others.
+The three hyperparameters of the LSTM were chosen on parts of the training images.
+``standardize=False``, as the pixels at the edges are 0 in nearly all images; standardised, a trace
+of ink there would exceed all other values.
 
-``--mnist`` downloads the original digits, 28 rows of 28 pixels, and takes 10,000 of them, or as
-many as ``--mnist 70000`` says.
+``--mnist`` downloads the original digits, 28 rows of 28 pixels, and takes 10,000 of them;
+``--mnist 70000`` takes all.
 """
 
 from argparse import ArgumentParser
@@ -42,8 +42,8 @@ n_mnist = parser.parse_known_args()[0].mnist
 
 if n_mnist:
     X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False)
-    chosen = np.random.default_rng(0).permutation(len(X))[:n_mnist]
-    X, y = X[chosen].reshape(-1, 28, 28) / 16, y[chosen].astype(int)
+    images = np.random.default_rng(0).permutation(len(X))[:n_mnist]
+    X, y = X[images].reshape(-1, 28, 28) / 16, y[images].astype(int)
 else:
     X, y = load_digits(return_X_y=True)
     X = X.reshape(-1, 8, 8)
@@ -76,7 +76,7 @@ scores = pd.DataFrame(
 ).T
 
 # %%
-# An image that is cut off is a shorter sequence: the fitted network reads it as well.
+# The top rows of an image are a shorter sequence, which the fitted network can classify too.
 
 n_rows = np.arange(X.shape[1] + 1)
 by_row = [accuracy_score(y_test, lstm.predict(X_test[:, :n])) for n in n_rows]
@@ -85,18 +85,18 @@ by_row = [accuracy_score(y_test, lstm.predict(X_test[:, :n])) for n in n_rows]
 # A picture.
 
 unsure = lstm.predict_proba(X_test).max(axis=1).argsort()[:10]
-read = lstm.predict(X_test[unsure])
+predicted = lstm.predict(X_test[unsure])
 
 figure = plt.figure(figsize=(12, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[3, 2])
 left.suptitle("Test images that the LSTM is least sure of")
 for ax, image, true, label in zip(
-    left.subplots(2, 5).flat, X_test[unsure], y_test[unsure], read, strict=True
+    left.subplots(2, 5).flat, X_test[unsure], y_test[unsure], predicted, strict=True
 ):
     ax.imshow(image, cmap="gray_r")
-    ax.set_title(f"{true}, read as {label}", color="black" if true == label else "C3")
+    ax.set_title(f"{true}, predicted {label}", color="black" if true == label else "C3")
     ax.set_axis_off()
-right.suptitle("Test images read so far")
+right.suptitle("Accuracy on the first rows of the test images")
 ax = right.subplots()
 ax.plot(n_rows, by_row, marker="o", label="LSTM, trained on whole images")
 most_frequent = scores.loc["most frequent digit", "test images"]

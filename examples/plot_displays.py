@@ -4,7 +4,8 @@ Three pictures of a model
 
 ``sklstm.plotting`` draws how a model was trained, what it predicts, and which steps of the history
 it needs. The model predicts each day's highest temperature from the 7 days before it; the last
-year is the test part. Beside its score stand "as today" and gradient boosting on the same days.
+year is the test part. Its score is compared with the naive forecast (the value of the day before)
+and gradient boosting on the same days.
 """
 
 from pathlib import Path
@@ -31,7 +32,7 @@ past, test = slice("2014"), slice("2015", None)
 
 
 def windows():
-    """Make the histories that both models see."""
+    """Make the histories that both models read."""
     return SequenceWindower(window_size=7, horizon=1)
 
 
@@ -41,13 +42,14 @@ models = {
         windows(), SequenceFlattener(), HistGradientBoostingRegressor(random_state=0)
     ),
 }
-predictions = pd.DataFrame({"as today": y.shift(1)[test]})
+predictions = pd.DataFrame({"naive": y.shift(1)[test]})
 for name, model in models.items():
     predictions[name] = model.fit(X[past], y[past]).predict(X[test])
 
 # %%
-# Each display takes the fitted Pipeline. The heat map says by how much the error of the LSTM rises
-# if the values of a feature at one lag change places among all days: what it needs is yesterday.
+# Each display takes the fitted Pipeline. The heat map is a permutation importance: how much the
+# error of the LSTM rises if the values of a feature at one lag are shuffled among all days. The
+# model relies on yesterday's values.
 
 lstm = models["LSTM"]
 figure, axes = plt.subplot_mosaic(

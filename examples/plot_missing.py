@@ -1,11 +1,11 @@
 """
-Predict with values missing
+Predict with missing values
 ===========================
 
 Sensors fail. Part of the weather table is removed at random, more and more of it, and tomorrow's
 highest temperature in Seattle is predicted from what is left. With ``missing="mask"`` the network
-sees the value last seen, and is told that it is old; filling with the mean tells it something
-that was never measured. Gradient boosting takes missing values as they are.
+reads the last observed value and a mask that marks it as missing; imputation with the mean gives it
+a value that was never measured. Gradient boosting accepts missing values.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ tomorrow = weather["temp_max"]
 train, test = weather.index < "2015", weather.index >= "2015"
 
 # %%
-# Three models of the same histories; an imputer gives DataFrames, so that the dates stay.
+# Three models of the same histories; the imputer returns DataFrames, which keep the dates.
 
 windower = SequenceWindower(window_size=14, horizon=1)
 lstm = LSTMRegressor(hidden_size=32, random_state=0)
@@ -35,7 +35,7 @@ imputer = SimpleImputer().set_output(transform="pandas")
 boosting = HistGradientBoostingRegressor(random_state=0)
 models = {
     "LSTM, missing='mask'": make_pipeline(windower, clone(lstm).set_params(missing="mask")),
-    "LSTM, filled with the mean": make_pipeline(imputer, windower, lstm),
+    "LSTM, imputed with the mean": make_pipeline(imputer, windower, lstm),
     "gradient boosting on lags": make_pipeline(windower, SequenceFlattener(), boosting),
 }
 
@@ -50,7 +50,7 @@ for percent in (0, 10, 30, 50):
         name: model.fit(left[train], tomorrow[train]).predict(left[test])
         for name, model in models.items()
     }
-    predictions["as today, or as last seen"] = left["temp_max"].ffill().shift(1)[test]
+    predictions["naive (last observed value)"] = left["temp_max"].ffill().shift(1)[test]
     errors[percent] = {
         name: mean_absolute_error(tomorrow[test], predicted)
         for name, predicted in predictions.items()
@@ -58,7 +58,7 @@ for percent in (0, 10, 30, 50):
 table = pd.DataFrame(errors).round(2)
 
 # %%
-# A picture: the error grows with what is missing, slowest where the network is told.
+# A picture: the error grows with the share of missing values, slowest with the mask.
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, row in table.iterrows():

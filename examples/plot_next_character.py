@@ -2,15 +2,16 @@
 The next character
 ==================
 
-A text goes in as it is, cut into windows, and with ``pooling=None`` every character is followed by
-a guess of the next one. First the alphabet, over and over: the network has learnt it if it goes on
-from "a" without a mistake. Then the letters of a real text, the chapter on compound statements of
-the Python reference, which comes with Python. The last fifth of it is the test part.
+A language model of characters: a text is cut into windows, and with ``pooling=None`` the network
+predicts the next character at every step. The first text is the alphabet, repeated: the network has
+learned it if it continues from "a" without a mistake. The second is a real text, the chapter on
+compound statements of the Python reference, which comes with Python. Its last fifth is the test
+part.
 
-Beside the LSTM stand the most frequent character, the one that is most frequent after the last
-one, and two models of scikit-learn that see the last eight: logistic regression, and extremely
-randomised trees. These know by heart what they have read: with so short a text, in which much is
-said twice, they are as good as the LSTM, or better.
+The LSTM is compared with the most frequent character, the most frequent one after the last
+character, and two models of scikit-learn that read the last eight characters: logistic regression,
+and extremely randomised trees. The trees memorise the training text: on a text that is so short
+and repeats much, they are as good as the LSTM, or better.
 """
 
 import re
@@ -36,8 +37,8 @@ from sklstm import (
 )
 
 # %%
-# A model of texts: a token for each character, and an LSTM with an answer at each. What it learns
-# from are windows of 50 characters, and for each of these the character behind it.
+# A model of texts: a token for each character, and an LSTM with a prediction at each. It is trained
+# on windows of 50 characters; the target of each character is the next one.
 
 
 def character_model(**params):
@@ -55,8 +56,8 @@ def windows(text, size=50):
 
 
 # %%
-# The alphabet: 27 characters, the last one a blank. ``generate`` takes the likeliest one again and
-# again, each from those before it.
+# The alphabet: 27 characters, the last one a blank. ``generate`` repeatedly takes the likeliest
+# next character, given those before it.
 
 alphabet = ascii_lowercase + " "
 X, y = windows(100 * alphabet)
@@ -65,8 +66,8 @@ spelled = "a" + "".join(generate(spelling.fit(X, y), "a", 50, window_size=50))
 mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=False))
 
 # %%
-# A text of the same 27 characters. The settings were chosen on the last part of what comes before
-# the test part.
+# A text of the same 27 characters. The hyperparameters were chosen on the last part of the training
+# text.
 
 text = re.sub("[^a-z]+", " ", topics["compound"].lower())
 n_past = int(0.8 * len(text))
@@ -75,13 +76,13 @@ lstm = character_model(hidden_size=256, embedding_dim=64, dropout=0.2, batch_siz
 lstm.fit(X, y)
 
 # %%
-# It reads the test part at one go. Its first character is guessed from the last one before it.
+# It reads the test part in one pass. The first test character is predicted from the one before it.
 
 characters = pd.Series(list(text))
 past, test = characters[:n_past], characters[n_past:]
 last = characters.shift(1)
-most_frequent_after = past.groupby(last).agg(lambda after: after.mode()[0])
-guesses = pd.DataFrame(
+most_frequent_after = past.groupby(last).agg(lambda following: following.mode()[0])
+predictions = pd.DataFrame(
     {
         "most frequent character": past.mode()[0],
         "most frequent after the last one": last[n_past:].map(most_frequent_after),
@@ -91,7 +92,7 @@ guesses = pd.DataFrame(
 )
 
 # %%
-# The last eight characters as a table of 0 and 1, for models that have no memory.
+# The last eight characters, one-hot encoded, for models without a recurrent state.
 
 tokens = lstm[0].transform([text])[0]  # (n_characters, 1)
 for name, model in {
@@ -104,30 +105,30 @@ for name, model in {
         OneHotEncoder(handle_unknown="ignore"),
         model,
     )
-    guesses[name] = lags.fit(tokens[:n_past], past).predict(tokens)[n_past:]
+    predictions[name] = lags.fit(tokens[:n_past], past).predict(tokens)[n_past:]
 
 scores = pd.DataFrame(
-    {"accuracy": {name: accuracy_score(test, guess) for name, guess in guesses.items()}}
+    {"accuracy": {name: accuracy_score(test, predicted) for name, predicted in predictions.items()}}
 ).sort_values("accuracy", ascending=False)
 
 # %%
-# A picture of the scores, and of some words of the test part: how likely the LSTM took each
-# character to be, before it saw it.
+# A picture of the scores, and of some words of the test part: the probability that the LSTM gave
+# to each character before it read it.
 
 shown = slice(n_past + 1000, n_past + 1070)
-known = text[n_past - 1 : shown.stop - 1]
-probability = lstm.predict_proba([known])[0][shown.start - n_past :]
-of_the_true = probability[np.arange(70), np.searchsorted(lstm.classes_, characters[shown])]
+context = text[n_past - 1 : shown.stop - 1]
+probability = lstm.predict_proba([context])[0][shown.start - n_past :]
+of_actual = probability[np.arange(70), np.searchsorted(lstm.classes_, characters[shown])]
 
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(12, 5), layout="constrained")
 bars = top.barh(scores.index[::-1], scores["accuracy"][::-1], color="C0")
 top.bar_label(bars, fmt="%.2f", padding=3)
 top.set(title="Accuracy of the next character (test)", xlim=(0, 0.75))
-right = guesses["LSTM"][shown.start - n_past : shown.stop - n_past] == characters[shown]
-bottom.bar(range(70), of_the_true, color=np.where(right, "C0", "C3"), width=0.9)
+right = predictions["LSTM"][shown.start - n_past : shown.stop - n_past] == characters[shown]
+bottom.bar(range(70), of_actual, color=np.where(right, "C0", "C3"), width=0.9)
 bottom.set_xticks(range(70), characters[shown], fontfamily="monospace")
 bottom.set(
-    title="How likely the LSTM took each character to be (red: another one more likely)",
+    title="Probability of each actual character (red: another one is more likely)",
     ylabel="probability",
     xlim=(-1, 70),
     ylim=(0, 1),
@@ -139,9 +140,9 @@ bottom.set(
 picture = Path("pictures/plot_next_character.png")
 picture.parent.mkdir(exist_ok=True)
 figure.savefig(picture, dpi=120)
-print(f"The alphabet, from 'a' on: {spelled!r}, {mistakes} mistakes\n")
+print(f"The alphabet, generated from 'a': {spelled!r}, {mistakes} mistakes\n")
 print(f"Accuracy on the last {len(test)} of {len(text)} characters")
 print(scores.round(3).to_string())
 drawn = generate(lstm, "the ", 200, window_size=50, temperature=0.5, random_state=0)
-print(f"\nIn its own words: {'the ' + ''.join(drawn)!r}")
+print(f"\nGenerated text: {'the ' + ''.join(drawn)!r}")
 print(f"Picture: {picture}")

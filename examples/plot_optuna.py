@@ -1,11 +1,12 @@
 """
-Giving up hopeless trials
-=========================
+Pruning trials with Optuna
+==========================
 
-Optuna suggests settings one after another, and a ``PruningCallback`` tells it the loss after each
-epoch, inside ``cross_val_score``: a trial that is worse than the median of those before it ends
-there. Tomorrow's highest temperature in Seattle; the last year, never seen, tells how good the
-choice is, beside "as today" and gradient boosting on the same windows.
+Optuna suggests hyperparameters trial by trial. A ``PruningCallback`` reports the validation loss
+after each epoch, inside ``cross_val_score``: a trial that is worse than the median of the earlier
+ones is pruned. The target is tomorrow's highest temperature in Seattle. The best trial is scored
+on the last year, which the search does not read, and compared with the naive forecast (the value
+of the day before) and gradient boosting on the same windows.
 """
 
 from pathlib import Path
@@ -26,19 +27,19 @@ y = X["temp_max"]
 is_test = X.index >= "2015"
 
 # %%
-# A trial: settings, and the mean of three folds. ``error_score="raise"`` lets Optuna's own
-# exception pass.
+# A trial: hyperparameters, and the mean score of three folds. ``error_score="raise"`` lets the
+# exception by which Optuna prunes pass.
 
 
 def forecaster(params):
-    """Make the Pipeline that some settings describe."""
+    """Make a Pipeline with these hyperparameters."""
     params = dict(params)
     windows = SequenceWindower(params.pop("window_size"), horizon=1)
     return make_pipeline(windows, LSTMRegressor(max_epochs=12, random_state=0, **params))
 
 
-def objective(trial):
-    """Score the settings of a trial."""
+def error(trial):
+    """Return the mean absolute error of a trial, over the folds."""
     params = {
         "window_size": trial.suggest_int("window_size", 2, 30, log=True),
         "hidden_size": trial.suggest_int("hidden_size", 4, 64, log=True),
@@ -62,29 +63,29 @@ study = optuna.create_study(
     sampler=optuna.samplers.TPESampler(seed=0),
     pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
 )
-study.optimize(objective, n_trials=16)
+study.optimize(error, n_trials=16)
 n_epochs = [len(trial.intermediate_values) for trial in study.trials]
 states = [trial.state.name for trial in study.trials]
 print(f"{states.count('PRUNED')} of {len(states)} trials pruned, {sum(n_epochs)} epochs in all")
 print(f"best: {study.best_params}, error in the folds {study.best_value:.2f} degrees")
 
 # %%
-# The year that nothing was chosen on.
+# The scores on the last year.
 
 best = forecaster(study.best_params).fit(X[~is_test], y[~is_test])
 windows = clone(best[0])
 boosting = make_pipeline(windows, SequenceFlattener(), HistGradientBoostingRegressor())
 boosting.fit(X[~is_test], y[~is_test])
 errors = {
-    "as today": mean_absolute_error(y[is_test], y.shift(1)[is_test]),
+    "naive": mean_absolute_error(y[is_test], y.shift(1)[is_test]),
     "gradient boosting": mean_absolute_error(y[is_test], boosting.predict(X[is_test])),
     "LSTM": mean_absolute_error(y[is_test], best.predict(X[is_test])),
 }
-for name, error in errors.items():
-    print(f"{name:20s} {error:.2f} degrees")
+for name, value in errors.items():
+    print(f"{name:20s} {value:.2f} degrees")
 
 # %%
-# The trials: where each line ends, its trial was given up or had finished its last fold.
+# The trials: each line ends where its trial was pruned or its last fold was complete.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for trial in study.trials:

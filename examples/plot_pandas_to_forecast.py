@@ -2,10 +2,10 @@
 From pandas to a forecast
 =========================
 
-A table as people keep it goes in: days in any order, some twice, some missing, a text among the
-numbers. Out comes a forecast of the next seven days with a band that four truths of five should lie
-in, from a model that was tuned, saved and loaded again. Beside it stand the trivial rule "as today"
-and a ridge regression that reads the same days.
+The input is a messy table: days in any order, some twice, some missing, a text column among the
+numbers. The result is a forecast of the next seven days with an 80 % prediction interval, from a
+model that was tuned, saved and loaded again. It is compared with the naive forecast (the last
+observed value) and a ridge regression that reads the same days.
 """
 
 from pathlib import Path
@@ -28,26 +28,26 @@ folder.mkdir(exist_ok=True)
 # A messy file
 # ------------
 #
-# The weather of Seattle, spoilt as files are: shuffled, with days that come twice, days that are
-# gone and values that nobody wrote down.
+# The weather of Seattle, with the faults of real files: shuffled rows, duplicate days, missing days
+# and missing values.
 
 rng = np.random.default_rng(0)
-spoilt = load_weather(as_frame=True).frame.reset_index()
-spoilt.loc[rng.random(len(spoilt)) < 0.03, "temp_max"] = np.nan
-spoilt = pd.concat([spoilt[rng.random(len(spoilt)) > 0.02], spoilt[:10]])
-spoilt = spoilt.sample(frac=1, random_state=0)
-spoilt.to_csv(folder / "spoilt.csv", index=False, date_format="%d.%m.%Y")
+messy = load_weather(as_frame=True).frame.reset_index()
+messy.loc[rng.random(len(messy)) < 0.03, "temp_max"] = np.nan
+messy = pd.concat([messy[rng.random(len(messy)) > 0.02], messy[:10]])
+messy = messy.sample(frac=1, random_state=0)
+messy.to_csv(folder / "messy.csv", index=False, date_format="%d.%m.%Y")
 
-table = pd.read_csv(folder / "spoilt.csv")
+table = pd.read_csv(folder / "messy.csv")
 print(table.head(3))
 
 # %%
 # A regular table
 # ---------------
 #
-# A forecast stands on dates, so it wants each of them once and in order: pandas does that. A gap
-# is filled with the day before, never with the day behind: it would tell what is to be foretold.
-# The text becomes a column of numbers for each word.
+# A forecaster needs a time index with a fixed frequency: each date once, and in order. pandas does
+# that. A gap is filled with the day before, never with the day after, which would leak the value
+# to be forecast. The text column is one-hot encoded.
 
 table["date"] = pd.to_datetime(table["date"], format="%d.%m.%Y")
 days = table.drop_duplicates("date").set_index("date").sort_index().asfreq("D")
@@ -58,11 +58,12 @@ days = days.ffill()
 temperature = days.pop("temp_max")
 
 # %%
-# What is known of a day: its weather, up to now; and the season, ahead for ever.
+# The covariates of a day: past covariates (its weather, known up to now), and future covariates
+# (the season, known for all days).
 
 
 def season(dates):
-    """Put each date on the circle of the year."""
+    """Encode the day of the year as a point on a circle."""
     angle = 2 * np.pi * dates.day_of_year / 365.25
     return pd.DataFrame({"season_sin": np.sin(angle), "season_cos": np.cos(angle)}, index=dates)
 
@@ -74,21 +75,25 @@ print(list(X.columns))
 # A first forecast, and how good it is
 # ------------------------------------
 #
-# The last year has no part in the training. From each of its days the next seven are foretold, and
-# so does the ridge regression. Without these lines beside it, no score says anything.
+# The last year is not used for training. Both the LSTM and the ridge regression forecast the seven
+# days after each of its days. A score means little without baselines beside it.
 
 
 def forecaster(estimator, window_size=24):
     """Make a forecaster of the next seven days."""
-    known = ["season_sin", "season_cos"]
-    return SequenceForecaster(estimator, window_size=window_size, steps=7, future_covariates=known)
+    return SequenceForecaster(
+        estimator,
+        window_size=window_size,
+        steps=7,
+        future_covariates=["season_sin", "season_cos"],
+    )
 
 
 n_past = int((days.index < "2015").sum())
 
 
 def test(model):
-    """Forecast all days of the last year, with bands."""
+    """Backtest on the last year, with 80 % prediction intervals."""
     return backtest(model, temperature, X, initial_train_size=n_past, coverage=0.8)
 
 
@@ -101,21 +106,21 @@ backtest_scores(tests["LSTM"]).round(2)
 # Tuned
 # -----
 #
-# How many days to read is chosen in the same way, on the year before the year of the test, which
-# has no say. A whole year, as what is good in winter need not be in summer. No bands are needed for
-# it, which saves a fit. Where all are as close as here, take the simpler one, or look for columns
-# that know more: no window will.
+# The lookback window is a hyperparameter, chosen in the same way on the year before the test year.
+# It takes a whole year, as the best window in winter need not be the best in summer. No prediction
+# intervals are needed for the choice, which saves a fit. Where all are as close as here, take the
+# simpler model, or look for covariates that explain more: no other window will help.
 
 
 def error(model):
-    """Forecast all days of 2014 from what was known before."""
+    """Return the mean absolute error of a backtest on 2014."""
     model = clone(model).set_params(calibration_fraction=0)
     table = backtest(model, temperature[:n_past], X[:n_past], initial_train_size=n_past - 365)
     return backtest_scores(table).loc["forecaster", "MAE"]
 
 
 def tuned(estimator):
-    """Choose the window that errs least."""
+    """Choose the lookback window with the lowest error."""
     return min([forecaster(estimator, size) for size in [3, 7, 24]], key=error)
 
 
@@ -123,41 +128,41 @@ best = tuned(lstm)
 tests |= {"LSTM, tuned": test(best), "ridge, tuned": test(tuned(ridge))}
 
 scores = pd.DataFrame(
-    {"as today": backtest_scores(tests["LSTM"]).loc["naive"]}
+    {"naive": backtest_scores(tests["LSTM"]).loc["naive"]}
     | {name: backtest_scores(one).loc["forecaster"] for name, one in tests.items()}
 )
 scores = scores.T[["MAE", "RMSE", "coverage", "width"]].round(2)
-print(f"Days to read: {best.window_size}")
+print(f"Lookback window: {best.window_size} days")
 print(scores.to_string())
 
 # %%
-# Saved, loaded, and the days to come
-# -----------------------------------
+# Saved, loaded, and the next days
+# --------------------------------
 #
-# The model for use learns from all days. What is known ahead is handed over for the days to come.
+# The final model is trained on all days. Its forecast gets the future covariates of the next days.
 
 joblib.dump(best.fit(temperature, X), folder / "temperature.joblib")
 
 loaded = joblib.load(folder / "temperature.joblib")
-ahead = pd.date_range(days.index[-1], periods=8, freq="D")[1:]
-forecast = loaded.predict_interval(0.8, X=season(ahead))
+next_days = pd.date_range(days.index[-1], periods=8, freq="D")[1:]
+forecast = loaded.predict_interval(0.8, X=season(next_days))
 print(forecast.round(1))
 
 # %%
-# A picture of the forecast behind its past, and of the error by how far it looks, is kept in the
-# folder ``pictures``.
+# A picture of the forecast after its history, and of the error by days ahead, is kept in the folder
+# ``pictures``.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(12, 4), width_ratios=[3, 2], layout="constrained"
 )
-ForecastDisplay.from_estimator(loaded, X=season(ahead), coverage=0.8, ax=left)
+ForecastDisplay.from_estimator(loaded, X=season(next_days), coverage=0.8, ax=left)
 left.set(title="Seattle, the first week of 2016", ylabel="highest temperature (°C)", xlabel="")
 left.tick_params(axis="x", rotation=30)
 
 for name in ["LSTM, tuned", "ridge, tuned"]:
     by_step = backtest_scores(tests[name], by="step")["MAE"]
     right.plot(by_step.xs("forecaster", level="model"), marker="o", label=name)
-right.plot(by_step.xs("naive", level="model"), color="0.6", linestyle=":", label="as today")
+right.plot(by_step.xs("naive", level="model"), color="0.6", linestyle=":", label="naive")
 right.set(title="All days of 2015", xlabel="days ahead", ylabel="mean absolute error (°C)")
 right.legend()
 

@@ -2,8 +2,8 @@
 Predictions joined to the table
 ===============================
 
-For a notebook: a DataFrame goes in, and as there is one prediction for each row, it goes back into
-the DataFrame by its index. The wind of the next day, from a week of weather.
+For a notebook: the model predicts one value for each row of a DataFrame, so predictions become a
+column of it. Here the wind of each day is predicted from the week of weather before it.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower
 from sklstm.datasets import load_weather
 
 # %%
-# The table, and the part of it to learn from.
+# The table, and the training part of it.
 
 weather = load_weather(as_frame=True).data
 past = weather[:"2014"]
@@ -33,14 +33,14 @@ model = make_pipeline(
 model.fit(past, past["wind"])
 
 # %%
-# One prediction a row: ``assign`` puts it beside what was measured.
+# One prediction a row: ``assign`` adds it as a column beside the measured wind.
 
-joined = weather.assign(predicted=model.predict(weather), as_today=weather["wind"].shift(1))
+joined = weather.assign(predicted=model.predict(weather), naive=weather["wind"].shift(1))
 joined["2015-12-28":]
 
 # %%
-# Whatever pandas can do with a column it can do with predictions: the error by month, beside
-# that of "as today" and of gradient boosting on the same seven days.
+# Predictions are a column like any other. Here is the error by month, beside those of the naive
+# forecast (the wind of the day before) and of gradient boosting on the same seven days.
 
 boosting = make_pipeline(
     SequenceWindower(window_size=7, horizon=1),
@@ -49,7 +49,7 @@ boosting = make_pipeline(
 )
 joined["boosting"] = boosting.fit(past, past["wind"]).predict(weather)
 test = joined["2015":]
-names = {"predicted": "LSTM", "boosting": "gradient boosting", "as_today": "as today"}
+names = {"predicted": "LSTM", "boosting": "gradient boosting", "naive": "naive"}
 errors = test[list(names)].sub(test["wind"], axis=0).abs().rename(columns=names)
 by_month = errors.groupby(errors.index.month).mean()
 

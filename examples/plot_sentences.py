@@ -2,15 +2,15 @@
 Good, not bad: labels of sentences
 ==================================
 
-``TokenSequencer`` turns sentences into sequences of words, an embedding gives each word a vector,
-and an LSTM of two layers, which read in both directions, tells whether the sentence praises or
-not. The sentences are made for this example: "the music is good , not bad" has the same words as
-"the music is bad , not good", so that counting words cannot tell them apart. Beside the LSTM stand
-the most frequent label, and logistic regression on a bag of words and of pairs of words.
+Sentiment classification: ``TokenSequencer`` turns sentences into sequences of words, an embedding
+gives each word a vector, and a bidirectional LSTM of two layers predicts whether the sentence
+praises or not. The sentences are synthetic: "the music is good , not bad" has the same words as
+"the music is bad , not good", so that word counts can't distinguish them. The LSTM is compared with
+the most frequent label, and with logistic regression on a bag of words and of pairs of words.
 
-``--reviews PATH`` reads real sentences, one on a line, behind a label and a blank, such as those
-of Pang and Lee (2005, in Latin-1), and ``--vectors PATH`` word vectors in the format of GloVe; the
-LSTM then starts with these, and once more leaves them as they are.
+``--reviews PATH`` reads real sentences, one a line after a label and a blank, such as those of Pang
+and Lee (2005, in Latin-1). ``--vectors PATH`` reads word vectors in the format of GloVe: the
+embedding of a further LSTM is initialised with them, and that of another is frozen at them.
 """
 
 from argparse import ArgumentParser
@@ -30,17 +30,17 @@ from sklstm import LSTMClassifier, TokenSequencer
 parser = ArgumentParser()
 parser.add_argument("--reviews", help="file of sentences, a label in front of each")
 parser.add_argument("--vectors", help="file of word vectors, may end in .gz")
-parser.add_argument("--seed", type=int, default=0, help="decides split and training")
+parser.add_argument("--seed", type=int, default=0, help="of the split and the training")
 options = parser.parse_known_args()[0]
 seed = options.seed
 
 # %%
-# Sentences about a film: of some words that praise and others that do not, and of phrases in which
-# they mean what they say, or the opposite.
+# Sentences about a film: words that praise and words that blame, in phrases that keep or negate
+# their meaning.
 
 
 def make_reviews(n_reviews, rng):
-    """Make different sentences, half of them praise."""
+    """Make sentences, all different; about half of them praise."""
     words = {
         "praise": ["good", "funny", "clever", "moving", "fresh", "lovely"],
         "blame": ["bad", "dull", "silly", "tedious", "stale", "clumsy"],
@@ -73,12 +73,12 @@ texts_train, texts_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# The models, all of the same words: whatever stands between blanks.
+# The models, all with the same tokens: the words between blanks.
 
 words = r"\S+"
 
 
-def reader(**params):
+def classifier(**params):
     """Make a Pipeline from texts to labels, with an LSTM that stops early."""
     return make_pipeline(
         TokenSequencer(token_pattern=words),
@@ -109,12 +109,12 @@ models = {
     "most frequent label": make_pipeline(CountVectorizer(), DummyClassifier()),
     "bag of words": bag_of(1),
     "bag of words and pairs": bag_of(2),
-    "LSTM": reader(embedding_dim=200 if options.reviews else 16),
+    "LSTM": classifier(embedding_dim=200 if options.reviews else 16),
 }
 if options.vectors:
     vectors = {"embedding_weights": options.vectors}
-    models["LSTM from vectors"] = reader(**vectors)
-    models["LSTM on frozen vectors"] = reader(**vectors, freeze_embedding=True)
+    models["LSTM from vectors"] = classifier(**vectors)
+    models["LSTM on frozen vectors"] = classifier(**vectors, freeze_embedding=True)
 
 # %%
 # The scores.
@@ -136,17 +136,17 @@ names = ["bag of words", "LSTM"]
 probability = pd.DataFrame(
     {name: models[name].predict_proba(texts_test)[:, 1] for name in names}, index=texts_test
 )
-gap = (probability["LSTM"] - probability["bag of words"]).abs().to_numpy()
-chosen = gap.argsort()[-8:]
+difference = (probability["LSTM"] - probability["bag of words"]).abs().to_numpy()
+largest = difference.argsort()[-8:]
 label = models["LSTM"].classes_[1]
 
 figure, ax = plt.subplots(figsize=(12, 4), layout="constrained")
-rows = np.arange(len(chosen))
+rows = np.arange(len(largest))
 for name, color in zip(names, ["C1", "C0"], strict=True):
-    ax.scatter(probability[name].iloc[chosen], rows, color=color, s=60, label=name, zorder=2)
-ax.scatter(y_test[chosen] == label, rows, color="0.6", marker="|", s=300, label="true")
+    ax.scatter(probability[name].iloc[largest], rows, color=color, s=60, label=name, zorder=2)
+ax.scatter(y_test[largest] == label, rows, color="0.6", marker="|", s=300, label="true")
 ax.axvline(0.5, color="0.8", zorder=0)
-ax.set_yticks(rows, [text[:90] for text in probability.index[chosen]])
+ax.set_yticks(rows, [text[:90] for text in probability.index[largest]])
 ax.set(title=f'Probability of "{label}" (test)', xlim=(-0.03, 1.03))
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 

@@ -2,17 +2,16 @@
 Many stations in one table
 ==========================
 
-One model for several stations whose rows stand mixed in one table, day by day. Each station's
-highest temperature of tomorrow is predicted from the station's own 14 days. ``TimestampSplit`` cuts
-all stations at the same day, and ``assert_no_lookahead`` makes sure that no prediction reads rows
-that come later, or those of another station. Then ``SequenceForecaster`` foretells the next seven
-days of all stations, with a band for each.
+Panel data: one global model for several series, whose rows are interleaved in one table, day by
+day. Each station's highest temperature of tomorrow is predicted from the last 14 days of the same
+station. ``TimestampSplit`` cuts all stations at the same day, and ``assert_no_lookahead`` checks
+that no prediction reads later rows, or those of another station. Then ``SequenceForecaster``
+forecasts the next seven days of all stations, with a prediction interval for each.
 
-Only "Seattle" is measured. The other two stations are made of it for this example: the weather
-some days earlier or later, warmer or colder, and with noise of its own on each day. That is kinder
-than real neighbours are, and makes one station's yesterday another one's day after tomorrow:
-``gap`` leaves out as many days between training and test as the copies are shifted against each
-other.
+Only "Seattle" is measured. The other two stations are synthetic, derived from it: shifted by some
+days, warmer or colder, and with noise on each day. They are more alike than real neighbours, and
+the shift makes one station's past another one's future: ``gap`` leaves out as many days between
+training and test as the copies are shifted against each other.
 """
 
 from pathlib import Path
@@ -37,14 +36,14 @@ from sklstm.datasets import load_weather
 from sklstm.testing import assert_no_lookahead
 
 # %%
-# Seattle and two made-up stations, with some days missing, sorted by date.
+# Seattle and two synthetic stations, with some days missing, sorted by date.
 
 seattle = load_weather(as_frame=True).data
 rng = np.random.default_rng(0)
 
 
-def made_up(days_later, warmer, noise):
-    """Make a station of Seattle's weather."""
+def synthetic(days_later, warmer, noise):
+    """Derive a station from Seattle's weather."""
     station = seattle.shift(days_later).dropna()
     days = len(station)
     station[["temp_max", "temp_min"]] += warmer + rng.normal(scale=noise, size=(days, 1))
@@ -53,8 +52,8 @@ def made_up(days_later, warmer, noise):
 
 stations = {
     "Seattle": seattle,
-    "made up: valley": made_up(days_later=2, warmer=6, noise=1),
-    "made up: mountain": made_up(days_later=-3, warmer=-8, noise=2),
+    "synthetic: valley": synthetic(days_later=2, warmer=6, noise=1),
+    "synthetic: mountain": synthetic(days_later=-3, warmer=-8, noise=2),
 }
 X = pd.concat(stations, names=["station"]).reset_index()
 X = X.sort_values(["date", "station"], ignore_index=True)
@@ -63,7 +62,8 @@ X = X.assign(season_sin=np.sin(angle), season_cos=np.cos(angle))
 y = X["temp_max"]
 
 # %%
-# One model of all stations, and its rivals: "as today", and gradient boosting on the same windows.
+# One model of all stations. Its baselines are the naive forecast (the value of the day before) and
+# gradient boosting on the same windows.
 
 
 def windows():
@@ -83,7 +83,7 @@ models = {
 # predicted, so that the histories of the first test days reach back into the training years.
 
 cv = TimestampSplit(n_splits=2, time="date", test_size="365D", gap="5D")
-predictions = pd.DataFrame({"as today": y.groupby(X["station"]).shift(1)})
+predictions = pd.DataFrame({"naive": y.groupby(X["station"]).shift(1)})
 is_test = np.zeros(len(X), dtype=bool)
 for train, test in cv.split(X):
     for name, model in models.items():
@@ -102,8 +102,8 @@ scores["all"] = errors.mean()
 scores = scores.sort_values("all")
 
 # %%
-# The next seven days of all stations, by one forecaster with a scale for each station. The season
-# is known ahead. A forecaster wants every day: the missing ones are taken as the day before.
+# The next seven days of all stations, by one forecaster that scales each station by itself. The
+# season is a future covariate. A forecaster needs every day: gaps are filled with the day before.
 
 daily = X.set_index("date").groupby("station")[["temp_max"]].resample("D").ffill()
 angle = 2 * np.pi * daily.index.get_level_values("date").day_of_year / 365.25
@@ -111,22 +111,22 @@ season = pd.DataFrame({"sin": np.sin(angle), "cos": np.cos(angle)}, daily.index)
 
 
 def week_ahead(regressor):
-    """Foretell a week of each station from the two weeks before."""
+    """Forecast a week of each station from the two weeks before it."""
     return SequenceForecaster(regressor, 14, 7, series="station", future_covariates=["sin", "cos"])
 
 
-coming = {
+forecasters = {
     "LSTM": week_ahead(LSTMRegressor(32, random_state=0)),
     "gradient boosting": week_ahead(HistGradientBoostingRegressor(max_iter=50, random_state=0)),
 }
 weeks = {}
-for name, model in coming.items():
-    told = backtest(model, daily, season, initial_train_size=0.75, coverage=0.9)
-    by_station = backtest_scores(told, by="series")
+for name, model in forecasters.items():
+    table = backtest(model, daily, season, initial_train_size=0.75, coverage=0.9)
+    by_station = backtest_scores(table, by="series")
     weeks[name] = by_station.xs("forecaster", level="model")["MAE"]
-    weeks["as today"] = by_station.xs("naive", level="model")["MAE"]
+    weeks["naive"] = by_station.xs("naive", level="model")["MAE"]
     if name == "LSTM":
-        held = by_station.xs("forecaster", level="model")["coverage"]
+        coverage = by_station.xs("forecaster", level="model")["coverage"]
 weeks = pd.DataFrame(weeks).T.sort_values("Seattle")
 
 # %%
@@ -142,14 +142,14 @@ summer = X["date"].between("2015-06-01", "2015-08-31")
 for station in stations:
     ax, rows = axes[station], summer & (X["station"] == station)
     days = X.loc[rows, "date"]
-    ax.plot(days, y[rows], color="0.6", linewidth=3, label="measured or made up")
+    ax.plot(days, y[rows], color="0.6", linewidth=3, label="measured or synthetic")
     ax.plot(days, predictions.loc[rows, "LSTM"], color="C0", label="LSTM, the day before")
-    ax.plot(days, predictions.loc[rows, "as today"], color="C1", linestyle=":", label="as today")
+    ax.plot(days, predictions.loc[rows, "naive"], color="C1", linestyle=":", label="naive")
     ax.set_title(f"{station}, summer 2015 (test)")
     ax.xaxis.set_major_formatter(DateFormatter("%d %b"))
 figure.supylabel("highest temperature (°C)", fontsize="medium")
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=3)
-colors = {"LSTM": "C0", "gradient boosting": "C2", "as today": "C1"}
+colors = {"LSTM": "C0", "gradient boosting": "C2", "naive": "C1"}
 scores.T.plot.bar(ax=axes["scores"], rot=15, width=0.75, color=colors)
 axes["scores"].set(
     title="All test days, 2014 and 2015",
@@ -169,5 +169,5 @@ print("Mean absolute error of the next day (°C)")
 print(scores.round(2).to_string())
 print("\nOf the next seven days, in the last quarter of all days (°C)")
 print(weeks.round(2).to_string())
-print("Days inside the LSTM's bands for 90 %:", held.mul(100).round().to_dict())
+print("Coverage of the LSTM's 90 % prediction intervals (%):", coverage.mul(100).round().to_dict())
 print(f"\nPicture: {picture}")

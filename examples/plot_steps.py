@@ -2,15 +2,16 @@
 A label at every step
 =====================
 
-With ``pooling=None`` the networks give an answer at every step of a sequence, not one at its end.
-Here the weather is cut into calendar months and saved as a MATLAB file, cell arrays of months of
-28 to 31 days; at each day the highest temperature of the next day is predicted from the days of
-the month so far. Early stopping watches months that `fit` gets as ``X_val`` and ``y_val``, the
-test part are the months after them. Beside the LSTM stand the forecast "as today", gradient
-boosting and ridge regression on the same days.
+With ``pooling=None`` a network predicts at every step of a sequence, not once at its end
+(sequence-to-sequence learning). Here the weather is cut into calendar months and saved as a MATLAB
+file with a cell array of months of 28 to 31 days. At each day the highest temperature of the next
+day is predicted from the days of the month so far. Early stopping uses the validation months that
+`fit` gets as ``X_val`` and ``y_val``; the months after them are the test part. The LSTM is compared
+with the naive forecast (the value of the day before), gradient boosting and ridge regression on the
+same days.
 
-The last table says how much the predictions need each feature: by how much the error on the test
-days rises if the values of the feature change places among them.
+The last table is the permutation importance of each feature: how much the error on the test days
+rises if the values of the feature are shuffled among them.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ from sklstm.datasets import load_mat, load_weather, save_mat
 
 # %%
 # The file: for each feature a cell array with a vector for each month, and the same for the
-# target. The very last day has no next one: NaN, a step that is neither learned nor scored.
+# target. The last day has no next one: its target is NaN, and is neither learned nor scored.
 
 names = ["temp_max", "temp_min", "wind", "precipitation"]
 weather = load_weather(as_frame=True).data[names]
@@ -51,10 +52,10 @@ with TemporaryDirectory() as folder:
 X, y = loaded.data, loaded.target  # two lists of arrays, (n_days, 4) and (n_days,)
 
 # %%
-# 80 % of the months to learn from, 10 % to stop by and the last 10 % to test, in the order of time.
+# The first 80 % of the months are for training, 10 % for validation, the last 10 % for the test.
 
-n_past, n_known = int(0.8 * len(X)), int(0.9 * len(X))
-past, valid, test = slice(n_past), slice(n_past, n_known), slice(n_known, None)
+n_past, n_before_test = int(0.8 * len(X)), int(0.9 * len(X))
+past, valid, test = slice(n_past), slice(n_past, n_before_test), slice(n_before_test, None)
 lstm = LSTMRegressor(
     hidden_size=32,
     pooling=None,
@@ -66,12 +67,12 @@ lstm = LSTMRegressor(
 lstm.fit(X[past], y[past], X_val=X[valid], y_val=y[valid])
 
 # %%
-# The other models see the same: a table of all days, where the history of a day ends with it and
-# does not reach back into the month before.
+# The other models read the same days, as a table: the history of a day ends with it and does not
+# reach back into the month before.
 
 days = weather[names].assign(month=np.repeat(range(len(X)), [len(month) for month in X]))
-is_past, is_test = days["month"] < n_past, days["month"] >= n_known
-predictions = pd.DataFrame({"as today": weather["temp_max"]})[is_test]
+is_past, is_test = days["month"] < n_past, days["month"] >= n_before_test
+predictions = pd.DataFrame({"naive": weather["temp_max"]})[is_test]
 others = {
     "gradient boosting on lags": HistGradientBoostingRegressor(random_state=0),
     "ridge on lags": make_pipeline(SimpleImputer(), RidgeCV(np.logspace(-2, 4, 13))),
@@ -85,8 +86,8 @@ for name, model in others.items():
 predictions["LSTM"] = np.concatenate(lstm.predict(X[test]))
 
 # %%
-# The scores on the test days. ``masked_scoring`` makes a metric of scikit-learn one of targets at every
-# step; ``lstm.score(X[test], y[test])`` is R² in the same way.
+# The scores on the test days. ``masked_scoring`` applies a metric of scikit-learn to targets at
+# every step; ``lstm.score(X[test], y[test])`` is R², computed in the same way.
 
 ends = np.cumsum([len(month) for month in X[test]])[:-1]
 metrics = {
@@ -101,20 +102,22 @@ scores = pd.DataFrame(
 ).T.sort_values("mean absolute error (°C)")
 
 # %%
-# What the predictions need: the mean absolute error with one feature shuffled, 20 times.
+# Permutation importance: the mean absolute error with one feature shuffled, 20 times.
 
 rng = np.random.default_rng(0)
 error = masked_scoring(mean_absolute_error)
-needs = pd.DataFrame(index=range(20), columns=names, dtype=float)
+importances = pd.DataFrame(index=range(20), columns=names, dtype=float)
 for k, name in enumerate(names):
-    for repeat in needs.index:
+    for repeat in importances.index:
         shuffled = np.concatenate(X[test])
         rng.shuffle(shuffled[:, k])
-        worse = error(y[test], lstm.predict(np.split(shuffled, ends)))
-        needs.loc[repeat, name] = worse - scores.loc["LSTM", "mean absolute error (°C)"]
+        shuffled_error = error(y[test], lstm.predict(np.split(shuffled, ends)))
+        importances.loc[repeat, name] = (
+            shuffled_error - scores.loc["LSTM", "mean absolute error (°C)"]
+        )
 
 # %%
-# A picture of two test months, and of the needs.
+# A picture of two test months, and of the importances.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(12, 4), width_ratios=[2, 1], layout="constrained"
@@ -122,17 +125,17 @@ figure, (left, right) = plt.subplots(
 tomorrow = predictions.shift(1, freq="D")["2015-10":"2015-11"]
 left.plot(weather.loc[tomorrow.index, "temp_max"], color="0.6", linewidth=3, label="measured")
 left.plot(tomorrow["LSTM"], color="C0", label="LSTM, the day before")
-left.plot(tomorrow["as today"], color="C1", linestyle=":", label="as today")
+left.plot(tomorrow["naive"], color="C1", linestyle=":", label="naive")
 left.set(title="Seattle, autumn 2015 (test)", ylabel="highest temperature (°C)")
 left.tick_params(axis="x", rotation=30)
 left.legend()
 
-bars = right.barh(names[::-1], needs.mean()[::-1], color="C0")
+bars = right.barh(names[::-1], importances.mean()[::-1], color="C0")
 right.bar_label(bars, fmt="%.2f", padding=3)
 right.set(
-    title="What the predictions need (test)",
+    title="Permutation importance (test)",
     xlabel="rise of the mean absolute error (°C)",
-    xlim=(0, 1.2 * needs.mean().max()),
+    xlim=(0, 1.2 * importances.mean().max()),
 )
 
 # %%
@@ -141,9 +144,9 @@ right.set(
 picture = Path("pictures/plot_steps.png")
 picture.parent.mkdir(exist_ok=True)
 figure.savefig(picture, dpi=120)
-print(f"{len(X)} months: {n_past} to learn from, {n_known - n_past} to stop by,", end=" ")
-print(f"{len(X) - n_known} to test, {is_test.sum() - 1} days of them labelled\n")
+print(f"{len(X)} months: {n_past} training, {n_before_test - n_past} validation,", end=" ")
+print(f"{len(X) - n_before_test} test, with targets on {is_test.sum() - 1} days\n")
 print(scores.round(2).to_string())
 print("\nRise of the LSTM's mean absolute error (°C) if shuffled:")
-print(needs.mean().round(2).to_string())
+print(importances.mean().round(2).to_string())
 print(f"\nPicture: {picture}")

@@ -1,14 +1,14 @@
 """
-How sure it is
-==============
+Prediction intervals
+====================
 
-Tomorrow's highest temperature with a band in which it will lie on eight days of ten. One LSTM
-learns the band's edges as quantiles, another a mean and a standard deviation. Beside them stand
-gradient boosting, a model for each quantile, and "as today" with the quantiles of its own errors
-in the training years.
+Tomorrow's highest temperature with an 80 % prediction interval. One LSTM learns the bounds of the
+interval by quantile regression, another predicts a mean and a standard deviation. They are compared
+with gradient boosting, a model for each quantile, and the naive forecast (the value of the day
+before) with the quantiles of its errors in the training years.
 
-A band has to hold the share it promises, and of those that do the narrow one is better. The mean
-pinball loss weighs both.
+The coverage of an interval should be the nominal one, and of those with the same coverage the
+narrower is better. The mean pinball loss measures both.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ from sklstm import LSTMRegressor, SequenceFlattener, SequenceWindower
 from sklstm.datasets import load_weather
 
 # %%
-# The histories that all models see, and the days of 2015 as the test part.
+# The histories that all models read, and the days of 2015 as the test part.
 
 weather = load_weather(as_frame=True).data
 angle = 2 * np.pi * weather.index.day_of_year / 365.25
@@ -34,7 +34,7 @@ is_test = weather.index >= "2015"
 levels = [0.1, 0.5, 0.9]
 
 # %%
-# Two networks: ``predict_quantiles`` gives a column a level, which never cross.
+# Two networks: ``predict_quantiles`` returns a column for each level; quantiles never cross.
 
 networks = {
     "LSTM, quantiles": LSTMRegressor(loss="quantile", quantiles=levels, random_state=0),
@@ -46,7 +46,7 @@ quantiles = {
 }
 
 # %%
-# Gradient boosting learns each level by itself; "as today" adds quantiles of how days differ.
+# Gradient boosting has a model for each level; the naive forecast adds quantiles of daily changes.
 
 lags = SequenceFlattener().fit_transform(X)
 boosting = [
@@ -58,22 +58,23 @@ boosting = [
 quantiles["gradient boosting"] = np.column_stack(boosting)
 today = np.append(np.nan, y[:-1])
 changes = np.nanquantile((y - today)[~is_test], levels)
-quantiles["as today"] = today[is_test, None] + changes
+quantiles["naive"] = today[is_test, None] + changes
 
 # %%
-# What each band promises and holds.
+# Coverage and width of the intervals.
 
-true = y[is_test]
+actuals = y[is_test]
 scores = pd.DataFrame(
     {
         name: {
-            "days inside (%)": 100 * np.mean((found[:, 0] <= true) & (true <= found[:, 2])),
-            "width (°C)": np.mean(found[:, 2] - found[:, 0]),
+            "coverage (%)": 100
+            * np.mean((predicted[:, 0] <= actuals) & (actuals <= predicted[:, 2])),
+            "width (°C)": np.mean(predicted[:, 2] - predicted[:, 0]),
             "pinball loss (°C)": np.mean(
-                [mean_pinball_loss(true, found[:, k], alpha=q) for k, q in enumerate(levels)]
+                [mean_pinball_loss(actuals, predicted[:, k], alpha=q) for k, q in enumerate(levels)]
             ),
         }
-        for name, found in quantiles.items()
+        for name, predicted in quantiles.items()
     }
 ).T.sort_values("pinball loss (°C)")
 
@@ -84,9 +85,9 @@ figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained", sharey=
 days = weather.index[is_test]
 for ax, name in zip(axes, ["LSTM, quantiles", "gradient boosting"], strict=True):
     low, middle, high = quantiles[name].T
-    ax.fill_between(days, low, high, alpha=0.25, label="8 days of 10")
+    ax.fill_between(days, low, high, alpha=0.25, label="80 % interval")
     ax.plot(days, middle, label="median, the day before")
-    ax.plot(days, true, color="0.4", marker=".", linestyle="", label="measured")
+    ax.plot(days, actuals, color="0.4", marker=".", linestyle="", label="measured")
     ax.set(title=f"{name}: Seattle, 2015 (test)", xlim=(days[151], days[212]))
     ax.tick_params(axis="x", rotation=30)
 axes[0].set_ylabel("highest temperature (°C)")

@@ -2,9 +2,10 @@
 Tomorrow's temperature
 ======================
 
-A table of daily weather goes in, one prediction a row comes out. Each day's highest temperature
-is predicted from the 14 days before it; the last year is the test part. Beside the LSTM stand the
-forecast "as today" and two scikit-learn models that see the same histories as a table of lags.
+One prediction for each row of a table of daily weather. Each day's highest temperature is
+predicted from the 14 days before it; the last year is the test part. The LSTM is compared with the
+naive forecast (the value of the day before) and two scikit-learn models that read the same
+histories as a table of lags.
 """
 
 from pathlib import Path
@@ -36,7 +37,7 @@ is_test = X.index >= "2015"
 
 
 def windows():
-    """Make the histories that all models see."""
+    """Make the histories that all models read."""
     return SequenceWindower(window_size=14, horizon=1)
 
 
@@ -49,7 +50,7 @@ models = {
         windows(), SequenceFlattener(), SimpleImputer(), RidgeCV(np.logspace(-2, 4, 13))
     ),
 }
-predictions = pd.DataFrame({"as today": y.shift(1)})
+predictions = pd.DataFrame({"naive": y.shift(1)})
 for name, model in models.items():
     predictions[name] = model.fit(X[~is_test], y[~is_test]).predict(X)
 
@@ -75,7 +76,7 @@ figure, (left, right) = plt.subplots(
 summer = slice("2015-06-01", "2015-08-31")
 left.plot(y[summer], color="0.6", linewidth=3, label="measured")
 left.plot(predictions.loc[summer, "LSTM"], color="C0", label="LSTM, the day before")
-left.plot(predictions.loc[summer, "as today"], color="C1", linestyle=":", label="as today")
+left.plot(predictions.loc[summer, "naive"], color="C1", linestyle=":", label="naive")
 left.set(title="Seattle, summer 2015 (test)", ylabel="highest temperature (°C)")
 left.tick_params(axis="x", rotation=30)
 left.legend()

@@ -2,10 +2,10 @@
 Weeks from a MATLAB file
 ========================
 
-Matrices of MATLAB, one row a sequence and one column a step, become the 3-D array that the
-estimators take. Here the weather table is cut into weeks of seven days and saved as such a file;
-the mean temperature of the next week is predicted from each week. Beside the LSTM stand the
-forecast "as this week" and gradient boosting on the same seven days.
+Matrices of MATLAB, with a sequence in each row and a step in each column, are read as the 3-D array
+that the estimators take. Here the weather table is cut into weeks of seven days and saved as such a
+file; the mean temperature of the next week is predicted from each week. The LSTM is compared with
+the naive forecast (the mean of this week) and gradient boosting on the same seven days.
 """
 
 from pathlib import Path
@@ -44,7 +44,7 @@ with TemporaryDirectory() as folder:
 X, y = loaded.data, loaded.target
 
 # %%
-# The test part: all weeks whose next week lies in 2015. The other 156 are few: none is set aside
+# The test part: all weeks whose next week lies in 2015. The other 156 are too few to set some aside
 # for early stopping.
 
 next_start = weather.index[7 : 7 * n_weeks : 7]
@@ -55,7 +55,7 @@ models = {
         SequenceFlattener(), HistGradientBoostingRegressor(random_state=0)
     ),
 }
-predictions = pd.DataFrame({"as this week": temperature[:-1]}, index=next_start)
+predictions = pd.DataFrame({"naive": temperature[:-1]}, index=next_start)
 for name, model in models.items():
     predictions[name] = model.fit(X[~is_test], y[~is_test]).predict(X)
 
@@ -81,11 +81,11 @@ figure, (left, right) = plt.subplots(
 test = predictions[is_test]
 left.plot(test.index, y[is_test], color="0.6", linewidth=3, label="measured")
 left.plot(test["LSTM"], color="C0", label="LSTM, the week before")
-left.plot(test["as this week"], color="C1", linestyle=":", label="as this week")
+left.plot(test["naive"], color="C1", linestyle=":", label="naive")
 left.set(title="Seattle, weeks of 2015 (test)", ylabel="mean temperature (°C)")
 left.legend()
 
-right.scatter(y[is_test], test["as this week"], s=14, color="C1", label="as this week")
+right.scatter(y[is_test], test["naive"], s=14, color="C1", label="naive")
 right.scatter(y[is_test], test["LSTM"], s=14, color="C0", label="LSTM")
 right.axline((10, 10), slope=1, color="0.6", label="exact")
 right.set(title="The same weeks", xlabel="measured (°C)", ylabel="predicted (°C)", aspect="equal")

@@ -1,16 +1,17 @@
 """
-Searching window and network together
-=====================================
+Grid search over window and network
+===================================
 
-Tomorrow's weather label and highest temperature. ``GridSearchCV`` tries windows and sizes of the
-network on the first three years, with ``TimeSeriesSplit``; the fourth year, never seen, tells how
-good the choice is. Beside it stand "as today" and gradient boosting on the same windows.
+Tomorrow's weather label and highest temperature. ``GridSearchCV`` searches the window size and the
+hidden size, two hyperparameters, on the first three years with ``TimeSeriesSplit``. The best model
+is scored on the fourth year, which the search does not read, and compared with the naive forecast
+(the value of the day before) and gradient boosting on the same windows.
 
-The label is a lesson in looking at the data first. In this table rain all but disappears after
-2013 (191 days in 2012, 60 in 2013, then 3 and 5) and fog takes its place (5, 82, 151, 173):
-the station changed how it records. What a model learned of rain in 2012 is wrong later, while "as
-today" follows any change within a day. It is hard to beat here, and balanced accuracy, the mean
-over classes, weighs the handful of rainy days of 2015 like all its sunny ones.
+The label shows why to look at the data first. In this table rain all but disappears after 2013
+(191 days in 2012, 60 in 2013, then 3 and 5) and fog takes its place (5, 82, 151, 173): the station
+changed how it records. What a model learned about rain in 2012 is wrong later, while the naive
+forecast adapts to any change within a day. It is hard to beat here, and balanced accuracy, the
+mean over classes, gives the few rainy days of 2015 the same weight as all its sunny ones.
 """
 
 import warnings
@@ -31,7 +32,7 @@ from sklstm.datasets import load_weather
 warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
 
 # %%
-# The features: the measurements, the season, and the label of the day, all known the day before.
+# The features: the measurements, the season, and the label of the day. Windows end the day before.
 
 frame = load_weather(as_frame=True).frame
 angle = 2 * np.pi * frame.index.day_of_year / 365.25
@@ -54,7 +55,7 @@ def search(network, scoring):
 
 
 def boosting(model, windows):
-    """Put gradient boosting behind the windows that the search chose."""
+    """Make gradient boosting on the windows that the search chose."""
     return Pipeline([("windows", windows), ("lags", SequenceFlattener()), ("model", model)])
 
 
@@ -66,7 +67,7 @@ def both(y, network, model, scoring):
     baseline.fit(X[~is_test], y[~is_test])
     return lstm, pd.DataFrame(
         {
-            "as today": y.shift(1),
+            "naive": y.shift(1),
             "gradient boosting": baseline.predict(X),
             "LSTM": lstm.predict(X),
         }
@@ -110,9 +111,9 @@ scores = pd.DataFrame(
 # A picture of both searches.
 
 
-def show(ax, found, title, sign=1):
+def show(ax, fitted, title, sign=1):
     """Draw the mean score of each window and size."""
-    table = pd.DataFrame(found.cv_results_).pivot_table(
+    table = pd.DataFrame(fitted.cv_results_).pivot_table(
         index="param_lstm__hidden_size",
         columns="param_windows__window_size",
         values="mean_test_score",
@@ -139,5 +140,5 @@ picture = Path("pictures/plot_weather_search.png")
 picture.parent.mkdir(exist_ok=True)
 figure.savefig(picture, dpi=120)
 print(scores.round(3).to_string())
-print("\nChosen:", regression.best_params_, classification.best_params_)
+print("\nBest hyperparameters:", regression.best_params_, classification.best_params_)
 print(f"Picture: {picture}")

@@ -2,15 +2,17 @@
 Train one network in several processes
 ======================================
 
-Where one GPU is not enough for one network, each process reads its share of every batch on a GPU
-of its own, and a callback averages the gradients: all take the same step. Here two processes of the
-CPU show that it is the training that one process does with batches twice as large::
+Distributed data-parallel training: where one GPU is not enough for one network, each process reads
+its share of every batch on its own GPU, and a callback averages the gradients, so that all take
+the same optimizer step. Here two processes on the CPU show that the result is that of one process
+with batches twice as large::
 
     python examples/train_in_two_processes.py
 
-With GPUs set ``device=f"cuda:{rank}"`` and the backend ``"nccl"``. What is learned from the data
-before training would differ between the shares, so values are standardised beforehand; each share
-must have the same number of sequences, and all classes. It starts processes, so it is no notebook.
+With GPUs set ``device=f"cuda:{rank}"`` and the backend ``"nccl"``. Statistics
+that are learned from the data would differ between the shares, so values are standardised
+beforehand; each share must have the same number of sequences, and all classes. The script starts
+processes, so it is not a notebook.
 """
 
 import os
@@ -31,17 +33,17 @@ SETTINGS = {"hidden_size": 32, "lr": 0.03, "max_epochs": 60, "dtype": "float64"}
 
 
 class AverageGradients(Callback):
-    """Take the mean of the gradients of all processes, before each step."""
+    """Take the mean of the gradients of all processes, before each optimizer step."""
 
     def on_grad_computed(self, net, named_parameters=(), **kwargs):
-        """Average; a weighted mean if shares had different sizes."""
+        """Average; shares of different sizes would need a weighted mean."""
         for _, weights in named_parameters:
             distributed.all_reduce(weights.grad)
             weights.grad /= distributed.get_world_size()
 
 
 def train(rank, folder):
-    """Learn a share, and write down the probabilities of the test images."""
+    """Train on a share, and save the predicted probabilities of the test images."""
     distributed.init_process_group(
         "gloo", f"file://{folder}/meeting", rank=rank, world_size=N_PROCESSES
     )
@@ -60,7 +62,7 @@ def train(rank, folder):
 
 
 def read():
-    """Images, read from the top row to the bottom row; the last 500 are to be told."""
+    """Images as sequences of rows, from top to bottom; the last 500 are the test part."""
     images, y = load_digits(return_X_y=True)
     X = images.reshape(-1, 8, 8) / 8 - 1
     return X[:BATCH_SIZE], y[:BATCH_SIZE], X[-500:], y[-500:]

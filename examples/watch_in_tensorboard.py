@@ -30,6 +30,6 @@ model = make_pipeline(
 )
 model.fit(weather[~is_test], tomorrow[~is_test])
 
-for name, prediction in {"LSTM": model.predict(weather), "as today": tomorrow.shift(1)}.items():
+for name, prediction in {"LSTM": model.predict(weather), "naive": tomorrow.shift(1)}.items():
     error = mean_absolute_error(tomorrow[is_test], prediction[is_test])
     print(f"{name}: mean absolute error in 2015 {error:.2f} °C")

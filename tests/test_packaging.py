@@ -57,7 +57,7 @@ def rows_of(text, heading):
 def test_the_readme_says_what_libraries_did():
     readme, results = (ROOT / "README.md").read_text(), ROOT / "benchmarks" / "results"
     shown = rows_of(readme, "## Beside others")
-    asked = rows_of((results / "alternatives.md").read_text(), "# Asked")
+    asked = rows_of((results / "alternatives.md").read_text(), "# What each library supports")
     text = (results / "speed-peers-cpu.md").read_text()
     speed = rows_of(text, "## small")
     assert shown.keys() == asked.keys()

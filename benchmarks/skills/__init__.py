@@ -1,4 +1,4 @@
-"""What `skill.py` measures: data sets, and models that learn them, each written down once."""
+"""Data sets and models that `skill.py` compares, each defined once."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Split(NamedTuple):
-    """A data set, cut into what is learned and what is asked.
+    """A data set, cut into a training and a test part.
 
     Attributes
     ----------
@@ -16,11 +16,12 @@ class Split(NamedTuple):
     y, y_test : ndarray of shape (n,) or (n, n_steps)
         Numbers in standard deviations of the training rows, or labels.
     last, season : ndarray of shape (n_test,), default=None
-        Of a forecast: the last value known, and the one a season before.
+        Of a forecast: the last observed value, and the one of the last season (naive and seasonal
+        naive forecasts).
     target : int, default=None
         Of a forecast: the feature that is forecast.
     is_number : bool, default=False
-        Whether what is asked is a number, not a label.
+        Whether the target is a number, not a label.
     vectors : str, default=None
         Of texts: the file of word vectors.
     """
@@ -44,11 +45,11 @@ class DataSet(NamedTuple):
     name : str
         Of the set.
     kind : {"forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"}
-        What is to do: which models can.
+        The task, by which models are chosen.
     half : {"choose", "report"}
         Whether defaults may be chosen on it, or are reported on it.
     read : callable
-        From a seed, which matters where the split is a random one, to a `Split`.
+        From a seed, which matters if the split is random, to a `Split`.
     """
 
     name: str
@@ -62,7 +63,7 @@ SQUARED = "forecasts", "numbers"
 
 
 def error(kind, y, predictions):
-    """Mean squared error of numbers, share of wrong labels else."""
+    """Return the mean squared error of numbers, or the share of wrong labels."""
     if kind in SQUARED:
         return float(np.mean((y - predictions) ** 2))
     return float(np.mean(np.ravel(y) != np.ravel(predictions)))

@@ -1,7 +1,7 @@
 """The models: each reads a `Split` and a seed, and predicts the test rows.
 
-What scikit-learn's models choose, they choose on the last fifth of the training rows of a table,
-and then learn from all.
+Hyperparameters of scikit-learn's models are chosen on the last fifth of the training rows of a
+table; then the model is fitted on all.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ PLAIN = {
     "batch_size": 64,
     "early_stopping": False,
 }
-"""An LSTM as in a tutorial."""
+"""The settings of an LSTM as in a tutorial."""
 
 EMBEDDING_DIM = 32
 LAGS_OF_STEP = 14
@@ -78,13 +78,13 @@ class Model(NamedTuple):
     is_random: bool = False
 
 
-def as_it_comes(split, seed):
-    """Ours, with nothing but what the data demand."""
+def with_defaults(split, seed):
+    """Our estimators with their defaults, and only what the data require."""
     return _lstm(split, seed, {}, pooling={})
 
 
 def plain_lstm(split, seed):
-    """The same estimator without its defaults."""
+    """The same estimator with the settings of a tutorial."""
     return _lstm(split, seed, PLAIN, pooling={"pooling": "last"})
 
 
@@ -105,11 +105,11 @@ def _lstm(split, seed, params, pooling):
     return LSTMClassifier(**params, **pooling).fit(X, split.y).predict(X_test)
 
 
-def last_value(split, seed):
+def naive(split, seed):
     return split.last
 
 
-def season_before(split, seed):
+def seasonal_naive(split, seed):
     return split.season
 
 
@@ -127,16 +127,16 @@ def ridge(split, seed):
     return _search(Ridge(), PENALTIES, lags, split.y).predict(lags_test)
 
 
-def relative_ridge(split, seed):
-    """What is added to the last value known, from what was added to each value before."""
+def ridge_on_differences(split, seed):
+    """Ridge on differences to the last value of a window, which is added to its prediction."""
     n_features = np.shape(split.X[0])[1]
     lags, lags_test = (
         (table.reshape(len(table), -1, n_features) - table[:, None, -n_features:])
         for table in _lags(split)
     )
     lags, lags_test = (table.reshape(len(table), -1) for table in (lags, lags_test))
-    known = np.array([steps[-1, split.target] for steps in split.X])
-    return split.last + _search(Ridge(), PENALTIES, lags, split.y - known).predict(lags_test)
+    last = np.array([steps[-1, split.target] for steps in split.X])
+    return split.last + _search(Ridge(), PENALTIES, lags, split.y - last).predict(lags_test)
 
 
 def boosting(split, seed):
@@ -172,7 +172,7 @@ def _bag(split, n):
 
 
 def _search(model, grid, lags, y):
-    """Choose by the last fifth of the rows, then learn from all."""
+    """Choose hyperparameters on the last fifth of the rows, then fit on all."""
     rows = np.arange(len(y))
     n_first = int(0.8 * len(y))
     cv = [(rows[:n_first], rows[n_first:])]
@@ -185,7 +185,7 @@ def _fit(model, split):
 
 
 def _lags(split):
-    """What the LSTM reads, as flat tables; of labels at steps, the steps up to each."""
+    """Flatten the sequences to tables of lags; with labels at steps, of the steps up to each."""
     X, X_test = split.X, split.X_test
     if split.y.ndim == 2:
         X, X_test = _histories(X), _histories(X_test)
@@ -205,14 +205,14 @@ LABELS = ("recordings", ROWS, STEPS)
 NUMBERS = ("forecasts", "numbers")
 
 MODELS = [
-    Model("sklstm", (*NUMBERS, *LABELS, "texts"), as_it_comes, is_random=True),
+    Model("sklstm", (*NUMBERS, *LABELS, "texts"), with_defaults, is_random=True),
     Model("plain LSTM", (*NUMBERS, *LABELS, "texts"), plain_lstm, is_random=True),
-    Model("last value", ("forecasts",), last_value),
-    Model("a season before", ("forecasts",), season_before),
+    Model("naive", ("forecasts",), naive),
+    Model("seasonal naive", ("forecasts",), seasonal_naive),
     Model("mean", ("numbers",), mean),
     Model("most frequent", (*LABELS, "texts"), most_frequent),
     Model("ridge", NUMBERS, ridge),
-    Model("ridge from last value", ("forecasts",), relative_ridge),
+    Model("ridge on differences", ("forecasts",), ridge_on_differences),
     Model("logistic regression", LABELS, logistic_regression),
     Model("boosting", (*NUMBERS, ROWS, STEPS), boosting),
     Model("random forest", ("numbers", *LABELS), random_forest, is_random=True),

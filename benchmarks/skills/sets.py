@@ -1,7 +1,7 @@
-"""The data sets: files of a folder, as their authors publish them, and what libraries bring.
+"""The data sets: files of a folder, as their authors publish them, and sets that libraries include.
 
-A table is cut in time order. Its histories are those of `SequenceWindower`: they may reach back
-from the test rows into the rows before, whose targets are known by then. The mean and standard
+A table is cut in time order. Its windows are those of `SequenceWindower`: those of test rows may
+reach back into the rows before, whose targets are observed by then. The mean and standard
 deviation of a table are those of its training rows.
 """
 
@@ -42,20 +42,20 @@ AIR = ["month", "hour", "pm2.5", "DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"]
 
 
 class Forecast(NamedTuple):
-    """A table and what is to be forecast.
+    """A table and its target.
 
     Attributes
     ----------
     frame : DataFrame of shape (n_rows, n_features)
-        The features in time order, none missing.
+        The features in time order, without missing values.
     target : str
         The feature to forecast.
     train, test : slice
-        Rows to learn from, and rows to forecast.
+        Training rows, and rows to forecast.
     window, horizon, season : int
         Rows of a history; rows from its end to the forecast; rows of a season.
-    known : ndarray of bool, shape (n_rows,), default=None
-        Where the target was measured, not filled.
+    is_observed : ndarray of bool, shape (n_rows,), default=None
+        Where the target was measured, not imputed; by default everywhere.
     """
 
     frame: pd.DataFrame
@@ -65,18 +65,18 @@ class Forecast(NamedTuple):
     window: int
     horizon: int
     season: int
-    known: np.ndarray | None = None
+    is_observed: np.ndarray | None = None
 
     def split(self):
         """Standardise, window, cut."""
-        learned = self.frame.iloc[self.train]
-        scaled = (self.frame - learned.mean()) / learned.std(ddof=0).replace(0, 1)
+        train = self.frame.iloc[self.train]
+        scaled = (self.frame - train.mean()) / train.std(ddof=0).replace(0, 1)
         y = scaled[self.target].to_numpy(copy=True)
         windower = SequenceWindower(self.window, horizon=self.horizon, max_gap="any")
         X = windower.fit_transform(scaled)
         rows = np.arange(len(y))
-        known = np.full(len(y), True) if self.known is None else self.known
-        train, test = (part[known[part]] for part in (rows[self.train], rows[self.test]))
+        observed = np.full(len(y), True) if self.is_observed is None else self.is_observed
+        train, test = (part[observed[part]] for part in (rows[self.train], rows[self.test]))
         train = train[train >= self.window + self.horizon - 1]  # the first full history
         return Split(
             X[train],
@@ -104,10 +104,10 @@ def pm25(path, seed):
     frame = pd.get_dummies(table, columns=["cbwd"], dtype=float)
     first = frame["pm2.5"].first_valid_index()
     frame = frame[first:]
-    known = frame["pm2.5"].notna().to_numpy()
+    is_observed = frame["pm2.5"].notna().to_numpy()
     train, test = slice(int(0.6 * len(frame))), slice(int(0.8 * len(frame)), None)
     sizes = {"window": 48, "horizon": 6, "season": 24}
-    return Forecast(frame.ffill(), "pm2.5", train, test, **sizes, future_covariates=known).split()
+    return Forecast(frame.ffill(), "pm2.5", train, test, **sizes, is_observed=is_observed).split()
 
 
 def daily_minima(path, seed):
@@ -134,8 +134,8 @@ def seattle(seed):
 def seattle_steps(seed):
     """69 sequences of 100 days in a `.mat` file, at each step a number for tomorrow's sky.
 
-    Each begins 20 days after the one before. Those that end before 2015 are learned, those that
-    begin in it asked, those between left out.
+    Each begins 20 days after the one before. Those that end before 2015 are the training part,
+    those that begin in it the test part; the others are left out.
     """
     weather = load_weather(as_frame=True)
     tomorrow = weather.target.astype("category").cat.codes.shift(-1)
@@ -147,13 +147,13 @@ def seattle_steps(seed):
         save_mat(path, values, labels, feature_names=weather.feature_names, target_name="sky")
         sky = load_mat(path, target="sky")
     year = weather.data.index.year.to_numpy()[np.minimum(days + 1, len(tomorrow) - 1)]
-    learned, asked = (year < 2015).all(axis=1), (year == 2015).all(axis=1)
+    is_train, is_test = (year < 2015).all(axis=1), (year == 2015).all(axis=1)
     y = sky.target.astype(int)
-    return Split(sky.data[learned], y[learned], sky.data[asked], y[asked])
+    return Split(sky.data[is_train], y[is_train], sky.data[is_test], y[is_test])
 
 
 def next_block(size, target, columns, path, seed):
-    """Blocks of rows, each a sequence by itself, and the mean of a column in the block behind."""
+    """Blocks of rows as independent sequences; the target is a column's mean in the next block."""
     frame = load_weather(as_frame=True).data if path is None else pd.read_csv(path)
     frame = frame.apply(pd.to_numeric, errors="coerce")[columns or list(frame)].ffill().bfill()
     n_blocks = len(frame) // size
@@ -163,17 +163,17 @@ def next_block(size, target, columns, path, seed):
 
 
 def from_others(n_rows, target, columns, path, seed):
-    """A column from the others, in its row and the day before it; the last rows of the table."""
+    """A column from the others, in its row and the 23 before it; the last rows of the table."""
     frame = pd.read_csv(path)[columns]
-    known = frame.pop(target)
-    frame, known = frame.ffill().bfill()[-n_rows:], known[-n_rows:]
+    y = frame.pop(target)
+    frame, y = frame.ffill().bfill()[-n_rows:], y[-n_rows:]
     X = SequenceWindower(24).fit_transform(frame.reset_index(drop=True))
-    rows = np.flatnonzero(known.notna())
-    return _of_numbers(X[rows], known.to_numpy()[rows])
+    rows = np.flatnonzero(y.notna())
+    return _of_numbers(X[rows], y.to_numpy()[rows])
 
 
 def frequency(seed):
-    """Waves with noise: how fast each is, whatever its phase."""
+    """Waves with noise and random phases; the target is the frequency of each."""
     rng = np.random.default_rng(0)
     speed, phase = rng.uniform(0.5, 3, (400, 1)), rng.uniform(0, 2 * np.pi, (400, 1))
     waves = np.sin(speed * np.linspace(0, 2 * np.pi, 50) + phase)
@@ -230,7 +230,7 @@ def texts(path, vectors, seed):
 
 
 def find_sets(folder):
-    """List the data sets that libraries bring and those whose files are in a folder.
+    """List the data sets that libraries include and those whose files are in a folder.
 
     Parameters
     ----------

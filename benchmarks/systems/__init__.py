@@ -2,7 +2,7 @@
 
 All train one network: an LSTM layer, its output at the last step, a linear layer to one number.
 It predicts column 0 of a standardised float32 table one row ahead, from the `window` rows before,
-with the mean squared error and Adam. There is one prediction for each row from ``window`` on.
+trained by the mean squared error and Adam. There is one prediction for each row from ``window`` on.
 """
 
 from importlib import import_module
@@ -15,7 +15,7 @@ PEERS = ("keras", "darts", "neuralforecast")
 
 
 class Size(NamedTuple):
-    """How much there is to do.
+    """Sizes of the network and the table.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Size(NamedTuple):
 
     @property
     def n_windows(self):
-        """Windows that have a next row to predict."""
+        """Windows with a next row to predict."""
         return self.rows - self.window
 
     @property
@@ -49,7 +49,7 @@ class Size(NamedTuple):
 
 
 class BaseSystem:
-    """What a system does.
+    """Base class of the systems.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class BaseSystem:
 
 
 def load(name):
-    """Import the system of that name, and its library; an ImportError tells what is missing."""
+    """Import the system of that name, and its library; an ImportError names what is missing."""
     return import_module(f"{__name__}.{name}").System
 
 

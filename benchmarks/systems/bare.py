@@ -1,8 +1,8 @@
-"""PyTorch by hand, as fast as one reasonably writes it: what the other systems are measured by.
+"""A tuned PyTorch loop, the reference of the other systems.
 
-The table lies on the device once, a batch is one gather by index with the steps first, Adam is the
-fused one (the fastest of the three that torch has, on a CPU too), and nothing waits for the device
-before the end.
+The table is on the device once, a batch is one gather by index with the steps first, Adam is the
+fused one (the fastest of torch's three, on a CPU too), and nothing waits for the device before the
+end.
 """
 
 import torch

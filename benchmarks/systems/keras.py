@@ -1,6 +1,6 @@
 """Keras with its default backend, TensorFlow, on an array of copied windows.
 
-The model is compiled once, in front of the first fit, and gets its first weights back for each
+The model is compiled once, before the first fit, and gets its first weights back for each
 fit: tracing the graph anew takes seconds, and would be most of the time of a short fit.
 """
 

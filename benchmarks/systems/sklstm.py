@@ -1,11 +1,11 @@
-"""sklstm, each window computed by itself: the work of the other systems, and standardising."""
+"""sklstm window by window: the same computations as the other systems, and standardising."""
 
 from sklstm import LSTMRegressor, SequenceWindower
 from systems import BaseSystem
 
 
 class System(BaseSystem):
-    """From the table as it is: windowing is timed too."""
+    """Reads the table: windowing is timed too."""
 
     supervised_steps = 1
     dtype = "float32"

@@ -1,4 +1,4 @@
-"""sklstm as it comes: neighbouring windows are computed in one run when training."""
+"""sklstm with its default: neighbouring windows share their computations in training."""
 
 from systems import sklstm
 

@@ -1,6 +1,6 @@
 """Peak memory of windowing a large table, and of an epoch on it, above that of the imports.
 
-    python benchmarks/memory.py [n_rows]
+    python benchmarks/peak_memory.py [n_rows]
 
 Peak resident memory only grows, so the figures are taken one after another in one process.
 """
@@ -24,13 +24,13 @@ def main(n_rows):
     small = {"hidden_size": 8, "cell": "rnn", "max_epochs": 1, "batch_size": 1024}
     model = LSTMRegressor(**small, **plain, device="cpu")
     tiny = np.random.default_rng(0).normal(size=(2000, N_FEATURES)).astype(np.float32)
-    windows = SequenceWindower(WINDOW_SIZE).fit_transform(tiny)
+    windows = SequenceWindower(WINDOW_SIZE, horizon=1).fit_transform(tiny)
     model.fit(windows, tiny[:, 0]).predict(windows)  # torch sets up its own buffers
     imports = peak_mb()
 
     table = np.random.default_rng(0).standard_normal((n_rows, N_FEATURES), dtype=np.float32)
     with_table = peak_mb()
-    windows = SequenceWindower(WINDOW_SIZE).fit_transform(table)
+    windows = SequenceWindower(WINDOW_SIZE, horizon=1).fit_transform(table)
     with_windows = peak_mb()
     model.fit(windows, table[:, 0])
     with_epoch = peak_mb()
