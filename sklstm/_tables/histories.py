@@ -9,7 +9,7 @@ __all__ = ["count_shortened", "factorize", "history_bounds", "longer", "scatter"
 def history_bounds(
     is_first: np.ndarray, window_size: int, horizon: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the start and the length of the history of each row.
+    """Find the first row and the length of the history of each row.
 
     Parameters
     ----------
