@@ -40,14 +40,16 @@ numpydoc_attributes_as_param_list = True
 
 
 def skip_member(app, what, name, member, skip, options):
-    """Leave out what scikit-learn brings, and properties that "Attributes" describes."""
-    learned = isinstance(member, property) and name.endswith("_")
-    brought = callable(member) and not str(getattr(member, "__module__", "")).startswith("sklstm")
-    return True if learned or brought or re.fullmatch(r"set_\w+_request", name) else None
+    """Leave out members of scikit-learn, and properties described under "Attributes"."""
+    is_fitted = isinstance(member, property) and name.endswith("_")
+    is_foreign = callable(member) and not str(getattr(member, "__module__", "")).startswith(
+        "sklstm"
+    )
+    return True if is_fitted or is_foreign or re.fullmatch(r"set_\w+_request", name) else None
 
 
 def setup(app):
-    """Connect what this file adds to Sphinx."""
+    """Connect the function above to Sphinx."""
     app.connect("autodoc-skip-member", skip_member)
 
 

@@ -54,7 +54,7 @@ FORECAST = """
 from sklstm import SequenceForecaster
 forecaster = SequenceForecaster(LSTMRegressor(max_epochs=5), window_size=28, steps=7)
 forecaster.fit(weather[["temp_max", "wind"]])
-band = forecaster.predict_interval(0.8)["temp_max"]
+interval = forecaster.predict_interval(0.8)["temp_max"]
 """
 
 
@@ -95,8 +95,8 @@ def test_from_a_file_to_a_forecast(tmp_path, monkeypatch):
     }
     predicted = day["predicted"]
     as_today = written["temp_max"].shift(1)["2015":]
-    truth = written["temp_max"]["2015":]
-    assert (predicted["predicted"] - truth).abs().mean() < (as_today - truth).abs().mean()
+    actual = written["temp_max"]["2015":]
+    assert (predicted["predicted"] - actual).abs().mean() < (as_today - actual).abs().mean()
     right = day["labeller"].predict(day["recent"]) == written["weather"]["2015":]
     most_frequent = written["weather"]["2015":] == written["weather"][:"2014"].mode()[0]
     assert right.mean() > most_frequent.mean()
@@ -108,9 +108,9 @@ def test_from_a_file_to_a_forecast(tmp_path, monkeypatch):
     np.testing.assert_array_equal(again, predicted["predicted"])
 
     exec(FORECAST, day)
-    band = day["band"]
-    assert list(band.columns) == ["lower", "forecast", "upper"]
-    assert list(band.index) == list(pd.date_range("2015-04-01", periods=7))
-    assert (band["lower"] < band["forecast"]).all()
-    assert (band["forecast"] < band["upper"]).all()
-    assert (band["forecast"] - truth.iloc[-1]).abs().max() < 5  # °C from the last day
+    interval = day["interval"]
+    assert list(interval.columns) == ["lower", "forecast", "upper"]
+    assert list(interval.index) == list(pd.date_range("2015-04-01", periods=7))
+    assert (interval["lower"] < interval["forecast"]).all()
+    assert (interval["forecast"] < interval["upper"]).all()
+    assert (interval["forecast"] - actual.iloc[-1]).abs().max() < 5  # °C from the last day

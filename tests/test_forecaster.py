@@ -446,7 +446,7 @@ def gaps():
                 .fit(panel().set_index("day"))
                 .update(panel().assign(shop="c").set_index("day"))
             ),
-            "The series 'c' was not there in fit",
+            "The series 'c' was not seen in fit",
         ),
     ],
 )

@@ -185,13 +185,13 @@ def test_a_fit_or_an_error_of_ours(data, estimator, params, X):
     st.sampled_from([None, 1, "2h", -1]),
     st.booleans(),
 )
-def test_pipelines_from_tables(data, window_size, horizon, series, max_gap, elapsed):
+def test_pipelines_from_tables(data, window_size, horizon, series, max_gap, add_time_delta):
     n = data.draw(st.sampled_from([1, 6, 30]))
     table = pd.DataFrame(data.draw(arrays((n, 2))), columns=["a", "b"])
     if data.draw(st.booleans()):
         table.index = pd.date_range("2024", periods=n, freq="h")
     windower = SequenceWindower(
-        window_size, horizon=horizon, series=series, max_gap=max_gap, add_time_delta=elapsed
+        window_size, horizon=horizon, series=series, max_gap=max_gap, add_time_delta=add_time_delta
     )
     model = make_pipeline(windower, LSTMRegressor(2, max_epochs=1, missing="mask"))
     predicted = result_of(lambda: model.fit(table, np.arange(n)).predict(table))

@@ -35,7 +35,7 @@ def test_newest_first_is_turned_around():
     assert [sequence.ravel().tolist() for sequence in sequences] == [[1], [1, 2], [1, 2, 3]]
 
 
-def test_a_hole_behind_the_first_value_is_a_step():
+def test_a_gap_after_the_first_value_is_a_step():
     sequences = LagSequencer().fit_transform([[1.0, np.nan, 2.0]])
     assert sequences.lengths.tolist() == [3]
 

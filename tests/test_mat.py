@@ -564,7 +564,7 @@ def test_a_time_zone_is_no_secret(path, version):
     zoned = {"data": np.array([[0.0], [3.6e6]]), "tz": np.array(["Europe/Berlin"])}
     zone = matio.utils.matclass.MatlabOpaque(zoned, "datetime")
     save_objects(path, {"t": zone, "x": np.ones((2, 1))}, version)
-    with pytest.warns(UserWarning, match="have a time zone; they come in UTC") as caught:
+    with pytest.warns(UserWarning, match="have a time zone; they are converted to UTC") as caught:
         loaded = load_mat(path, features=["t", "x"])
     assert [warning.filename for warning in caught] == [__file__]
     assert loaded.data.index.tolist() == [

@@ -51,7 +51,7 @@ def nan_rows(n_rows, after=HOURS.index[199]):
 # What is heard, and in which words
 
 
-HEARD = {
+WARNED = {
     "a row too late": (
         lambda: fitted(horizon=0).transform(HOURS[201:202]),
         r"X begins at 2024-12-09 09:00:00 .* expected next is 2024-12-09 08:00:00",
@@ -105,21 +105,21 @@ HEARD = {
     ),
     "uneven steps": (
         lambda: fitted(frame(pd.to_datetime(np.cumsum(RNG.exponential(3600, 100)), unit="s"))),
-        r"Steps in time are uneven: .* the longest is .*max_gap='any' joins all",
+        r"Sampling is irregular: .* the longest is .*max_gap='any' joins all",
     ),
 }
 
 
-@pytest.mark.parametrize(("use", "words"), HEARD.values(), ids=HEARD)
-def test_it_is_heard(use, words):
+@pytest.mark.parametrize(("use", "words"), WARNED.values(), ids=WARNED)
+def test_a_warning_names_it(use, words):
     with pytest.warns(UserWarning, match=words):
         use()
 
 
-def test_a_table_is_said_once():
-    with pytest.warns(UserWarning, match="gaps") as heard:
+def test_a_table_gives_one_warning():
+    with pytest.warns(UserWarning, match="gaps") as caught:
         fitted(HOURS[RNG.random(240) > 0.3])
-    assert len(heard) == 1
+    assert len(caught) == 1
 
 
 REFUSED = {
@@ -135,7 +135,7 @@ REFUSED = {
         lambda: fitted(horizon=6).transform(nan_rows(8)),
         "horizon=6 reaches 6 rows ahead of the last row .* 8 rows of NaN, .* row 6 is 7 ahead",
     ),
-    "beyond the horizon, told to the network": (
+    "beyond the horizon, in a pipeline": (
         lambda: (
             make_pipeline(windower(), regressor(missing="mask"))
             .fit(HOURS[:200], HOURS["temp"][:200])
@@ -212,7 +212,7 @@ SILENT = {
     ),
     "30 Hz": (frame(pd.date_range("2024", periods=300, freq=pd.Timedelta(seconds=1 / 30))), {}, 6),
     "one hour missing": (HOURS.drop(HOURS.index[50]), {}, 6),
-    "irregular, elapsed told": (sensor(), {"add_time_delta": True, "max_gap": "any"}, 6),
+    "irregular, with time_delta": (sensor(), {"add_time_delta": True, "max_gap": "any"}, 6),
     "integers": (frame(pd.RangeIndex(100)), {}, 6),
     "integers from 7": (frame(pd.RangeIndex(7, 107)), {}, 6),
     "an array": (RNG.normal(size=(100, 2)), {}, 4),
@@ -258,7 +258,7 @@ def test_switched_off_it_is_silent():
     fitted(window_size=1, horizon=0).transform(HOURS[220:])
 
 
-def test_a_hole_in_training_does_not_widen_what_is_right_behind():
+def test_a_gap_in_training_does_not_widen_what_follows():
     february = HOURS.drop(HOURS.index[40:120])
     model = fitted(february[:100])
     with pytest.warns(UserWarning, match="expected next is"):
@@ -266,7 +266,7 @@ def test_a_hole_in_training_does_not_widen_what_is_right_behind():
     assert lengths[:3].tolist() == [0, 0, 1]
 
 
-def test_holes_cut_histories_and_holidays_do_not():
+def test_gaps_cut_histories_and_holidays_do_not():
     lengths = fitted(horizon=0).transform(HOURS.drop(HOURS.index[50])).lengths
     assert lengths[48:54].tolist() == [6, 6, 1, 2, 3, 4]
     assert fitted(holidays(), horizon=0).transform(holidays()).lengths[6:].min() == 6
@@ -275,7 +275,7 @@ def test_holes_cut_histories_and_holidays_do_not():
 # The default folds of a classifier
 
 
-def test_default_folds_of_a_classifier_are_heard_and_the_cure_scores_as_kfold():
+def test_default_folds_of_a_classifier_warn_and_the_remedy_scores_as_kfold():
     table = frame(pd.date_range("2024", periods=600, freq="h"))
     sums = table["temp"].rolling(3).sum().fillna(0)
     labels = np.where(sums > 0, "up", "down")

@@ -123,7 +123,7 @@ def test_time_comes_from_the_index(index):
     np.testing.assert_array_equal(test, range(6, 12))
 
 
-def test_purge_counts_rows_of_the_series_not_stamps():
+def test_purge_counts_rows_of_the_series_not_timestamps():
     """Station b reports every third day: its row before the test fold is purged, days away."""
     days = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 3, 6, 9]
     table = pd.DataFrame({"day": days, "station": ["a"] * 10 + ["b"] * 4})
@@ -190,9 +190,9 @@ def test_it_is_a_splitter_of_scikit_learn():
         ({"gap": -1}, "'gap' parameter of TimestampSplit"),
         ({"purge": 1.5}, "'purge' parameter of TimestampSplit"),
         ({"test_size": 0}, "'test_size' parameter of TimestampSplit"),
-        ({"gap": "soon"}, "gap='soon' is no duration of use: give one such as '7D'"),
-        ({"gap": "-1D"}, "gap='-1D' is no duration of use"),
-        ({"test_size": "0D"}, "test_size='0D' is no duration of use"),
+        ({"gap": "soon"}, "gap='soon' is no valid duration: give one such as '7D'"),
+        ({"gap": "-1D"}, "gap='-1D' is no valid duration"),
+        ({"test_size": "0D"}, "test_size='0D' is no valid duration"),
         ({"time": "day"}, "time='day' is neither a column nor an index level"),
         ({"time": None}, r"dates in the columns \['date'\].*time='date'"),
         ({"n_splits": 40}, "which has 40 distinct timestamps: every split"),

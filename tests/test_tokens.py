@@ -461,9 +461,9 @@ def test_only_the_words_asked_for_are_kept(write):
         ("cat 1 2\ndog 3 x\n", "line 2, word 'dog': could not convert string to float: 'x'"),
         ("cat 1 2 3\ndog 3 4\n", "line 2: .* 3 numbers"),
         ("cat\n", "line 1: .* some numbers"),
-        ("cat\t1\t2\n", "line 1: .* single blanks"),
+        ("cat\t1\t2\n", "line 1: .* single spaces"),
         ("cat 1 2\n\ndog 3 4\n", "line 2: .* got '.n'"),
-        ("1 3000\ncat \x00\x01\x02\n", "line 2: .* Binary files"),
+        ("1 3000\ncat \x00\x01\x02\n", "line 2: .* Save binary files"),
     ],
 )
 def test_bad_line_of_a_file_is_named(sequencer, write, text, message):
@@ -479,8 +479,8 @@ def test_bad_line_of_a_file_is_named(sequencer, write, text, message):
         ({"cat": 1.0}, r"'cat' has the shape \(\)"),
         ({"cat": [1, 2], "dog": [3, np.nan]}, "'dog' holds NaN or infinity"),
         ({}, "None of the 3 words .* such as 'cat', has a vector"),
-        ({"Cat": [1, 2]}, "Words are compared as they are: see lowercase"),
-        (FRAME.reset_index(), "A DataFrame has its words in the index"),
+        ({"Cat": [1, 2]}, "Words must match exactly: see lowercase"),
+        (FRAME.reset_index(), "A DataFrame needs its words in the index"),
     ],
 )
 def test_bad_vectors_are_named(sequencer, vectors, message):
@@ -605,7 +605,7 @@ def test_a_matrix_remembers_its_vocabulary(change):
 def test_a_matrix_without_words_is_refused_where_tokens_have_them():
     weights = TokenSequencer().fit(REVIEWS[:9]).embedding_weights(MEANINGS)
     for matrix in (np.array(weights), weights.tolist(), np.vstack([weights, weights])):
-        with pytest.raises(ValueError, match="does not tell the words .* the words in its index"):
+        with pytest.raises(ValueError, match="without the words .* the words in its index"):
             quick(matrix).fit(REVIEWS[:9], GOOD[:9])
     with pytest.raises(ValueError, match=f"needs {len(weights)} vectors"):
         quick(weights[1:]).fit(REVIEWS[:9], GOOD[:9])
@@ -614,7 +614,7 @@ def test_a_matrix_without_words_is_refused_where_tokens_have_them():
 def test_words_are_needed_for_word_vectors():
     tokens = [[1, 2], [2, 3]]
     for vectors in (MEANINGS, pd.DataFrame.from_dict(MEANINGS, orient="index"), "vectors.txt"):
-        with pytest.raises(ValueError, match=r"do not tell their words: .* vocabulary=\.\.\."):
+        with pytest.raises(ValueError, match=r"without a vocabulary: .* vocabulary=\.\.\."):
             reader(vectors).fit(tokens, [0, 1])
     known = Sequences.from_tokens(tokens, vocabulary={"w07": 3, "w01": 1, "w02": 2})
     model = reader(MEANINGS, max_epochs=1).fit(known, [0, 1])

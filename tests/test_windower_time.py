@@ -44,11 +44,11 @@ class Row(NamedTuple):
 class Oracle:
     """What the windower has to find, row by row."""
 
-    def __init__(self, window_size, horizon, max_gap, elapsed, carry_over):
+    def __init__(self, window_size, horizon, max_gap, add_time_delta, carry_over):
         self.window_size = window_size
         self.horizon = horizon
         self.max_gap = max_gap
-        self.elapsed = elapsed
+        self.add_time_delta = add_time_delta
         self.carry_over = carry_over
 
     def fit(self, rows, kind):
@@ -62,9 +62,9 @@ class Oracle:
                     steps.append(row.time - before.time)
         if steps:
             self.longest, self.median = max(steps), statistics.median(steps)
-        self.seen = self.with_elapsed(rows, {})
+        self.seen = self.with_time_delta(rows, {})
         if self.carry_over and kind is not None:
-            size = max(self.window_size - 1 + self.horizon, int(self.elapsed))
+            size = max(self.window_size - 1 + self.horizon, int(self.add_time_delta))
             for series, line in by_series(self.seen).items():
                 self.remembered[series] = line[len(line) - min(size, len(line)) :]
         return self.histories(self.seen, {})
@@ -74,7 +74,7 @@ class Oracle:
         for series, line in by_series(rows).items():
             known = self.remembered.get(series, []) if kind == self.kind else []
             before[series] = [row for row in known if row.time < line[0].time]
-        return self.histories(self.with_elapsed(rows, before), before)
+        return self.histories(self.with_time_delta(rows, before), before)
 
     def goes_on(self, last, row):
         """Whether no row is missing between two, or whether they are near enough."""
@@ -82,17 +82,17 @@ class Oracle:
             return self.kind_now is None or row.number == last.number + 1
         return self.max_gap == "any" or row.time - last.time <= self.max_gap
 
-    def with_elapsed(self, rows, before):
-        if not self.elapsed:
+    def with_time_delta(self, rows, before):
+        if not self.add_time_delta:
             return rows
         previous = {series: line[-1].time for series, line in before.items() if line}
         found = []
         for row in rows:
-            elapsed = 1.0
+            time_delta = 1.0
             if row.series in previous and self.median is not None:
-                elapsed = (row.time - previous[row.series]) / self.median
+                time_delta = (row.time - previous[row.series]) / self.median
             previous[row.series] = row.time
-            found.append(row._replace(features=[*row.features, elapsed]))
+            found.append(row._replace(features=[*row.features, time_delta]))
         return found
 
     def histories(self, rows, before):
@@ -290,7 +290,7 @@ def test_rows_as_they_come_have_the_histories_of_the_whole_table(case, size):
     windower.fit(table[:middle])
     oracle.fit(rows[:middle], kind)
     assume(of_series(windower) and len(by_series(rows[:middle])) == len(by_series(rows)))
-    whole = oracle.histories(oracle.with_elapsed(rows, {}), {})
+    whole = oracle.histories(oracle.with_time_delta(rows, {}), {})
     for start in range(middle, len(rows), size):
         arrived = table[start : start + size]
         assert_histories(windower.transform(arrived), whole[start : start + size])
@@ -449,7 +449,7 @@ def test_test_folds_go_on_unless_the_row_before_is_missing(index):
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "said"),
+    ("train", "test", "message"),
     [
         (days(10), days(10, "2024-01-12"), "expected next is 2024-01-11 00:00:00"),
         (pd.RangeIndex(10), pd.RangeIndex(11, 15), "expected next is 10"),
@@ -459,9 +459,9 @@ def test_test_folds_go_on_unless_the_row_before_is_missing(index):
     ],
     ids=["longer step", "integer left out", "reset index", "no time", "no step known"],
 )
-def test_rows_that_may_not_follow_start_cold(train, test, said):
+def test_rows_that_may_not_follow_have_no_history(train, test, message):
     windower = SequenceWindower(window_size=5).fit(frame(train))
-    with nullcontext() if said is None else pytest.warns(UserWarning, match=said):
+    with nullcontext() if message is None else pytest.warns(UserWarning, match=message):
         sequences = windower.transform(frame(test))
     assert sequences.lengths.tolist()[:4] == [1, 2, 3, 4]
 
@@ -487,12 +487,12 @@ def test_another_kind_of_time_is_an_error(train, test, kinds):
     assert forgetful.transform(frame(test)).lengths.tolist()[:4] == [1, 2, 3, 4]
 
 
-def test_bare_array_starts_cold():
+def test_bare_array_has_no_buffer():
     windower = SequenceWindower(window_size=5).fit(np.ones((10, 2)))
     assert windower.transform(np.ones((4, 2))).lengths.tolist() == [1, 2, 3, 4]
 
 
-def test_switched_off_carry_over_starts_cold():
+def test_switched_off_carry_over_has_no_buffer():
     assert fold_starts(frame(days(100)), carry_over=False) == [0] * 4
 
 
@@ -602,7 +602,7 @@ def test_numbered_series_is_known_again_whatever_its_dtype(dtype):
     assert (windower.transform(new).lengths == 4).all()
 
 
-def test_series_unseen_in_fit_starts_cold_beside_known_ones():
+def test_series_unseen_in_fit_has_no_buffer_beside_known_ones():
     table = stations()
     known = table.index.get_level_values("station") != "b"
     windower = SequenceWindower(window_size=4, series="station", max_gap="any")
@@ -633,18 +633,18 @@ def test_last_level_of_the_index_that_names_no_series_is_the_time():
 # Elapsed
 
 
-def test_elapsed_counts_in_median_steps():
+def test_time_delta_counts_in_median_steps():
     index = days(1).append([days(3, "2024-01-03"), days(2, "2024-01-11")])
     windower = SequenceWindower(window_size=1, add_time_delta=True).fit(frame(index))
-    elapsed = np.asarray(windower.transform(frame(index)))[:, -1, -1]
-    assert elapsed.tolist() == [1, 2, 1, 1, 6, 1]
+    time_delta = np.asarray(windower.transform(frame(index)))[:, -1, -1]
+    assert time_delta.tolist() == [1, 2, 1, 1, 6, 1]
     assert windower.get_feature_names_out().tolist() == ["temp", "rain", "time_delta"]
     assert windower.median_step_ == pd.Timedelta(days=1).value
     assert windower.longest_step_ == pd.Timedelta(days=6).value
 
 
 @pytest.mark.parametrize("window_size", [1, 2])
-def test_elapsed_of_the_first_new_row_counts_from_the_last_remembered_one(window_size):
+def test_time_delta_of_the_first_new_row_counts_from_the_last_buffered_one(window_size):
     index = some_missing(days(60))
     table = frame(index)
     windower = SequenceWindower(window_size, add_time_delta=True, max_gap="any")
@@ -654,14 +654,14 @@ def test_elapsed_of_the_first_new_row_counts_from_the_last_remembered_one(window
         assert new[0].tolist() == whole[0].tolist()
 
 
-def test_elapsed_keeps_single_precision():
+def test_time_delta_keeps_single_precision():
     table = frame(days(10)).astype(np.float32)
     windower = SequenceWindower(window_size=2, add_time_delta=True)
     assert windower.fit_transform(table).dtype == np.float32
     assert windower.transform(table).dtype == np.float32
 
 
-def test_elapsed_needs_the_kind_of_time_seen_in_fit():
+def test_time_delta_needs_the_kind_of_time_seen_in_fit():
     windower = SequenceWindower(add_time_delta=True).fit(frame(range(5)))
     with pytest.raises(ValueError, match="The time of X is made of dates .* of whole numbers"):
         windower.transform(frame(days(5)))

@@ -1,4 +1,4 @@
-"""The rows carried over: what a windower remembers of each series."""
+"""The buffer of past rows: the last rows of each series, which later rows continue."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._tables.histories import history_bounds, scatter
 from sklstm._tables.table_warnings import write_timestamp
 
-__all__ = ["Buffer", "Given", "Table", "check_arrival", "put_behind"]
+__all__ = ["Buffer", "InputTable", "JoinedTable", "check_rows_are_later", "join_rows"]
 
 
 class Buffer(NamedTuple):
@@ -22,11 +22,11 @@ class Buffer(NamedTuple):
     codes : ndarray of int, shape (n_rows,)
         Position of the series in ``series_``.
     timestamps : ndarray of shape (n_rows,)
-        Their times.
+        Timestamp of each row.
     values : ndarray of shape (n_rows, n_features)
-        Their features.
+        Features of each row.
     cuts : ndarray of bool, shape (n_rows,)
-        Whether something is missing before a row.
+        Whether rows are missing before a row.
     """
 
     codes: np.ndarray
@@ -35,15 +35,15 @@ class Buffer(NamedTuple):
     cuts: np.ndarray
 
     @classmethod
-    def keep(cls, table: "Table", size: int) -> "Buffer":
+    def keep(cls, table: "JoinedTable", size: int) -> "Buffer":
         """Keep the last rows of each series.
 
         Parameters
         ----------
-        table : Table
-            All rows that are known.
+        table : JoinedTable
+            All rows seen so far.
         size : int
-            Most rows of a series.
+            Maximum number of rows of a series.
 
         Returns
         -------
@@ -85,8 +85,8 @@ class Buffer(NamedTuple):
         Returns
         -------
         starts, ends : ndarray of int, shape (n_series,)
-            Place of the first row of each series, and behind its last one: the same, if nothing
-            of it is remembered.
+            Position of the first row of each series, and the position after its last one; both
+            are equal if the buffer has no row of the series.
         """
         return self.codes.searchsorted(codes), self.codes.searchsorted(codes, side="right")
 
@@ -96,9 +96,9 @@ class Buffer(NamedTuple):
         Parameters
         ----------
         starts, ends : ndarray of int, shape (n_series,)
-            Where the remembered rows of each series are.
+            Where the buffered rows of each series are.
         first : ndarray of shape (n_series,)
-            Stamp of the first given row of each.
+            Timestamp of the first given row of each.
 
         Returns
         -------
@@ -113,30 +113,30 @@ class Buffer(NamedTuple):
         return np.bincount(owner, earlier, len(starts)).astype(np.int64)
 
     def to_plain(self) -> tuple:
-        """Take the memory apart: arrays."""
+        """Convert the buffer to arrays, for files of plain data."""
         return tuple(self)
 
     @classmethod
     def from_plain(cls, plain: tuple) -> "Buffer":
-        """Put it together again."""
+        """Restore a buffer from these arrays."""
         return cls(*plain)
 
 
-class Given(NamedTuple):
-    """A table as the windower has read it.
+class InputTable(NamedTuple):
+    """A table as passed to the windower, read and checked.
 
     Attributes
     ----------
     values : ndarray of shape (n_rows, n_features)
         Features of each row.
     layout : Layout
-        What else the table tells.
+        Time, clock and series of the table.
     codes : ndarray of int, shape (n_rows,)
         Series of each row.
     names : pandas.Index or None
-        Name of the series behind each code.
+        Name of the series of each code.
     rows : Rows
-        The rows side by side.
+        The rows, sorted by series and time.
     """
 
     values: np.ndarray
@@ -146,21 +146,21 @@ class Given(NamedTuple):
     rows: Rows
 
 
-class Table(NamedTuple):
-    """Given rows behind those carried over.
+class JoinedTable(NamedTuple):
+    """The buffered rows, followed by the given ones.
 
     Attributes
     ----------
     values : ndarray of shape (n_rows, n_features)
-        Features of each row, the rows carried over first.
+        Features of each row, the buffered rows first.
     codes : ndarray of int, shape (n_rows,)
         Series of each row.
     rows : Rows
-        The rows side by side.
+        The rows, sorted by series and time.
     is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series, or behind a gap, at each place.
+        Whether the row at each sorted position is the first of its series, or follows a gap.
     n_carried : int
-        Number of rows carried over.
+        Number of buffered rows.
     """
 
     values: np.ndarray
@@ -181,9 +181,9 @@ class Table(NamedTuple):
         Parameters
         ----------
         window_size : int
-            Most rows a history may have.
+            Maximum number of rows of a history.
         horizon : int
-            Rows between the last row of a history and the row it belongs to.
+            Lead: number of rows from the last row of a history to the row it belongs to.
         names : ndarray of shape (n_features,), or None
             Names of the features.
         index : pandas.Index of length n_rows, default=None
@@ -206,28 +206,32 @@ class Table(NamedTuple):
         return Sequences(values, starts[given], lengths[given], self.codes[given], names, index)
 
 
-def put_behind(
-    carried: Buffer | None, given: Given, cuts: np.ndarray, fronts: Any, median_step: float | None
-) -> Table:
-    """Put the given rows behind those carried over.
+def join_rows(
+    carried: Buffer | None,
+    given: InputTable,
+    cuts: np.ndarray,
+    continuations: Any,
+    median_step: float | None,
+) -> JoinedTable:
+    """Append the given rows to the buffered ones.
 
     Parameters
     ----------
     carried : Buffer or None
-        Earlier rows of the given series.
-    given : Given
+        Buffered rows of the given series.
+    given : InputTable
         The table.
     cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the given row at each place.
-    fronts : Fronts or None
-        Tells which series go on; needed if there are rows carried over.
+        Whether rows are missing before the given row at each sorted position.
+    continuations : Continuations or None
+        Which series continue their buffered rows; required if there are buffered rows.
     median_step : float or None
-        Unit of the feature ``elapsed``, 0 if it is not known; None if there is no such feature.
+        Unit of the feature ``time_delta``, 0 if it is unknown; None if there is no such feature.
 
     Returns
     -------
-    Table
-        All of them.
+    JoinedTable
+        All rows.
     """
     values, codes, rows = given.values, given.codes, given.rows
     n_carried = 0 if carried is None else len(carried.codes)
@@ -235,54 +239,55 @@ def put_behind(
         codes = np.concatenate([carried.codes, codes])
         timestamps = np.concatenate([carried.timestamps, given.layout.timestamps])
         of_rows = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
-        of_rows[n_carried + fronts.rows[~fronts.goes_on]] = True
+        of_rows[n_carried + continuations.rows[~continuations.is_continued]] = True
         rows = Rows.arrange(codes, timestamps)
         cuts = of_rows[rows.order]
     if median_step is not None:
-        values = _with_elapsed(values, rows, median_step, n_carried)
+        values = _with_time_delta(values, rows, median_step, n_carried)
     if carried is not None and n_carried:
         values = np.concatenate([carried.values, values])
-    return Table(values, codes, rows, rows.is_first | cuts, n_carried)
+    return JoinedTable(values, codes, rows, rows.is_first | cuts, n_carried)
 
 
-def _with_elapsed(values: np.ndarray, rows: Rows, median_step: float, n_carried: int) -> np.ndarray:
+def _with_time_delta(
+    values: np.ndarray, rows: Rows, median_step: float, n_carried: int
+) -> np.ndarray:
     """Append the time since the previous row of the series to the given rows."""
-    elapsed = np.ones(len(rows.order), dtype=values.dtype)
+    time_delta = np.ones(len(rows.order), dtype=values.dtype)
     if median_step:
         steps = np.where(rows.is_first, median_step, rows.steps)
-        elapsed[rows.order] = steps / median_step
-    return np.column_stack([values, elapsed[n_carried:]])
+        time_delta[rows.order] = steps / median_step
+    return np.column_stack([values, time_delta[n_carried:]])
 
 
-def check_arrival(memory: Buffer, given: Given) -> None:
-    """Refuse rows that are not later than what is remembered of their series.
+def check_rows_are_later(buffer: Buffer, given: InputTable) -> None:
+    """Refuse rows that are not later than the buffered rows of their series.
 
     Parameters
     ----------
-    memory : Buffer
-        What is remembered.
-    given : Given
+    buffer : Buffer
+        Rows seen before.
+    given : InputTable
         The rows that have arrived.
 
     Raises
     ------
     ValueError
-        If a row was seen before, or is late; the message names it.
+        If a row was seen before, or arrives late; the message names it.
     """
     rows = given.rows.order[given.rows.is_first]
     codes = given.codes[rows]
-    starts, ends = memory.bounds(codes)
-    last = memory.timestamps[ends - 1]  # of another series, if there is nothing of this one
+    starts, ends = buffer.bounds(codes)
+    last = buffer.timestamps[ends - 1]  # of another series, if the buffer has no row of this one
     late = (starts < ends) & (given.layout.timestamps[rows] <= last)
     if not late.any():
         return
     place = int(late.argmax())
-    row = rows[place]
+    row, seen = rows[place], write_timestamp(last[place], given.layout)
     what = "was seen before" if given.layout.timestamps[row] == last[place] else "is late"
     of_series = "" if given.names is None else f" of series {given.names[codes[place]]!r}"
     raise ValueError(
         f"Row {row} (counted from 0; time {given.layout.times[row]}){of_series} {what}: "
-        f"partial_fit takes rows later than {write_timestamp(last[place], given.layout)}, the last one "
-        "it remembers. Leave out what it has seen; rows that came late need fit, with all rows in "
-        "their order."
+        f"partial_fit takes rows later than {seen}, the last timestamp in its buffer. Leave out "
+        "the rows it has seen; for rows that arrive late, call fit with all rows in time order."
     )

@@ -1,4 +1,4 @@
-"""SequenceDummyRegressor: the rules that any forecast has to beat."""
+"""SequenceDummyRegressor: naive forecasts, the baselines of every model."""
 
 from numbers import Integral
 from typing import Any, Self
@@ -19,32 +19,33 @@ __all__ = ["SequenceDummyRegressor"]
 
 
 class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
-    """Predict the last value, that of a season before, or the mean: what has to be beaten.
+    """Naive, seasonal naive or mean forecast: the baselines that a model has to beat.
 
-    It stands in a Pipeline where the LSTM stands, behind the same
-    :class:`SequenceWindower`. Of labels scikit-learn's :class:`~sklearn.dummy.DummyClassifier`
-    takes `Sequences` as they are.
+    It takes the place of the LSTM in a Pipeline, after the same :class:`SequenceWindower`. For
+    labels, scikit-learn's :class:`~sklearn.dummy.DummyClassifier` takes `Sequences` as they are.
 
     Parameters
     ----------
     strategy : {"last", "seasonal", "mean"}, default="last"
-        The last value of the history; the value `period` steps before the row that is predicted;
-        or the weighted mean of the training targets.
+        ``"last"`` is the naive forecast, the last value of the history; ``"seasonal"`` the
+        seasonal naive forecast, the value `period` steps before the predicted row; ``"mean"`` the
+        weighted mean of the training targets.
     period : int, default=1
-        Steps of a season, for ``"seasonal"``.
+        Length of the season in rows, for ``"seasonal"``.
     horizon : int, default=1
-        Rows between the end of a history and its row, as the windower has it, for ``"seasonal"``.
+        The `horizon` of the windower, for ``"seasonal"``: the number of rows from the end of a
+        history to the row it belongs to.
     feature : str, int or None, default=None
-        The feature whose value is predicted. `None`: for each target the one whose values, read
-        by the strategy, are nearest to it in training.
+        The feature whose value is predicted. `None`: for each target, the feature whose values,
+        selected by the strategy, have the smallest squared error in training.
 
     Attributes
     ----------
     features_ : ndarray of int, shape (n_outputs,)
-        Feature of each target; only if the strategy reads one.
+        Feature used for each target; not with ``"mean"``.
     mean_ : ndarray of float64, shape (n_outputs,)
-        Mean of the targets, which is predicted where a history does not reach back so far, or
-        the value is NaN.
+        Mean of the training targets. It is predicted where a history is too short, or the value
+        is NaN.
     n_features_in_ : int
         Number of features of a step.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -52,7 +53,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
 
     See Also
     --------
-    sklearn.dummy.DummyRegressor : Rules that do not look at X.
+    sklearn.dummy.DummyRegressor : Baselines that do not use X.
 
     Examples
     --------
@@ -60,8 +61,8 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklstm import SequenceDummyRegressor, SequenceWindower
     >>> table = pd.DataFrame({"rain": [9.0, 0.0, 9.0, 0.0], "temp": [1.0, 2.0, 4.0, 7.0]})
-    >>> rule = make_pipeline(SequenceWindower(2, horizon=1), SequenceDummyRegressor())
-    >>> rule.fit(table, table["temp"]).predict(table)
+    >>> naive = make_pipeline(SequenceWindower(2, horizon=1), SequenceDummyRegressor())
+    >>> naive.fit(table, table["temp"]).predict(table)
     array([3.5, 1. , 2. , 4. ])
     """
 
@@ -87,10 +88,10 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Find the features, and the mean.
+        """Find the feature of each target, and the mean.
 
-        The only things learned are a mean and, with ``feature=None``, which column is the past of
-        the target. Rows of weight 0 do not count.
+        Only the mean is learned and, with ``feature=None``, which column holds the past values of
+        the target. Rows of weight 0 are ignored.
 
         Parameters
         ----------
@@ -104,12 +105,12 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         Returns
         -------
         SequenceDummyRegressor
-            The fitted rule.
+            The fitted baseline.
 
         Raises
         ------
         ValueError
-            If there is no such feature, or a season is not as long as the horizon.
+            If `feature` is not in X, or `period` is shorter than `horizon`.
 
         See Also
         --------
@@ -117,7 +118,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
 
         Examples
         --------
-        The target is the second feature, an hour later:
+        The target is the second feature, one row later:
 
         >>> from sklstm import SequenceDummyRegressor, SequenceWindower
         >>> table = [[9.0, 1.0], [0.0, 2.0], [9.0, 3.0], [0.0, 4.0]]
@@ -128,8 +129,9 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         self._validate_params()
         if self.strategy == "seasonal" and self.period < self.horizon:
             raise ValueError(
-                f"period={self.period} is shorter than horizon={self.horizon}: the value of that "
-                "season is not known yet. Take a multiple of the period."
+                f"period={self.period} is shorter than horizon={self.horizon}: the value one "
+                "season before is not yet observed. Use a multiple of the period that is at least "
+                "the horizon."
             )
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -159,10 +161,10 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Apply the rule.
+        """Predict each sequence.
 
-        Where the history does not reach back so far, or the value there is NaN, it is the mean of
-        the training targets.
+        Where the history is too short, or the value is NaN, the mean of the training targets is
+        predicted.
 
         Parameters
         ----------
@@ -176,27 +178,27 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
 
         See Also
         --------
-        LSTMRegressor.predict : What should be better than this.
-        backtest : Such rules beside a model, from many origins.
+        LSTMRegressor.predict : Predictions of the model to compare with.
+        backtest : Naive forecasts beside those of a model, from many forecast origins.
 
         Examples
         --------
         >>> from sklstm import SequenceDummyRegressor
         >>> histories = [[[1.0], [2.0]], [[2.0], [4.0]]]
-        >>> rule = SequenceDummyRegressor().fit(histories, [3.0, 5.0])
-        >>> rule.predict(histories)
+        >>> naive = SequenceDummyRegressor().fit(histories, [3.0, 5.0])
+        >>> naive.predict(histories)
         array([2., 4.])
         """
         check_is_fitted(self)
         sequences = as_sequences(self, X, reset=False)
-        answers = np.tile(self.mean_, (len(sequences), 1))
+        predicted = np.tile(self.mean_, (len(sequences), 1))
         if self._back:
             values = self._values(sequences)[:, self.features_]
-            np.copyto(answers, values, where=np.isfinite(values))
-        return answers[:, 0] if self._n_dimensions == 1 else answers
+            np.copyto(predicted, values, where=np.isfinite(values))
+        return predicted[:, 0] if self._n_dimensions == 1 else predicted
 
     def _values(self, sequences: Sequences) -> np.ndarray:
-        """What the strategy reads of each sequence, NaN before its start."""
+        """The values that the strategy selects from each sequence, NaN before its first step."""
         values = np.full((len(sequences), sequences.n_features), np.nan)
         reaching = sequences.lengths >= self._back
         values[reaching] = sequences.values[sequences.ends[reaching] - self._back]
@@ -207,19 +209,19 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         names = sequences.feature_names
         if self.feature is None:
             errors = (self._values(sequences)[:, :, None] - targets[:, None]) ** 2
-            known = np.isfinite(errors)
-            weights = samples.weight[:, None, None] * known
-            sums = (weights * np.where(known, errors, 0)).sum(axis=0)
+            is_known = np.isfinite(errors)
+            weights = samples.weight[:, None, None] * is_known
+            sums = (weights * np.where(is_known, errors, 0)).sum(axis=0)
             with np.errstate(invalid="ignore"):
                 means = sums / weights.sum(axis=0)
             return np.where(np.isnan(means), np.inf, means).argmin(axis=0)
-        known_names = list(range(sequences.n_features) if names is None else names)
-        if self.feature in known_names:
-            feature = known_names.index(self.feature)
+        feature_names = list(range(sequences.n_features) if names is None else names)
+        if self.feature in feature_names:
+            feature = feature_names.index(self.feature)
         elif isinstance(self.feature, Integral) and self.feature < sequences.n_features:
             feature = self.feature
         else:
-            raise ValueError(f"feature={self.feature!r} is no feature of X: {known_names}.")
+            raise ValueError(f"feature={self.feature!r} is no feature of X: {feature_names}.")
         return np.full(targets.shape[1], feature)
 
     def __sklearn_tags__(self) -> Tags:

@@ -1,4 +1,4 @@
-"""SequenceFlattener: sequences become a table of lags."""
+"""SequenceFlattener: sequences to a table of lags."""
 
 from typing import Any, Self
 
@@ -20,8 +20,8 @@ __all__ = ["SequenceFlattener"]
 class SequenceFlattener(TransformerMixin, SequenceEstimator):
     """Turn sequences into a table with one column for each feature and lag.
 
-    The way from a :class:`SequenceWindower` to any other scikit-learn estimator, and so to a
-    baseline that sees exactly what the LSTM sees.
+    It connects a :class:`SequenceWindower` to any other scikit-learn estimator, and so gives
+    baselines the same lookback window as the LSTM.
 
     Attributes
     ----------
@@ -34,14 +34,15 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
     See Also
     --------
-    SequenceWindower : Make the sequences out of a table.
+    SequenceWindower : Make sequences from a table.
 
     Notes
     -----
-    A missing step, before the start of a shorter sequence, is NaN. Gradient boosting takes that
-    as it is; other estimators need an imputer behind the flattener. Of longer sequences than
-    those seen in `fit` the last `n_steps_` steps are kept. A DataFrame by ``set_output`` has the
-    index of the rows that the sequences were made of, so that it fits beside other columns.
+    Steps before the first one of a shorter sequence are NaN. Histogram gradient boosting accepts
+    NaN; other estimators need an imputer (``SimpleImputer``) after the flattener. Of sequences
+    longer than those seen in `fit`, the last `n_steps_` steps are kept. A DataFrame, requested by
+    ``set_output``, has the index of the rows that the sequences were made from, so that it aligns
+    with other columns.
 
     Examples
     --------
@@ -59,14 +60,14 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the features and the length of the longest sequence.
+        """Learn the features and the length of the longest sequence.
 
-        That length is the number of lags from now on: fit it on histories as long as they will be.
+        That length is the number of lags, so fit on histories of full length.
 
         Parameters
         ----------
         X : Sequences, 3-D array, list of 2-D arrays, or table
-            Sequences; a table is one of sequences of a single step.
+            Sequences; each row of a table is a sequence of a single step.
         y : None
             Ignored.
 
@@ -77,7 +78,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
         See Also
         --------
-        SequenceWindower : Its `window_size` is the length of the longest.
+        SequenceWindower : Its `window_size` is the length of the longest history.
 
         Examples
         --------
@@ -95,8 +96,8 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
     def transform(self, X: Any) -> Any:
         """Copy the sequences into a table.
 
-        Here the windows are copied: the table has a value for each row, lag and feature. For long
-        windows of many features consider an estimator that reads `Sequences`.
+        This copies the windows: the table has a value for each row, lag and feature. For long
+        windows of many features, consider an estimator that takes `Sequences`.
 
         Parameters
         ----------
@@ -106,12 +107,12 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, `n_steps_ * n_features_in_`)
-            All features of the first step, then of the second; a DataFrame if `set_output` says
-            so.
+            All features of the first step, then of the second, and so on; a DataFrame if
+            `set_output` asks for one.
 
         See Also
         --------
-        LagSequencer : The way back, of one feature.
+        LagSequencer : The inverse: a table of lags to sequences.
 
         Examples
         --------
@@ -131,11 +132,11 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         return pd.DataFrame(table, index=sequences.index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the columns: feature and lag, ``t`` being the last step of the sequence.
+        """Name the columns by feature and lag; ``t`` is the last step of the sequence.
 
-        Coefficients and importances of whatever stands behind it are read by them. Behind a
-        windower with a horizon ``t`` is the last row of the history, which is earlier than the row
-        predicted.
+        These names identify the coefficients and importances of an estimator after the flattener.
+        After a windower with a horizon, ``t`` is the last row of the history, which is earlier than
+        the predicted row.
 
         Parameters
         ----------
@@ -164,14 +165,14 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         return np.array([f"{name}{lag}" for lag in lags for name in names], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what `transform` and `fit_transform` give.
+        """Choose the output container of `transform` and `fit_transform`.
 
-        A table keeps the names of the columns for what comes behind, and for you.
+        A DataFrame keeps the names of the columns for the next pipeline steps.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            ``"default"`` is an array; `None` leaves it as it is.
+            ``"default"`` is an array; `None` leaves the configuration unchanged.
 
         Returns
         -------
@@ -181,7 +182,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         Raises
         ------
         ValueError
-            If it is none of these.
+            If `transform` is none of these.
 
         See Also
         --------

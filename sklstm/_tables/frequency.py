@@ -1,4 +1,4 @@
-"""The frequency of a table: which row stands right behind which."""
+"""The frequency of each series of a table: which row directly follows which."""
 
 from typing import Any, NamedTuple
 
@@ -11,29 +11,30 @@ from sklstm._tables.timetable import Timetable, wall_clock
 __all__ = ["Frequency"]
 
 THOUSANDTH = 1e-3
-"""How exact a step has to be, in steps: clocks and fractions round."""
+"""Tolerance of a sampling interval, as a share of it: clocks and fractions are rounded."""
 
 DAY = 86_400 * 10**9
 HOUR = 3_600 * 10**9
 
 
 class Frequency(NamedTuple):
-    """The usual step of each series, as `fit` saw it.
+    """The sampling interval of each series, learned in `fit`.
 
     Attributes
     ----------
     step : ndarray of float64, shape (n_series,)
-        Usual step: nanoseconds for dates, else numbers; NaN where steps are uneven or unknown.
+        Sampling interval: nanoseconds for dates, else numbers; NaN if irregular or unknown.
     slack : ndarray of float64, shape (n_series,)
-        By how much a step may differ from the usual one.
+        By how much the time between two rows may differ from the sampling interval.
     limit : ndarray of float64, shape (n_series,)
-        Where steps are uneven: the longest step after which a table goes on; NaN if there is none.
+        For irregular sampling: the longest time between two rows that are still joined; NaN if
+        unknown.
     timetable : ndarray of int, shape (n_series,)
-        Position in `timetables`, -1 for a series that knows no closed hours or days.
+        Position in `timetables`, -1 for a series without closed hours or days.
     timetables : tuple of Timetable
-        The open hours and days of series such as those of business days.
+        Open hours and days, for example of series on business days.
     of_table : bool
-        Whether the integers of the index number the rows of the table, not those of each series.
+        Whether the integers of the index count the rows of the table, not those of each series.
     """
 
     step: np.ndarray
@@ -45,19 +46,19 @@ class Frequency(NamedTuple):
 
     @classmethod
     def learn(cls, rows: Rows, layout: Layout) -> "Frequency":
-        """Find the usual step of each series.
+        """Find the sampling interval of each series.
 
         Parameters
         ----------
         rows : Rows
-            The rows side by side, with steps.
+            The rows, sorted by series and time, with the time between neighbours.
         layout : Layout
             Time and clock of the table.
 
         Returns
         -------
         Frequency
-            Series of less than three rows have the frequency of the others, if that is one.
+            Series of fewer than three rows get the frequency of the others, if these share one.
         """
         first = np.flatnonzero(rows.is_first)
         sizes = np.diff(first, append=len(rows.order))
@@ -71,12 +72,12 @@ class Frequency(NamedTuple):
         if common is not None and (sizes.max() > 2 or layout.clock == "counter"):
             return cls._same(len(first), common, layout)
         frequency = cls._of_each(rows.timestamps, first, sizes, layout)
-        uneven = np.isnan(frequency.step)
+        irregular = np.isnan(frequency.step)
         if layout.clock == "counter":
-            if len(first) > 1 and uneven.any() and _numbers_rows(layout.timestamps, 0.9):
+            if len(first) > 1 and irregular.any() and _numbers_rows(layout.timestamps, 0.9):
                 return cls._same(len(first), 1.0, layout, of_table=True)
-            frequency.step[uneven & (sizes == 1)] = 1.0
-            frequency.slack[uneven & (sizes == 1)] = THOUSANDTH
+            frequency.step[irregular & (sizes == 1)] = 1.0
+            frequency.slack[irregular & (sizes == 1)] = THOUSANDTH
         return frequency
 
     @classmethod
@@ -97,7 +98,7 @@ class Frequency(NamedTuple):
         for series, (begin, size) in enumerate(zip(first, sizes, strict=True)):
             own = timestamps[begin : begin + size]
             if size > 2:
-                step[series], slack[series] = _usual_step(np.diff(own), layout)
+                step[series], slack[series] = _typical_step(np.diff(own), layout)
                 limit[series] = 5 * np.quantile(np.diff(own), 0.9)
                 hours = _timetable(own, layout)
                 if hours is not None:
@@ -111,28 +112,28 @@ class Frequency(NamedTuple):
         )
         return frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
 
-    def _shared(self, short: np.ndarray, known: np.ndarray) -> "Frequency":
-        """Let series of too few rows have the frequency of the others, if they all have one."""
-        same = len(known) and all(
-            (x[known] == x[known[0]]).all() for x in (self.step, self.slack, self.timetable)
+    def _shared(self, short: np.ndarray, learned: np.ndarray) -> "Frequency":
+        """Give series of too few rows the frequency of the others, if these all share one."""
+        same = len(learned) and all(
+            (x[learned] == x[learned[0]]).all() for x in (self.step, self.slack, self.timetable)
         )
         if same:
             for x in (self.step, self.slack, self.limit, self.timetable):
-                x[short] = x[known[0]]
+                x[short] = x[learned[0]]
         return self
 
     def for_series(self, n_series: int) -> "Frequency":
-        """Add series that `fit` has not seen.
+        """Add series not seen in `fit`.
 
         Parameters
         ----------
         n_series : int
-            Number of series there are now.
+            Number of all series.
 
         Returns
         -------
         Frequency
-            The new ones have the frequency of the others, if that is one; else none is known.
+            New series get the frequency of the others, if these share one; else it is unknown.
         """
         n_seen = len(self.step)
         if n_series <= n_seen:
@@ -148,12 +149,12 @@ class Frequency(NamedTuple):
         return longer._shared(np.arange(n_seen, n_series), np.arange(n_seen))
 
     def to_plain(self) -> tuple:
-        """Take the frequency apart: arrays and numbers."""
+        """Convert to arrays and numbers, for files of plain data."""
         return (*self[:4], [tuple(hours) for hours in self.timetables], self.of_table)
 
     @classmethod
     def from_plain(cls, plain: tuple) -> "Frequency":
-        """Put it together again."""
+        """Restore a frequency from these."""
         step, slack, limit, timetable, timetables, of_table = plain
         hours = tuple(Timetable(*parts) for parts in timetables)
         return cls(step, slack, limit, timetable, hours, of_table)
@@ -161,29 +162,29 @@ class Frequency(NamedTuple):
     def missed(
         self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
     ) -> np.ndarray:
-        """Count the rows that are missing between two rows of a series.
+        """Count the missing rows between two rows of a series.
 
         Parameters
         ----------
         codes : ndarray of int, shape (n_pairs,)
             Series of each pair.
         earlier : ndarray of shape (n_pairs,)
-            Stamp of the earlier row.
+            Timestamp of the earlier row.
         later : ndarray of shape (n_pairs,)
-            Stamp of the later row.
+            Timestamp of the later row.
         zone : tzinfo or None
             Time zone of the table.
 
         Returns
         -------
         ndarray of float64, shape (n_pairs,)
-            0: the later row stands right behind the earlier one. Fractions, and numbers below
-            zero, are rows that do not lie on the grid. NaN where no frequency is known.
+            0 if the later row directly follows the earlier one. Fractions and negative numbers
+            mean that a row is off the grid of the frequency. NaN where the frequency is unknown.
         """
         steps = later - earlier
-        usual = self.step[codes]
-        missed = steps / usual - 1
-        missed[np.abs(steps - usual) <= self.slack[codes]] = 0
+        typical = self.step[codes]
+        missed = steps / typical - 1
+        missed[np.abs(steps - typical) <= self.slack[codes]] = 0
         of_pair = self.timetable[codes]
         if len(self.timetables) and (of_pair >= 0).any():
             walls = wall_clock(earlier, zone), wall_clock(later, zone)
@@ -195,27 +196,28 @@ class Frequency(NamedTuple):
     def follows(
         self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
     ) -> np.ndarray:
-        """Tell whether a row stands right behind the last one remembered.
+        """Check whether a row directly follows the last buffered one.
 
         Parameters
         ----------
         codes : ndarray of int, shape (n_pairs,)
             Series of each pair.
         earlier : ndarray of shape (n_pairs,)
-            Stamp of the earlier row.
+            Timestamp of the earlier row.
         later : ndarray of shape (n_pairs,)
-            Stamp of the later row.
+            Timestamp of the later row.
         zone : tzinfo or None
             Time zone of the table.
 
         Returns
         -------
         ndarray of bool, shape (n_pairs,)
-            Exact where there is a frequency; else whether the step is one of the usual ones.
+            Exact where there is a frequency; for irregular sampling, whether the time between the
+            two rows is within the limit learned in `fit`.
         """
-        uneven = np.isnan(self.step[codes])
+        irregular = np.isnan(self.step[codes])
         return np.where(
-            uneven,
+            irregular,
             (later - earlier) <= self.limit[codes],
             self.missed(codes, earlier, later, zone) == 0,
         )
@@ -226,26 +228,27 @@ class Frequency(NamedTuple):
         Parameters
         ----------
         rows : Rows
-            The rows side by side.
+            The rows, sorted by series and time.
         codes : ndarray of int, shape (n_rows,)
-            Series of each row of the table, all below the number of series.
+            Code of the series of each row of the table, below the number of series.
         layout : Layout
             Time and clock of the table.
 
         Returns
         -------
         ndarray of bool, shape (n_rows,)
-            Whether something is missing before the row at each place; not at the first ones.
+            Whether rows are missing before the row at each sorted position; never before the
+            first row of a series.
         """
         if self.of_table:
-            return _behind_gaps(rows, layout.timestamps)
-        usual = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
-        if usual is None:
+            return _after_gaps(rows, layout.timestamps)
+        typical = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
+        if typical is None:
             cuts = rows.steps != self.step[codes[rows.order]]
-        elif np.isnan(usual):
+        elif np.isnan(typical):
             return np.zeros(len(rows.order), dtype=bool)
         else:
-            cuts = rows.steps != (int(usual) if usual == int(usual) else usual)
+            cuts = rows.steps != (int(typical) if typical == int(typical) else typical)
         cuts &= ~rows.is_first
         places = np.flatnonzero(cuts)
         if len(places):
@@ -257,15 +260,15 @@ class Frequency(NamedTuple):
 
 
 def _numbers_rows(timestamps: np.ndarray, share: float) -> bool:
-    """Whether whole numbers count the rows of a table, but for some gaps."""
+    """Whether integers count the rows of a table, apart from some gaps."""
     steps = np.diff(timestamps)
     if (steps <= 0).any():
         steps = np.diff(np.sort(timestamps))
     return bool((steps > 0).all() and (steps == 1).mean() >= share)
 
 
-def _behind_gaps(rows: Rows, timestamps: np.ndarray) -> np.ndarray:
-    """Whether a number is missing somewhere between a row and the one before of its series."""
+def _after_gaps(rows: Rows, timestamps: np.ndarray) -> np.ndarray:
+    """Whether an integer is missing between a row and the previous row of its series."""
     order = np.argsort(timestamps, kind="stable")
     part = np.empty(len(timestamps), dtype=np.int64)
     part[order] = np.cumsum(np.diff(timestamps[order], prepend=timestamps[order[:1]]) > 1)
@@ -275,26 +278,26 @@ def _behind_gaps(rows: Rows, timestamps: np.ndarray) -> np.ndarray:
     return cuts & ~rows.is_first
 
 
-def _usual_step(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
-    """Usual step and slack; NaN if steps are uneven."""
+def _typical_step(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
+    """Typical time between two rows, and its slack; NaN if sampling is irregular."""
     middle = np.median(steps)
     values, counts = np.unique(np.rint(steps / middle / THOUSANDTH), return_counts=True)
-    often = values[counts.argmax()] * THOUSANDTH * middle
-    usual = float(np.median(steps[np.abs(steps - often) <= THOUSANDTH * middle]))
-    away = np.abs(steps - usual)
-    exact = away <= max(THOUSANDTH * usual, _slack(usual, layout))
-    wavering = (away <= 0.3 * middle) & ~exact
-    if exact.mean() > 0.5 and not wavering.any():
-        return usual, _slack(usual, layout)
+    mode = values[counts.argmax()] * THOUSANDTH * middle
+    typical = float(np.median(steps[np.abs(steps - mode) <= THOUSANDTH * middle]))
+    away = np.abs(steps - typical)
+    is_exact = away <= max(THOUSANDTH * typical, _slack(typical, layout))
+    is_jittered = (away <= 0.3 * middle) & ~is_exact
+    if is_exact.mean() > 0.5 and not is_jittered.any():
+        return typical, _slack(typical, layout)
     away = np.abs(steps - middle)
     between = (away > 0.3 * middle) & (away < 0.7 * middle)
     if (away <= 0.3 * middle).mean() > 0.75 and between.sum() <= max(1, 0.02 * len(steps)):
         return float(middle), 0.499 * middle
-    return (usual, _slack(usual, layout)) if exact.mean() > 0.5 else (np.nan, np.nan)
+    return (typical, _slack(typical, layout)) if is_exact.mean() > 0.5 else (np.nan, np.nan)
 
 
 def _slack(step: float, layout: Layout) -> float:
-    """By how much steps of a frequency differ: clocks change by an hour, months by three days."""
+    """By how much the steps of a frequency vary: an hour at clock changes, three days in months."""
     slack = THOUSANDTH * step
     if layout.zone is not None and step >= 3 * HOUR:
         slack = max(slack, HOUR)

@@ -1,4 +1,4 @@
-"""Where the history of each row begins and ends."""
+"""Where the history of each row starts and ends."""
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,16 @@ __all__ = ["count_shortened", "factorize", "history_bounds", "longer", "scatter"
 def history_bounds(
     is_first: np.ndarray, window_size: int, horizon: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Init and length of the history of each row.
+    """Find the first row and the length of the history of each row.
 
     Parameters
     ----------
     is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series, or of a part of it that stands alone.
+        Whether a row is the first of its series, or the first after a gap.
     window_size : int
-        Most rows a history may have.
+        Maximum number of rows of a history.
     horizon : int
-        Rows between the last row of a history and the row it belongs to.
+        Number of rows from the last row of a history to the row it belongs to.
 
     Returns
     -------
@@ -41,24 +41,23 @@ def history_bounds(
 
 
 def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple[int, int]:
-    """Count the histories that gaps cut short, but for one gap of each series.
+    """Count the histories that gaps shorten, ignoring the first gap of each series.
 
     Parameters
     ----------
     is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first one of its series.
+        Whether a row is the first of its series.
     cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before a row; never at a first row.
+        Whether rows are missing before a row; never before a first row.
     reach : int
-        Number of rows behind a gap whose histories reach into it.
+        Number of rows after a gap whose histories would reach across it.
 
     Returns
     -------
     n_gaps : int
-        All of them.
+        Number of all gaps.
     n_shortened : int
-        Histories that are shorter for them; those behind the first gap of each series do not
-        count.
+        Number of shortened histories, without those after the first gap of each series.
 
     Examples
     --------
@@ -76,19 +75,19 @@ def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple
 
 
 def scatter(x: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Put what belongs to row ``order[i]`` of the table from place i there.
+    """Move the entry at position ``i`` to row ``order[i]`` of the table.
 
     Parameters
     ----------
     x : ndarray of shape (n_rows,)
-        One entry a place.
+        One entry for each position.
     order : ndarray of int, shape (n_rows,)
-        Row of the table at each place.
+        Row of the table at each position.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        One entry a row of the table.
+        One entry for each row of the table.
 
     Examples
     --------
@@ -102,52 +101,52 @@ def scatter(x: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def longer(steps: np.ndarray, limit: float) -> np.ndarray:
-    """Compare steps in time with a limit; fractions round, so that they get some slack.
+    """Check which steps in time exceed a limit, with slack for the rounding of fractions.
 
     Parameters
     ----------
     steps : ndarray of shape (n_rows,)
-        Nanoseconds or numbers.
+        Time since the previous row: nanoseconds or numbers.
     limit : int or float
-        The same.
+        In the same unit.
 
     Returns
     -------
     ndarray of bool, shape (n_rows,)
-        Whether a step is longer.
+        Whether a step exceeds the limit.
     """
     return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
 
 
 def factorize(
-    keys: pd.Index | None, n_rows: int, known: pd.Index | None = None
+    keys: pd.Index | None, n_rows: int, seen: pd.Index | None = None
 ) -> tuple[np.ndarray, pd.Index | None]:
     """Number the series.
 
     Parameters
     ----------
     keys : pandas.Index of length n_rows, or None
-        Name of the series of each row; None if there is but one.
+        Name of the series of each row; None if there is a single series.
     n_rows : int
         Number of rows.
-    known : pandas.Index, default=None
-        Names that have codes already, and keep them.
+    seen : pandas.Index, default=None
+        Names that already have codes, which they keep.
 
     Returns
     -------
     codes : ndarray of int32, shape (n_rows,)
         Code of the series of each row.
     names : pandas.Index or None
-        Name behind each code; those not known come last.
+        Name of the series of each code; new ones come last.
     """
     if keys is None:
         return np.zeros(n_rows, dtype=np.int32), None
     codes, found = pd.factorize(keys)
-    if known is None:
+    if seen is None:
         return codes.astype(np.int32), found
-    position = known.get_indexer(found)
+    position = seen.get_indexer(found)
     new = position < 0
     if not new.any():
-        return position[codes].astype(np.int32), known
-    position[new] = len(known) + np.arange(new.sum())
-    return position[codes].astype(np.int32), known.append(found[new])
+        return position[codes].astype(np.int32), seen
+    position[new] = len(seen) + np.arange(new.sum())
+    return position[codes].astype(np.int32), seen.append(found[new])

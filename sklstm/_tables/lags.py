@@ -1,4 +1,4 @@
-"""LagSequencer: a table of lags becomes sequences."""
+"""LagSequencer: a table of lags to sequences."""
 
 import re
 from numbers import Integral
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklstm._data.arrays import plain
 from sklstm._data.inputs import FLOATS
 from sklstm._data.sequences import Sequences
-from sklstm._tables.sequence_transformer import SequenceMaker
+from sklstm._tables.sequence_transformer import SequenceTransformer
 
 __all__ = ["LagSequencer"]
 
@@ -34,47 +34,47 @@ FORMS = [
 ]
 
 
-class LagSequencer(SequenceMaker):
+class LagSequencer(SequenceTransformer):
     """Turn a table with a column for each lag into sequences.
 
-    For tables that other libraries made, which pass one row a prediction and one value a lag to a
-    scikit-learn regressor. Anything else starts with a :class:`SequenceWindower`.
+    For tables made by other libraries, which pass a scikit-learn regressor one row for each
+    prediction and one column for each lag. For any other table use a :class:`SequenceWindower`.
 
-    Columns with names say themselves which feature and lag they are, in whatever order: ``lag_1``,
-    ``lag1``, ``x_lag_1``, ``x_lag1``, ``lag_1_x``, ``x(t-1)``, ``x[t-1]``, ``x_t-1``, ``x.L1``. A
-    name that is no lag is refused. Of an array the parameters say it.
+    The names of the columns define feature and lag, in any order: ``lag_1``, ``lag1``,
+    ``x_lag_1``, ``x_lag1``, ``lag_1_x``, ``x(t-1)``, ``x[t-1]``, ``x_t-1``, ``x.L1``. A name that
+    is no lag is an error. For an array, the parameters define them.
 
     Parameters
     ----------
     newest : {"last", "first"} or None, default=None
-        Where the newest value of a feature stands in an array. `None`: last, as sktime and Darts
-        put it. Names of columns must not contradict.
+        Position of the newest value of a feature in an array. `None`: last, as in sktime and
+        Darts. Names of columns must not contradict it.
     n_features : int, default=None
-        Number of features of an array. `None`: 1. Names of columns must not contradict.
+        Number of features of an array. `None`: 1. Names of columns must not contradict it.
     order : {"by_feature", "by_lag"}, default="by_feature"
-        Whether an array of several features has all lags of the first one and then those of the
-        second, as sktime has them; or all features of a lag and then those of the next one, as
-        :class:`SequenceFlattener` has them. Names of columns do without.
+        Order of the columns of an array of several features: all lags of the first feature, then
+        those of the second, as in sktime; or all features of one lag, then those of the next, as
+        in :class:`SequenceFlattener`. Ignored if the columns have names.
 
     Attributes
     ----------
     lags_ : ndarray of int, shape (n_steps,), or None
-        Lag of each step, the oldest first, by the names of the columns; None without names.
+        Lag of each step, the oldest first, from the names of the columns; None without names.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, if all of them are texts.
+        Names of the columns, if all of them are strings.
 
     See Also
     --------
-    SequenceFlattener : The way back.
+    SequenceFlattener : The inverse: sequences to a table of lags.
 
     Notes
     -----
-    Steps of NaN before the first value of a row are left out, so that a row may be a shorter
-    history. Each feature needs a column for each lag.
+    Steps of NaN before the first value of a row are dropped, so rows may have histories of
+    different lengths. Each feature needs a column for each lag.
 
-    ``set_output`` has no effect: sequences are no table.
+    ``set_output`` has no effect: the output is not a table.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class LagSequencer(SequenceMaker):
     >>> LagSequencer().fit_transform(lags)[0].ravel()
     array([1., 2., 3.])
 
-    An array, with all lags of a first feature, and then all of a second one:
+    An array with all lags of the first feature, then all lags of the second:
 
     >>> LagSequencer(n_features=2).fit_transform([[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]])[0]
     array([[ 1., 10.],
@@ -111,9 +111,9 @@ class LagSequencer(SequenceMaker):
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find out which feature and lag each column is.
+        """Find the feature and the lag of each column.
 
-        There is nothing else to learn; `transform` then refuses a table with other columns.
+        Nothing else is learned. `transform` refuses a table with other columns.
 
         Parameters
         ----------
@@ -130,12 +130,12 @@ class LagSequencer(SequenceMaker):
         Raises
         ------
         ValueError
-            If the name of a column is no lag, a feature lacks a lag, or names contradict
+            If the name of a column is no lag, a lag of a feature is missing, or names contradict
             parameters; the message names the columns.
 
         See Also
         --------
-        SequenceWindower : For tables whose columns are no lags.
+        SequenceWindower : For tables with one row for each step.
 
         Examples
         --------
@@ -156,10 +156,10 @@ class LagSequencer(SequenceMaker):
         return self
 
     def transform(self, X: Any) -> Sequences:
-        """Read each row as a sequence.
+        """Turn each row into a sequence.
 
-        Values missing before the first known one are left out; those behind it stay NaN, which is
-        for a network with ``missing="mask"``.
+        Missing values before the first observed one are dropped; later ones stay NaN, for
+        estimators with ``missing="mask"``.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class LagSequencer(SequenceMaker):
 
         See Also
         --------
-        SequenceFlattener.transform : The way back.
+        SequenceFlattener.transform : The inverse.
 
         Examples
         --------
@@ -196,7 +196,7 @@ class LagSequencer(SequenceMaker):
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features of a step, which are the columns of each sequence.
 
-        They are what stands beside the lags in the names of the columns.
+        They come from the names of the columns, without the lags.
 
         Parameters
         ----------
@@ -206,11 +206,11 @@ class LagSequencer(SequenceMaker):
         Returns
         -------
         ndarray of str, shape (n_features,)
-            ``y`` where a column is but ``lag_1``; x0, x1, ... of an array.
+            ``y`` for columns such as ``lag_1``; x0, x1, ... for an array.
 
         See Also
         --------
-        SequenceFlattener.get_feature_names_out : Names with lags.
+        SequenceFlattener.get_feature_names_out : Names of features with lags.
 
         Examples
         --------
@@ -231,12 +231,12 @@ class LagSequencer(SequenceMaker):
         return validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=reset)
 
     def _places_by_order(self) -> np.ndarray:
-        """Column of each step and feature, (n_steps, n_features), as the parameters say."""
+        """Column of each step and feature, (n_steps, n_features), by the parameters."""
         n_features, columns = self.n_features or 1, np.arange(self.n_features_in_)
         if len(columns) % n_features:
             raise ValueError(
-                f"X has {len(columns)} columns, which are not as many for each of "
-                f"n_features={n_features} features."
+                f"X has {len(columns)} columns, which is no multiple of n_features={n_features}: "
+                "expected the same number of lags for each feature."
             )
         by_lag = self.order == "by_lag"
         places = columns.reshape(-1, n_features) if by_lag else columns.reshape(n_features, -1).T
@@ -250,26 +250,26 @@ class LagSequencer(SequenceMaker):
         steps = sorted(lags, reverse=True)
         place = {(c.lag, c.feature): number for number, c in enumerate(columns)}
         for feature in features:
-            lacking = [lag for lag in steps if (lag, feature) not in place]
-            if lacking:
+            missing_lags = [lag for lag in steps if (lag, feature) not in place]
+            if missing_lags:
                 raise ValueError(
-                    f"The feature {feature!r} has no column of lag {lacking[0]} in X, and others "
-                    f"have: each feature needs the same lags, here {_in_words(steps)}. Leave out "
-                    f"{[names[n] for (_, f), n in place.items() if f == feature][:3]}, or add what "
-                    "lacks."
+                    f"The feature {feature!r} has no column of lag {missing_lags[0]} in X, but "
+                    f"others do: each feature needs the same lags, here {_in_words(steps)}. Leave "
+                    f"out {[names[n] for (_, f), n in place.items() if f == feature][:3]}, or add "
+                    "the missing columns."
                 )
         if self.n_features not in (None, len(features)):
             raise ValueError(
-                f"n_features={self.n_features}, and the columns of X name {len(features)}: "
-                f"{features}. Leave n_features None: names of columns say it."
+                f"n_features={self.n_features}, but the columns of X name {len(features)}: "
+                f"{features}. Leave n_features None: the names of the columns define it."
             )
         own = [column.lag for column in columns if column.feature == features[0]]
         first, last = ("newest", "oldest") if own[0] < own[-1] else ("oldest", "newest")
         if self.newest not in (None, "first" if first == "newest" else "last") and len(own) > 1:
             raise ValueError(
-                f"newest={self.newest!r}, and by their names the first column of X, {names[0]!r}, "
-                f"is the {first} and the last the {last}. Leave newest None: names of columns say "
-                "it."
+                f"newest={self.newest!r}, but by their names the first column of X, {names[0]!r}, "
+                f"is the {first} and the last the {last}. Leave newest None: the names of the "
+                "columns define it."
             )
         places = np.array([[place[lag, feature] for feature in features] for lag in steps])
         return np.array(steps), np.array(features, dtype=object), places
@@ -281,7 +281,7 @@ class LagSequencer(SequenceMaker):
 
 
 class _Column(NamedTuple):
-    """What the name of a column says."""
+    """Feature, lag and unit in the name of a column."""
 
     feature: str
     lag: int
@@ -289,15 +289,15 @@ class _Column(NamedTuple):
 
 
 def _read_names(names: list[str]) -> list[_Column]:
-    """Feature and lag of each column, or ValueError by name."""
+    """Feature and lag of each column; ValueError for names that are no lags."""
     found = [_read_name(name) for name in names]
     others = [name for name, column in zip(names, found, strict=True) if column is None]
     if others:
         raise ValueError(
             f"X has columns whose names are no lags, such as lag_1, x_lag_1 or x(t-1): "
-            f"{_in_words(others)}. Leave out what is no lag, such as a calendar or the code of a "
-            "series (a SequenceWindower reads these too, from the table of all steps). Lags of "
-            "another feature need names such as x_lag_1. If all columns are lags, give "
+            f"{_in_words(others)}. Leave out other columns, such as a calendar or the id of a "
+            "series (a SequenceWindower takes these too, from a table with one row for each step). "
+            "Lags of another feature need names such as x_lag_1. If all columns are lags, pass "
             "X.to_numpy(), which newest=, n_features= and order= describe."
         )
     columns = [column for column in found if column is not None]
@@ -305,18 +305,20 @@ def _read_names(names: list[str]) -> list[_Column]:
     if {-1, 1} <= signs:
         ahead = [name for name, column in zip(names, columns, strict=True) if column.lag > 0]
         raise ValueError(
-            f"Some columns of X have lags below 0, and {_in_words(ahead)} have them above, which "
-            "lie ahead: they are no history. Leave them out."
+            f"Some columns of X have negative lags, and {_in_words(ahead)} have positive ones, "
+            "which lie ahead in time: they are future values. Leave them out."
         )
     units = {column.unit for column in columns}
     if len(units) > 1:
-        raise ValueError(f"The columns of X have lags in several units: {sorted(units)}.")
+        raise ValueError(
+            f"The columns of X have lags in several units: {sorted(units)}. Pass lags in one unit."
+        )
     columns = [column._replace(lag=abs(column.lag)) for column in columns]
     twice = pd.Index([column[:2] for column in columns], tupleize_cols=False).duplicated()
     if twice.any():
         raise ValueError(
             f"The column {names[int(twice.argmax())]!r} of X has the feature and the lag of "
-            "another one: leave one of them out."
+            "another one: leave one of the two out."
         )
     return columns
 

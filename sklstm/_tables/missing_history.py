@@ -1,4 +1,4 @@
-"""Rows that could have had a history and have none."""
+"""Missing history (cold start): rows that could have had a history and have none."""
 
 from typing import Any, NamedTuple
 
@@ -7,36 +7,42 @@ import pandas as pd
 
 from sklstm._data.frames import Layout, gap_in_timestamps
 from sklstm._data.ranges import ranges
-from sklstm._tables.buffer import Buffer, Given
+from sklstm._tables.buffer import Buffer, InputTable
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import longer
 from sklstm._tables.table_warnings import write_step, write_timestamp
 
-__all__ = ["Fronts", "Mark", "Reading", "find_gaps", "warning_of_missing_history"]
+__all__ = [
+    "ComparedTable",
+    "Continuations",
+    "Fingerprint",
+    "find_gaps",
+    "warning_of_missing_history",
+]
 
 FEW = 2**16
-"""Values of a table that is marked, so that it need not be read twice."""
+"""Maximum number of values of a table that is recognised, so that it is read only once."""
 
 
-class Fronts(NamedTuple):
-    """Where the given rows of each series begin, and what is remembered before them.
+class Continuations(NamedTuple):
+    """Whether the given rows of each series continue its buffered rows.
 
     Attributes
     ----------
     codes : ndarray of int, shape (n_series,)
         The series.
     rows : ndarray of int, shape (n_series,)
-        First row of each in the table.
+        First given row of each series, a position in the table.
     first : ndarray of shape (n_series,)
-        Its timestamp.
+        Timestamp of that row.
     last : ndarray of shape (n_series,)
-        Stamp of the last row remembered; meaningless where `is_known` is False.
+        Timestamp of the last buffered row; meaningless where `is_known` is False.
     is_known : ndarray of bool, shape (n_series,)
-        Whether anything is remembered of the series.
-    goes_on : ndarray of bool, shape (n_series,)
-        Whether no row is missing between the remembered rows and the given ones.
+        Whether the buffer has rows of the series.
+    is_continued : ndarray of bool, shape (n_series,)
+        Whether no row is missing between the buffered rows and the given ones.
     places : ndarray of int, shape (n_carried,)
-        Places in the memory of the rows that are earlier than the given ones.
+        Positions of the buffered rows that are earlier than the given ones.
     """
 
     codes: np.ndarray
@@ -44,92 +50,92 @@ class Fronts(NamedTuple):
     first: np.ndarray
     last: np.ndarray
     is_known: np.ndarray
-    goes_on: np.ndarray
+    is_continued: np.ndarray
     places: np.ndarray
 
     @classmethod
     def find(
-        cls, memory: Buffer | None, given: Given, frequency: Frequency | None, max_gap: Any
-    ) -> "Fronts | None":
-        """Compare the first given row of each series with the last one remembered before it.
+        cls, buffer: Buffer | None, given: InputTable, frequency: Frequency | None, max_gap: Any
+    ) -> "Continuations | None":
+        """Compare the first given row of each series with the last buffered row before it.
 
         Parameters
         ----------
-        memory : Buffer or None
-            What is remembered.
-        given : Given
+        buffer : Buffer or None
+            Rows seen before.
+        given : InputTable
             The table.
         frequency : Frequency or None
-            The usual steps; None if the times of both tables cannot be compared.
+            The sampling intervals; None if the times of the two tables cannot be compared.
         max_gap : Timedelta, str, number or None
-            How far apart rows may be, as the user says; None for what the frequency says.
+            The parameter of the windower: how far apart rows may be. None: the frequency decides.
 
         Returns
         -------
-        Fronts or None
-            Of all series that are given.
+        Continuations or None
+            For all given series.
         """
-        if memory is None or frequency is None:
+        if buffer is None or frequency is None:
             return None
         rows = given.rows.order[given.rows.is_first]
         codes, first = given.codes[rows], given.layout.timestamps[rows]
-        starts, ends = memory.bounds(codes)
-        n_before = memory.count_before(starts, ends, first)
+        starts, ends = buffer.bounds(codes)
+        n_before = buffer.count_before(starts, ends, first)
         is_known = starts < ends
-        last = memory.timestamps[
-            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(memory.timestamps)
+        last = buffer.timestamps[
+            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(buffer.timestamps)
         ]
         if max_gap is not None:
             gap = np.inf if max_gap == "any" else gap_in_timestamps(max_gap, given.layout.clock)
-            goes_on = ~longer(first - last, gap)
+            is_continued = ~longer(first - last, gap)
         elif frequency.of_table:
-            goes_on = np.full(len(codes), first.min() - memory.timestamps.max() == 1)
+            is_continued = np.full(len(codes), first.min() - buffer.timestamps.max() == 1)
         else:
-            goes_on = frequency.follows(codes, last, first, given.layout.zone)
-        goes_on &= is_known & (n_before > 0)
+            is_continued = frequency.follows(codes, last, first, given.layout.zone)
+        is_continued &= is_known & (n_before > 0)
         places = ranges(starts, n_before)
-        return cls(codes, rows, first, last, is_known, goes_on, places)
+        return cls(codes, rows, first, last, is_known, is_continued, places)
 
     def is_ahead(self) -> np.ndarray:
-        """Tell which series begin later than what is remembered of them, if anything is."""
+        """Check which series start after their buffered rows, or have none."""
         return ~self.is_known | (self.first > self.last)
 
 
-class Reading(NamedTuple):
-    """A table, read and compared with what is remembered.
+class ComparedTable(NamedTuple):
+    """A table that is read and compared with the buffered rows.
 
     Attributes
     ----------
-    given : Given
+    given : InputTable
         The table.
     frequency : Frequency or None
-        The usual steps; None if the times of both tables cannot be compared.
+        The sampling intervals; None if the times of the two tables cannot be compared.
     cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each place.
-    fronts : Fronts or None
-        Where each series begins, if that can be compared.
-    mark : Mark or None
-        Tells the table again.
+        Whether rows are missing before the row at each sorted position.
+    continuations : Continuations or None
+        Whether each series continues its buffered rows, if the times can be compared.
+    fingerprint : Fingerprint or None
+        Recognises the table if it comes again.
     """
 
-    given: Given
+    given: InputTable
     frequency: Frequency | None
     cuts: np.ndarray
-    fronts: Fronts | None
-    mark: "Mark | None"
+    continuations: Continuations | None
+    fingerprint: "Fingerprint | None"
 
 
-class Mark(NamedTuple):
-    """What tells a small table again: a row that is predicted is remembered next.
+class Fingerprint(NamedTuple):
+    """Recognises a small table: a row is often predicted first and buffered next.
 
     Attributes
     ----------
     row_index, columns : pandas.Index
-        Those of the table, which never change.
+        Those of the table; they are immutable.
     values : bytes
-        A copy of its values, which may.
+        A copy of its values, which may change in place.
     settings : tuple
-        What else decides how it is read.
+        Parameters that decide how the table is read.
     """
 
     row_index: pd.Index
@@ -138,8 +144,8 @@ class Mark(NamedTuple):
     settings: tuple
 
     @classmethod
-    def of(cls, X: Any, settings: tuple) -> "Mark | None":
-        """Mark a table.
+    def of(cls, X: Any, settings: tuple) -> "Fingerprint | None":
+        """Make the fingerprint of a table.
 
         Parameters
         ----------
@@ -150,8 +156,8 @@ class Mark(NamedTuple):
 
         Returns
         -------
-        Mark or None
-            None for what has no index, is large, or is not made of floating-point numbers alone.
+        Fingerprint or None
+            None for input that is no DataFrame, is large, or has other dtypes than floats.
         """
         if not isinstance(X, pd.DataFrame) or len(X) * len(X.columns) > FEW:
             return None
@@ -160,30 +166,31 @@ class Mark(NamedTuple):
             return None
         return cls(X.index, X.columns, values.tobytes(), settings)
 
-    def is_that_of(self, reading: Reading | None) -> bool:
-        """Tell whether a table that was read is this one."""
-        if reading is None or reading.mark is None:
+    def matches(self, compared: ComparedTable | None) -> bool:
+        """Whether a table that was read before is this one."""
+        if compared is None or compared.fingerprint is None:
             return False
-        row_index, columns, *others = reading.mark
+        row_index, columns, *others = compared.fingerprint
         return self.row_index is row_index and self.columns is columns and others == [*self[2:]]
 
 
-def find_gaps(given: Given, frequency: Frequency | None, max_gap: Any) -> np.ndarray:
-    """Find where histories are to be cut within a table.
+def find_gaps(given: InputTable, frequency: Frequency | None, max_gap: Any) -> np.ndarray:
+    """Find the gaps within a table, where histories are cut.
 
     Parameters
     ----------
-    given : Given
+    given : InputTable
         The table.
     frequency : Frequency or None
-        The usual steps, if they are known.
+        The sampling intervals, if they are known.
     max_gap : Timedelta, str, number or None
-        How far apart rows may be, as the user says; None for what the frequency says.
+        The parameter of the windower: how far apart rows may be. None: the frequency decides.
 
     Returns
     -------
     ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each place; never at a first row.
+        Whether rows are missing before the row at each sorted position; never before the first
+        row of a series.
     """
     rows, layout = given.rows, given.layout
     if rows.steps is None or max_gap == "any" or (frequency is None and max_gap is None):
@@ -194,87 +201,100 @@ def find_gaps(given: Given, frequency: Frequency | None, max_gap: Any) -> np.nda
 
 
 def warning_of_missing_history(
-    reading: Reading, lengths: np.ndarray, horizon: int, *, has_max_gap: bool
+    compared: ComparedTable, lengths: np.ndarray, horizon: int, *, has_max_gap: bool
 ) -> str | None:
-    """Say that rows have no history that could have one, and why.
+    """Warn of rows without a history that could have one, with the reason.
 
     Parameters
     ----------
-    reading : Reading
-        The table. It has no fronts if it has no time, while that of `fit` had one.
+    compared : ComparedTable
+        The table. Its `continuations` are None if it has no time, while the table of `fit` had one.
     lengths : ndarray of int, shape (n_rows,)
         Length of the history of each row.
     horizon : int
-        Rows between the end of a history and the row it belongs to: as many may be left out.
+        Number of rows from the end of a history to the row it belongs to: as many rows may be
+        missing.
     has_max_gap : bool
-        Whether the user has said what is too far apart.
+        Whether the user has set `max_gap`.
 
     Returns
     -------
     str or None
-        None if nothing is lost.
+        None if no history is lost.
     """
-    given, frequency, _, fronts, _ = reading
+    given, frequency, _, continuations, _ = compared
     layout = given.layout
-    if fronts is None or frequency is None:
-        return _of_no_index(layout)
-    if fronts.goes_on.all():
+    if continuations is None or frequency is None:
+        return _message_of_no_time(layout)
+    if continuations.is_continued.all():
         return None
-    starved = _starved(given, lengths, horizon)
-    names = None if given.names is None else given.names.take(fronts.codes)
-    later = fronts.is_known & ~fronts.goes_on & (fronts.first > fronts.last)
-    missed = frequency.missed(fronts.codes, fronts.last, fronts.first, layout.zone)
-    tells = ~np.isnan(missed) | ~np.isnan(frequency.limit[fronts.codes])
+    lacks_history = _lacks_history(given, lengths, horizon)
+    names = None if given.names is None else given.names.take(continuations.codes)
+    later = (
+        continuations.is_known
+        & ~continuations.is_continued
+        & (continuations.first > continuations.last)
+    )
+    missed = frequency.missed(
+        continuations.codes, continuations.last, continuations.first, layout.zone
+    )
+    is_comparable = ~np.isnan(missed) | ~np.isnan(frequency.limit[continuations.codes])
     off_grid = missed != np.floor(missed)
-    too_late = later & tells & (np.isnan(missed) | (missed > horizon) | off_grid)
-    late = later & starved if has_max_gap else too_late | (later & tells & starved)
-    unseen = ~fronts.is_known & starved
-    cold = late | unseen
-    if not cold.any():
+    too_late = later & is_comparable & (np.isnan(missed) | (missed > horizon) | off_grid)
+    late = (
+        later & lacks_history if has_max_gap else too_late | (later & is_comparable & lacks_history)
+    )
+    unseen = ~continuations.is_known & lacks_history
+    is_affected = late | unseen
+    if not is_affected.any():
         return None
-    place = int(cold.argmax())
+    place = int(is_affected.argmax())
     begins = "X begins" if names is None else f"Series {names[place]!r} begins"
     if late[place]:
-        why = _of_late_rows(fronts, place, frequency, layout, begins)
+        why = _reason_of_late_rows(continuations, place, frequency, layout, begins)
     else:
         why = (
             f"Series {names[place]!r} was not seen in fit, and X has too few rows of it: "
-            "give the rows before as well, or let partial_fit remember them. Names must be those "
+            "give the earlier rows as well, or let partial_fit remember them. Names must be those "
             "of fit, texts or numbers as there."
             if names is not None
-            else "Nothing is remembered: give the rows before as well."
+            else "No rows are buffered: give the earlier rows as well."
         )
-    more = int(cold.sum()) - 1
+    more = int(is_affected.sum()) - 1
     return (
         f"Rows of X have no history: {why}"
-        + (f" The same or the like holds for {more} more series." if more else "")
-        + " cold_start='ignore' is silent about it, cold_start='error' refuses such tables."
+        + (f" {more} more series have no history either." if more else "")
+        + " cold_start='ignore' silences this warning, cold_start='error' refuses such tables."
     )
 
 
-def _of_late_rows(
-    fronts: Fronts, place: int, frequency: Frequency, layout: Layout, begins: str
+def _reason_of_late_rows(
+    continuations: Continuations, place: int, frequency: Frequency, layout: Layout, begins: str
 ) -> str:
-    """What is missing between the last row remembered and the first one given."""
-    code, last, first = fronts.codes[place], fronts.last[place], fronts.first[place]
-    step = frequency.step[code]
-    if np.isnan(step):
+    """Describe the gap between the last buffered row and the first given one."""
+    code, last, first = (
+        continuations.codes[place],
+        continuations.last[place],
+        continuations.first[place],
+    )
+    begin, end = (write_timestamp(timestamp, layout) for timestamp in (first, last))
+    if np.isnan(frequency.step[code]):
         limit = frequency.limit[code]
-        expected = f"{write_step(first - last, layout)} after the last row remembered" + (
-            f", where steps of up to {write_step(limit, layout)} are usual" if limit > 0 else ""
+        where = f"{write_step(first - last, layout)} after the last row seen before, {end}" + (
+            f"; steps of up to {write_step(limit, layout)} are typical" if limit > 0 else ""
         )
     else:
-        expected = f"the row expected next is {write_timestamp(_next(frequency, code, last, layout), layout)}"
+        expected = write_timestamp(_expected_next(frequency, code, last, layout), layout)
+        where = f"the row expected next is {expected}, after the last row seen before, {end}"
     return (
-        f"{begins} at {write_timestamp(first, layout)} (row {fronts.rows[place]}, counted from 0), and "
-        f"{expected}, right behind the last one remembered, {write_timestamp(last, layout)}. Give the "
-        "rows between as well, or let partial_fit remember them; max_gap=... says how far apart "
-        "rows may be."
+        f"{begins} at {begin} (row {continuations.rows[place]}, counted from 0), but {where}. Give "
+        "the rows between as well, or let partial_fit remember them; max_gap=... sets how far "
+        "apart rows may be."
     )
 
 
-def _next(frequency: Frequency, code: int, last: float, layout: Layout) -> float:
-    """Stamp of the row expected behind the last one."""
+def _expected_next(frequency: Frequency, code: int, last: float, layout: Layout) -> float:
+    """Timestamp of the row expected after the last one."""
     step = frequency.step[code]
     if frequency.timetable[code] < 0:
         return last + (int(step) if step == int(step) else step)
@@ -290,8 +310,8 @@ def _next(frequency: Frequency, code: int, last: float, layout: Layout) -> float
     return ahead[opened[0] if len(opened) else later[-1]]
 
 
-def _starved(given: Given, lengths: np.ndarray, horizon: int) -> np.ndarray:
-    """Whether no row of a series has a history, or there is but one row."""
+def _lacks_history(given: InputTable, lengths: np.ndarray, horizon: int) -> np.ndarray:
+    """Whether no row of a series has a history, or there is only one row."""
     places = np.flatnonzero(given.rows.is_first)
     sizes = np.diff(places, append=len(lengths))
     longest = np.maximum.reduceat(lengths[given.rows.order], places)
@@ -299,12 +319,13 @@ def _starved(given: Given, lengths: np.ndarray, horizon: int) -> np.ndarray:
     return (longest <= alone) | (sizes == 1)
 
 
-def _of_no_index(layout: Layout) -> str:
-    """Nothing tells whether rows follow those of `fit`."""
+def _message_of_no_time(layout: Layout) -> str:
+    """Message for a table whose rows cannot be compared in time with those of `fit`."""
     return (
         f"Rows of X have no history before the first one: X, of the type "
-        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so that "
-        "nothing tells whether its rows follow those seen there. Give a DataFrame with the index "
-        "going on (a scaler in front drops it: Pipeline.set_output(transform='pandas')). "
-        "cold_start='ignore' is silent about it, cold_start='error' refuses such tables."
+        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so it "
+        "is unknown whether its rows follow those of fit. Give a DataFrame whose index continues "
+        "that of fit (a scaler before the windower drops it: "
+        "Pipeline.set_output(transform='pandas')). cold_start='ignore' silences this warning, "
+        "cold_start='error' refuses such tables."
     )

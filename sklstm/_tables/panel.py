@@ -1,4 +1,4 @@
-"""Regular tables of one series or many, and the timestamps behind them."""
+"""Panels: regular tables of one or many series, and their future timestamps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ __all__ = ["Panel", "future_index", "read_panel", "with_series"]
 
 
 class Panel(NamedTuple):
-    """One table a series.
+    """One table for each series.
 
     Attributes
     ----------
     tables : dict of DataFrame
-        By the name of the series, None if there is but one: targets and covariates, on timestamps.
+        By the name of the series, None for a single series: targets and covariates, indexed by
+        time.
     targets, covariates : list
         Names of the columns.
     """
@@ -31,7 +32,7 @@ class Panel(NamedTuple):
         return self._replace(tables={name: t[-n_rows:] for name, t in self.tables.items()})
 
     def regular(self) -> Panel:
-        """Find the frequency of each series, or raise ValueError where its steps are irregular."""
+        """Find the frequency of each series, or raise ValueError if its sampling is irregular."""
         tables = {
             name: _with_frequency(t, getattr(future_index(t.index, 1), "freq", None))
             for name, t in self.tables.items()
@@ -43,36 +44,36 @@ class Panel(NamedTuple):
         return self._replace(tables={name: self.tables[name] for name in names})
 
     def extended(self, arrived: Panel) -> Panel:
-        """Put rows behind those that are there.
+        """Append rows that have arrived.
 
         Parameters
         ----------
         arrived : Panel
-            The rows.
+            The new rows.
 
         Returns
         -------
         Panel
-            All rows.
+            Old and new rows.
 
         Raises
         ------
         ValueError
-            If a series is unknown, or its rows do not follow.
+            If a series is unknown, or its rows do not directly follow the old ones.
         """
         tables = dict(self.tables)
         for name, rows in arrived.tables.items():
             if name not in tables:
-                raise ValueError(f"The series {name!r} was not there in fit: {list(tables)}.")
+                raise ValueError(f"The series {name!r} was not seen in fit: {list(tables)}.")
             lacking = [column for column in tables[name] if column not in rows]
             if lacking:
-                raise ValueError(f"The rows that have arrived lack the columns {lacking}.")
+                raise ValueError(f"The new rows lack the columns {lacking}.")
             expected = future_index(tables[name].index, len(rows))
             if not rows.index.equals(expected):
                 of = "" if name is None else f" of series {name!r}"
                 raise ValueError(
-                    f"The rows{of} begin at {rows.index[0]}, and the row expected next is"
-                    f" {expected[0]}, each a step behind the other."
+                    f"The rows{of} begin at {rows.index[0]}, but the row expected next is"
+                    f" {expected[0]}; the others must follow at the same frequency."
                 )
             longer = pd.concat([tables[name], rows[tables[name].columns]])
             tables[name] = longer.set_axis(tables[name].index.append(expected))
@@ -83,7 +84,7 @@ class Panel(NamedTuple):
 def read_panel(
     y: Any, X: Any, series: str | None, time: str | None, names: list | None = None
 ) -> Panel:
-    """Read one table a series.
+    """Read a panel: one table for each series.
 
     Parameters
     ----------
@@ -92,9 +93,9 @@ def read_panel(
     X : DataFrame or None
         Covariates of the same rows.
     series, time : str or None
-        Columns or index levels of both.
+        Columns or index levels of `y` and `X` that name the series and hold the time.
     names : list, default=None
-        Names of the targets, if a Series may have none.
+        Names of the targets, used for a Series without a name.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def read_panel(
     Raises
     ------
     ValueError
-        If rows of both differ, or a column is not there.
+        If the rows of `y` and `X` differ, or a column is missing.
     """
     targets = None if y is None else _by_series(y, series, time, "y", names)
     covariates = None if X is None else _by_series(X, series, time, "X", None)
@@ -120,7 +121,7 @@ def read_panel(
             if len(twice):
                 raise ValueError(
                     f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
-                    "read anyway."
+                    "used anyway."
                 )
             table = table.join(covariates[name])
         tables[name] = table
@@ -136,8 +137,8 @@ def _by_series(
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
     if not isinstance(table, pd.DataFrame):
         raise ValueError(
-            f"{role} is a {type(table).__name__}: a forecast needs timestamps, so give a Series or a "
-            "DataFrame of pandas."
+            f"{role} is a {type(table).__name__}: a forecast needs timestamps. Give a pandas "
+            "Series or DataFrame."
         )
     levels = [name for name in (series, time) if name is not None and name in table.index.names]
     table = table.reset_index(levels) if levels else table
@@ -157,14 +158,14 @@ def _by_series(
 
 
 def future_index(index: pd.Index, steps: int) -> pd.Index:
-    """Go on with an index.
+    """Continue an index.
 
     Parameters
     ----------
     index : pandas.Index
-        Dates, periods or integers in regular steps.
+        Dates, periods or integers at a regular frequency.
     steps : int
-        How many timestamps to give.
+        Number of future timestamps.
 
     Returns
     -------
@@ -174,7 +175,7 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
     Raises
     ------
     ValueError
-        If the steps are not regular; the message names the first timestamp that is missing or late.
+        If sampling is irregular; the message names the first timestamp that is missing or late.
 
     Examples
     --------
@@ -207,14 +208,14 @@ def future_index(index: pd.Index, steps: int) -> pd.Index:
 
 
 def _with_frequency(table: pd.DataFrame, freq: Any) -> pd.DataFrame:
-    """The table with an index that knows its frequency, if it is one of dates."""
+    """Set the frequency of an index of dates."""
     if not isinstance(table.index, pd.DatetimeIndex):
         return table
     return table.set_axis(pd.DatetimeIndex(table.index, freq=freq))
 
 
 def _frequency(index: pd.DatetimeIndex) -> Any:
-    """The frequency of all rows, or of the first that have one."""
+    """The frequency of all rows, or of the first rows that have one."""
     for n_rows in (len(index), 50, 10, 3):
         if 3 <= n_rows <= len(index):
             freq = pd.DatetimeIndex(index[:n_rows], freq="infer").freq
@@ -228,7 +229,7 @@ def _frequency(index: pd.DatetimeIndex) -> Any:
         )
     raise ValueError(
         f"The steps between {index[0]}, {index[1]} and {index[2]} are irregular: a forecast needs "
-        "a frequency. resample() or asfreq() give one."
+        "a frequency. Set one with resample() or asfreq()."
     )
 
 
@@ -236,14 +237,14 @@ def _refuse_gaps(index: pd.Index, expected: pd.Index) -> None:
     if not index.equals(expected):
         wrong = int(np.flatnonzero(index != expected)[0])
         raise ValueError(
-            f"The steps are irregular: {expected[wrong]} is missing, behind {index[wrong - 1]} "
-            f"comes {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
-            "interpolate() fill."
+            f"The steps are irregular: {expected[wrong]} is missing, {index[wrong - 1]} is "
+            f"followed by {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
+            "interpolate() fill (imputation)."
         )
 
 
 def with_series(tables: dict[Hashable, pd.DataFrame], series: str | None) -> pd.DataFrame:
-    """Put one table a series below each other, their name in an index level."""
+    """Concatenate the tables of all series, with the name of the series as an index level."""
     if series is None:
         return next(iter(tables.values()))
     return pd.concat(tables, names=[series])

@@ -1,4 +1,4 @@
-"""What transformers have in common that make sequences."""
+"""Base class of transformers whose output is `Sequences`."""
 
 from typing import Any, Self
 
@@ -7,60 +7,60 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER
 
 from sklstm._data.estimator import SequenceEstimator
 
-__all__ = ["SequenceMaker", "check_output"]
+__all__ = ["SequenceTransformer", "check_output"]
 
 
 def check_output(transform: Any) -> None:
-    """Refuse a form of output that scikit-learn does not know.
+    """Refuse an output container that scikit-learn does not support.
 
     Parameters
     ----------
     transform : object
-        What `set_output` is to set.
+        The argument of `set_output`.
 
     Raises
     ------
     ValueError
-        If it is no name of one.
+        If it is no supported container.
     """
-    known = sorted(ADAPTERS_MANAGER.supported_outputs)
-    if transform is not None and transform not in known:
+    supported = sorted(ADAPTERS_MANAGER.supported_outputs)
+    if transform is not None and transform not in supported:
         raise ValueError(
-            f"set_output(transform={transform!r}): transform must be one of {known}, or None to "
-            "leave it as it is."
+            f"set_output(transform={transform!r}): transform must be one of {supported}, or None "
+            "to leave it unchanged."
         )
 
 
-class SequenceMaker(
+class SequenceTransformer(
     TransformerMixin,
     SequenceEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]  # scikit-learn's, which has no types
 ):
-    """A transformer whose output is `Sequences`, which no setting turns into a table."""
+    """A transformer whose output is `Sequences`, whatever `set_output` asks for."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: sequences have one form only.
+        """Do nothing: the output is always `Sequences`.
 
-        It is there so that a Pipeline can set the output of all its steps, such as
-        :class:`SequenceFlattener`, whose output is a table.
+        It lets a Pipeline set the output of all its steps, some of which give tables, such as
+        :class:`SequenceFlattener`.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Accepted, and ignored.
+            Checked, otherwise ignored.
 
         Returns
         -------
-        SequenceMaker
+        SequenceTransformer
             This transformer.
 
         Raises
         ------
         ValueError
-            If it is none of these.
+            If `transform` is none of these.
 
         See Also
         --------

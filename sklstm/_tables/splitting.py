@@ -1,4 +1,4 @@
-"""Cross-validation of tables with the rows of many series: cut by time, not by row."""
+"""Cross-validation of panels: splits by time, not by row."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ __all__ = ["TimestampSplit"]
 def last_timestamps_of_targets(
     codes: np.ndarray, timestamps: np.ndarray, n_ahead: int, times: pd.Index | None
 ) -> np.ndarray:
-    """Stamp of the last row that the target of each row is made of.
+    """Timestamp of the last row that the target of each row depends on.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def last_timestamps_of_targets(
     timestamps : ndarray of shape (n_rows,)
         Time of each row.
     n_ahead : int
-        Later rows of its series that a target is made of; fewer where the series ends.
+        Number of later rows of its series that a target depends on; fewer at the end of a series.
     times : pandas.Index of length n_rows
-        The same as the table has them, for the message.
+        The same times as in the table, for the message.
 
     Returns
     -------
@@ -62,48 +62,49 @@ def last_timestamps_of_targets(
 
 
 class TimestampSplit(BaseCrossValidator):
-    """Cut a table into past and future at the same moment for all series.
+    """Time series cross-validation that splits all series of a panel at the same timestamp.
 
-    Like scikit-learn's ``TimeSeriesSplit``, but it counts distinct time timestamps, not rows: the rows
-    of many series may stand in one table in any order. All rows of a test fold are later than all
-    rows it is predicted from, and rows with the same timestamp are never split apart. Each test fold
-    follows the one before it; the training rows are all those before it.
+    Like scikit-learn's ``TimeSeriesSplit``, but it counts distinct timestamps, not rows: the table
+    may hold the rows of many series in any order. All rows of a test fold are later than its
+    training rows, and rows with the same timestamp are never separated. Each test fold follows the
+    one before it; the training rows are all earlier rows (an expanding window).
 
     Parameters
     ----------
     n_splits : int, default=5
-        Number of test folds, at the end of the table's time.
+        Number of test folds, at the end of the time span of the table.
     time : str, default=None
-        Column or index level with the time, dates or numbers. `None`: the index, or the last of
-        its levels that is not in `series`, if it holds dates, periods or integers.
+        Column or index level with the time, as dates or numbers. `None`: the index, or its last
+        level that is not in `series`, if it holds dates, periods or integers.
     series : str or list of str, default=None
-        Columns or index levels that name the series of a row. Only `purge` needs them.
+        Columns or index levels that name the series of a row. Required only by `purge`.
     test_size : int, Timedelta or str, default=None
         Size of a test fold: a number of distinct timestamps, or a duration such as ``"365D"``.
-        `None`: as many timestamps as leave the same number to the first training part.
+        `None`: the number of distinct timestamps divided by ``n_splits + 1``.
     gap : int, Timedelta or str, default=0
-        What is left out between training rows and test fold: the last `gap` timestamps before it, or
-        all timestamps that lie no further than this duration before it.
+        What is left out between training rows and test fold: the last `gap` timestamps before the
+        fold, or all timestamps within this duration before it.
     purge : int, default=0
-        Later rows of its series that a row's target is made of. Training rows whose target
-        reaches into the test fold or behind it are left out: the last `purge` rows of each series,
-        however far apart. 0: the target of a row is known at the time of the row.
+        Number of later rows of its series that the target of a row depends on. Training rows whose
+        target depends on rows of the test fold or later ones are left out: the last `purge` rows of
+        each series, however far apart. 0: the target of a row is known at the time of the row.
 
     See Also
     --------
     sklearn.model_selection.TimeSeriesSplit : The same for the rows of one series.
-    SequenceWindower : Takes series and time under the same names.
+    SequenceWindower : Has the same parameters `series` and `time`.
 
     Notes
     -----
-    `gap` and `purge` do not add up: a row must pass both to be a training row.
+    `gap` and `purge` are not added: a training row must satisfy both.
 
     ``SequenceWindower(horizon=h)`` needs no `purge`, as ``y[t]`` is a value of row ``t``. But a
     forecast for the first test row is made ``h`` rows earlier, when the last ``h - 1`` values of
-    the target were still unknown: ``gap=h - 1`` leaves them out. A target that is made of later
-    rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, wants ``purge=3``.
+    the target were still unknown: ``gap=h - 1`` leaves them out. A target that depends on later
+    rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, needs ``purge=3``.
 
-    Folds have equally many timestamps, or are equally long, but need not have equally many rows.
+    All test folds have the same number of timestamps or the same duration, but not necessarily the
+    same number of rows.
 
     Examples
     --------
@@ -120,7 +121,7 @@ class TimestampSplit(BaseCrossValidator):
     >>> print(train, test)
     [0 1 2 3] [6 7]
 
-    As ``cv=`` of a search or a score:
+    As ``cv`` of a hyperparameter search or a score:
 
     >>> from sklearn.dummy import DummyRegressor
     >>> from sklearn.model_selection import cross_val_score
@@ -157,10 +158,10 @@ class TimestampSplit(BaseCrossValidator):
     def split(
         self, X: pd.DataFrame, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give the training rows and the test rows of each split.
+        """Generate the training rows and the test rows of each split.
 
-        Searches and scores call it, given ``cv=TimestampSplit(...)``; loop over it to look at the
-        folds, or to score by hand.
+        Searches and scores with ``cv=TimestampSplit(...)`` call it; iterate over it to look at the
+        folds, or to compute scores yourself.
 
         Parameters
         ----------
@@ -185,11 +186,11 @@ class TimestampSplit(BaseCrossValidator):
         See Also
         --------
         sklearn.model_selection.cross_val_score : Takes the splitter as `cv`.
-        backtest : One fit, and forecasts from many origins behind it.
+        backtest : One fit, then forecasts from many later origins.
 
         Examples
         --------
-        The day before each test fold is left out:
+        With the day before each test fold left out:
 
         >>> import pandas as pd
         >>> from sklstm import TimestampSplit
@@ -213,9 +214,9 @@ class TimestampSplit(BaseCrossValidator):
         return self._rows(timestamps, reached, distinct[starts], ends)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits.
+        """Return the number of splits.
 
-        scikit-learn asks for it before it splits; the table need not be given.
+        scikit-learn calls it before it splits; the table is not needed.
 
         Parameters
         ----------
@@ -248,9 +249,9 @@ class TimestampSplit(BaseCrossValidator):
         name = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
-                f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Give "
-                "the table itself to the search or the score, with transformers in a Pipeline; "
-                "for rows of a single series, in time order, scikit-learn's TimeSeriesSplit does."
+                f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Pass "
+                "the table itself to the search or the score, with transformers in a Pipeline; for "
+                "a single series in time order, use scikit-learn's TimeSeriesSplit."
             )
         _, keys, times, timestamps, clock = lay_out(X, self.series, self.time)
         dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
@@ -264,7 +265,7 @@ class TimestampSplit(BaseCrossValidator):
         return keys, times, timestamps, clock
 
     def _test_starts(self, distinct: np.ndarray, clock: str) -> np.ndarray:
-        """Places of the first timestamp of each test fold among the distinct timestamps."""
+        """Positions of the first timestamp of each test fold among the distinct timestamps."""
         back = np.arange(self.n_splits, 0, -1)
         size = len(distinct) // (self.n_splits + 1) if self.test_size is None else self.test_size
         if isinstance(size, (timedelta, str)):
@@ -277,13 +278,13 @@ class TimestampSplit(BaseCrossValidator):
         if starts[0] < 1 or not sizes.all():
             raise ValueError(
                 f"n_splits={self.n_splits} and test_size={self.test_size!r} do not fit X, which "
-                f"has {len(distinct)} distinct timestamps: every split needs at least one to train on "
-                "and one to test on. Ask for fewer splits or another test_size."
+                f"has {len(distinct)} distinct timestamps: every split needs at least one for "
+                "training and one for testing. Use fewer splits or another test_size."
             )
         return starts
 
     def _training_ends(self, distinct: np.ndarray, starts: np.ndarray, clock: str) -> np.ndarray:
-        """Stamps that the training rows of each split lie before."""
+        """Timestamps before which the training rows of each split lie."""
         if isinstance(self.gap, (timedelta, str)):
             return distinct[starts] - _nanoseconds(self.gap, "gap", clock)
         return distinct[np.maximum(starts - self.gap, 0)]
@@ -297,7 +298,7 @@ class TimestampSplit(BaseCrossValidator):
                 raise ValueError(
                     f"Split {number} has no training rows: gap={self.gap!r} and "
                     f"purge={self.purge!r} leave out all of the {(timestamps < start).sum()} rows "
-                    "before its test fold. Make them smaller, or ask for fewer splits."
+                    "before its test fold. Make them smaller, or use fewer splits."
                 )
             is_test = timestamps >= start
             if number + 1 < len(starts):
@@ -306,14 +307,14 @@ class TimestampSplit(BaseCrossValidator):
 
 
 def _nanoseconds(duration: timedelta | str, name: str, clock: str) -> int:
-    """Turn a duration into the unit of the timestamps."""
+    """Convert a duration to the unit of the timestamps."""
     try:
         length = pd.Timedelta(duration).as_unit("ns").value
     except ValueError:
         length = None
     if length is None or length < (1 if name == "test_size" else 0):
         raise ValueError(
-            f"{name}={duration!r} is no duration of use: give one such as '7D' or "
+            f"{name}={duration!r} is no valid duration: give one such as '7D' or "
             "pandas.Timedelta(days=7), or a number of distinct timestamps."
         )
     if clock not in NANOSECONDS:

@@ -1,4 +1,4 @@
-"""What is said of histories that are joined, cut, lost, or too far ahead."""
+"""Warnings and errors about histories that are joined, cut, missing, or beyond the horizon."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklstm._tables.histories import count_shortened
 __all__ = [
     "FEW",
     "check_kind_of_time",
-    "check_what_is_asked",
+    "check_parameters_fit_table",
     "check_within_horizon",
     "warning_of_gaps",
     "warning_of_joins",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 FEW = 0.05
-"""Share of the rows whose histories gaps may cut short without a word."""
+"""Share of the rows whose histories gaps may shorten without a warning."""
 
 KINDS = {
     "datetime": "dates without time zone",
@@ -32,119 +32,119 @@ KINDS = {
     "counter": "whole numbers",
 }
 
-WHO_DROPS_ROWS = (
-    "Cross-validation that shuffles or stratifies drops rows in between (a classifier's default; "
-    "KFold and TimeSeriesSplit do not; or window once and cross-validate the Sequences), and so "
-    "do resampling and dropna."
+CAUSES_OF_GAPS = (
+    "Cross-validation that shuffles or stratifies drops rows in between (the default for "
+    "classifiers; KFold and TimeSeriesSplit do not; or window once and cross-validate the "
+    "Sequences), and so do resampling and dropna."
 )
 
 
 def warning_of_joins(rows: Rows, frequency: Frequency, layout: Layout) -> str | None:
-    """Say that rows of uneven steps have been joined.
+    """Warn that irregularly sampled rows have been joined.
 
     Parameters
     ----------
     rows : Rows
-        The rows side by side.
+        The rows, sorted by series and time.
     frequency : Frequency
-        What `fit` has learned from them.
+        The sampling intervals learned from them.
     layout : Layout
         Time and clock of the table.
 
     Returns
     -------
     str or None
-        None if every series has a frequency, or too few rows for one.
+        None if every series has a frequency, or too few rows to learn one.
     """
     if not np.isnan(frequency.step).any():
         return None
     sizes = np.diff(np.flatnonzero(rows.is_first), append=len(rows.order))
-    uneven = np.repeat(np.isnan(frequency.step) & (sizes > 2), sizes) & ~rows.is_first
-    steps = rows.steps[uneven]
+    irregular = np.repeat(np.isnan(frequency.step) & (sizes > 2), sizes) & ~rows.is_first
+    steps = rows.steps[irregular]
     if not len(steps):
         return None
-    usual = np.median(steps)
-    longer = int((steps > usual).sum())
+    typical = np.median(steps)
+    longer = int((steps > typical).sum())
     return (
-        f"Steps in time are uneven: {longer} of {len(steps)} are longer than the usual "
-        f"{write_step(usual, layout)}, the longest is {write_step(steps.max(), layout)}, and rows "
-        "are joined across all of them. max_gap=... cuts histories where a step is longer, "
-        "add_time_delta=True tells the network of the steps, max_gap='any' joins all rows without this "
-        f"warning. {WHO_DROPS_ROWS}"
+        f"Sampling is irregular: {longer} of {len(steps)} steps in time are longer than the "
+        f"typical {write_step(typical, layout)}, the longest is {write_step(steps.max(), layout)}, "
+        "and rows are joined across all of them. max_gap=... cuts histories at longer steps, "
+        "add_time_delta=True makes the steps a feature, max_gap='any' joins all rows without this "
+        f"warning. {CAUSES_OF_GAPS}"
     )
 
 
 def warning_of_gaps(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) -> str | None:
-    """Say that gaps have cut more than a few histories.
+    """Warn that gaps have shortened more than a few histories.
 
     Parameters
     ----------
     rows : Rows
-        The rows side by side.
+        The rows, sorted by series and time.
     cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each place.
+        Whether rows are missing before the row at each sorted position.
     reach : int
-        Number of rows behind a gap whose histories reach into it.
+        Number of rows after a gap whose histories would reach across it.
     layout : Layout
         Time and clock of the table.
 
     Returns
     -------
     str or None
-        None if there is at most one gap a series, or few histories are cut.
+        None if each series has at most one gap, or few histories are shortened.
     """
     if not cuts.any():
         return None
     n_gaps, n_shortened = count_shortened(rows.is_first, cuts, reach)
     if n_shortened <= FEW * len(cuts):
         return None
-    usual = (
+    typical = (
         np.median(rows.steps[~rows.is_first & ~cuts]) if (~rows.is_first & ~cuts).any() else None
     )
     return (
         f"X has {n_gaps} gaps, where the step in time is not "
-        + (f"the usual {write_step(usual, layout)}" if usual is not None else "that of fit")
+        + (f"the typical {write_step(typical, layout)}" if typical is not None else "that of fit")
         + f" but up to {write_step(rows.steps[cuts].max(), layout)}. Histories are cut there: "
-        f"{n_shortened} of {len(cuts)} rows have a shorter one. {WHO_DROPS_ROWS} Where rows may "
+        f"{n_shortened} of {len(cuts)} rows have shorter ones. {CAUSES_OF_GAPS} Where rows may "
         "be missing, max_gap=... joins rows up to a longer step, max_gap='any' all of them, and "
-        "add_time_delta=True tells the network of the steps."
+        "add_time_delta=True makes the steps a feature."
     )
 
 
-def check_what_is_asked(asked: dict[str, Any], layout: Layout, X: Any) -> None:
-    """Refuse parameters that ask for what the table has not.
+def check_parameters_fit_table(params: dict[str, Any], layout: Layout, X: Any) -> None:
+    """Refuse parameters that need what the table does not have.
 
     Parameters
     ----------
-    asked : dict
-        Parameters of the windower by name; None, False and ``max_gap="any"`` ask for nothing.
+    params : dict
+        Parameters of the windower by name; None, False and ``max_gap="any"`` need nothing.
     layout : Layout
-        What the table tells.
+        Time, clock and series of the table.
     X : object
         The table.
 
     Raises
     ------
     ValueError
-        If there are no names, no time, or a gap in another unit than the time.
+        If the table has no column names or no time, or if `max_gap` has another unit than the time.
     """
     nothing = (None, False, "any")
-    names = [name for name, value in asked.items() if not any(value is no for no in nothing)]
-    names = [name for name in names if asked[name] != "any"]
+    names = [name for name, value in params.items() if not any(value is no for no in nothing)]
+    names = [name for name in names if params[name] != "any"]
     if names and not isinstance(X, pd.DataFrame):
         raise ValueError(
-            f"{names[0]}={asked[names[0]]!r} needs a DataFrame, got {kind_of_table(X)}. If a "
-            "scaler stands in front, it drops the index: move series and time to index levels and "
-            "use Pipeline.set_output(transform='pandas'), or leave the scaler out: the LSTM "
-            "estimators standardise by themselves."
+            f"{names[0]}={params[names[0]]!r} needs a DataFrame, got {kind_of_table(X)}. A scaler "
+            "before the windower drops the index: move series and time to index levels and use "
+            "Pipeline.set_output(transform='pandas'), or leave the scaler out: the LSTM estimators "
+            "standardise their inputs."
         )
     if layout.clock is None and set(names) & {"max_gap", "add_time_delta"}:
         raise ValueError(
-            f"{names[-1]}={asked[names[-1]]!r} needs the time of each row: name it "
+            f"{names[-1]}={params[names[-1]]!r} needs the time of each row: name it "
             "with time=, or make the index one of dates, periods or integers."
         )
     if "max_gap" in names:
-        gap_in_timestamps(asked["max_gap"], layout.clock)
+        gap_in_timestamps(params["max_gap"], layout.clock)
 
 
 def check_kind_of_time(clock: str | None, fitted: str | None) -> None:
@@ -160,32 +160,32 @@ def check_kind_of_time(clock: str | None, fitted: str | None) -> None:
     Raises
     ------
     ValueError
-        If both have a time, of different kinds.
+        If both have a time, but of different kinds.
     """
     if clock is None or fitted is None or clock == fitted:
         return
-    cure = "Give the table with the index it had in fit (reset_index drops it)"
+    cure = "Pass the table with the index it had in fit (reset_index drops it)"
     if {clock, fitted} == {"datetime", "datetime with time zone"}:
-        cure = "Give the same to both, with tz_localize or tz_convert"
+        cure = "Use the same for both, with tz_localize or tz_convert"
     raise ValueError(
         f"The time of X is made of {KINDS[clock]}, but that of fit of {KINDS[fitted]}: its rows "
-        f"have no place behind those seen in fit. {cure}, or let carry_over=False forget those."
+        f"cannot be ordered after those of fit. {cure}, or set carry_over=False to ignore those."
     )
 
 
 def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np.ndarray) -> None:
-    """Refuse rows without values that no history reaches.
+    """Refuse rows of NaN beyond the horizon of the last row with values.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_features)
         Features of the given rows.
     rows : Rows
-        The given rows side by side.
+        The given rows, sorted by series and time.
     horizon : int
-        Rows between the end of a history and the row it belongs to.
+        Number of rows from the end of a history to the row it belongs to.
     ahead : ndarray of bool, shape (n_series,)
-        Whether the rows of a series are later than what is remembered of it.
+        Whether the rows of a series are later than its buffered rows.
 
     Raises
     ------
@@ -205,12 +205,13 @@ def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np
         raise ValueError(
             f"horizon={horizon} reaches {horizon} rows ahead of the last row with values, but "
             f"X ends with {n_rows} rows of NaN, from row {own[begin]} (counted from 0): row {row} "
-            f"is {horizon + 1} ahead. Ask for {horizon} rows at most, or fit with a longer horizon."
+            f"is {horizon + 1} ahead. Pass {horizon} such rows at most, or fit with a longer "
+            "horizon."
         )
 
 
 def write_timestamp(timestamp: float, layout: Layout) -> str:
-    """Write a timestamp as the table has it.
+    """Format a timestamp as in the table.
 
     Parameters
     ----------
@@ -231,7 +232,7 @@ def write_timestamp(timestamp: float, layout: Layout) -> str:
 
 
 def write_step(step: float, layout: Layout) -> str:
-    """Write a step in time.
+    """Format a step in time.
 
     Parameters
     ----------

@@ -11,24 +11,24 @@ __all__ = ["list_texts", "words_in_order"]
 
 
 def list_texts(raw_documents: Iterable, *, any_type: bool) -> list[Any]:
-    """Check the texts, and list them.
+    """Check texts, and return them as a list.
 
     Parameters
     ----------
     raw_documents : iterable
-        What the user gave.
+        The texts, as passed by the user.
     any_type : bool
-        Whether something else may stand in place of a text.
+        Whether items may be of other types than str.
 
     Returns
     -------
     list
-        The same, in the same order.
+        The texts, in the same order.
 
     Raises
     ------
     ValueError
-        If a text is missing, or is none; the message names its row.
+        If a text is missing, or is no str; the message names its row.
     """
     if isinstance(raw_documents, str):
         raise ValueError(
@@ -55,13 +55,13 @@ def list_texts(raw_documents: Iterable, *, any_type: bool) -> list[Any]:
 
 
 def words_in_order(vocabulary: Any) -> Any:
-    """The words of a mapping to tokens, in the order of these; anything else as it is."""
+    """The words of a mapping, in the order of their tokens; anything else unchanged."""
     if not isinstance(vocabulary, Mapping):
         return vocabulary
     words = sorted(vocabulary, key=lambda word: vocabulary[word])
     if [vocabulary[word] for word in words] != list(range(1, len(words) + 1)):
         raise ValueError(
-            f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; a list "
-            "of the words in their order does without tokens."
+            f"vocabulary must map its {len(words)} words to the tokens 1 to {len(words)}; or "
+            "pass a list of the words in order, without tokens."
         )
     return words

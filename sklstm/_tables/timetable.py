@@ -11,19 +11,19 @@ DAY = 86_400 * 10**9
 
 
 def wall_clock(timestamps: np.ndarray, zone: Any) -> np.ndarray:
-    """Turn moments into what a clock on the wall says.
+    """Convert timestamps to local time.
 
     Parameters
     ----------
     timestamps : ndarray of int64, shape (n_rows,)
-        Nanoseconds.
+        Nanoseconds, in UTC.
     zone : tzinfo or None
-        Where the clock hangs.
+        Time zone; None leaves the timestamps unchanged.
 
     Returns
     -------
     ndarray of int64, shape (n_rows,)
-        Nanoseconds since midnight of the first day of 1970, at that place.
+        Nanoseconds since 1970-01-01 00:00, local time.
     """
     if zone is None:
         return timestamps
@@ -38,9 +38,9 @@ class Timetable(NamedTuple):
     days : ndarray of bool, shape (7,)
         Whether a weekday, Monday first, is open.
     slots : ndarray of bool, shape (n_slots,)
-        Whether a part of the day is; all parts are equally long.
+        Whether a part of the day is open; all parts have the same length.
     holidays : int
-        Most rows that may be missing at the turn of a day.
+        Maximum number of rows that may be missing between two days, for holidays.
     """
 
     days: np.ndarray
@@ -49,18 +49,18 @@ class Timetable(NamedTuple):
 
     @classmethod
     def learn(cls, wall: np.ndarray) -> "Timetable | None":
-        """Find the hours and days that are closed week after week.
+        """Find the hours and days that are closed every week.
 
         Parameters
         ----------
         wall : ndarray of int64, shape (n_rows,)
-            Times of the rows of a series on the wall clock, in nanoseconds.
+            Local times of the rows of a series, in nanoseconds.
 
         Returns
         -------
         Timetable or None
-            None if nothing is closed, or too little time has passed to say so, or if rows are
-            missing too often to be holidays: one in ten.
+            None if nothing is closed, if the series is too short to tell, or if rows are missing
+            too often for holidays: after one row in ten.
 
         Examples
         --------
@@ -91,7 +91,7 @@ class Timetable(NamedTuple):
         return float(DAY // len(self.slots))
 
     def key(self) -> tuple:
-        """What tells timetables apart.
+        """A key that identifies the timetable.
 
         Returns
         -------
@@ -101,26 +101,26 @@ class Timetable(NamedTuple):
         return self.days.tobytes(), self.slots.tobytes(), self.holidays
 
     def missed(self, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
-        """Count the rows that are missing between two rows.
+        """Count the missing rows between two rows.
 
         Parameters
         ----------
         earlier : ndarray of int64, shape (n_pairs,)
-            Time of the earlier row on the wall clock, in nanoseconds.
+            Local time of the earlier row, in nanoseconds.
         later : ndarray of int64, shape (n_pairs,)
-            The same of the later row.
+            Local time of the later row, in nanoseconds.
 
         Returns
         -------
         ndarray of float64, shape (n_pairs,)
-            0 if the later row stands right behind the earlier one, or but for holidays.
+            0 if the later row directly follows the earlier one, or only holidays lie between.
         """
         missed = np.maximum(self._opened(later) - self._opened(earlier) - 1, 0)
         holidays = (missed <= self.holidays) & (later // DAY > earlier // DAY)
         return np.where(holidays, 0, missed).astype(np.float64)
 
     def _opened(self, wall: np.ndarray) -> np.ndarray:
-        """Number of open parts of days up to and with the given ones."""
+        """Number of open parts of days, up to and including the given times."""
         days, slots = np.cumsum(self.days), np.cumsum(self.slots)
         week, weekday = np.divmod(wall // DAY + 3, 7)  # 1970 began on a Thursday
         today = slots[wall % DAY // (DAY // len(self.slots))]
@@ -129,17 +129,17 @@ class Timetable(NamedTuple):
 
 
 def _slot_length(steps: np.ndarray) -> int | None:
-    """Length of the parts of a day: the step, or the whole day."""
+    """Length of the parts of a day: the sampling interval, or the whole day."""
     if steps.min() > 0.9 * DAY:
         return DAY
     values, counts = np.unique(steps, return_counts=True)
-    usual = int(values[counts.argmax()])
-    divides = usual < DAY and DAY % usual == 0 and usual >= 10**9
-    return usual if divides and counts.max() > 0.5 * len(steps) else None
+    interval = int(values[counts.argmax()])
+    divides = interval < DAY and DAY % interval == 0 and interval >= 10**9
+    return interval if divides and counts.max() > 0.5 * len(steps) else None
 
 
 def _open_days(days: np.ndarray) -> np.ndarray:
-    """Weekdays with rows; one is closed only if it was seen to be, weekends at once."""
+    """Weekdays with rows; one is closed if it had no rows twice, a weekend day if once."""
     span = np.arange(days[0], days[-1] + 1)
     possible = np.bincount((span + 3) % 7, minlength=7)
     found = np.bincount((days + 3) % 7, minlength=7)

@@ -1,4 +1,4 @@
-"""Texts to sequences of tokens, and word vectors for these."""
+"""TokenSequencer: texts to sequences of tokens, and word vectors for these."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
@@ -14,68 +14,70 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.sequences import Sequences
-from sklstm._tables.sequence_transformer import SequenceMaker
+from sklstm._tables.sequence_transformer import SequenceTransformer
 from sklstm._tables.texts import list_texts, words_in_order
-from sklstm._tables.vectors import WordVectors, line_up
+from sklstm._tables.vectors import WordVectors, align_vectors
 
 __all__ = ["TokenSequencer"]
 
 UNKNOWN = "<unknown>"
-"""What token 0 reads as."""
+"""The word shown for token 0."""
 
 
-class TokenSequencer(SequenceMaker):
+class TokenSequencer(SequenceTransformer):
     r"""Turn each text into the sequence of its tokens: the numbers of its words.
 
-    What :class:`~sklearn.feature_extraction.text.CountVectorizer` counts, this keeps in order.
-    Both split texts alike and learn the same vocabulary; all parameters but `max_length` mean
-    what they mean there.
+    It keeps in order what :class:`~sklearn.feature_extraction.text.CountVectorizer` counts. Both
+    split texts in the same way and learn the same vocabulary; all parameters except `max_length`
+    have the same meaning.
 
     Parameters
     ----------
     lowercase : bool, default=True
         Whether to convert texts to lowercase first.
     preprocessor : callable, default=None
-        Called with a text in place of `lowercase`.
+        Applied to each text instead of `lowercase`.
     tokenizer : callable, default=None
-        Splits a text into words in place of `token_pattern`, which is then to be None.
+        Splits a text into words instead of `token_pattern`, which must then be None.
     stop_words : {"english"} or list of str, default=None
-        Words to leave out of every sequence.
+        Words to drop from every sequence.
     token_pattern : str or None, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression of a word. The default passes over punctuation and words of one letter;
-        ``r"\S+"`` splits at blanks alone, for texts tokenised already.
+        Regular expression of a word. The default skips punctuation and words of one letter;
+        ``r"\S+"`` splits at whitespace only, for texts that are already tokenised.
     analyzer : {"word", "char", "char_wb"} or callable, default="word"
-        Whether tokens stand for words or for characters. A callable makes a list of words out of
-        whatever stands in place of a text: `list` is for lists of words.
+        Whether tokens are words or characters. A callable turns each item into a list of words;
+        `list` is for items that are lists of words.
     max_features : int, default=None
-        Most words in the vocabulary: those that occur most often.
+        Maximum size of the vocabulary: the most frequent words.
     min_df : float or int, default=1
-        Words in fewer texts are unknown: a share of the texts, or a count.
+        Minimum document frequency of a word, a share of the texts or a count; words below it are
+        unknown.
     max_df : float or int, default=1.0
-        Words in more texts are unknown: a share of the texts, or a count.
+        Maximum document frequency of a word, a share of the texts or a count; words above it are
+        unknown.
     vocabulary : mapping of str to int, or iterable of str, default=None
-        The words to know, in the order of their tokens, or with their tokens from 1 on, as in
-        `vocabulary_`. `None`: they are learnt in `fit`.
+        The known words in the order of their tokens, or a mapping to tokens from 1, as in
+        `vocabulary_`. `None`: learned in `fit`.
     max_length : int, default=None
-        Most tokens a sequence may have: the first of the text, behind which it is cut off. The
-        vocabulary is learnt from whole texts.
+        Maximum length of a sequence: longer texts are truncated after these tokens. The vocabulary
+        is learned from whole texts.
 
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Token of each known word, from 1, in the order of the tokens. Learnt words are sorted.
+        Token of each known word, from 1, in the order of the tokens. Learned words are sorted.
 
     See Also
     --------
-    Sequences.from_tokens : Make sequences of tokens that you have already.
+    Sequences.from_tokens : Make sequences from existing tokens.
 
     Notes
     -----
-    One text in, one sequence out. A word that is not in the vocabulary is token 0: a step of its
+    One text in, one sequence out. A word that is not in the vocabulary is token 0, a step of its
     own, so that the words around it keep their distance; only `stop_words` are dropped. A text
     without words is an empty sequence.
 
-    ``set_output`` has no effect: sequences are no table.
+    ``set_output`` has no effect: the output is not a table.
 
     Examples
     --------
@@ -91,14 +93,14 @@ class TokenSequencer(SequenceMaker):
     >>> sequencer.inverse_transform(seen)
     [['the', '<unknown>', 'sat', 'by', 'the', 'dog']]
 
-    Lists of words, such as the pages of a visit:
+    Lists of words, such as the pages of a visit to a shop:
 
     >>> visits = [["home", "cart", "pay"], ["home", "help"]]
     >>> TokenSequencer(analyzer=list).fit(visits).vocabulary_
     {'cart': 1, 'help': 2, 'home': 3, 'pay': 4}
     """
 
-    # raw_documents is the X of scikit-learn's text estimators, and no metadata to route.
+    # raw_documents is the X of scikit-learn's text estimators, not metadata to route.
     __metadata_request__fit = {"raw_documents": metadata_routing.UNUSED}
     __metadata_request__transform = {"raw_documents": metadata_routing.UNUSED}
 
@@ -149,8 +151,8 @@ class TokenSequencer(SequenceMaker):
     def fit(self, raw_documents: Iterable, y: Any = None) -> Self:
         """Learn the vocabulary.
 
-        Fit it on the training texts alone, such as in a Pipeline: words that only other texts have
-        are then unknown in tests, as they will be in use.
+        Fit it on the training texts only, for example in a Pipeline: words that occur only in other
+        texts are then unknown in evaluation, as they will be in production.
 
         Parameters
         ----------
@@ -171,7 +173,7 @@ class TokenSequencer(SequenceMaker):
 
         See Also
         --------
-        embedding_weights : Vectors that others have learned, for this vocabulary.
+        embedding_weights : Pretrained word vectors for this vocabulary.
 
         Examples
         --------
@@ -187,8 +189,8 @@ class TokenSequencer(SequenceMaker):
     def fit_transform(self, raw_documents: Iterable, y: Any = None) -> Sequences:
         """Learn the vocabulary, and turn each text into its tokens.
 
-        The same as one after the other, but texts that can be read only once, such as those of a
-        generator, will do.
+        The same as `fit` and `transform`, but it also takes texts that can be read only once, such
+        as those of a generator.
 
         Parameters
         ----------
@@ -238,11 +240,11 @@ class TokenSequencer(SequenceMaker):
         Raises
         ------
         ValueError
-            If a text is missing, or is none; the message names its row.
+            If a text is missing, or is no str; the message names its row.
 
         See Also
         --------
-        inverse_transform : See what the network sees.
+        inverse_transform : Show the words that the network reads.
 
         Examples
         --------
@@ -257,8 +259,8 @@ class TokenSequencer(SequenceMaker):
     def inverse_transform(self, X: Any) -> list[list[str]]:
         """Turn tokens back into words.
 
-        For a look at what the network reads, or for tokens that a model has predicted at each step.
-        Unknown words, punctuation and what lies behind `max_length` do not come back.
+        To inspect what the network reads, or the tokens that a model predicts at each step. Unknown
+        words, punctuation and words after `max_length` are not restored.
 
         Parameters
         ----------
@@ -273,12 +275,12 @@ class TokenSequencer(SequenceMaker):
         Raises
         ------
         ValueError
-            If a token is not one of the vocabulary, the message names the sequence; or if another
-            sequencer made X.
+            If a token is not in the vocabulary (the message names the sequence), or if X was made
+            by another sequencer.
 
         See Also
         --------
-        transform : The way there.
+        transform : Words to tokens.
 
         Examples
         --------
@@ -290,8 +292,7 @@ class TokenSequencer(SequenceMaker):
         if isinstance(X, Sequences):
             if X.vocabulary is not None and X.vocabulary != self.vocabulary_:
                 raise ValueError(
-                    "X holds tokens of another vocabulary: the TokenSequencer that made them turns "
-                    "them back."
+                    "X holds tokens of another vocabulary: use the TokenSequencer that made them."
                 )
             X = [sequence[:, 0] for sequence in X]
         words = [UNKNOWN, *self.vocabulary_]
@@ -305,43 +306,43 @@ class TokenSequencer(SequenceMaker):
         return [[words[token] for token in tokens] for tokens in rows]
 
     def embedding_weights(self, vectors: Any) -> WordVectors:
-        """Line up pretrained word vectors with the vocabulary.
+        """Align pretrained word vectors with the vocabulary.
 
-        To look at them, and to count how many words have no vector: below. The estimators do the
-        same with the vocabulary of each fit if they are given `vectors` themselves.
+        To inspect them, and to count the words without a vector, as below. The estimators do the
+        same with the vocabulary of each fit if `vectors` is passed to them.
 
         Parameters
         ----------
         vectors : dict of str to array-like, DataFrame, str or path-like
             The vector of each word, shape (n_dimensions,); a DataFrame has the words in its
-            index; a path leads to a text file in the format of GloVe or word2vec, a word and its
-            numbers on each line, with gzip if its name ends in ``.gz``. Of a file, only the
-            vectors of the vocabulary are kept in memory.
+            index; a path is that of a text file in the format of GloVe or word2vec, a word and
+            its numbers on each line, with gzip if its name ends in ``.gz``. Only the vectors of
+            the vocabulary are kept in memory.
 
         Returns
         -------
         ndarray of float32, shape (n_words + 1, n_dimensions)
-            Row ``i`` is the vector of token ``i``. Token 0 and words without a vector have zeros,
-            which tell a network nothing and are easily counted. It knows its vocabulary: an
-            estimator that is given it refuses tokens of another one.
+            Row ``i`` is the vector of token ``i``. The rows of token 0 and of words without a
+            vector are zeros. The array keeps its vocabulary: estimators that get it refuse tokens
+            of another one.
 
         Raises
         ------
         ValueError
             If no word of the vocabulary has a vector, vectors differ in length or are not finite,
-            or a line of the file is no word with its numbers; the message names it.
+            or a line of the file is not a word with its numbers; the message names it.
         TypeError
-            If `vectors` is nothing of the above.
+            If `vectors` is of another type.
 
         See Also
         --------
         LSTMClassifier : Takes `vectors`, or this array, as `embedding_weights`;
-            `freeze_embedding` leaves them as they are.
+            `freeze_embedding` keeps them fixed.
 
         Notes
         -----
-        Words are compared as they are, so that `lowercase` and the splitting have to suit the
-        vectors. If a DataFrame or a file has a word twice, its first vector counts. The
+        Words must match exactly, so `lowercase` and the splitting must suit the vectors. If a
+        DataFrame or a file has a word twice, its first vector is used. The
         ``KeyedVectors`` of gensim are ``pandas.DataFrame(keyed.vectors, keyed.index_to_key)``.
 
         Examples
@@ -352,7 +353,7 @@ class TokenSequencer(SequenceMaker):
         >>> weights.tolist()
         [[0.0, 0.0], [1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]
 
-        Words found, and words not found:
+        Words with a vector, and words without:
 
         >>> int(weights.any(axis=1).sum())
         2
@@ -360,12 +361,12 @@ class TokenSequencer(SequenceMaker):
         ['newt']
         """
         check_is_fitted(self)
-        return line_up(vectors, self.vocabulary_)
+        return align_vectors(vectors, self.vocabulary_)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the one feature of a step; the words are in `vocabulary_`.
 
-        A step has one number, its token; a Pipeline asks for the name.
+        A step has a single feature, its token.
 
         Parameters
         ----------
@@ -379,7 +380,7 @@ class TokenSequencer(SequenceMaker):
 
         See Also
         --------
-        SequenceWindower.get_feature_names_out : Of rows of a table.
+        SequenceWindower.get_feature_names_out : Names of the columns of a table.
 
         Examples
         --------
@@ -391,7 +392,7 @@ class TokenSequencer(SequenceMaker):
         return np.array(["token"], dtype=object)
 
     def _fit(self, raw_documents: Iterable, y: Any) -> list[Any]:
-        """Do what `fit` does, and hand on the texts."""
+        """Fit, and return the texts as a list."""
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=raw_documents, y=y)
@@ -410,7 +411,7 @@ class TokenSequencer(SequenceMaker):
         return list_texts(raw_documents, any_type=any_type)
 
     def _number(self, texts: list[Any], raw_documents: Iterable) -> Sequences:
-        """Number the words of each text, 0 for those that are not known."""
+        """Replace the words of each text by their tokens, unknown words by 0."""
         split = self._vectorizer.build_analyzer()
         token_of = self.vocabulary_.get
         rows = (

@@ -1,4 +1,4 @@
-"""Word vectors: tables, dictionaries, and files of them."""
+"""Word vectors from dicts, DataFrames and files."""
 
 import gzip
 import os
@@ -10,7 +10,7 @@ import pandas as pd
 
 __all__ = [
     "WordVectors",
-    "line_up",
+    "align_vectors",
     "read_vectors",
     "vectors_from_plain",
     "vectors_of_tokens",
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class WordVectors(np.ndarray):
-    """An array with a row for each token, which knows the words of its rows.
+    """An array with a row for each token, and the vocabulary of its rows.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class WordVectors(np.ndarray):
 
     Examples
     --------
-    >>> line_up({"cat": [1.0, 2.0]}, {"cat": 1, "dog": 2}).vocabulary
+    >>> align_vectors({"cat": [1.0, 2.0]}, {"cat": 1, "dog": 2}).vocabulary
     {'cat': 1, 'dog': 2}
     """
 
@@ -48,7 +48,7 @@ def _with_vocabulary(rows: np.ndarray, vocabulary: dict[str, int] | None) -> Wor
 
 
 def vectors_to_plain(vectors: Any) -> Any:
-    """Take vectors apart for files that hold plain data only.
+    """Convert vectors for files of plain data.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def vectors_to_plain(vectors: Any) -> Any:
     Returns
     -------
     object
-        A tuple that begins with the name of the type; or what is plain already.
+        A tuple that starts with the name of the type; plain data is returned unchanged.
     """
     if isinstance(vectors, WordVectors):
         return "WordVectors", np.array(vectors), vectors.vocabulary
@@ -68,7 +68,7 @@ def vectors_to_plain(vectors: Any) -> Any:
 
 
 def vectors_from_plain(plain: Any) -> Any:
-    """Put vectors together again.
+    """Restore vectors.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def vectors_from_plain(plain: Any) -> Any:
 
 
 def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
-    """Make an array of whatever vectors a user may give for the tokens of a training.
+    """Make an array of the vectors passed by the user, for the tokens of the training data.
 
     Parameters
     ----------
@@ -99,45 +99,46 @@ def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
     Returns
     -------
     array-like of shape (n_tokens, n_dimensions)
-        Of the tokens of this vocabulary; what has no words is handed on if there are none.
+        Vectors of the tokens of this vocabulary; without a vocabulary, a matrix is returned
+        unchanged.
 
     Raises
     ------
     ValueError
-        If only one of the two tells the words, or both tell other ones.
+        If only one of `vectors` and `vocabulary` names words, or both name different ones.
     """
-    tells_words = isinstance(vectors, (Mapping, pd.DataFrame, str, os.PathLike))
+    has_words = isinstance(vectors, (Mapping, pd.DataFrame, str, os.PathLike))
     if vocabulary is None:
-        if tells_words:
+        if has_words:
             raise ValueError(
                 f"embedding_weights is a {type(vectors).__name__} of word vectors, but X holds "
-                "tokens that do not tell their words: make them by a TokenSequencer, by "
-                "Sequences.from_tokens(tokens, vocabulary=...), or give a matrix with a row for "
+                "tokens without a vocabulary: make them with a TokenSequencer or with "
+                "Sequences.from_tokens(tokens, vocabulary=...), or pass a matrix with a row for "
                 "each token."
             )
         return vectors
-    if tells_words:
-        return np.asarray(line_up(vectors, vocabulary))
+    if has_words:
+        return np.asarray(align_vectors(vectors, vocabulary))
     if not isinstance(vectors, WordVectors) or vectors.vocabulary is None:
         raise ValueError(
-            f"embedding_weights is a matrix of the shape {np.shape(vectors)} that does not tell "
-            f"the words of its rows, and X holds tokens of a vocabulary of {len(vocabulary)} "
-            "words, which may be another one in each fit. Give the word vectors themselves: a "
-            "path, a dict, or a DataFrame with the words in its index."
+            f"embedding_weights is a matrix of the shape {np.shape(vectors)} without the words "
+            f"of its rows, but X holds tokens of a vocabulary of {len(vocabulary)} words, which "
+            "can differ between fits. Pass the word vectors themselves: a path, a dict, or a "
+            "DataFrame with the words in its index."
         )
     n_tokens = max(vocabulary.values(), default=0) + 1
     if vectors.vocabulary != vocabulary or len(vectors) != n_tokens:
         raise ValueError(
             f"embedding_weights holds the {len(vectors)} vectors of another vocabulary than that "
             f"of X, which has {len(vocabulary)} words and needs {n_tokens} vectors: its rows would "
-            "stand for other words. Give the word vectors themselves, a path, a dict or a "
-            "DataFrame, and each fit lines them up with its own vocabulary."
+            "belong to other words. Pass the word vectors themselves, a path, a dict or a "
+            "DataFrame: each fit aligns them with its own vocabulary."
         )
     return np.asarray(vectors)
 
 
-def line_up(vectors: Any, vocabulary: dict[str, int]) -> WordVectors:
-    """Put the vector of each word in the row of its token.
+def align_vectors(vectors: Any, vocabulary: dict[str, int]) -> WordVectors:
+    """Align word vectors with a vocabulary: the vector of each word in the row of its token.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def line_up(vectors: Any, vocabulary: dict[str, int]) -> WordVectors:
     Returns
     -------
     WordVectors of float32, shape (n_tokens, n_dimensions)
-        Zeros for what has no vector.
+        Zeros for words without a vector, and for token 0.
 
     Raises
     ------
@@ -160,8 +161,8 @@ def line_up(vectors: Any, vocabulary: dict[str, int]) -> WordVectors:
     if not found:
         raise ValueError(
             f"None of the {len(vocabulary)} words of the vocabulary, such as "
-            f"{next(iter(vocabulary), None)!r}, has a vector. Words are compared as they are: see "
-            "lowercase and token_pattern of the TokenSequencer. A DataFrame has its words in the "
+            f"{next(iter(vocabulary), None)!r}, has a vector. Words must match exactly: see "
+            "lowercase and token_pattern of the TokenSequencer. A DataFrame needs its words in the "
             "index."
         )
     first = next(iter(found))
@@ -198,7 +199,7 @@ def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray
     Raises
     ------
     TypeError
-        If `vectors` is nothing of the above.
+        If `vectors` is of another type.
     """
     if isinstance(vectors, (str, os.PathLike)):
         vectors = read_vectors(vectors, words)
@@ -207,20 +208,20 @@ def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray
         vectors = dict(zip(table.index, table.to_numpy(), strict=True))
     elif not isinstance(vectors, Mapping):
         raise TypeError(
-            "vectors must tell the word of each vector: a dict, a DataFrame or a path, got "
+            "vectors must name the word of each vector: a dict, a DataFrame or a path, got "
             f"{type(vectors).__name__}."
         )
     return {word: np.asarray(vectors[word], dtype=np.float32) for word in words if word in vectors}
 
 
 def read_vectors(path: str | os.PathLike, words: Container[str]) -> dict[str, np.ndarray]:
-    """Read the vectors of some words from a text file of GloVe's or word2vec's format.
+    """Read the vectors of some words from a text file in the format of GloVe or word2vec.
 
     Parameters
     ----------
     path : str or path-like
         UTF-8 text, with gzip if the name ends in ``.gz``: on each line a word and its numbers,
-        divided by single blanks. A first line of two whole numbers, the count of words and of
+        separated by single spaces. A first line of two integers, the number of words and of
         dimensions, is optional.
     words : container of str
         The words to keep; the lines of all others are skipped.
@@ -228,13 +229,13 @@ def read_vectors(path: str | os.PathLike, words: Container[str]) -> dict[str, np
     Returns
     -------
     dict of str to ndarray of float32, shape (n_dimensions,)
-        If a word comes twice, its first vector.
+        If a word occurs twice, its first vector.
 
     Raises
     ------
     ValueError
-        If a line does not hold as many numbers as the first one, or no numbers; the message
-        names it.
+        If a line has another number of values than the first one, or no numbers; the message
+        names the line.
     """
     vectors = {}
     n_dimensions = None
@@ -247,12 +248,12 @@ def read_vectors(path: str | os.PathLike, words: Container[str]) -> dict[str, np
                 n_dimensions = int(others[0]) if is_header else len(others)
                 if is_header:
                     continue
-            word, *numbers = line.rstrip().rsplit(" ", n_dimensions)  # words may hold blanks
+            word, *numbers = line.rstrip().rsplit(" ", n_dimensions)  # words may contain spaces
             if not numbers or len(numbers) != n_dimensions:
                 raise ValueError(
                     f"{path}, line {number}: expected a word and {n_dimensions or 'some'} numbers "
-                    f"with single blanks between, got {line[:60]!r}. Binary files of word2vec "
-                    "have to be saved as text first."
+                    f"separated by single spaces, got {line[:60]!r}. Save binary files of word2vec "
+                    "as text first."
                 )
             if word in words and word not in vectors:
                 try:

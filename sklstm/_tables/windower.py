@@ -1,4 +1,4 @@
-"""SequenceWindower: each row of a table becomes the sequence of rows that led to it."""
+"""SequenceWindower: a lookback window for each row of a table of time series."""
 
 from numbers import Integral
 
@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.buffer import Buffer, check_arrival, put_behind
+from sklstm._tables.buffer import Buffer, check_rows_are_later, join_rows
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.missing_history import find_gaps, warning_of_missing_history
 from sklstm._tables.table_reader import TableReader
@@ -24,46 +24,49 @@ __all__ = ["SequenceWindower"]
 
 
 class SequenceWindower(TableReader):
-    """Turn each row of a table into the sequence of rows that led to it.
+    """Turn each row of a table into its lookback window, the sequence of the rows before it.
 
-    One row in, one sequence out: row ``t`` becomes rows ``t - horizon - window_size + 1`` to
-    ``t - horizon`` of its series. The number and the order of rows never change, so that ``y``,
-    ``sample_weight``, cross-validation and scorers need nothing special. Rows near the start of
-    a series get shorter sequences, its first `horizon` rows empty ones.
+    One row in, one sequence out: the history of row ``t`` is rows ``t - horizon - window_size + 1``
+    to ``t - horizon`` of its series. The number and the order of rows never change, so that ``y``,
+    ``sample_weight``, cross-validation and scorers work unchanged. Rows near the start of a series
+    get shorter sequences; its first `horizon` rows get empty ones.
 
     Parameters
     ----------
     window_size : int, default=24
-        Most rows a history may have.
+        Maximum number of rows of a history, the lookback window.
     horizon : int, default=0
-        How far ahead of the last row it may read a row's prediction lies, in rows. 0: the history
-        ends with the row itself. ``h``: it ends ``h`` rows earlier, so that ``y[t]`` is predicted
-        from what was known ``h`` rows before, and ``y`` needs no shift. How many rows are forecast
-        at once is `steps` of :class:`SequenceForecaster`.
+        Lead: how many rows the history of a row ends before it. 0: the history ends with the row
+        itself. ``h``: it ends ``h`` rows earlier, so that ``y[t]`` is predicted from what was known
+        ``h`` rows before, and ``y`` needs no shift. Each row still gets one prediction, ``h`` rows
+        ahead. The number of rows forecast at once, elsewhere often called horizon, is `steps` of
+        :class:`SequenceForecaster`, which predicts rows 1 to `steps` ahead.
     series : str or list of str, default=None
-        Columns or index levels that name the series a row belongs to, such as the station. They
-        are no features. Histories never cross series, whose rows may be interleaved. `None`: the
-        table is one series.
+        Columns or index levels that identify the series of each row of a panel, such as the
+        station. They are not features. Histories never cross series, whose rows may be interleaved.
+        `None`: the table is a single series.
     time : str, default=None
-        Column or index level with the time, dates or numbers, which must increase within a
-        series. It is no feature. `None`: the index, if it holds dates, periods or integers.
+        Column or index level with the time, as dates or numbers, which must increase within each
+        series. It is not a feature. `None`: the index, if it holds dates, periods or integers.
     max_gap : Timedelta, str or number, default=None
         A history is cut where two neighbouring rows of a series are further apart: a duration for
-        dates, a number for numbers. `None` cuts where a row is missing: where the step is not the
-        usual one of the series, closed days and their holidays left out. Where steps have no
-        frequency all rows are joined, with a warning; ``"any"`` joins all rows without one.
+        dates, a number for numbers. `None` cuts where a row is missing: where the step in time is
+        not the sampling interval of the series; closed days and holidays are not missing rows.
+        Irregularly sampled rows are all joined, with a warning; ``"any"`` joins all rows without
+        one.
     add_time_delta : bool, default=False
-        Whether to append a feature ``add_time_delta``: the time since the previous row of the series, in
-        units of the median step in `fit`; 1 for the first row of a series. It tells the network
-        of irregular sampling.
+        Whether to append a feature ``time_delta``, for irregular sampling: the time since the
+        previous row of the series, in units of the median step in `fit`; 1 for the first row of a
+        series.
     carry_over : bool, default=True
-        Whether to keep the last ``window_size - 1 + horizon`` rows of each series seen in `fit`,
-        with `add_time_delta` at least one.
-        In `transform` those that are earlier than the first given row of the series stand before
-        it, if no row is missing between (with `max_gap`: if they are no further apart).
+        Whether to keep a buffer of the last ``window_size - 1 + horizon`` rows of each series seen
+        in `fit`, with `add_time_delta` at least one. In `transform`, buffered rows earlier than the
+        first given row of their series precede it, if no row is missing in between (with `max_gap`:
+        if they are no further apart).
     cold_start : {"warn", "ignore", "error"}, default="warn"
-        What to do when rows that could have had a history have none: the table begins later than
-        the row expected next, has no index, or holds a series not seen in `fit` by single rows.
+        What to do about missing history, when rows that could have had a history have none: the
+        table starts later than the row expected next, has no time index, or holds single rows of a
+        series not seen in `fit`.
 
     Attributes
     ----------
@@ -74,30 +77,31 @@ class SequenceWindower(TableReader):
     series_ : Index or None
         Names of the series seen in `fit`.
     longest_step_ : int, float or None
-        Longest step between neighbouring rows of a series seen in `fit`: nanoseconds for dates,
-        else a number; None without time or without steps.
+        Longest time between neighbouring rows of a series seen in `fit`: nanoseconds for dates,
+        else a number; None without time, or with single rows only.
     median_step_ : float or None
-        Median step likewise, only if `add_time_delta`.
+        Median of the same times; None unless `add_time_delta`.
 
     See Also
     --------
-    SequenceFlattener : Make a table of lags out of the sequences.
+    SequenceFlattener : Turn the sequences into a table of lags.
     LSTMRegressor : Predict a number from each sequence.
+    SequenceForecaster : Forecast several steps ahead at once, with prediction intervals.
 
     Notes
     -----
-    The rows of a series must be in time order. Windows are not copied: the transformed table
-    costs the table and 16 bytes a row, whatever the window size, and another table if rows of
-    several series are interleaved or carried over, or with `add_time_delta`.
+    The rows of a series must be in time order. Windows are not copied: the output takes the memory
+    of the table and 16 bytes a row, for any window size, and of another table if rows of several
+    series are interleaved, if buffered rows precede them, or with `add_time_delta`.
 
-    A bare array has no index: it is one series, never cut and never carried over.
+    An array has no index: it is a single series, without gaps and without a buffer.
 
-    Steps that are NaN pass through, as only those that a history uses matter. Rows of NaN with
-    the next timestamps therefore ask for the forecast of the next `horizon` rows.
+    Steps of NaN pass through, since only those within a history matter. To forecast the next
+    `horizon` rows, append rows of NaN with the next timestamps.
 
     With `carry_over` a pickled windower contains training rows.
 
-    ``set_output`` has no effect: sequences are no table.
+    ``set_output`` has no effect: the output is not a table.
 
     Examples
     --------
@@ -116,7 +120,7 @@ class SequenceWindower(TableReader):
            [ 0.,  1.],
            [ 1.,  2.]])
 
-    Two stations in one table:
+    A panel of two stations:
 
     >>> stations = pd.DataFrame({"station": ["a", "b", "a", "b"], "temp": [1.0, 10.0, 2.0, 20.0]})
     >>> windower = SequenceWindower(window_size=2, series="station")
@@ -167,10 +171,10 @@ class SequenceWindower(TableReader):
 
     @with_callbacks
     def fit(self, X, y=None):
-        """Remember the columns, the usual steps in time, and the last rows of each series.
+        """Learn the columns, the frequency of each series, and buffer the last rows of each series.
 
-        What it remembers is what `transform` of later rows needs. Nothing of `y` is learned, and no
-        statistics of the features.
+        This is what `transform` of later rows needs. Nothing is learned from `y`, and no statistics
+        of the features.
 
         Parameters
         ----------
@@ -191,7 +195,7 @@ class SequenceWindower(TableReader):
 
         See Also
         --------
-        partial_fit : Move the memory on by rows that have arrived.
+        partial_fit : Update the buffer with rows that have arrived.
 
         Examples
         --------
@@ -207,10 +211,10 @@ class SequenceWindower(TableReader):
 
     @with_callbacks
     def fit_transform(self, X, y=None):
-        """Fit, and give each row its history; quicker than one after the other.
+        """Fit, and return the history of each row; faster than `fit` and `transform`.
 
-        The histories of the training rows, without rows carried over: before the first row of a
-        series there is nothing.
+        Histories of training rows start at the first row of each series: no buffered rows precede
+        them.
 
         Parameters
         ----------
@@ -231,7 +235,7 @@ class SequenceWindower(TableReader):
 
         See Also
         --------
-        transform : Histories of later rows, with what is remembered before them.
+        transform : Histories of later rows, preceded by buffered rows.
 
         Examples
         --------
@@ -243,15 +247,15 @@ class SequenceWindower(TableReader):
         return self._cut(self._fit(X, y), X)
 
     def transform(self, X):
-        """Give each row its history.
+        """Return the history of each row.
 
-        Rows that go on where those of `fit` end get these as their past, with `carry_over`. It
-        remembers nothing: calls do not depend on each other.
+        With `carry_over`, the last rows of `fit` precede rows that directly follow them. The buffer
+        does not change: calls do not depend on each other.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_columns)
-            Table with the columns seen in `fit`. Its series need not be those seen there.
+            Table with the columns seen in `fit`. It may hold series not seen there.
 
         Returns
         -------
@@ -265,7 +269,7 @@ class SequenceWindower(TableReader):
 
         See Also
         --------
-        partial_fit : Remember these rows, too.
+        partial_fit : Add these rows to the buffer.
         sklstm.testing.assert_no_lookahead : Check that no prediction reads later rows.
 
         Examples
@@ -277,45 +281,46 @@ class SequenceWindower(TableReader):
         array([1., 2., 3.])
         """
         check_is_fitted(self)
-        given, frequency, cuts, fronts, _ = reading = self._compare(X)
+        given, frequency, cuts, continuations, _ = compared = self._compare(X)
         carried = None
-        if fronts is not None and self._buffer is not None:
-            check_within_horizon(given.values, given.rows, self.horizon, fronts.is_ahead())
-            carried = self._buffer.take(fronts.places)
+        if continuations is not None and self._buffer is not None:
+            check_within_horizon(given.values, given.rows, self.horizon, continuations.is_ahead())
+            carried = self._buffer.take(continuations.places)
         if frequency is not None and self.max_gap is None:
             self._warn(warning_of_gaps(given.rows, cuts, self._reach, given.layout), GapWarning)
-        sequences = self._cut(self._put_behind(carried, given, cuts, fronts), X)
-        self._tell_of_cold_start(reading, sequences.lengths)
+        sequences = self._cut(self._join(carried, given, cuts, continuations), X)
+        self._check_missing_history(compared, sequences.lengths)
         return sequences
 
     def partial_fit(self, X, y=None):
-        """Remember the rows that have arrived in place of older ones; what else was learned stays.
+        """Update the buffer with rows that have arrived; nothing else changes.
 
-        For rows that come one by one or in parts: predict them, then remember them, so that the
-        next ones have a history. Buffer does not grow, but for new series.
+        For rows that arrive one by one or in batches: predict them, then add them to the buffer, so
+        that the next rows have a history. Older rows are dropped: the buffer grows only with new
+        series.
 
         Parameters
         ----------
         X : DataFrame of shape (n_rows, n_columns)
-            Rows that are later than all seen before of their series, in time order. New series
-            are remembered too.
+            Rows in time order, later than all rows seen before of their series. New series are
+            added.
         y : None
             Ignored.
 
         Returns
         -------
         SequenceWindower
-            The windower; one that was not fitted is fitted by these rows.
+            The windower; if it was not fitted, it is fitted on these rows.
 
         Raises
         ------
         ValueError
-            If a row is not later than what is remembered of its series, or the table is not valid.
+            If a row is not later than the buffered rows of its series, or the table is not valid.
 
         See Also
         --------
-        LSTMRegressor.partial_fit : Train on by one epoch, which is another matter.
-        SequenceForecaster.update : The same of a forecaster.
+        LSTMRegressor.partial_fit : Train the network for one more epoch.
+        SequenceForecaster.update : The same for a forecaster.
 
         Examples
         --------
@@ -329,11 +334,11 @@ class SequenceWindower(TableReader):
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
-        given, frequency, cuts, fronts, _ = self._compare(X)
+        given, frequency, cuts, continuations, _ = self._compare(X)
         if self._buffer is None or given.layout.timestamps is None:
             return self
-        check_arrival(self._buffer, given)
-        table = self._put_behind(self._buffer, given, cuts, fronts)
+        check_rows_are_later(self._buffer, given)
+        table = self._join(self._buffer, given, cuts, continuations)
         self.series_, self._frequency, self._latest = given.names, frequency, None
         self._buffer = Buffer.keep(table, max(self._reach, int(self.add_time_delta)))
         return self
@@ -341,7 +346,7 @@ class SequenceWindower(TableReader):
     def get_feature_names_out(self, input_features=None):
         """Name the features of a step.
 
-        They are the columns of each sequence, not of a table of lags.
+        They are the columns of each sequence; the names of lags come from the flattener.
 
         Parameters
         ----------
@@ -351,11 +356,11 @@ class SequenceWindower(TableReader):
         Returns
         -------
         ndarray of str, shape (n_features,)
-            The columns without series and time, and ``add_time_delta`` if there is that feature.
+            The columns without series and time, and ``time_delta`` with `add_time_delta`.
 
         See Also
         --------
-        SequenceFlattener.get_feature_names_out : Names with lags.
+        SequenceFlattener.get_feature_names_out : Names of features with lags.
 
         Examples
         --------
@@ -367,7 +372,7 @@ class SequenceWindower(TableReader):
         return self._names_of_steps(_check_feature_names_in(self, input_features))
 
     def _fit(self, X, y):
-        """Do what `fit` does, and hand on what `_cut` wants."""
+        """Fit, and return the rows from which `_cut` takes the histories."""
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -388,7 +393,7 @@ class SequenceWindower(TableReader):
                 or warning_of_gaps(rows, cuts, self._reach, layout),
                 GapWarning,
             )
-        table = self._put_behind(None, given, cuts, None)
+        table = self._join(None, given, cuts, None)
         self._buffer, n_kept = None, max(self._reach, int(self.add_time_delta))
         if self.carry_over and rows.steps is not None and n_kept:
             self._buffer = Buffer.keep(table, n_kept)
@@ -397,27 +402,29 @@ class SequenceWindower(TableReader):
 
     @property
     def _reach(self):
-        """How many rows behind a gap have a shorter history for it."""
+        """Number of rows after a gap whose histories would reach across it."""
         return self.window_size - 1 + self.horizon
 
-    def _warn(self, notice, category):
-        if notice is not None:
-            warn(notice, category)
+    def _warn(self, message, category):
+        if message is not None:
+            warn(message, category)
 
-    def _put_behind(self, carried, given, cuts, fronts):
-        """The given rows behind those carried over."""
+    def _join(self, carried, given, cuts, continuations):
+        """Append the given rows to the buffered ones."""
         median_step = (self.median_step_ or 0) if self.add_time_delta else None
-        return put_behind(carried, given, cuts, fronts, median_step)
+        return join_rows(carried, given, cuts, continuations, median_step)
 
-    def _tell_of_cold_start(self, reading, lengths):
-        """Say that rows have no history that could have one."""
+    def _check_missing_history(self, compared, lengths):
+        """Warn, or raise, if rows that could have a history have none."""
         if self.cold_start == "ignore" or self._buffer is None or not self._reach:
             return
         has_max_gap = self.max_gap is not None
-        notice = warning_of_missing_history(reading, lengths, self.horizon, has_max_gap=has_max_gap)
-        if notice is not None and self.cold_start == "error":
-            raise ValueError(notice)
-        self._warn(notice, MissingHistoryWarning)
+        message = warning_of_missing_history(
+            compared, lengths, self.horizon, has_max_gap=has_max_gap
+        )
+        if message is not None and self.cold_start == "error":
+            raise ValueError(message)
+        self._warn(message, MissingHistoryWarning)
 
     def _cut(self, table, X):
         names = getattr(self, "feature_names_in_", None)

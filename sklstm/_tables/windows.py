@@ -1,4 +1,4 @@
-"""Windows of a regular table, and the steps behind each."""
+"""Lookback windows of a panel, and the steps that follow each of them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["Windows", "make_windows", "rows_ahead"]
 
 
 class Windows(NamedTuple):
-    """Windows of several series, and the steps behind each.
+    """Lookback windows of several series, and the steps that follow each of them.
 
     Attributes
     ----------
     sequences : Sequences
         The windows.
     ahead : ndarray of shape (n_windows, steps, n_targets)
-        The targets behind each, in units of its series; NaN behind its end.
+        Targets of the steps after each window, standardised by series; NaN after its end.
     code : ndarray of int, shape (n_windows,)
-        Series of each.
+        Code of the series of each window.
     place : ndarray of int, shape (n_windows,)
-        Row of its series that a window ends with.
+        Last row of each window, a position in its series.
     sizes : ndarray of int, shape (n_series,)
-        Rows of each series.
+        Number of rows of each series.
     names : list
         Names of the series.
     mean, scale : ndarray of shape (n_windows, n_targets)
-        Units of the series of each window.
+        Local scaling: mean and standard deviation of the targets of the series of each window.
     """
 
     sequences: Sequences
@@ -44,7 +44,7 @@ class Windows(NamedTuple):
     scale: np.ndarray
 
     def take(self, rows: np.ndarray) -> Windows:
-        """Keep the windows that are marked."""
+        """Select windows by a boolean mask."""
         rows = np.flatnonzero(rows)
         return self._replace(
             sequences=self.sequences[rows],
@@ -56,15 +56,15 @@ class Windows(NamedTuple):
         )
 
     def in_units(self, values: np.ndarray) -> np.ndarray:
-        """Bring values like those of `ahead` to the units of the user."""
+        """Undo the standardisation of values such as those of `ahead`."""
         return values * self.scale[:, None] + self.mean[:, None]
 
     def last(self) -> np.ndarray:
-        """The last value of each target, (n_windows, 1, n_targets)."""
+        """The naive forecast: the last value of each target, (n_windows, 1, n_targets)."""
         return self.sequences.values[self.sequences.ends - 1, None, : self.ahead.shape[2]]
 
     def one_by_one(self) -> Windows:
-        """Make every target a series of its own, which does not see the others.
+        """Make every target a series of its own: windows for a channel-independent model.
 
         Returns
         -------
@@ -99,11 +99,11 @@ class Windows(NamedTuple):
         )
 
     def usable(self) -> np.ndarray:
-        """Windows without NaN, of which all steps are known."""
+        """Windows without NaN that are followed by all steps, without NaN."""
         return self.whole() & np.isfinite(self.ahead).all(axis=(1, 2))
 
     def complete(self) -> np.ndarray:
-        """Windows behind which the series has all steps, NaN or not."""
+        """Windows that are followed by all steps, with or without NaN."""
         return self.place + self.ahead.shape[1] < self.sizes[self.code]
 
     def whole(self) -> np.ndarray:
@@ -112,30 +112,30 @@ class Windows(NamedTuple):
         return gaps[self.sequences.ends] == gaps[self.sequences.starts]
 
     def parted(self, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Windows whose steps lie in the first part of their series, and those of the rest."""
+        """Windows whose steps lie in the first part of their series, and those in the rest."""
         first = self.first_of_rest(share)[self.code]
         return self.place + self.ahead.shape[1] < first, self.place >= first - 1
 
     def first_of_rest(self, share: float) -> np.ndarray:
-        """The row of each series that the rest begins with."""
+        """The row of each series at which the rest starts."""
         return np.round(self.sizes * share).astype(int)
 
     def by_row(self, values: np.ndarray, code: int, first: int) -> np.ndarray:
-        """Put what belongs to the steps behind each window beside the row of that step.
+        """Arrange values of the steps after each window by the row of each step.
 
         Parameters
         ----------
         values : ndarray of shape (n_windows, steps, n_targets)
-            Of the steps behind each window.
+            Values of the steps after each window.
         code : int
-            Series.
+            Code of the series.
         first : int
-            Row of the series to begin with.
+            First row of the series to return.
 
         Returns
         -------
         ndarray of shape (n_rows - first, steps, n_targets)
-            What each step says of each row; NaN where no window does.
+            For each row, the value of each step ahead; NaN where no window has one.
         """
         mine, steps = self.code == code, values.shape[1]
         result = np.full((self.sizes[code] - first, *values.shape[1:]), np.nan)
@@ -149,28 +149,29 @@ class Windows(NamedTuple):
 def make_windows(
     panel: Panel,
     units: dict[Hashable, tuple[np.ndarray, np.ndarray]],
-    known: list,
+    future_covariates: list,
     window_size: int,
     steps: int,
 ) -> Windows:
-    """Make a window that ends with each row that has a full one.
+    """Make the lookback window that ends at each row, where it is complete.
 
     Parameters
     ----------
     panel : Panel
         Rows of each series.
     units : dict of (mean, scale)
-        What standardises the targets of each series.
-    known : list
-        Covariates that are known ahead. Each row of a window holds those of `steps` rows later too,
-        so that a window holds them of all steps behind it; of more rows, if it is shorter.
+        Local scaling: mean and standard deviation of the targets of each series.
+    future_covariates : list
+        Names of the future covariates. Each row of a window also holds their values `steps` rows
+        later, and further ones if the window is shorter than `steps`, so that a window holds their
+        values for all steps after it.
     window_size, steps : int
-        Rows of a window, and behind it.
+        Number of rows of a window, and of steps after it.
 
     Returns
     -------
     Windows
-        Of the targets, then the covariates, then what is known of the steps behind.
+        Columns: the targets, then all covariates, then the future covariates of later steps.
     """
     parts = []
     for code, (name, table) in enumerate(panel.tables.items()):
@@ -178,7 +179,7 @@ def make_windows(
         y = (table[panel.targets].to_numpy(float) - mean) / scale
         others = table.reindex(columns=panel.covariates).to_numpy(float)
         ahead = rows_ahead(y, steps)
-        coming = rows_ahead(table[known].to_numpy(float), steps)
+        coming = rows_ahead(table[future_covariates].to_numpy(float), steps)
         coming = coming[:, range(steps - 1, -1, -window_size)].reshape(len(table), -1)
         place = np.arange(window_size - 1, len(table))
         parts.append(
@@ -202,19 +203,19 @@ def make_windows(
 
 
 def rows_ahead(values: np.ndarray, steps: int) -> np.ndarray:
-    """Put the next rows beside each row.
+    """Collect the rows that follow each row.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns)
         Rows in time order.
     steps : int
-        How many.
+        Number of following rows.
 
     Returns
     -------
     ndarray of shape (n_rows, steps, n_columns)
-        NaN behind the last row.
+        NaN after the last row.
     """
     padded = np.concatenate([values, np.full((steps, values.shape[1]), np.nan)])
     rows = np.arange(len(values))[:, None] + np.arange(1, steps + 1)

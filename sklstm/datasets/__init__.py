@@ -1,4 +1,4 @@
-"""Data to try things with, and data from elsewhere."""
+"""Example data, and readers and writers of MATLAB files."""
 
 from sklstm.datasets._mat import load_mat, save_mat
 from sklstm.datasets._weather import load_weather

@@ -1,4 +1,4 @@
-"""Sequences and tables from MATLAB, and back."""
+"""Read and write sequences and tables as MATLAB files."""
 
 import re
 
@@ -12,15 +12,16 @@ from sklstm.datasets._mat_fields import Unusable, is_text, is_time, read_fields
 
 __all__ = ["load_mat", "save_mat"]
 
-SEQUENCES_MARK = "sklstm_sequences"
-"""Field that says: the matrices of this file are sequences, although they look like vectors."""
+SEQUENCES_FIELD = "sklstm_sequences"
+"""Field of a file whose matrices are sequences, although they look like vectors."""
 
 
 def load_mat(path, features=None, target=None, *, layout="auto", missing_values=None):
     """Load sequences or a table from a MATLAB file.
 
     One field of the file is one feature: a variable, a field of a struct (``"s.x"``), or a column
-    of a MATLAB table or timetable (``"T.x"``). What the fields hold decides what comes back:
+    of a MATLAB table or timetable (``"T.x"``). The content of the fields decides the type of
+    ``data``:
 
     ===================================== ==========================================
     Fields                                ``data``
@@ -41,20 +42,20 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
         (``save -v7.3``) needs h5py, and MATLAB's tables, timetables, strings, datetimes and
         categorical arrays need mat-io: ``pip install 'sklstm[mat]'`` brings both.
     features : str or list of str, default=None
-        Fields to use as features; a struct or table stands for all of its fields. Only what is
-        named is read. `None`: every field but the target, in the order of the file; in files of
-        version 7.3 that is mostly the order of the alphabet. What is not named one by one is used
-        if it holds numbers, and single numbers beside larger fields are left out. A warning says
-        what is left out.
+        Fields to use as features; the name of a struct or table selects all of its fields. Only
+        the named fields are read. `None`: every field except the target, in the order of the file;
+        in files of version 7.3 that is mostly alphabetical. Fields that are not named individually
+        are used if they hold numbers; single numbers beside larger fields are left out. A warning
+        lists the fields left out.
     target : str, default=None
         Field to use as target: numbers or labels (a cell array, char matrix, string or categorical
         array). `None`: there is no target.
     layout : {"auto", "table"}, default="auto"
-        "auto": as the fields are, see above. "table": steps are rows, also those of matrices
-        (n_rows, k), whose columns ``x_0`` to ``x_{k-1}`` are features of one DataFrame, and of a
-        struct array of single numbers.
+        "auto": by the content of the fields, see above. "table": one DataFrame, whose rows are
+        steps, also from matrices (n_rows, k), whose columns ``x_0`` to ``x_{k-1}`` are features,
+        and from a struct array of single numbers.
     missing_values : number or list of numbers, default=None
-        Numbers that stand for a missing value, such as -9999: they become NaN, in features and
+        Numbers that encode a missing value, such as -9999: they become NaN, in features and
         target.
 
     Returns
@@ -65,7 +66,7 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
         data : ndarray of shape (n_sequences, n_steps, n_features), DataFrame of shape \
                 (n_rows, n_features) or list of ndarrays of shape (n_steps_i, n_features)
             The features, as float64. A vector of datetimes or durations is the index of the
-            DataFrame; a vector of texts is a column of it, if it is named in `features`.
+            DataFrame; a vector of texts is a column of it if it is named in `features`.
         target : ndarray, Series, list of ndarrays or None
             Beside an array: of shape (n_sequences,) or (n_sequences, n_steps). Beside a
             DataFrame: Series of shape (n_rows,). Beside a list: array of shape (n_sequences,) or
@@ -79,20 +80,20 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
     OSError
         If there is no such file.
     ValueError
-        If the file cannot be read, a field is missing or holds nothing usable (text among
-        sequences, complex numbers, a sparse matrix), or the shapes of the fields do not fit each
-        other.
+        If the file cannot be read, a field is missing or not usable (text among sequences, complex
+        numbers, a sparse matrix), or the shapes of the fields do not match.
     ImportError
         If the file needs h5py or mat-io, see `path`, and it is not installed.
 
     Warns
     -----
     UserWarning
-        If fields are left out that were not named, or if dates have a time zone; they come in UTC.
+        If fields that were not named are left out, or if dates have a time zone; they are
+        converted to UTC.
 
     See Also
     --------
-    save_mat : The way back.
+    save_mat : Write such files.
 
     Notes
     -----
@@ -100,7 +101,7 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
     whose rows are the steps. It becomes one sequence if the target is a single value, or if
     :func:`save_mat` wrote the file.
 
-    If the file has several copies of a variable, the last one counts.
+    If the file has several copies of a variable, the last one is used.
 
     Examples
     --------
@@ -123,53 +124,53 @@ def load_mat(path, features=None, target=None, *, layout="auto", missing_values=
     given = None if features is None else list(features)
     fields = _read_named(path, given, target)
     names, left_out = _choose_features(fields, given, target, layout)
-    columns = [_mark_missing(_take(fields, name), missing_values) for name in names]
-    answer = None if target is None else _mark_missing(_take(fields, target), missing_values)
-    if layout == "table" or (_is_table(columns, answer) and SEQUENCES_MARK not in fields):
-        names, data, answer = _build_table(names, columns, answer, target)
+    columns = [_replace_missing(_take(fields, name), missing_values) for name in names]
+    y = None if target is None else _replace_missing(_take(fields, target), missing_values)
+    if layout == "table" or (_is_table(columns, y) and SEQUENCES_FIELD not in fields):
+        names, data, y = _build_table(names, columns, y, target)
     elif any(isinstance(column, list) for column in columns):
-        names, data, answer = _build_list(names, columns, answer, target)
+        names, data, y = _build_list(names, columns, y, target)
     else:
-        data, answer = _build_block(names, columns, answer, target)
+        data, y = _build_block(names, columns, y, target)
     if left_out:
         warn(
-            f"Left out of {path}: {_listing(left_out)}. Name the features to choose others, or to "
-            "silence this warning.",
+            f"Left out of {path}: {_listing(left_out)}. Name the features to select other fields, "
+            "or to silence this warning.",
             DroppedDataWarning,
         )
-    return Bunch(data=data, target=answer, feature_names=names)
+    return Bunch(data=data, target=y, feature_names=names)
 
 
 def save_mat(path, data, target=None, *, feature_names, target_name="target"):
     """Save sequences or a table as a MATLAB file, one field a feature.
 
-    :func:`load_mat` reads the same from it. The file is of version 7 (compressed, no h5py needed).
+    :func:`load_mat` reads the file back. It has version 7 (compressed, readable without h5py).
 
     Parameters
     ----------
     path : str or path-like
-        The file to write; an old one is replaced. MATLAB expects the ending ``.mat``.
+        The file to write; an existing one is replaced. MATLAB expects the extension ``.mat``.
     data : ndarray of shape (n_sequences, n_steps, n_features), DataFrame of shape \
             (n_rows, n_features) or list of array-likes of shape (n_steps_i, n_features)
-        The features. They become matrices, column vectors or cell arrays of column vectors, in
-        double precision. The index of a DataFrame is not saved. Sequences are a list.
+        The features, saved as matrices, column vectors or cell arrays of column vectors, in double
+        precision. The index of a DataFrame is not saved. `Sequences` are saved as a list.
     target : array-like, default=None
-        One number a sequence or row; or one a step: of shape (n_sequences, n_steps) beside an
-        array, a list of arrays of shape (n_steps_i,) beside a list.
+        One number for each sequence or row; or for each step: of shape (n_sequences, n_steps) with
+        an array, a list of arrays of shape (n_steps_i,) with a list.
     feature_names : list of str, shape (n_features,)
-        Names of the fields of the features: letters, digits and underscores, at most 63, a letter
-        first.
+        Names of the fields of the features: letters, digits and underscores, at most 63, starting
+        with a letter.
     target_name : str, default="target"
         Name of the field of the target.
 
     Raises
     ------
     ValueError
-        If data or target have no such form or are no numbers, or MATLAB does not allow a name.
+        If data or target have other shapes or hold no numbers, or MATLAB does not allow a name.
 
     See Also
     --------
-    load_mat : The way back.
+    load_mat : Read such files.
 
     Examples
     --------
@@ -193,7 +194,7 @@ def save_mat(path, data, target=None, *, feature_names, target_name="target"):
         fields[target_name] = _split_target(data, target)
     orientation = "column"
     if isinstance(data, np.ndarray) and min(data.shape[:2]) < 2:
-        fields[SEQUENCES_MARK] = "matrices (n_sequences, n_steps), no vectors"
+        fields[SEQUENCES_FIELD] = "matrices (n_sequences, n_steps), no vectors"
         orientation = "row"  # one value a sequence; a column may be one value a step
     with open(path, "wb") as file:
         savemat(file, fields, oned_as=orientation, do_compression=True)
@@ -203,12 +204,12 @@ def save_mat(path, data, target=None, *, feature_names, target_name="target"):
 
 
 def _read_named(path, given, target):
-    """Fields of the file: those that are named, or all."""
+    """Read the named fields of the file, or all."""
     named = [*(given or ()), *([] if target is None else [target])]
     for name in named:
         if not isinstance(name, str):
             raise ValueError(f"There is no field {name!r}; expected names of fields, as str.")
-    roots = {SEQUENCES_MARK, *(name.partition(".")[0] for name in named)}
+    roots = {SEQUENCES_FIELD, *(name.partition(".")[0] for name in named)}
     fields = read_fields(path, roots if given else None)
     for name in named:
         if name not in fields and (name == target or not _inside(fields, name)):
@@ -225,8 +226,10 @@ def _inside(fields, name):
 
 
 def _choose_features(fields, given, target, layout):
-    """Names of the features, and the fields passed over that nobody named."""
-    others = {name: field for name, field in fields.items() if name not in (target, SEQUENCES_MARK)}
+    """Names of the features, and the fields left out that were not named."""
+    others = {
+        name: field for name, field in fields.items() if name not in (target, SEQUENCES_FIELD)
+    }
     names: list[str] = []
     seen: dict[str, object] = {}
     for name in [""] if given is None else given:
@@ -247,7 +250,7 @@ def _choose_features(fields, given, target, layout):
 
 
 def _likely_features(group, layout):
-    """Fields of numbers, without single ones beside larger ones; and times if rows have them."""
+    """Fields of numbers, without single numbers beside larger fields; and the times of rows."""
     numbers = [name for name, field in group.items() if _holds_numbers(field)]
     large = [
         name for name in numbers if not (_is_one_value(group[name]) or _are_single(group[name]))
@@ -281,20 +284,20 @@ def _take(fields, name):
     return field
 
 
-def _mark_missing(field, missing_values):
-    """NaN for the numbers that stand for it."""
-    marks = np.atleast_1d([] if missing_values is None else missing_values)
-    if marks.dtype.kind not in "iuf" or marks.ndim > 1:
+def _replace_missing(field, missing_values):
+    """Replace the numbers that encode missing values by NaN."""
+    codes = np.atleast_1d([] if missing_values is None else missing_values)
+    if codes.dtype.kind not in "iuf" or codes.ndim > 1:
         raise ValueError(
             f"missing_values is {missing_values!r}; expected a number or a list of numbers."
         )
     if isinstance(field, list):
-        return [_mark_missing(part, missing_values) for part in field]
+        return [_replace_missing(part, missing_values) for part in field]
     if field.dtype.kind not in "iuf":
         return field
     if field.dtype.kind == "f":
-        marks = marks.astype(field.dtype)  # -9999.9 in single precision is another number
-    is_missing = np.isin(field, marks)
+        codes = codes.astype(field.dtype)  # -9999.9 in single precision is another number
+    is_missing = np.isin(field, codes)
     return np.where(is_missing, np.nan, field) if is_missing.any() else field
 
 
@@ -312,7 +315,7 @@ def _describe(field):
     return f"{len(field)} cells [{', '.join(shown)}]"
 
 
-# Fields to data and target, one function a form.
+# Fields to data and target, one function for each form.
 
 
 def _is_vector(field):
@@ -328,14 +331,14 @@ def _are_single(cells):
     return isinstance(cells, list) and len(cells) > 0 and all(cell.size == 1 for cell in cells)
 
 
-def _is_table(columns, answer):
-    """Whether these are the columns of a table, and not one sequence with its one target."""
+def _is_table(columns, y):
+    """Whether these are the columns of a table, and not a single sequence with one target."""
     if not all(map(_is_vector, columns)):
         return False
-    return not _is_one_value(answer) or columns[0].size <= 1
+    return not _is_one_value(y) or columns[0].size <= 1
 
 
-def _build_table(names, columns, answer, target):
+def _build_table(names, columns, y, target):
     if not any(map(_holds_numbers, columns)):
         _check_numbers(names, columns)
     columns = [np.vstack(column) if _are_single(column) else column for column in columns]
@@ -360,9 +363,9 @@ def _build_table(names, columns, answer, target):
         if name not in times
     }
     data = pd.DataFrame(values, index=index)
-    if answer is not None:
-        answer = pd.Series(_one_a_row(answer, len(data), target), name=target, index=data.index)
-    return list(values), data, answer
+    if y is not None:
+        y = pd.Series(_one_a_row(y, len(data), target), name=target, index=data.index)
+    return list(values), data, y
 
 
 def _split_matrix(name, values):
@@ -372,19 +375,19 @@ def _split_matrix(name, values):
     return [(f"{name}_{k}", values[:, k]) for k in range(values.shape[1])]
 
 
-def _build_block(names, columns, answer, target):
+def _build_block(names, columns, y, target):
     _check_numbers(names, columns)
-    if all(map(_is_vector, columns)) and _is_one_value(answer):
+    if all(map(_is_vector, columns)) and _is_one_value(y):
         columns = [column.reshape(1, -1) for column in columns]
     _check_alike(names, columns, np.shape)
     data = np.stack(columns, axis=-1).astype(np.float64)
-    is_one_a_step = isinstance(answer, np.ndarray) and answer.shape == data.shape[:2]
-    if answer is not None and not (is_one_a_step and answer.dtype.kind in "biuf"):
-        answer = _one_a_row(answer, len(data), target, f" or a matrix {data.shape[:2]}")
-    return data, answer
+    is_one_a_step = isinstance(y, np.ndarray) and y.shape == data.shape[:2]
+    if y is not None and not (is_one_a_step and y.dtype.kind in "biuf"):
+        y = _one_a_row(y, len(data), target, f" or a matrix {data.shape[:2]}")
+    return data, y
 
 
-def _build_list(names, columns, answer, target):
+def _build_list(names, columns, y, target):
     _check_numbers(names, columns)
     _check_alike(names, columns, type)
     steps_are_single = all(map(_are_single, columns))
@@ -393,22 +396,22 @@ def _build_list(names, columns, answer, target):
     for name, column in zip(names, columns, strict=True):
         _check_lengths(name, column, names[0], columns[0])
     data = [np.column_stack(parts).astype(np.float64) for parts in zip(*columns, strict=True)]
-    if isinstance(answer, list) and (steps_are_single or not _are_single(answer)):
-        answer = _vectors(target, answer)
-        _check_lengths(target, answer, names[0], columns[0])
-    elif answer is not None:
-        answer = _one_a_row(answer, len(data), target, " or a cell array of vectors")
-    return names, data, answer
+    if isinstance(y, list) and (steps_are_single or not _are_single(y)):
+        y = _vectors(target, y)
+        _check_lengths(target, y, names[0], columns[0])
+    elif y is not None:
+        y = _one_a_row(y, len(data), target, " or a cell array of vectors")
+    return names, data, y
 
 
 def _check_numbers(names, columns):
-    """Refuse texts and times, which only tables have, beside numbers."""
+    """Refuse texts and times, which only tables may hold, beside numbers."""
     for name, column in zip(names, columns, strict=True):
         if not _holds_numbers(column):
             raise ValueError(
                 f"Field {name!r} is {_describe(column)}; expected numbers. Only tables have texts "
-                "and times, beside numbers. Name the features without it; in MATLAB, save numbers "
-                "that stand for texts: x = findgroups(x)."
+                "and times, beside numbers. Name the features without it; in MATLAB, save texts as "
+                "numbers: x = findgroups(x)."
             )
 
 
@@ -423,18 +426,18 @@ def _check_alike(names, columns, layout):
             )
 
 
-def _one_a_row(answer, n_rows, target, other=""):
-    values = np.vstack(answer) if _are_single(answer) else answer
+def _one_a_row(y, n_rows, target, other=""):
+    values = np.vstack(y) if _are_single(y) else y
     if not _is_vector(values) or values.size != n_rows or is_time(values):
         raise ValueError(
-            f"Target {target!r} is {_describe(answer)}; expected a vector of {n_rows} values, one "
+            f"Target {target!r} is {_describe(y)}; expected a vector of {n_rows} values, one "
             f"for each row or sequence of the features{other}."
         )
     return _labels(values.ravel())
 
 
 def _labels(values):
-    """Texts as an array of str, of objects where some are missing."""
+    """Texts as an array of str; of objects if some are missing."""
     return values.astype(str) if is_text(values) and None not in values.tolist() else values
 
 
@@ -510,16 +513,16 @@ def _split_features(data):
 def _split_target(data, target):
     if isinstance(data, list) and any(map(np.ndim, target)):
         return _split_step_targets(data, list(target))
-    answer = _as_numbers(target, "target")
+    y = _as_numbers(target, "target")
     allowed = [(len(data),)]
     if isinstance(data, np.ndarray):
         allowed.append(data.shape[:2])
-    if answer.shape not in allowed:
+    if y.shape not in allowed:
         raise ValueError(
-            f"target has the shape {answer.shape}; expected {' or '.join(map(str, allowed))}: one "
+            f"target has the shape {y.shape}; expected {' or '.join(map(str, allowed))}: one "
             "value for each sequence, row or step of data."
         )
-    return answer
+    return y
 
 
 def _split_step_targets(data, target):
@@ -558,7 +561,7 @@ def _checked_names(feature_names, n_features, others):
     names = list(feature_names)
     if len(names) != n_features:
         raise ValueError(f"feature_names has {len(names)} names, data has {n_features} features.")
-    fields = [*names, *others, SEQUENCES_MARK]
+    fields = [*names, *others, SEQUENCES_FIELD]
     for name in fields:
         if not re.fullmatch(r"[A-Za-z]\w{0,62}", str(name), re.ASCII):
             raise ValueError(

@@ -18,7 +18,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512
 """Bytes that MATLAB 7.3 writes before the HDF5 file begins."""
 BYTE_ORDERS = {b"\x00\x01IM": "little", b"\x01\x00MI": "big"}
-"""By bytes 124 to 128 of the header, which say that the version is 5, 6 or 7."""
+"""By bytes 124 to 128 of the header, which identify versions 5, 6 and 7."""
 OCTAVE_STARTS = b"# Created by Octave", b"# name: ", b"Octave-1-"
 
 
@@ -117,12 +117,12 @@ def _read_variables(path: Any, start: bytes, names: Collection[str] | None) -> d
                 f"{path} holds objects of MATLAB, as tables, strings and datetimes are, which need "
                 "mat-io: pip install 'sklstm[mat]'; or name features of numbers alone."
             )
-    is_version_4 = 0 in start[:4]  # of which scipy does not say that there are several copies
+    is_version_4 = 0 in start[:4]  # scipy does not warn of several copies in it
     return _read_mat5(path, None if is_version_4 else names)
 
 
 def _holds_objects(path: Any, start: bytes) -> bool:
-    """Whether the header of version 7 says where objects begin; old writers have text there."""
+    """Whether the header of version 7 has the offset of objects; old writers have text there."""
     order: Any = BYTE_ORDERS.get(start[124:128])
     return order is not None and 0 < int.from_bytes(start[116:124], order) < os.path.getsize(path)
 
@@ -153,7 +153,7 @@ def _read_objects(matio: Any, path: Any, names: Collection[str] | None) -> dict[
     for entry in caught:
         if "saved with timezone" in str(entry.message):
             warn(
-                f"Dates in {path} have a time zone; they come in UTC and without a zone.",
+                f"Dates in {path} have a time zone; they are converted to UTC, without a zone.",
                 DataConversionWarning,
             )
     return {name: _from_mat(value) for name, value in variables.items()}
@@ -175,8 +175,8 @@ def _read_mat5(path: Any, names: Collection[str] | None) -> dict[str, Any]:
 def _newest_copies(
     load: Callable[..., dict[str, Any]], path: Any, names: Collection[str] | None, **options: Any
 ) -> tuple[dict[str, Any], list[warnings.WarningMessage]]:
-    """Variables by name, and what the reader warned of."""
-    # The readers stop at the last name found, and newer copies may follow: "" is never found.
+    """Variables by name, and the warnings of the reader."""
+    # The readers stop after the last name, but newer copies may follow: "" is never found.
     asked = None if names is None else [*names, ""]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -188,14 +188,14 @@ def _newest_copies(
 
 
 def _without_complex(field: Any, plain: Any) -> Any:
-    """Take what is complex from a second reading; the first one kept real parts, and the types."""
+    """Take complex fields from a second read; the first one kept the types, but real parts only."""
     if isinstance(field, dict) and isinstance(plain, dict):
         return {name: _without_complex(field[name], plain[name]) for name in field}
     return plain if isinstance(plain, Unusable) else field
 
 
 def _from_mat(value: Any) -> Any:
-    """Convert what scipy and mat-io give."""
+    """Convert the values that scipy and mat-io return."""
     if issparse(value):
         return SPARSE
     if isinstance(value, pd.DataFrame):
@@ -216,7 +216,7 @@ def _from_mat(value: Any) -> Any:
 
 
 def _from_frame(frame: pd.DataFrame) -> dict[str, Any]:
-    """Columns of a table of MATLAB; times or names of its rows are a column."""
+    """Columns of a MATLAB table; times or names of its rows become a column."""
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(names=str(frame.index.name or "Row"))
     fields = {}
@@ -286,7 +286,7 @@ def _cell(shape: Any, parts: Any) -> Any:
 
 
 def _texts(values: Any) -> Any:
-    """Make one column of texts; what is empty is missing, as MATLAB has it."""
+    """Make one column of texts; empty ones are missing, as in MATLAB."""
     texts = [text.rstrip(" ") if isinstance(text, str) else None for text in values.ravel("F")]
     column = np.empty((len(texts), 1), dtype=object)
     column[:, 0] = [text or None for text in texts]

@@ -10,7 +10,9 @@ __all__ = ["load_weather"]
 
 
 def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
-    """Load the weather in Seattle, day by day, 2012 to 2015 (regression and classification).
+    """Load the daily weather in Seattle, 2012 to 2015 (regression and classification).
+
+    A multivariate time series without gaps.
 
     ================ =======================================
     Days             1461, none missing
@@ -23,8 +25,8 @@ def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether data and target are pandas objects, indexed by day. Most uses of this package
-        want them.
+        Whether data and target are pandas objects, indexed by day, as most uses of this package
+        need them.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         data : {ndarray, DataFrame} of shape (1461, 4)
             precipitation (mm), temp_max and temp_min (degrees Celsius), wind (m/s).
         target : {ndarray, Series} of shape (1461,)
-            What the day was like.
+            Weather of the day, a label.
         feature_names : list of str
             Names of the features.
         target_names : list of str
@@ -48,7 +50,7 @@ def load_weather(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
 
     See Also
     --------
-    load_mat : Sequences from files of MATLAB.
+    load_mat : Sequences and tables from MATLAB files.
 
     Notes
     -----
