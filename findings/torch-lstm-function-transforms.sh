@@ -2,7 +2,7 @@
 # Guess: torch.func works on nn.LSTM as on any other layer.
 # What happens: on a CPU in float32, jvp, jacfwd, hessian and vmap all fail for LSTM; jacrev works; GRU has them all but vmap; with oneDNN off, LSTM has jvp as well.
 # Why it matters: sensitivities of a forecast to its inputs, curvature, and ensembles by vmap are the usual uses; a change of cell decides whether they run.
-# Seen on: 2026-11-30, torch 2.13.0 on a CPU.
+# Seen on: 2026-11-30, torch 2.13.0 on an x86-64 CPU.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
