@@ -122,7 +122,7 @@ def test_spread_follows_the_noise(waves, loss, init):
     X, y, deviation = waves
     model = make_pipeline(
         SequenceWindower(window_size=8),
-        LSTMRegressor(loss=loss, max_epochs=20, init=init, random_state=0),
+        LSTMRegressor(loss=loss, max_epochs=60, init=init, random_state=0),
     ).fit(X[:1500], y[:1500])
     quantiles = model[-1].predict_quantiles(model[0].transform(X[1500:]))
     covered = (y[1500:, None] < quantiles).mean(axis=0)

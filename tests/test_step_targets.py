@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
 
-from sklstm import LSTMClassifier, LSTMRegressor, Sequences, masked_scoring
+from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, masked_scoring
 from sklstm._data.samples import split_validation
 from sklstm._data.steps import histories_of_steps
 
@@ -285,3 +285,35 @@ def test_without_a_validation_part_the_weight_and_the_init_stay():
     model.set_params(early_stopping=False).fit(X[:20], y[:20])
     np.testing.assert_array_equal(model.blending_weight_, weight)
     np.testing.assert_array_equal(model.init_.coef, init.coef)
+
+
+def test_the_same_rows_validate_in_each_call():
+    X, y = RNG.normal(size=(60, 5, 2)), RNG.normal(size=60)
+    model = LSTMRegressor(4, early_stopping=True, warm_start=True, max_epochs=2)  # no random_state
+    losses = [model.fit(X, y).validation_losses_["loss"].iloc[0] for _ in range(3)]
+    assert losses[0] == losses[1] == losses[2]  # of the mean, which no training changes
+    model = LSTMRegressor(4, early_stopping=False, warm_start=True, max_epochs=2).fit(X, y)
+    with pytest.warns(DataWarning, match="rows that it may have been trained on"):
+        model.set_params(early_stopping=True).fit(X, y)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [False, True], [0.0, 1.0]])
+def test_none_stands_between_labels_of_any_type(labels):
+    X = RNG.normal(size=(40, 5, 1))
+    complete = np.array(labels)[(X[..., 0] > 0).astype(int)]
+    y = complete.astype(object)
+    y[:, 2] = None
+    model = LSTMClassifier(4, pooling=None, lr=0.05, max_epochs=20, random_state=0).fit(X, y)
+    assert model.classes_.dtype == complete.dtype
+    assert model.score(X, y) > 0.9
+    last = complete[:, -1].astype(object)
+    last[:3] = None
+    weight = (np.arange(40) > 2).astype(float)
+    model = LSTMClassifier(4, max_epochs=1, random_state=0).fit(X, last, sample_weight=weight)
+    assert model.classes_.dtype == complete.dtype
+
+
+def test_one_long_sequence_among_short_ones_does_not_lengthen_the_init():
+    X = [RNG.normal(size=(length, 2)) for length in [5000, *RNG.integers(2, 9, 100)]]
+    model = LSTMRegressor(4, max_epochs=1, random_state=0).fit(X, [x[-1, 0] for x in X])
+    assert model.init_.n_steps < 10

@@ -99,8 +99,8 @@ def warn_of_one_step(samples: GivenSamples, name: str) -> None:
     Warns
     -----
     DataWarning
-        If independent sequences are all of one step of many features without names: often the steps of one
-        feature, in the layout of aeon and sktime.
+        If independent sequences are all of one step of many features without names: often the
+        steps of one feature, in the layout of aeon and sktime.
     """
     sequences = samples.sequences
     if sequences.n_features < MANY_FEATURES or sequences.feature_names is not None:

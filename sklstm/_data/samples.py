@@ -11,7 +11,13 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
-from sklstm._data.steps import flatten_steps, flatten_weights, has_no_label, histories_of_steps
+from sklstm._data.steps import (
+    flatten_steps,
+    flatten_weights,
+    has_no_label,
+    histories_of_steps,
+    plain_labels,
+)
 from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
@@ -269,7 +275,12 @@ def _read_steps(
     of_kept[with_label] = True
     place = np.cumsum(of_kept[row]) - 1
     return GivenSamples(
-        sequences[with_label], flat[labels], weight[labels], labels, with_label, place[labels]
+        sequences[with_label],
+        plain_labels(flat[labels]),
+        weight[labels],
+        labels,
+        with_label,
+        place[labels],
     )
 
 

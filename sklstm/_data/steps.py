@@ -16,6 +16,7 @@ __all__ = [
     "has_no_label",
     "has_no_number",
     "histories_of_steps",
+    "plain_labels",
     "score_rows",
     "score_steps",
     "score_targets",
@@ -66,6 +67,31 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     array([False,  True])
     """
     return np.all(pd.isna(flat).reshape(len(flat), -1), axis=1)
+
+
+def plain_labels(labels: np.ndarray) -> np.ndarray:
+    """Make numbers of numbers in an array of objects, where None stood between them.
+
+    Parameters
+    ----------
+    labels : ndarray of any shape
+        Without missing values.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Texts and mixtures of types stay as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain_labels(np.array([1, 0], dtype=object))
+    array([1, 0])
+    """
+    if labels.dtype.kind != "O":
+        return labels
+    inferred = pd.Series(labels.ravel(), dtype=object).infer_objects().to_numpy()
+    return inferred.reshape(labels.shape) if inferred.dtype.kind in "biuf" else labels
 
 
 def flatten_steps(
@@ -135,8 +161,8 @@ def flatten_steps(
             row = int(np.searchsorted(starts + given, behind[labelled.argmax()], side="right"))
             raise ValueError(
                 f"Sequence {row} (counted from 0) has {lengths[row]} steps, and its {name} has "
-                f"labels behind them: {given[row]} entries. Cut it off there, or fill it with NaN "
-                "(-1 for labels that are whole numbers)."
+                f"labels behind them: {given[row]} entries. Fill it with NaN there (-1 for labels "
+                "that are whole numbers), or cut it off; in front, if X was padded in front."
             )
         flat = flat[ranges(starts, lengths)]
     return flat
@@ -243,7 +269,7 @@ def score_steps(
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
-    return score_targets(metric, flat[labelled], predicted[labelled], **params)
+    return score_targets(metric, plain_labels(flat[labelled]), predicted[labelled], **params)
 
 
 def _without_index(given: Any) -> Any:
@@ -317,7 +343,7 @@ def score_rows(
     labelled = ~has_no_number(y_true)
     if sample_weight is not None:
         params["sample_weight"] = np.asarray(sample_weight)[labelled]
-    return score_targets(metric, y_true[labelled], y_pred[labelled], **params)
+    return score_targets(metric, plain_labels(y_true[labelled]), y_pred[labelled], **params)
 
 
 def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:

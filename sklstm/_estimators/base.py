@@ -128,7 +128,10 @@ class BaseLSTM(FittedAttributes):
             has_validation=validation[0] is not None,
         ).with_vectors(samples.sequences)
         head = self._learn_head(samples, plan, earlier.head if earlier else None)
-        data = self._split(reader, plan, head, samples, given[0], validation)
+        seed = earlier.split_seed if earlier else plan.seed
+        data = self._split(reader, plan, head, samples, given[0], validation, seed)
+        if earlier and earlier.validation_losses is None and data.everything is not None:
+            _warn_of_trained_rows(type(self).__name__)
         random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
             fitted = earlier.continued(plan, head)
@@ -198,6 +201,7 @@ class BaseLSTM(FittedAttributes):
         samples: GivenSamples,
         X: Any,
         validation: Given,
+        seed: int,
     ) -> TrainingData:
         """Training data, and validation data: given, set aside, or none."""
         train = head.encoded(samples)
@@ -217,7 +221,7 @@ class BaseLSTM(FittedAttributes):
         if not plan["early_stopping"]:
             return TrainingData(train)
         strata = None if train.of_steps else head.strata(train.target)
-        parts = split_validation(train, plan["validation_fraction"], plan.seed, strata)
+        parts = split_validation(train, plan["validation_fraction"], seed, strata)
         return TrainingData(*parts, everything=train)
 
     def _predict(self, X: Any, *methods: str) -> Any:
@@ -354,6 +358,15 @@ class BaseLSTM(FittedAttributes):
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
+
+
+def _warn_of_trained_rows(name: str) -> None:
+    warn(
+        f"{name} goes on with a network whose last training set no rows aside, and early_stopping "
+        "now validates on rows that it may have been trained on: the validation loss is too low. "
+        "Give X_val and y_val, early_stopping=False, or fit a clone.",
+        DataWarning,
+    )
 
 
 def _check_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.steps import plain_labels
 from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import cross_entropy, label_cross_entropy
@@ -348,6 +349,7 @@ def _labels(y: Any, rows: np.ndarray) -> np.ndarray:
         )
     if _is_table(y) and y.dtype.kind == "O":
         y = np.array(y.tolist())  # columns of several dtypes in a DataFrame
+    y = plain_labels(y)
     check_classification_targets(y)
     return y
 

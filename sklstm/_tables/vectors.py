@@ -200,11 +200,19 @@ def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray
     ------
     TypeError
         If `vectors` is of another type.
+    ValueError
+        If a DataFrame has several rows for a word.
     """
     if isinstance(vectors, (str, os.PathLike)):
         vectors = read_vectors(vectors, words)
     elif isinstance(vectors, pd.DataFrame):
-        table = vectors[vectors.index.isin(list(words)) & ~vectors.index.duplicated()]
+        table = vectors[vectors.index.isin(list(words))]
+        twice = table.index.duplicated()
+        if twice.any():
+            raise ValueError(
+                f"The word {table.index[twice.argmax()]!r} stands in several rows of the DataFrame "
+                "of vectors: give one row a word."
+            )
         vectors = dict(zip(table.index, table.to_numpy(), strict=True))
     elif not isinstance(vectors, Mapping):
         raise TypeError(

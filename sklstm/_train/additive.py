@@ -148,10 +148,11 @@ def _fit_init(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> 
     if isinstance(head, RegressionHead):
         scaled = head.scaled_to(*train.labelled())
         target_units = scaled.mean, scaled.scale
-    blank = LinearInit.blank(mean, scale, fill, sequences.max_length, *target_units)
+    in_time = bool((sequences.series >= 0).all())
+    n_steps = sequences.max_length if in_time else _common_length(sequences.lengths)
+    blank = LinearInit.blank(mean, scale, fill, n_steps, *target_units)
     parts = [train.take(rows) for rows in _parts(sequences)]
     mean_weight = float(train.labelled()[1].mean())
-    in_time = bool((sequences.series >= 0).all())
     groups = _output_groups(train, head)
 
     def sums(outputs: np.ndarray, *, short: bool) -> list[LagMoments]:
@@ -169,7 +170,7 @@ def _fit_init(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> 
             np.zeros_like(mean),
             np.ones_like(scale),
             scaling.median,
-            sequences.max_length,
+            n_steps,
             backcast_in_units(blank.backcast, mean, scale),
             np.zeros(head.n_outputs),
             plan["init"],
@@ -190,6 +191,12 @@ def _fit_init(plan: Plan, head: Head, scaling: InputScaling, train: Samples) -> 
         return init.fitted_ridge(everything)
 
     return _joined([fitted(*pair) for pair in zip(groups, whole, strict=True)], groups)
+
+
+def _common_length(lengths: np.ndarray) -> int:
+    """Length that a hundredth of the sequences reach: more steps would be learned from a few."""
+    few = max(N_PARTS, len(lengths) // 100)
+    return int(np.sort(lengths)[-min(few, len(lengths))])
 
 
 def _short_are_rare(samples: Samples, n_steps: int) -> bool:

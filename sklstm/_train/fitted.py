@@ -71,6 +71,8 @@ class FittedNetwork:
         Factor of the outputs of the network, if validation data are there to compute it.
     validation_losses : DataFrame or None
         Validation losses of the baseline, the init estimator and the model.
+    split_seed : int
+        Decides which rows validate: in each call the same ones, so that they are never trained on.
     """
 
     net: SequenceNet
@@ -85,6 +87,7 @@ class FittedNetwork:
     init: Init | None = None
     blending_weight: np.ndarray | None = None
     validation_losses: pd.DataFrame | None = None
+    split_seed: int = 0
 
     @classmethod
     def build(
@@ -133,6 +136,7 @@ class FittedNetwork:
             plan["skorch_params"],
             resolved=dict(plan.resolved),
             init=init,
+            split_seed=plan.seed,
         )
 
     def continued(self, plan: Plan, head: Head) -> "FittedNetwork":
@@ -158,7 +162,7 @@ class FittedNetwork:
         plan.refuse_changes(self.settings)
         random = RandomStream(plan.seed, plan.device)
         copy = FittedNetwork.build(plan, self.scaling, head, self.init, random, self.reads_table)
-        copy.blending_weight = self.blending_weight
+        copy.blending_weight, copy.split_seed = self.blending_weight, self.split_seed
         copy.net.module_.load_state_dict(self.net.module_.state_dict())
         copy.net.history_ = History(self.net.rows())
         same_optimizer = copy.settings["optimizer"] == self.settings["optimizer"]
@@ -316,6 +320,7 @@ class FittedNetwork:
             "validation_losses": None
             if self.validation_losses is None
             else self.validation_losses.to_dict("list"),
+            "split_seed": self.split_seed,
         }
 
     @classmethod
@@ -358,6 +363,7 @@ class FittedNetwork:
             None
             if plain["validation_losses"] is None
             else pd.DataFrame(plain["validation_losses"]),
+            plain["split_seed"],
         )
 
 
