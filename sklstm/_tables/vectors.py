@@ -207,10 +207,10 @@ def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray
         vectors = read_vectors(vectors, words)
     elif isinstance(vectors, pd.DataFrame):
         table = vectors[vectors.index.isin(list(words))]
-        twice = table.index.duplicated()
-        if twice.any():
+        twice = table.index[table.index.duplicated()].tolist()
+        if twice:
             raise ValueError(
-                f"The word {table.index[twice.argmax()]!r} stands in several rows of the DataFrame "
+                f"The word {twice[0]!r} stands in several rows of the DataFrame "
                 "of vectors: give one row a word."
             )
         vectors = dict(zip(table.index, table.to_numpy(), strict=True))
