@@ -284,7 +284,8 @@ class BaseLSTM(FittedAttributes):
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `skorch_params` has another network, or labels are neither texts nor numbers.
+            If `skorch_params` has another network, `init` is an estimator, or labels are neither
+            texts nor numbers.
         OSError
             If the file cannot be written.
 
@@ -300,12 +301,14 @@ class BaseLSTM(FittedAttributes):
           its first step on, padded at its end with any values. NaN are not checked for; only with
           ``missing="mask"`` are they missing values.
         * ``tokens``, int64, ``(batch, n_steps)``: instead, if X holds tokens.
-        * ``lengths``, int64, ``(batch,)``: number of steps of each sequence, 0 to ``n_steps``.
+        * ``lengths``, int64, ``(batch,)``: number of steps of each sequence, 0 to ``n_steps``;
+          ``Sequences.lengths.astype("int64")``.
 
         Outputs, with an axis ``n_steps`` behind ``batch`` if ``pooling=None``, whose values behind
         the end of a sequence have no meaning:
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
+        * ``quantiles``, double, with a last axis of the levels, if its loss has them.
         * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
           ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.

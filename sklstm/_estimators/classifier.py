@@ -135,8 +135,9 @@ class LSTMClassifier(ClassifierMethods):
     tol : float, default=1e-4
         Smallest decrease of the validation loss that counts as an improvement.
     warm_start : bool, default=False
-        Whether another `fit` continues to train the fitted network, with the statistics of the
-        first fit, instead of a new one.
+        Whether another `fit` continues to train the fitted network, with the statistics and the
+        choice of validation rows of the first fit, instead of a new one. The optimizer's state
+        stays too, but not in a file.
     checkpoint : str or path-like, default=None
         Folder where training is saved after each epoch, under a name made of its settings and
         data. A `fit` with the same settings and data resumes where another stopped, also with more

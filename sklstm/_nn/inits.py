@@ -46,7 +46,7 @@ RAREST = 0.5
 """Number of samples that is assumed for a label without any."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Init(ABC):
     """A simple model of the lags. Frozen: fitted once, to training samples.
 
@@ -108,6 +108,9 @@ class Init(ABC):
             Name of the predictions, double.
         """
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: reads {self.n_steps} steps of {len(self.mean)} features"
+
     def to_plain(self) -> dict[str, Any]:
         """Convert to arrays, numbers and texts, and the estimator if there is one."""
         return {"kind": type(self).__name__} | vars(self)
@@ -117,7 +120,7 @@ class Init(ABC):
         return LagTable(sequences, *features)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LinearInit(Init):
     """A linear model of the lags.
 
@@ -404,7 +407,7 @@ class LinearInit(Init):
         return op("Where", some, predicted, np.asarray(self.empty))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EstimatorInit(Init):
     """Any scikit-learn estimator of lags in the units of the user.
 
