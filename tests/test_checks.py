@@ -230,7 +230,7 @@ def test_other_padding_is_refused(padding):
 def test_one_step_of_many_features_is_said():
     X, y = RNG.normal(size=(40, 1, 30)), np.arange(40) % 2
     for given in (X, list(X), Sequences.from_arrays(X)):
-        with pytest.warns(UserWarning, match=r"one step with 30 features .*channels_first=True"):
+        with pytest.warns(UserWarning, match=r"one step of 30 features .*channels_first=True"):
             LSTMClassifier(2, max_epochs=1).fit(given, y)
     model = LSTMClassifier(2, max_epochs=1)
     model.fit(Sequences.from_arrays(X, channels_first=True), y)

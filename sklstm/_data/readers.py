@@ -433,8 +433,8 @@ def _warn_of_other_order(features: pd.DataFrame, codes: np.ndarray, rows: Rows) 
         if step[0] > 0 and np.allclose(step, step[0], rtol=1e-6, atol=0) and (in_rows < 0).any():
             warn(
                 f"Column {name!r} numbers the steps of each sequence, and rows are in another "
-                f"order, in which they are read. table.sort_values({name!r}) puts them in order, and "
-                f"time={name!r} checks it.",
+                f"order, in which they are read. table.sort_values({name!r}) puts them in order, "
+                f"and time={name!r} checks it.",
                 DataWarning,
             )
 
