@@ -201,7 +201,7 @@ def test_metrics_and_searches():
     [
         ([*SUMS[:3], SUMS[3][:-2], *SUMS[4:]], r"Sequence 3 .* has 5 steps, .* has 3 entries"),
         ([*SUMS[:3], [0.0] * 9, *SUMS[4:]], r"Sequence 3 .* has 5 steps, .* behind them: 9"),
-        ([y[0] for y in SUMS], "one entry a sequence, and pooling=None wants one for each step"),
+        ([y[0] for y in SUMS], "one entry a sequence, and pooling=None needs one for each step"),
         ([y * np.nan for y in SUMS], "No step has a label"),
         (SUMS[:-1], "X has 40 rows and y has 39"),
     ],

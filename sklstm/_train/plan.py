@@ -186,15 +186,12 @@ class Plan:
             for name, value in earlier.items()
             if name in LASTING_CHOICES and isinstance(self[name], str) and self[name] == "auto"
         }
-        settings = {**self.settings, **lasting}
+        settings: dict[str, Any] = {**self.settings, **lasting}
         resolved = resolve(
             settings, sequences, is_regressor=is_regressor, has_validation=has_validation
         )
-        return replace(
-            self,
-            settings=types.MappingProxyType(settings | resolved),
-            resolved={**lasting, **resolved},
-        )
+        frozen = types.MappingProxyType(settings | resolved)
+        return replace(self, settings=frozen, resolved={**lasting, **resolved})
 
     def with_vectors(self, sequences: Sequences) -> "Plan":
         """Match the vectors that the user gave with the tokens.
