@@ -10,15 +10,20 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils import Bunch, check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from sklstm._data.arrays import plain
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import (
+    Interval,
+    _check_sample_weight,
+    _safe_indexing,
+    validate_parameter_constraints,
+)
 from sklstm._tables.tokens import TokenSequencer
 from sklstm._tables.windower import SequenceWindower
 

@@ -1,5 +1,6 @@
 """What is said twice about the package says the same."""
 
+import ast
 import re
 import tomllib
 from importlib.metadata import version
@@ -97,3 +98,13 @@ def test_the_readme_says_how_good_it_was():
     ours, other, _ = shown["8 sets of recordings, mean accuracy"].values()
     assert ours == f"{means.pop('sklstm'):.3f}"
     assert other.split(",")[0] == f"{max(means.values()):.3f}"
+
+
+def test_what_is_private_in_scikit_learn_is_imported_in_one_module():
+    for path in Path(sklstm.__file__).parent.rglob("*.py"):
+        if path.name == "sklearn_private.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn"):
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not [name for name in names if name.startswith("_")], f"{path}:{node.lineno}"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import _is_fitted
 
+from sklstm._data.sklearn_private import _is_fitted
 from sklstm._data.warning import SavedVersionWarning, warn
 from sklstm._version import __version__
 

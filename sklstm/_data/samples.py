@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import _check_sample_weight, _num_samples, _safe_indexing
 from sklstm._data.steps import (
     flatten_steps,
     flatten_weights,

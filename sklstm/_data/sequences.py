@@ -6,10 +6,10 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._array_api import np_compat
 
 from sklstm._data.ranges import cover, equal_names, ranges
 from sklstm._data.readers import SequenceReaders
+from sklstm._data.sklearn_private import np_compat
 
 __all__ = ["Sequences"]
 

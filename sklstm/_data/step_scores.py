@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer
-from sklearn.metrics._scorer import _BaseScorer, _cached_call, _Scorer
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import _check_response_method
 
+from sklstm._data.sklearn_private import _BaseScorer, _cached_call, _check_response_method, _Scorer
 from sklstm._data.step_probabilities import StepProbabilities, StepProbabilitiesList
 from sklstm._data.steps import has_no_label, has_no_number, score_rows, score_steps
 

@@ -9,11 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils._param_validation import Interval, RealNotInt, validate_parameter_constraints
+from sklearn.utils import check_consistent_length
 
 from sklstm._data.arrays import plain
 from sklstm._data.frames import lay_out
+from sklstm._data.sklearn_private import (
+    Interval,
+    RealNotInt,
+    _safe_indexing,
+    validate_parameter_constraints,
+)
 from sklstm._estimators.forecaster import SequenceForecaster
 from sklstm._estimators.window_regression import Forecasts
 from sklstm._tables.panel import read_panel

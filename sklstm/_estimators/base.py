@@ -9,8 +9,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import Tags, _safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
@@ -24,6 +23,7 @@ from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions, _safe_indexing
 from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.fitted_attributes import FittedAttributes

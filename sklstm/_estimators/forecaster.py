@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows, series_in_words
 from sklstm._estimators.intervals import AdaptiveInterval, first_intervals

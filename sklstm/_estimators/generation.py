@@ -11,11 +11,11 @@ from scipy.special import softmax
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain, plain_array
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import Interval, validate_parameter_constraints
 from sklstm._estimators.base import BaseLSTM
 from sklstm._tables.tokens import TokenSequencer
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklstm._data.samples import GivenSamples
+from sklstm._data.sklearn_private import Interval, StrOptions
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import RegressorMethods

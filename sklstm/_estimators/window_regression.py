@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 
+from sklstm._data.sklearn_private import BaseSearchCV
 from sklstm._estimators.regressor import LSTMRegressor
 from sklstm._tables.flattener import SequenceFlattener
 from sklstm._tables.windows import Windows

@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
 from sklstm._data.samples import GivenSamples, read_samples
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import Interval, StrOptions
 
 __all__ = ["SequenceDummyRegressor"]
 

@@ -7,11 +7,11 @@ import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
+from sklstm._data.sklearn_private import _check_feature_names_in, _get_output_config
 from sklstm._tables.sequence_transformer import check_output
 
 __all__ = ["SequenceFlattener"]

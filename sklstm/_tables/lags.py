@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklstm._data.arrays import plain
 from sklstm._data.inputs import FLOATS
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import Interval, StrOptions
 from sklstm._tables.sequence_transformer import SequenceTransformer
 
 __all__ = ["LagSequencer"]

@@ -3,9 +3,9 @@
 from typing import Any, Self
 
 from sklearn.base import TransformerMixin
-from sklearn.utils._set_output import ADAPTERS_MANAGER
 
 from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.sklearn_private import ADAPTERS_MANAGER
 
 __all__ = ["SequenceTransformer", "check_output"]
 

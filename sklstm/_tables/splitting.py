@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from sklstm._data.frames import NANOSECONDS, Rows, lay_out
 from sklstm._data.inputs import kind_of_table
+from sklstm._data.sklearn_private import Interval, validate_parameter_constraints
 from sklstm._data.warning import SklstmWarning, warn
 
 __all__ = ["TimestampSplit"]

@@ -10,10 +10,10 @@ import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils import Tags, metadata_routing
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import Interval
 from sklstm._tables.sequence_transformer import SequenceTransformer
 from sklstm._tables.texts import list_texts, words_in_order
 from sklstm._tables.vectors import WordVectors, align_vectors

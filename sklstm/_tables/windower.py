@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
+from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.buffer import Buffer, check_rows_are_later, join_rows
 from sklstm._tables.frequency import Frequency

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils._plotting import _validate_style_kwargs
+
+from sklstm._data.sklearn_private import _validate_style_kwargs, check_matplotlib_support
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

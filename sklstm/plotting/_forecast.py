@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.sklearn_private import check_matplotlib_support
 from sklstm.plotting._axes import draw_line, take_axes
 
 if TYPE_CHECKING:

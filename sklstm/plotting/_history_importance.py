@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import check_matplotlib_support, validate_parameter_constraints
 from sklstm.inspection import PARAMETER_CONSTRAINTS, history_importance
 from sklstm.plotting._axes import take_axes
 

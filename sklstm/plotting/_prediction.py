@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import Layout, lay_out
 from sklstm._data.sequences import Sequences
+from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
 from sklstm.inspection import windowers_in
 from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
 
