@@ -1,7 +1,7 @@
 """Checks for tests of models."""
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,15 @@ from sklstm.inspection import windowers_in
 __all__ = ["assert_no_lookahead"]
 
 
-def assert_no_lookahead(model, X, *, n_cuts=3, series=None, horizon=None, random_state=0):
+def assert_no_lookahead(
+    model: Any,
+    X: Any,
+    *,
+    n_cuts: int = 3,
+    series: str | list | None = None,
+    horizon: int | None = None,
+    random_state: Any = 0,
+) -> None:
     """Assert that no prediction depends on rows that come later.
 
     It changes the rows after a cut and compares the predictions of the rows up to it, and of

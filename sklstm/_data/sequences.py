@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,10 +70,10 @@ class Sequences(SequenceReaders):
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, like an array
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             if len(key) != 2 or key[1] is not Ellipsis:
                 raise IndexError(
@@ -88,7 +90,7 @@ class Sequences(SequenceReaders):
             index = index[key] if isinstance(key, slice) else index[np.arange(len(self))[key]]
         return Sequences(self.values, *parts, self.feature_names, index, self.vocabulary)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequences):
             return NotImplemented
         return (
@@ -104,16 +106,16 @@ class Sequences(SequenceReaders):
             )
         )
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("Sequences are not stored as a dense array: it has to be a copy.")
         dense = self.to_dense()
         return dense if dtype is None else dense.astype(dtype, copy=False)
 
-    def __array_namespace__(self, api_version=None):
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
         return _NAMESPACE  # scikit-learn calls it if its array API dispatch is on
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_sequences, longest, n_features = self.shape
         shortest = int(self.lengths.min(initial=longest))
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
@@ -127,12 +129,12 @@ class Sequences(SequenceReaders):
             f"{n_features} features{names}, {self.dtype}"
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         part = self.compact()
         parts = part.values, part.starts, part.lengths, part.series
         return Sequences, (*parts, part.feature_names, part.index, part.vocabulary)
 
-    def to_dense(self, n_steps=None):
+    def to_dense(self, n_steps: int | None = None) -> np.ndarray:
         """Copy the sequences into one dense array.
 
         For libraries that need an array. It takes memory for every step of every sequence, and each
@@ -174,7 +176,7 @@ class Sequences(SequenceReaders):
         dense[present] = self.values[rows[present]]
         return dense
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Copy the sequences into a long table, one row a step.
 
         For inspection, and for pandas. Shared steps are repeated for each sequence; timestamps and
@@ -208,7 +210,7 @@ class Sequences(SequenceReaders):
         index = pd.MultiIndex.from_arrays([sequence, step], names=["sequence", "step"])
         return pd.DataFrame(self.values[rows], index=index, columns=self.feature_names)
 
-    def step_weights(self, weights=None):
+    def step_weights(self, weights: Any = None) -> np.ndarray:
         """Sum, for each step, the weights of the sequences that use it.
 
         For statistics of all histories without a copy: a mean over ``values`` with these
@@ -241,7 +243,7 @@ class Sequences(SequenceReaders):
         unit = np.ldexp(1.0, max(np.frexp(weights.sum())[1] - 52, -1074))
         return unit * cover(self.starts, self.ends, len(self.values), np.rint(weights / unit))
 
-    def flat(self):
+    def flat(self) -> np.ndarray:
         """Concatenate the steps of all sequences.
 
         For metrics of predictions at every step, and similar functions. Sequence ``i`` has
@@ -265,7 +267,7 @@ class Sequences(SequenceReaders):
         """
         return self.values[ranges(self.starts, self.lengths)]
 
-    def neighbours(self):
+    def neighbours(self) -> tuple[np.ndarray, np.ndarray]:
         """Sort sequences so that overlapping ones of a series follow each other.
 
         Such as neighbouring windows over a table: their shared steps need to be computed only once.
@@ -302,13 +304,13 @@ class Sequences(SequenceReaders):
         follows[1:] &= (later >= 0) & (later < lengths[:-1]) & (np.diff(lengths) >= 0)
         return order, follows
 
-    def _in_order(self):
+    def _in_order(self) -> bool:
         """Whether sequences are sorted by series, and by end within a series."""
         same_series = np.diff(self.series) == 0
         earlier = np.diff(self.ends) < 0
         return not (earlier & same_series).any() and not (np.diff(self.series) < 0).any()
 
-    def compact(self):
+    def compact(self) -> Sequences:
         """Drop the steps that no sequence uses.
 
         A selection such as ``sequences[:10]`` keeps the steps of all. Pickling compacts
@@ -359,10 +361,10 @@ class _Namespace:
 
     __name__ = np_compat.__name__
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(np_compat, name)
 
-    def take(self, sequences, rows, axis=0):
+    def take(self, sequences: Sequences, rows: Any, axis: int = 0) -> Any:
         return sequences[rows]
 
 
