@@ -293,7 +293,7 @@ def _warn_of_no_label(flat: np.ndarray) -> None:
             "avoid this warning.",
             DroppedDataWarning,
         )
-    if flat.dtype.kind == "f" and (flat == -1).any():
+    if flat.ndim == 1 and flat.dtype.kind == "f" and (flat == -1).any():
         warn(
             f"y is -1.0 at {(flat == -1).sum()} of {len(flat)} steps, and that is learned as a "
             "label. If such steps have none, put NaN in its place (load_mat has missing_values=-1 "

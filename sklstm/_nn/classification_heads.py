@@ -382,7 +382,10 @@ def _marks(table: np.ndarray, classes: Any) -> np.ndarray:
             f"the first part only, give partial_fit classes=[0, 1]. At steps, -1 among "
             "whole numbers is no value but a missing label."
         )
-    raise ValueError(f"{what} Give (y == {values[1].item()!r}).astype(int).")
+    raise ValueError(
+        f"{what} Give (y == {values[1].item()!r}).astype(int). If each step has its label, "
+        "pooling=None learns and predicts them."
+    )
 
 
 def _some(values: np.ndarray) -> str:
