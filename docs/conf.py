@@ -40,9 +40,11 @@ numpydoc_attributes_as_param_list = True
 
 
 def skip_member(app, what, name, member, skip, options):
-    """Leave out members of scikit-learn, and properties described under "Attributes"."""
+    """Leave out members of scikit-learn, and properties that "Attributes" describes."""
     is_fitted = isinstance(member, property) and name.endswith("_")
-    is_foreign = callable(member) and not str(getattr(member, "__module__", "")).startswith("sklstm")
+    is_foreign = callable(member) and not str(getattr(member, "__module__", "")).startswith(
+        "sklstm"
+    )
     return True if is_fitted or is_foreign or re.fullmatch(r"set_\w+_request", name) else None
 
 

@@ -52,9 +52,9 @@ class Buffer(NamedTuple):
         """
         rows = table.rows
         first = np.flatnonzero(rows.is_first)
-        behind = np.append(first[1:], len(rows.order))
-        n_kept = np.minimum(behind - first, size)
-        places = ranges(behind - n_kept, n_kept)
+        ends = np.append(first[1:], len(rows.order))
+        n_kept = np.minimum(ends - first, size)
+        places = ranges(ends - n_kept, n_kept)
         last = rows.order[places]
         cuts = table.is_first[places]
         return cls(table.codes[last], rows.timestamps[places], table.values[last], cuts)

@@ -54,8 +54,8 @@ def last_timestamps_of_targets(
     rows = Rows.arrange(codes, timestamps)
     rows.check_time(times)
     first = np.flatnonzero(rows.is_first)
-    behind = np.append(first[1:], len(codes))
-    last = np.repeat(behind - 1, behind - first)
+    ends = np.append(first[1:], len(codes))
+    last = np.repeat(ends - 1, ends - first)
     reached = np.empty_like(timestamps)
     reached[rows.order] = timestamps[rows.order][np.minimum(np.arange(len(codes)) + n_ahead, last)]
     return reached

@@ -193,10 +193,10 @@ def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np
         If a series ends with more rows of NaN than `horizon`.
     """
     first = np.flatnonzero(rows.is_first)
-    behind = np.append(first[1:], len(rows.order))
-    last = rows.order[behind - 1]
+    ends = np.append(first[1:], len(rows.order))
+    last = rows.order[ends - 1]
     for series in np.flatnonzero(np.isnan(values[last]).all(axis=1) & ahead):
-        own = rows.order[first[series] : behind[series]]
+        own = rows.order[first[series] : ends[series]]
         n_rows = _run_at_end(np.isnan(values[own]).all(axis=1))
         if n_rows <= horizon or (horizon == 0 and n_rows < max(len(own), 2)):
             continue
