@@ -419,7 +419,7 @@ def test_unfitted(estimator, tmp_path):
 def test_a_network_of_others_is_refused(tmp_path):
     model = quick().fit(X, Y)
     model.net_.module = torch.nn.LSTM
-    with pytest.raises(ValueError, match="The network is a LSTM, which skorch_params brought"):
+    with pytest.raises(ValueError, match="The network is a LSTM from skorch_params"):
         model.to_onnx(tmp_path / "model.onnx")
 
 

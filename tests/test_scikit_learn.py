@@ -587,7 +587,7 @@ def test_a_callback_may_stop_the_training(kind):
     [
         (regressor(), "Units of each recurrent layer."),
         (classifier(), "Weights of the classes"),
-        (windower(), "Most rows a history may have."),
+        (windower(), "Maximum number of rows of a history"),
     ],
 )
 def test_html_shows_our_descriptions_of_the_parameters(estimator, text, monkeypatch):
