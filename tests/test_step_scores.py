@@ -74,7 +74,7 @@ def fitted():
 @pytest.mark.parametrize("name", OF_PROBABILITIES)
 @pytest.mark.parametrize("kind", ["two", "texts"])
 def test_scorers_of_two_classes_give_the_cure(name, kind, fitted):
-    cure = r"scoring=sklstm\.per_step"
+    cure = r"scoring=sklstm\.masked_scoring"
     if (name, kind) == ("average_precision", "texts"):
         cure = "pos_label=1 is not a valid label"  # as for any classifier of texts
     for data, y in [
@@ -101,7 +101,7 @@ def test_no_scorer_takes_steps_for_classes(name, kind, fitted):
 @pytest.mark.parametrize("metric", [roc_auc_score, log_loss, average_precision_score])
 def test_a_metric_of_probabilities_in_make_scorer_gives_the_cure(metric, fitted):
     scorer = make_scorer(masked_scoring(metric), response_method="predict_proba")
-    with pytest.raises(IndexError, match=r"scoring=sklstm\.per_step"):
+    with pytest.raises(IndexError, match=r"scoring=sklstm\.masked_scoring"):
         scorer(fitted["two"], X, Y["two"])
 
 
