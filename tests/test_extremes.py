@@ -11,7 +11,7 @@ from sklearn.ensemble import StackingRegressor, VotingRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch.callbacks import Callback
 
-from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+from sklstm import DroppedDataWarning, LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4, 2))
@@ -37,7 +37,9 @@ def test_minus_one_is_a_number_to_predict():
 
 def test_minus_one_is_still_no_label():
     y = RNG.integers(-1, 2, size=(60, 4))
-    model = LSTMClassifier(4, max_epochs=2, pooling=None).fit(X, y)
+    model = LSTMClassifier(4, max_epochs=2, pooling=None)
+    with pytest.warns(DroppedDataWarning, match="y is -1"):
+        model.fit(X, y)
     assert model.classes_.tolist() == [0, 1]
 
 

@@ -389,9 +389,8 @@ def write(tmp_path):
         VECTORS,
         {word: np.array(vector, dtype=np.float16) for word, vector in VECTORS.items()},
         FRAME,
-        pd.concat([FRAME, FRAME + 1]),
     ],
-    ids=["lists", "arrays", "frame", "frame with words twice"],
+    ids=["lists", "arrays", "frame"],
 )
 def test_vectors_line_up_with_the_tokens(sequencer, vectors):
     weights = sequencer.embedding_weights(vectors)
@@ -688,3 +687,8 @@ def test_a_new_fit_has_a_new_vocabulary():
     with pytest.raises(ValueError, match="another|fitted on one of"):
         model.predict(first.transform(REVIEWS))
     model.fit(tokens_of(first.transform(REVIEWS[:9])), GOOD[:9]).predict(first.transform(REVIEWS))
+
+
+def test_a_word_in_several_rows_of_vectors_is_refused(sequencer):
+    with pytest.raises(ValueError, match="stands in several rows of the DataFrame"):
+        sequencer.embedding_weights(pd.concat([FRAME, FRAME + 1]))

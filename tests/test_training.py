@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
-from sklstm import LSTMRegressor, Sequences, SequenceWindower
+from sklstm import DataWarning, LSTMRegressor, Sequences, SequenceWindower
 from sklstm._data.samples import Samples, split_validation
 from sklstm._train.callbacks import ClipGradients, EarlyStopping, StopTraining
 from sklstm._train.devices import suitable_threads
@@ -363,6 +363,7 @@ def test_merged_runs_have_fewer_columns_for_threads(supervised_steps, used):
 def test_validation_may_begin_when_training_goes_on():
     model = regressor(warm_start=True).fit(X, Y)
     for continued in (model, pickle.loads(pickle.dumps(model))):
-        continued.set_params(early_stopping=True).fit(X, Y)
+        with pytest.warns(DataWarning, match="may have been trained on"):
+            continued.set_params(early_stopping=True).fit(X, Y)
         assert list(continued.history_["valid_loss"].isna()) == [True] * 3 + [False] * 3
         assert continued.net_.history[3]["valid_loss_best"]
