@@ -58,7 +58,7 @@ def test_other_targets_are_not_said():
     piped().fit(TABLE * 0, TABLE["temp"] * 0)
     piped(LSTMClassifier(4, max_epochs=2)).fit(TABLE, np.where(TABLE["temp"] > 0, "up", "down"))
     recordings = RNG.normal(size=(20, 4, 1))
-    regressor().fit(recordings, recordings[:, -1, 0])  # no table: nothing is to be foretold
+    regressor().fit(recordings, recordings[:, -1, 0])  # no table: nothing is forecast
 
 
 # A windower that is missing

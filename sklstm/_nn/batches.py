@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._nn.losses import mask_missing
 from sklstm._nn.scaling import InputScaling, shared_tensor, to_device
 
 __all__ = [
@@ -94,9 +95,7 @@ class SequenceDataset(Dataset):
         if target is None:
             return
         weight = np.ones(len(target)) if weight is None else weight
-        missing = np.isnan(target)
-        if missing.any():
-            target, weight = np.where(missing, 0, target), weight[:, None] * ~missing
+        target, weight = mask_missing(target, weight)
         if of_steps:
             lengths = sequences.lengths.astype(np.int64)
             self._of_steps = (
@@ -106,7 +105,7 @@ class SequenceDataset(Dataset):
             )
         else:
             self.target = to_tensor(target)
-            if (weight != weight[0]).any() or missing.any():
+            if weight.ndim > 1 or (weight != weight[0]).any():
                 self.weight = to_tensor(weight)
 
     def __len__(self) -> int:

@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_array
 
 from sklstm._data.samples import GivenSamples, Samples
 from sklstm._data.statistics import weighted_moments
-from sklstm._nn.losses import REGRESSION_LOSSES, ElementwiseLoss, UserLoss, WeightedLoss
+from sklstm._nn.losses import (
+    REGRESSION_LOSSES,
+    ElementwiseLoss,
+    UserLoss,
+    WeightedLoss,
+    mask_missing,
+)
 
 __all__ = ["Head", "RegressionHead"]
 
@@ -180,9 +186,7 @@ class Head(ABC):
         float
             The weighted mean.
         """
-        missing = np.isnan(target)
-        if missing.any():
-            target, weight = np.where(missing, 0, target), weight[:, None] * ~missing
+        target, weight = mask_missing(target, weight)
         tensors = (torch.tensor(np.asarray(x, np.float64)) for x in (outputs, target, weight))
         return float(WeightedLoss(self.loss)(*tensors))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -13,6 +14,7 @@ __all__ = [
     "WeightedLoss",
     "cross_entropy",
     "label_cross_entropy",
+    "mask_missing",
 ]
 
 ElementwiseLoss = Callable[..., torch.Tensor]
@@ -72,6 +74,29 @@ def label_cross_entropy(
     if target.shape[1] > n_labels:
         prediction, target = prediction + target[:, n_labels:], target[:, :n_labels]
     return F.binary_cross_entropy_with_logits(prediction, target, reduction=reduction)
+
+
+def mask_missing(target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give weight 0 to targets that are missing in rows that have others.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n, n_targets)
+        NaN where one of several targets is missing.
+    weight : ndarray of shape (n,)
+        Weights of the rows.
+
+    Returns
+    -------
+    target : ndarray of shape (n, n_targets)
+        0 in place of NaN.
+    weight : ndarray of shape (n,), or (n, n_targets) if some targets are missing
+        As `WeightedLoss` takes it.
+    """
+    missing = np.isnan(target)
+    if not missing.any():
+        return target, weight
+    return np.where(missing, 0, target), weight[:, None] * ~missing
 
 
 class UserLoss(nn.Module):
