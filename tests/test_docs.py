@@ -64,6 +64,15 @@ def test_blocks_run_and_show_what_comes_out(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
+def test_each_finding_has_its_line_in_the_guide():
+    guide = (ROOT / "docs" / "guide" / "elsewhere.md").read_text()
+    scripts = sorted(path.name for path in (ROOT / "findings").glob("*.sh"))
+    assert sorted(re.findall(r"/findings/([\w-]+\.sh)", guide)) == scripts
+    assert set(re.findall(r"`([\w-]+\.sh)`", (ROOT / "findings" / "README.md").read_text())) == set(
+        scripts
+    )
+
+
 @pytest.mark.parametrize("name", list(public_objects()))
 def test_docstring_is_complete(name):
     assert validate(name)["errors"] == []
