@@ -86,6 +86,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_baseurl = SITE or ""
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
@@ -104,4 +105,4 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {page: [] for page in ("quickstart", "faq", "coming_from")}
+html_sidebars = {page: [] for page in ("quickstart", "install", "faq", "coming_from")}

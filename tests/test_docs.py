@@ -64,6 +64,13 @@ def test_blocks_run_and_show_what_comes_out(page, tmp_path, monkeypatch):
     plt.close("all")
 
 
+def test_llms_txt_lists_the_pages():
+    docs = ROOT / "docs"
+    listed = re.findall(r"/docs/([\w/]+\.md)\)", (docs / "llms.txt").read_text())
+    written = [p for p in [*docs.glob("*.md"), *docs.glob("guide/*.md")] if p.stem != "index"]
+    assert sorted(listed) == sorted(path.relative_to(docs).as_posix() for path in written)
+
+
 def test_each_finding_has_its_line_in_the_guide():
     guide = (ROOT / "docs" / "guide" / "elsewhere.md").read_text()
     scripts = sorted(path.name for path in (ROOT / "findings").glob("*.sh"))
