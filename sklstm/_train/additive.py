@@ -14,11 +14,11 @@ from sklstm._data.lag_moments import LagMoments
 from sklstm._data.ranges import ranges
 from sklstm._data.samples import Samples, TrainingData
 from sklstm._data.sequences import Sequences
-from sklstm._data.statistics import standardization
+from sklstm._data.statistics import differences, standardization
 from sklstm._nn.classification_heads import MulticlassHead, MultilabelHead
 from sklstm._nn.heads import Head, RegressionHead
 from sklstm._nn.inits import PENALTIES, EstimatorInit, Init, LinearInit
-from sklstm._nn.scaling import InputScaling, differences
+from sklstm._nn.scaling import InputScaling
 from sklstm._train.fitted import FittedNetwork
 from sklstm._train.plan import Plan
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.input_transform import INPUT_TRANSFORMS
+from sklstm._nn.input_transform import check_input_transform, depends_on_length
 from sklstm._nn.network import SequenceNetwork
 from sklstm._tables.vectors import vectors_of_tokens
 from sklstm._train.defaults import LASTING_CHOICES, resolve
@@ -146,7 +146,8 @@ class Plan:
         if settings["checkpoint"] is not None:
             _refuse_what_cannot_resume(settings)
         device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
-        settings = {**settings, "input_transform": _input_transform(settings["input_transform"])}
+        in_order = check_input_transform(settings["input_transform"])
+        settings = {**settings, "input_transform": in_order}
         plan = cls(types.MappingProxyType(settings), device, seed, title)
         plan._try_optimizer()
         return plan
@@ -364,7 +365,7 @@ class Plan:
         asked = self["supervised_steps"]
         can_merge = self["pooling"] == "last" and not self["bidirectional"]
         # The position in a run is not the position in a history.
-        can_merge &= "position" not in self["input_transform"]
+        can_merge &= not depends_on_length(self["input_transform"])
         if asked != "auto":
             if asked > 1 and not can_merge:
                 raise ValueError(
@@ -441,15 +442,3 @@ def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
             f"checkpoint needs a number as {drawn[0]}: a training with another seed is another "
             "one, and would never be found again."
         )
-
-
-def _input_transform(names: Any) -> Any:
-    """The parameter as a tuple; "auto" stays."""
-    if isinstance(names, str):
-        return names if names == "auto" else (names,)
-    if not names or not set(names) <= set(INPUT_TRANSFORMS) or set(names) == {"position"}:
-        raise ValueError(
-            f"input_transform={names!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last "
-            "alone."
-        )
-    return tuple(names)
