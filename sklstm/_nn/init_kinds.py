@@ -1,7 +1,5 @@
 """Init estimators by the parameter `init`, and by what targets are."""
 
-from typing import Any
-
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.estimator_init import EstimatorInit
 from sklstm._nn.inits import Init, InitTask, LearnedInit
@@ -37,6 +35,11 @@ def learn_init(task: InitTask) -> LearnedInit:
     ValueError
         If it is not for such targets.
     """
-    name: Any = task.estimator
-    kinds = INITS.get(name, {}) if isinstance(name, str) else {}
-    return kinds.get(task.head.target_type, EstimatorInit).learn(task)
+    if not isinstance(task.estimator, str):
+        return EstimatorInit.learn(task)
+    kinds, kind = INITS[task.estimator], task.head.target_type
+    if kind not in kinds:
+        raise ValueError(
+            f"init={task.estimator!r} is for {' and '.join(kinds)} targets, and y is {kind}."
+        )
+    return kinds[kind].learn(task)
