@@ -202,7 +202,6 @@ ATTRIBUTES = [
     [
         (LSTMRegressor(), [*ATTRIBUTES, "target_mean_", "target_scale_"]),
         (LSTMClassifier(), [*ATTRIBUTES, "classes_"]),
-        (SequenceForecaster(LSTMRegressor()), ["residuals_"]),
     ],
     ids=lambda value: type(value).__name__,
 )

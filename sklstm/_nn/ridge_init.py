@@ -102,7 +102,9 @@ class RidgeInit(LinearInit):
             for k, coefs in enumerate((levels, differences, (levels + differences) / 2)):
                 errors[k] += valid.squared_errors(coefs, train)
         of_levels, of_differences, of_middle = errors
-        apart = np.maximum(2 * (of_levels + of_differences) - 4 * of_middle, np.finfo(float).tiny)
+        apart = 2 * (of_levels + of_differences) - 4 * of_middle
+        rounding = np.finfo(float).eps * (np.abs(of_levels) + np.abs(of_differences))
+        apart = np.maximum(apart, rounding + np.finfo(float).tiny)
         share = np.clip((1 + (of_levels - of_differences) / apart) / 2, 0, 1)
         share[lagged < 0] = 0
         of_mixed = of_levels + share * (of_differences - of_levels) - share * (1 - share) * apart
