@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
+import sklstm._train.additive
 import sklstm._train.devices
-import sklstm._train.fitted
 from sklstm import LSTMRegressor, SequenceWindower
 from sklstm._nn import network as networks
 from sklstm._nn.batches import SequenceDataset
@@ -122,7 +122,7 @@ def test_predictions_do_not_depend_on_slices(sequences, y, params, monkeypatch):
         init(self, *args, **kwargs)
         sizes.append(len(self.values))
 
-    monkeypatch.setattr(sklstm._train.fitted, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
+    monkeypatch.setattr(sklstm._train.additive, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
     monkeypatch.setattr(SequenceDataset, "__init__", counted)
     given = model.predict(sequences)
     assert len(sizes) > 3

@@ -37,6 +37,9 @@ class MulticlassHead(Head):
         Factors of the sample weights; None for 1 each.
     """
 
+    target_type = "multiclass"
+    baseline_name = "class prior"
+
     classes: np.ndarray
     class_weights: np.ndarray | None = None
 
@@ -151,22 +154,19 @@ class MulticlassHead(Head):
         """Append the log-odds of the init estimator to the targets, for the loss."""
         return target if init is None else np.hstack([target, init])
 
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add log-odds."""
-        return init + outputs
-
-    def init_in_onnx(self, op: Any, init: str) -> str:
+    @property
+    def init_map(self) -> np.ndarray:
         """Keep log-odds as they are."""
-        return init
+        return np.eye(self.n_outputs)
+
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """A column for each class: 1 for the samples that have it."""
+        return (target == np.arange(self.n_outputs)).astype(np.float64)
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the logarithm of the class prior."""
         counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
         return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
-
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Take the difference of log-odds."""
-        return prediction if init is None else prediction - init
 
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """One blending weight for all log-odds, as only their differences matter."""
@@ -210,6 +210,8 @@ class MultilabelHead(MulticlassHead):
     n_labels : int
         Number of columns.
     """
+
+    target_type = "multilabel-indicator"
 
     n_labels: int = 0
 
@@ -263,6 +265,10 @@ class MultilabelHead(MulticlassHead):
                 "sample_weight."
             )
         return self
+
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """The marks themselves."""
+        return target
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the log-odds of the share of each label."""

@@ -137,6 +137,8 @@ class DistributionalHead(RegressionHead):
         Levels of `predict_quantiles`.
     """
 
+    spread_is_learned = True
+
     quantiles: np.ndarray
 
     @property
@@ -154,27 +156,13 @@ class DistributionalHead(RegressionHead):
         """Locations and spreads."""
         return self.n_targets * (1 + len(self.steps[1]))
 
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add the predictions of the init estimator to the locations."""
-        moved = super().corrected(init, outputs[:, : self.n_targets])
-        return np.hstack([moved, outputs[:, self.n_targets :]])
-
-    def init_in_onnx(self, op: Any, init: str) -> str:
-        """Scale, with zeros for the spreads."""
-        return op("MatMul", init, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
-
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Take mean and standard deviation."""
-        learned = self.scaled_to(target, weight)
-        return np.concatenate([learned.mean, learned.scale])
-
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Scale it like a target, with spreads that amount to the standard deviation."""
-        mean, deviation = np.split(prediction, 2)
-        location = np.atleast_2d(super().as_outputs(mean, init))
+        """Take the mean, with spreads that amount to the standard deviation."""
+        deviation = self.scaled_to(target, weight).scale
         softplus = np.maximum(deviation / self.scale * UNIT, LEAST)
         spread = np.repeat(softplus + np.log(-np.expm1(-softplus)), len(self.steps[1]))
-        return np.hstack([location, np.tile(spread, (len(location), 1))])
+        location = (self._mean(target, weight) - self.mean) / self.scale
+        return np.concatenate([location, spread])
 
     def _blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each location; spreads correct nothing and have none."""

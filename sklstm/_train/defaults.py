@@ -7,10 +7,7 @@ import numpy as np
 
 from sklstm._data.sequences import Sequences
 
-__all__ = ["LASTING_CHOICES", "resolve"]
-
-LASTING_CHOICES = ("pooling", "bidirectional", "input_transform", "init")
-"""Settings that are not resolved again when training continues."""
+__all__ = ["resolve"]
 
 BATCH_SIZES = 16, 64
 BATCHES_IN_EPOCH = 50
@@ -53,7 +50,7 @@ def resolve(
     n_sequences = len(sequences)
     of_table = bool((sequences.series >= 0).all())
     per_step = settings["pooling"] is None
-    has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
+    has_tokens = settings["embedding"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
     has_init = is_regressor and not per_step and not has_tokens
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP

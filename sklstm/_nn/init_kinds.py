@@ -1,0 +1,42 @@
+"""Init estimators by the parameter `init`, and by what targets are."""
+
+from typing import Any
+
+from sklstm._nn.discriminant_init import DiscriminantInit
+from sklstm._nn.estimator_init import EstimatorInit
+from sklstm._nn.inits import Init, InitTask, LearnedInit
+from sklstm._nn.ridge_init import RidgeInit
+
+__all__ = ["INITS", "learn_init"]
+
+INITS: dict[str, dict[str, type[Init]]] = {
+    "linear": {
+        "continuous": RidgeInit,
+        "multiclass": DiscriminantInit,
+        "multilabel-indicator": DiscriminantInit,
+    },
+}
+"""Kinds by name and by the `target_type` of a head."""
+
+
+def learn_init(task: InitTask) -> LearnedInit:
+    """Learn the init estimator that the user named or gave.
+
+    Parameters
+    ----------
+    task : InitTask
+        Has the parameter `init`, and the training samples.
+
+    Returns
+    -------
+    LearnedInit
+        Of the training samples.
+
+    Raises
+    ------
+    ValueError
+        If it is not for such targets.
+    """
+    name: Any = task.estimator
+    kinds = INITS.get(name, {}) if isinstance(name, str) else {}
+    return kinds.get(task.head.target_type, EstimatorInit).learn(task)
