@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sklstm._nn.convolution_init import ConvolutionInit
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.estimator_init import EstimatorInit
 from sklstm._nn.inits import Init, InitTask, LearnedInit
@@ -14,6 +15,10 @@ INITS: dict[str, dict[str, type[Init]]] = {
         "continuous": RidgeInit,
         "multiclass": DiscriminantInit,
         "multilabel-indicator": DiscriminantInit,
+    },
+    "convolutions": {
+        "multiclass": ConvolutionInit,
+        "multilabel-indicator": ConvolutionInit,
     },
 }
 """Kinds by name and by the `target_type` of a head."""
