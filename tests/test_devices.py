@@ -1,5 +1,7 @@
 """Where a network is computed, and in what portions the data go there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,5 +176,6 @@ def test_weights_in_one_block_are_matrices_then_biases():
 )
 def test_a_gpu_merges_no_more_than_fills_it(batch_size, hidden_size, n_steps, expected):
     settings = {"batch_size": batch_size, "hidden_size": hidden_size}
-    plan = Plan(settings, torch.device("cuda"), 0)
+    plan = Plan.make(LSTMRegressor(device="cpu", **settings).get_params())
+    plan = replace(plan, device=torch.device("cuda"))
     assert plan._worth_merging(n_steps) == expected
