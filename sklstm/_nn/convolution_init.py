@@ -35,6 +35,11 @@ PENALTIES = np.logspace(-4, 3, 15)
 SLOPES = 0.1, 10.0
 """Bounds of the inverse temperature, for predictions of 1 and -1."""
 
+LEAST_GAIN = 5.0
+"""By how much the log-likelihood of all samples has to rise above that of the class prior: the 99 %
+quantile of half a chi-squared variable of two numbers, penalty and temperature. With noise it rose by
+more than 3 in 2 of 41 trials of 30 to 300 sequences, never by 4."""
+
 
 @dataclass(frozen=True, repr=False)
 class ConvolutionInit(Convolutions, Init):
@@ -57,7 +62,7 @@ class ConvolutionInit(Convolutions, Init):
     penalty : float
         Of the ridge, per column.
     slope : float
-        Inverse temperature; 0 if out of sample predictions are no better than `empty`.
+        Inverse temperature; 0 if out of sample predictions are hardly better than `empty`.
     device : str
         Where convolutions are computed.
     """
@@ -120,7 +125,7 @@ class ConvolutionInit(Convolutions, Init):
         slope, loss = found[penalty]
         empty = head.baseline(*seen.labelled())
         prior = np.tile(empty, (len(rows), 1))
-        if loss >= _loss(head, seen, prior):
+        if loss >= _loss(head, seen, prior) - LEAST_GAIN / len(rows):
             slope = 0.0
         tuned = replace(self, penalty=penalty, slope=slope)
         init = tuned._with(ridge, empty)

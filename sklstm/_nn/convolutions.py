@@ -232,7 +232,7 @@ def _dilations(n_steps: int, n_biases: int) -> tuple[np.ndarray, np.ndarray]:
     """Dilations with which a kernel fits into n_steps, and the place of that of each bias."""
     n_dilations = min(n_biases, MOST_DILATIONS)
     largest = np.log2(max((n_steps - 1) / (KERNEL_SIZE - 1), 1))
-    each = np.logspace(0, largest, n_dilations, base=2).astype(int)
+    each = (np.logspace(0, largest, n_dilations, base=2) + 1e-9).astype(int)
     dilations, counts = np.unique(each, return_counts=True)
     counts = counts * n_biases // n_dilations
     counts += np.arange(len(counts)) < n_biases - counts.sum()

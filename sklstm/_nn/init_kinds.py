@@ -43,5 +43,8 @@ def learn_init(task: InitTask) -> LearnedInit:
         If it is not for such targets.
     """
     name: Any = task.estimator
-    kinds = INITS.get(name, {}) if isinstance(name, str) else {}
-    return kinds.get(task.head.target_type, EstimatorInit).learn(task)
+    if not isinstance(name, str):
+        return EstimatorInit.learn(task)
+    if task.head.target_type not in INITS[name]:
+        raise ValueError(f"init={name!r} is for labels, and y holds numbers: use 'linear' or None.")
+    return INITS[name][task.head.target_type].learn(task)
