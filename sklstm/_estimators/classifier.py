@@ -51,11 +51,15 @@ class LSTMClassifier(ClassifierMethods):
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences, levels and differences with an init,
         else levels.
-    init : {"auto", "linear"}, estimator or None, default="auto"
-        A simple model of the flattened history, to whose predicted log-odds the network learns an
-        additive correction: ``"linear"`` is a linear discriminant analysis whose penalty is chosen
-        on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes,
-        0 for the first label in its training rows. ``"auto"`` is `None`. With validation data the
+    init : {"auto", "convolutions", "linear"}, estimator or None, default="auto"
+        A simple model, to whose predicted log-odds the network learns an additive correction.
+        ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
+        (Dempster et al. 2021); the network learns from its predictions for sequences that it did
+        not see.
+        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
+        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
+        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
+        independent sequences of numbers with a pooling, else `None`. With validation data the
         output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
@@ -123,11 +127,13 @@ class LSTMClassifier(ClassifierMethods):
         Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences, stratified by class.
-        ``"auto"`` is True with `X_val`, and from 50 histories of a table or sequences with
-        ``pooling=None`` on; but not for tokens with ``pooling=None`` if `max_epochs` is a number
-        not above `n_iter_no_change`, as training could not stop early.
-    validation_fraction : float, default=0.1
-        Part of the training data set aside for `early_stopping`.
+        ``"auto"`` is True with `X_val`, from 20 sequences on with ``init="convolutions"``, and from
+        50 histories of a table or sequences with ``pooling=None`` on; but not for tokens with
+        ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as training could
+        not stop early.
+    validation_fraction : float or "auto", default="auto"
+        Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.2 with
+        ``init="convolutions"``, else 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -249,7 +255,7 @@ class LSTMClassifier(ClassifierMethods):
         supervised_steps: int | str = "auto",
         skorch_params: dict | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
