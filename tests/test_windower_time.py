@@ -782,7 +782,7 @@ SUBSETS = {
 )
 def test_validation_part_is_the_last_of_each_series(rows, params):
     table = interleaved()
-    train, valid = split_validation(samples_of(table, rows, **params), 0.25, seed=0)
+    train, valid, *_ = split_validation(samples_of(table, rows, **params), 0.25, seed=0)
     expected = []
     for station in "abc":
         of_station = [row for row in rows if table["station"][row] == station]
@@ -795,8 +795,8 @@ def test_validation_part_is_the_last_of_each_series(rows, params):
 def test_validation_part_is_the_last_of_shuffled_rows_too(window_size):
     rows = np.random.default_rng(0).permutation(90)
     table = interleaved()
-    _, valid = split_validation(samples_of(table, rows, window_size=window_size), 0.25, seed=0)
-    _, expected = split_validation(
+    _, valid, *_ = split_validation(samples_of(table, rows, window_size=window_size), 0.25, seed=0)
+    _, expected, *_ = split_validation(
         samples_of(table, np.arange(90), window_size=window_size), 0.25, seed=0
     )
     assert sorted(valid.target) == sorted(expected.target)
