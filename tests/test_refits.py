@@ -15,7 +15,6 @@ from sklstm import (
     LSTMClassifier,
     LSTMRegressor,
     SequenceDummyRegressor,
-    SequenceForecaster,
     generate,
 )
 
