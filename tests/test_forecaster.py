@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -228,6 +229,15 @@ def test_each_target_alone_is_a_model_of_all_of_them():
     by_hand = LinearRegression().fit(lags[:, :7], lags[:, 7:]).predict(z[-7:].T)
     by_hand = by_hand.T * y.std(ddof=0).to_numpy() + y.mean().to_numpy()
     np.testing.assert_allclose(model.predict(), by_hand)
+
+
+def test_residuals_are_those_of_a_model_that_did_not_see_the_calibration_set():
+    noise = pd.Series(RNG.normal(size=120), HOURS[:120])
+    one_nearest = KNeighborsRegressor(1)  # has no residual on a row that it was fitted on
+    model = forecaster(one_nearest, window_size=5, steps=2, calibration_fraction=0.25).fit(noise)
+    (residuals,) = model.residuals_.values()
+    assert len(residuals) > 20
+    assert (np.abs(residuals) > 1e-3).mean() > 0.9
 
 
 def test_what_errs_less_on_later_rows_is_kept():
