@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import has_fit_parameter
 
 from sklstm._data.backcast import repeated_first_step
-from sklstm._data.lag_moments import LagMoments, LagTable
+from sklstm._data.lag_moments import LagMoments
+from sklstm._data.lag_table import LagTable
 from sklstm._data.ridge import Ridge
 from sklstm._data.sequences import Sequences
 
