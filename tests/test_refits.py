@@ -15,7 +15,6 @@ from sklstm import (
     LSTMClassifier,
     LSTMRegressor,
     SequenceDummyRegressor,
-    SequenceForecaster,
     generate,
 )
 
@@ -202,7 +201,6 @@ ATTRIBUTES = [
     [
         (LSTMRegressor(), [*ATTRIBUTES, "target_mean_", "target_scale_"]),
         (LSTMClassifier(), [*ATTRIBUTES, "classes_"]),
-        (SequenceForecaster(LSTMRegressor()), ["residuals_"]),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -30,9 +30,10 @@ class LSTMClassifier(ClassifierMethods):
     hidden_size : int, default=64
         Units of each recurrent layer.
     num_layers : int, default=1
-        Number of layers, each reading the outputs of the one below.
+        Number of recurrent layers, each reading the outputs of the one below.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Kind of recurrent layer, as in :mod:`torch.nn`; ``"rnn"`` is the simple one with tanh.
+        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
+        :class:`torch.nn.RNN` (tanh).
     bidirectional : bool or "auto", default="auto"
         Whether each layer reads the sequence backwards too. ``"auto"``: True for independent
         sequences, False for histories of a table and with `pooling=None`.
@@ -44,7 +45,7 @@ class LSTMClassifier(ClassifierMethods):
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
         for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
-        label at every step.
+        prediction at every step.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
@@ -155,8 +156,8 @@ class LSTMClassifier(ClassifierMethods):
         Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
         torch, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
-        Data type of the network; ``"bfloat16"`` is that of the recurrent layers alone, about twice
-        as fast on processors that have it. Probabilities are float64.
+        Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
+        rest in float32, about twice as fast on processors that have it. Predictions are float64.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.step_probabilities import as_step_probabilities
 from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS
+from sklstm._nn.head_kinds import regression_head_of
 
 __all__ = ["ClassifierMethods", "RegressorMethods"]
 
@@ -18,7 +18,7 @@ __all__ = ["ClassifierMethods", "RegressorMethods"]
 def _predicts_distribution(regressor: Any) -> bool:
     if hasattr(regressor, "_fitted"):
         return hasattr(regressor._fitted.head, "predict_quantiles")
-    return isinstance(regressor.loss, str) and regressor.loss in DISTRIBUTIONAL_HEADS
+    return hasattr(regression_head_of(regressor.loss), "predict_quantiles")
 
 
 class RegressorMethods(RegressorMixin, BaseLSTM):

@@ -13,7 +13,7 @@ from sklstm._data.sklearn_private import Interval, StrOptions
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import RegressorMethods
-from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_regression_head
+from sklstm._nn.head_kinds import REGRESSION_HEADS, learn_regression_head
 from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
@@ -254,7 +254,7 @@ class LSTMRegressor(RegressorMethods):
     """
 
     _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
-        "loss": [StrOptions({*REGRESSION_LOSSES, *DISTRIBUTIONAL_HEADS}), callable],
+        "loss": [StrOptions({*REGRESSION_LOSSES, *REGRESSION_HEADS}), callable],
         "quantiles": ["array-like"],
         "lagged_target": [str, Interval(Integral, 0, None, closed="left"), None],
     }

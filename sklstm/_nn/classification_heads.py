@@ -17,7 +17,7 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import plain_labels
 from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
-from sklstm._nn.losses import cross_entropy, label_cross_entropy
+from sklstm._nn.losses import CrossEntropy, LabelCrossEntropy
 
 __all__ = ["MulticlassHead", "MultilabelHead", "learn_classification_head"]
 
@@ -62,7 +62,7 @@ class MulticlassHead(Head):
     @property
     def loss(self) -> Callable:
         """Cross-entropy."""
-        return cross_entropy
+        return CrossEntropy()
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Find the position of each label."""
@@ -234,7 +234,7 @@ class MultilabelHead(MulticlassHead):
     @property
     def loss(self) -> Callable:
         """Cross-entropy of each label."""
-        return label_cross_entropy
+        return LabelCrossEntropy()
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Mark the labels by 1."""

@@ -1,8 +1,8 @@
 """Heads that predict distributions: a mean with a standard deviation, or quantiles."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,13 +14,11 @@ from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import ElementwiseLoss
 
 __all__ = [
-    "DISTRIBUTIONAL_HEADS",
     "DistributionalHead",
     "GaussianHead",
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
-    "learn_regression_head",
 ]
 
 UNIT = float(np.log(2))
@@ -139,7 +137,16 @@ class DistributionalHead(RegressionHead):
 
     spread_is_learned = True
 
-    quantiles: np.ndarray
+    quantiles: np.ndarray = field(default_factory=lambda: np.array([0.5]))
+
+    @classmethod
+    def learn(cls, y: Any, loss: Any, quantiles: Any = ()) -> Self:
+        """Learn the shape of the targets, and check the levels."""
+        levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
+        inside = len(levels) and levels[0] > 0 and levels[-1] < 1
+        if not (inside and (np.diff(levels) > 0).all()):
+            raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
+        return replace(super().learn(y, loss), quantiles=levels)
 
     @property
     @abstractmethod
@@ -249,37 +256,3 @@ class QuantileHead(DistributionalHead):
     def steps(self) -> tuple[float, np.ndarray]:
         """Positive numbers between two levels each."""
         return quantile_steps(self.quantiles)
-
-
-DISTRIBUTIONAL_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
-"""Distributional heads by the name of their loss."""
-
-
-def learn_regression_head(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
-    """Learn the shape of the targets of a regression.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, n_columns)
-        Training targets.
-    loss : str or callable
-        Name of a loss, or a loss of the user.
-    quantiles : array-like of shape (n_levels,)
-        Levels, if the loss is that of quantiles.
-
-    Returns
-    -------
-    RegressionHead
-        In the units of `y`.
-
-    Raises
-    ------
-    ValueError
-        If the levels are not increasing numbers between 0 and 1.
-    """
-    if not isinstance(loss, str) or loss not in DISTRIBUTIONAL_HEADS:
-        return RegressionHead.learn(y, loss)
-    levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
-    if not len(levels) or not (levels[0] > 0 and levels[-1] < 1 and (np.diff(levels) > 0).all()):
-        raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
-    return DISTRIBUTIONAL_HEADS[loss].learn(y, loss, quantiles=levels)

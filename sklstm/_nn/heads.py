@@ -270,7 +270,7 @@ class RegressionHead(Head):
     scale: np.ndarray
 
     @classmethod
-    def learn(cls, y: Any, loss: Any, **more: Any) -> Self:
+    def learn(cls, y: Any, loss: Any, quantiles: Any = ()) -> Self:
         """Learn the shape of the targets.
 
         Parameters
@@ -279,8 +279,8 @@ class RegressionHead(Head):
             Training targets.
         loss : str or callable
             Name in `REGRESSION_LOSSES`, or a loss of the user.
-        **more : object
-            Further attributes of a subclass.
+        quantiles : array-like of shape (n_levels,), default=()
+            Levels of quantiles, for heads that predict them.
 
         Returns
         -------
@@ -289,7 +289,7 @@ class RegressionHead(Head):
         """
         y = _numbers(y)
         n_columns = y.reshape(len(y), -1).shape[1]
-        return cls(loss, y.ndim, np.zeros(n_columns), np.ones(n_columns), **more)
+        return cls(loss, y.ndim, np.zeros(n_columns), np.ones(n_columns))
 
     @property
     def n_targets(self) -> int:

@@ -1,7 +1,5 @@
 """Init estimators by the parameter `init`, and by what targets are."""
 
-from typing import Any
-
 from sklstm._nn.convolution_init import ConvolutionInit
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.estimator_init import EstimatorInit
@@ -42,9 +40,11 @@ def learn_init(task: InitTask) -> LearnedInit:
     ValueError
         If it is not for such targets.
     """
-    name: Any = task.estimator
-    if not isinstance(name, str):
+    if not isinstance(task.estimator, str):
         return EstimatorInit.learn(task)
-    if task.head.target_type not in INITS[name]:
-        raise ValueError(f"init={name!r} is for labels, and y holds numbers: use 'linear' or None.")
-    return INITS[name][task.head.target_type].learn(task)
+    kinds, kind = INITS[task.estimator], task.head.target_type
+    if kind not in kinds:
+        raise ValueError(
+            f"init={task.estimator!r} is for {' and '.join(kinds)} targets, and y is {kind}."
+        )
+    return kinds[kind].learn(task)

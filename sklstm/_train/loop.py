@@ -20,6 +20,7 @@ from sklstm._nn.batches import (
     side_by_side,
     split_batch,
 )
+from sklstm._nn.cells import CELLS
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
 from sklstm._train.seeds import RandomStream
@@ -297,8 +298,9 @@ class SequenceNet(NeuralNet):
         and float64, are computed without oneDNN, step by step in small blocks. With more than two
         threads large parts are faster.
         """
-        of_lstm = self.module__cell == "lstm" and self.module__dtype is torch.float32
-        if not (of_lstm and self._on_cpu()) or torch.get_num_threads() > 2:
+        in_parts = CELLS[self.module__cell].trained_in_parts
+        in_parts = in_parts and self.module__dtype is torch.float32 and self._on_cpu()
+        if not in_parts or torch.get_num_threads() > 2:
             return None
         return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
 

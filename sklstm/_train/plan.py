@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.input_transform import INPUT_TRANSFORMS
+from sklstm._nn.input_transform import check_input_transform, depends_on_length
 from sklstm._tables.vectors import vectors_of_tokens
 from sklstm._train.defaults import resolve
 from sklstm._train.devices import flops_of_step, resolve_device
@@ -96,7 +96,7 @@ class Plan:
             _refuse_what_cannot_resume(params)
         params = {
             **params,
-            "input_transform": _input_transform(params["input_transform"]),
+            "input_transform": check_input_transform(params["input_transform"]),
             "title": title,
         }
         plan = cls(
@@ -292,7 +292,7 @@ class Plan:
         asked = self.training.supervised_steps
         can_merge = self.network.pooling == "last" and not self.network.bidirectional
         # The position in a run is not the position in a history.
-        can_merge &= "position" not in self.inputs.input_transform
+        can_merge &= not depends_on_length(self.inputs.input_transform)
         if not isinstance(asked, str):
             if asked > 1 and not can_merge:
                 raise ValueError(
@@ -357,15 +357,3 @@ def _refuse_what_cannot_resume(params: Mapping[str, Any]) -> None:
             f"checkpoint needs a number as {drawn[0]}: a training with another seed is another "
             "one, and would never be found again."
         )
-
-
-def _input_transform(names: Any) -> Any:
-    """The parameter as a tuple; "auto" stays."""
-    if isinstance(names, str):
-        return names if names == "auto" else (names,)
-    if not names or not set(names) <= set(INPUT_TRANSFORMS) or set(names) == {"position"}:
-        raise ValueError(
-            f"input_transform={names!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last "
-            "alone."
-        )
-    return tuple(names)

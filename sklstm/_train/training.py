@@ -12,11 +12,13 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
 from sklstm._data.samples import Samples, TrainingData
+from sklstm._data.statistics import differences
 from sklstm._nn.batches import SequenceDataset, differ_in_length
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
-from sklstm._nn.scaling import InputScaling, differences
+from sklstm._nn.input_transform import depends_on_length
+from sklstm._nn.scaling import InputScaling
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
@@ -320,7 +322,7 @@ def _differences_suffice(plan: Plan, head: Head, init: LearnedInit, train: Sampl
     """
     if not init.init.differences_suffice or head.spread_is_learned:
         return False
-    if "position" in plan.inputs.input_transform:
+    if depends_on_length(plan.inputs.input_transform):
         return False
     steps = differences(train.sequences)
     return bool(steps.values[steps.step_weights() > 0].any(axis=0).all())
