@@ -109,7 +109,7 @@ class ConvolutionInit(Convolutions, Init):
         return init._learned(task, PENALTIES)
 
     def relearn(self, task: InitTask) -> LearnedInit:
-        """Fit the ridge to these samples; convolutions, penalty and temperature stay."""
+        """Fit the ridge to these samples; convolutions and penalty stay."""
         return self._learned(task, np.array([self.penalty]))
 
     def predict(self, sequences: Sequences) -> np.ndarray:
