@@ -53,6 +53,11 @@ class FutureRows(SequenceEstimator):
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
+        if isinstance(steps, pd.DataFrame | pd.Series):
+            raise TypeError(
+                f"steps is a {type(steps).__name__}: pass the table of future covariates by name, "
+                "X=future."
+            )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
         unknown = [name for name in self._covariates if name not in self.future_covariates]
