@@ -118,14 +118,18 @@ def clustered_error(values: np.ndarray, *clusters: np.ndarray) -> float:
     -------
     float
         The largest of the standard errors over these clusters; inf if none has enough of them.
+        Clusters that are too few, such as one block of dates, add their part: 1 / n of variance.
     """
-    errors = []
+    errors, unseen = [], 1.0
     for code in clusters:
         _, code = np.unique(code, return_inverse=True)
         sums = np.bincount(code, values - values.mean())
-        if len(sums) >= LEAST_CLUSTERS:
-            errors.append(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(values))
-    return max(errors, default=np.inf)
+        n = len(sums)
+        if n >= LEAST_CLUSTERS:
+            errors.append(np.sqrt((sums**2).sum() * n / (n - 1)) / len(values))
+        else:
+            unseen += 1 / n
+    return np.sqrt(unseen) * max(errors, default=np.inf)
 
 
 def _candidates(season: int, n_series: int, variance: float) -> Iterator[Unit]:
