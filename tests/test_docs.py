@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -132,3 +133,12 @@ def test_what_the_page_adds_works(tmp_path):
 @pytest.mark.parametrize("name", list(public_objects()))
 def test_docstring_is_complete(name):
     assert validate(name)["errors"] == []
+
+
+def test_both_estimators_say_the_same_of_the_same_parameter():
+    sharing = runpy.run_path(str(ROOT / "docs" / "share_docstrings.py"))
+    source, copy = (sharing[name].read_text() for name in ("SOURCE", "COPY"))
+    assert sharing["shared"](source, copy) == copy  # if not: python docs/share_docstrings.py
+    in_both = sharing["entries"](source).keys() & sharing["entries"](copy).keys()
+    assert in_both > sharing["OWN"]
+    assert len(in_both) > 40

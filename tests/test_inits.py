@@ -435,6 +435,7 @@ def test_histories_and_recordings_have_other_defaults():
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
+        "validation_fraction": 0.1,
         "lr_scheduler": None,
     }
     recordings = RNG.normal(size=(40, 12, 2))
@@ -443,13 +444,17 @@ def test_histories_and_recordings_have_other_defaults():
         "pooling": "max",
         "bidirectional": True,
         "input_transform": ("levels", "differences", "position"),
-        "init": None,
+        "init": "convolutions",
         "batch_size": 16,
-        "early_stopping": False,
-        "lr_scheduler": "onecycle",
-        "max_epochs": 200,
+        "early_stopping": True,
+        "validation_fraction": 0.2,
+        "lr_scheduler": None,
+        "max_epochs": 100,
     }
-    assert whole.n_iter_ == 200
+    assert whole.n_iter_ < 100
+    alone = LSTMClassifier(hidden_size=4, init=None).fit(recordings[:20], [0, 1] * 10)
+    assert alone.resolved_params_["lr_scheduler"] == "onecycle"
+    assert alone.n_iter_ == 200
 
 
 def drifting(n_rows):

@@ -40,7 +40,8 @@ def regressor(**params):
 
 
 def classifier(**params):
-    return LSTMClassifier(**{"hidden_size": 8, "max_epochs": 3, "random_state": 0} | params)
+    settings = {"hidden_size": 8, "max_epochs": 3, "init": None, "random_state": 0}
+    return LSTMClassifier(**settings | params)
 
 
 def weights_of(model):

@@ -99,7 +99,7 @@ def _lstm(split, seed, params, pooling):
         params = {"dropout": 0.5} | params | {"embedding": EMBEDDING_DIM}
         if split.vectors is not None:
             vectors = sequencer.embedding_weights(split.vectors)
-            params |= {"embedding": None, "embedding": vectors}
+            params["embedding"] = vectors
     if split.y.ndim == 2:
         pooling = {"pooling": None}
     return LSTMClassifier(**params, **pooling).fit(X, split.y).predict(X_test)

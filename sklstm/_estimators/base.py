@@ -96,7 +96,7 @@ class BaseLSTM(FittedAttributes):
         "supervised_steps": [Interval(Integral, 1, None, closed="left"), AUTO],
         "skorch_params": [dict, None],
         "early_stopping": ["boolean", AUTO],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), AUTO],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],

@@ -30,9 +30,10 @@ class LSTMClassifier(ClassifierMethods):
     hidden_size : int, default=64
         Units of each recurrent layer.
     num_layers : int, default=1
-        Number of layers, each reading the outputs of the one below.
+        Number of recurrent layers, each reading the outputs of the one below.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Kind of recurrent layer, as in :mod:`torch.nn`; ``"rnn"`` is the simple one with tanh.
+        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
+        :class:`torch.nn.RNN` (tanh).
     bidirectional : bool or "auto", default="auto"
         Whether each layer reads the sequence backwards too. ``"auto"``: True for independent
         sequences, False for histories of a table and with `pooling=None`.
@@ -44,17 +45,20 @@ class LSTMClassifier(ClassifierMethods):
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
         for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
-        label at every step.
+        prediction at every step.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences, levels and differences with an init,
         else levels.
-    init : {"auto", "linear"}, estimator or None, default="auto"
-        A simple model of the flattened history, to whose predicted log-odds the network learns an
-        additive correction: ``"linear"`` is a linear discriminant analysis whose penalty is chosen
-        on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes,
-        0 for the first label in its training rows. ``"auto"`` is `None`. With validation data the
+    init : {"auto", "convolutions", "linear"}, estimator or None, default="auto"
+        A simple model, to whose predicted log-odds the network learns an additive correction.
+        ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
+        (Dempster et al. 2021), and the network learns from its predictions out of sample.
+        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
+        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
+        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
+        independent sequences of numbers with a pooling, else `None`. With validation data the
         output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
@@ -122,11 +126,13 @@ class LSTMClassifier(ClassifierMethods):
         Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences, stratified by class.
-        ``"auto"`` is True with `X_val`, and from 50 histories of a table or sequences with
-        ``pooling=None`` on; but not for tokens with ``pooling=None`` if `max_epochs` is a number
-        not above `n_iter_no_change`, as training could not stop early.
-    validation_fraction : float, default=0.1
-        Part of the training data set aside for `early_stopping`.
+        ``"auto"`` is True with `X_val`, from 50 histories of a table or sequences with
+        ``pooling=None`` on, and from 10 sequences on with ``init="convolutions"``; but not for
+        tokens with ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as
+        training could not stop early.
+    validation_fraction : float or "auto", default="auto"
+        Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.2 with
+        ``init="convolutions"``, else 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -150,8 +156,8 @@ class LSTMClassifier(ClassifierMethods):
         Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
         torch, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
-        Data type of the network; ``"bfloat16"`` is that of the recurrent layers alone, about twice
-        as fast on processors that have it. Probabilities are float64.
+        Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
+        rest in float32, about twice as fast on processors that have it. Predictions are float64.
 
     Attributes
     ----------
@@ -248,7 +254,7 @@ class LSTMClassifier(ClassifierMethods):
         supervised_steps: int | str = "auto",
         skorch_params: dict | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,

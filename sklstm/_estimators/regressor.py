@@ -144,8 +144,8 @@ class LSTMRegressor(RegressorMethods):
         ``"auto"`` is True with `X_val` or from 50 sequences on; but not for tokens with
         ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as training could
         not stop early.
-    validation_fraction : float, default=0.1
-        Part of the training data set aside for `early_stopping`.
+    validation_fraction : float or "auto", default="auto"
+        Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -289,7 +289,7 @@ class LSTMRegressor(RegressorMethods):
         supervised_steps: int | str = "auto",
         skorch_params: dict | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,

@@ -39,6 +39,7 @@ class MulticlassHead(Head):
 
     target_type = "multiclass"
     baseline_name = "class prior"
+    blending_penalty = 0.5  # log losses and a standard normal prior: of few rows it stays small
 
     classes: np.ndarray
     class_weights: np.ndarray | None = None

@@ -32,6 +32,7 @@ class Head(ABC):
 
     target_type = "continuous"  # as scikit-learn's type_of_target: by it an init is chosen
     baseline_name = "mean"
+    blending_penalty = 0.0  # on squared blending weights, against the sum of losses
     spread_is_learned = False  # spreads depend on levels, also where the location does not
 
     _kinds: ClassVar[dict[str, type["Head"]]] = {}
@@ -201,7 +202,8 @@ class Head(ABC):
                 rest: np.ndarray = rest,
                 part: np.ndarray = part,
             ) -> float:
-                return self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
+                loss = self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
+                return loss + self.blending_penalty * factor**2 / len(part)
 
             best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
             result[columns] = min((0.0, float(best), 1.0), key=cost)

@@ -1,5 +1,6 @@
 """Init estimators by the parameter `init`, and by what targets are."""
 
+from sklstm._nn.convolution_init import ConvolutionInit
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.estimator_init import EstimatorInit
 from sklstm._nn.inits import Init, InitTask, LearnedInit
@@ -12,6 +13,10 @@ INITS: dict[str, dict[str, type[Init]]] = {
         "continuous": RidgeInit,
         "multiclass": DiscriminantInit,
         "multilabel-indicator": DiscriminantInit,
+    },
+    "convolutions": {
+        "multiclass": ConvolutionInit,
+        "multilabel-indicator": ConvolutionInit,
     },
 }
 """Kinds by name and by the `target_type` of a head."""

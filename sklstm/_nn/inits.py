@@ -39,6 +39,10 @@ class InitTask:
         The parameter `init`.
     lagged_target : str, int or None
         The parameter `lagged_target`.
+    seed : int
+        Of random numbers.
+    device : str
+        Where a large model computes.
     """
 
     train: Samples
@@ -49,6 +53,8 @@ class InitTask:
     standardize: bool = True
     estimator: Any = "linear"
     lagged_target: Any = None
+    seed: int = 0
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -161,9 +167,11 @@ class Init(ABC):
         return {"kind": type(self).__name__} | vars(self)
 
     @staticmethod
-    def from_plain(plain: dict[str, Any]) -> "Init":
-        """Restore an init estimator from `to_plain`."""
+    def from_plain(plain: dict[str, Any], device: str) -> "Init":
+        """Restore an init estimator from `to_plain`, on a device if it computes on one."""
         parts = dict(plain)
+        if "device" in parts:
+            parts["device"] = device
         return Init._kinds[parts.pop("kind")](**parts)
 
 

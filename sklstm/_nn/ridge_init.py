@@ -1,6 +1,5 @@
 """The linear init estimator of numbers: a mixture of two ridges."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Self
@@ -8,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from sklstm._data.lag_moments import LagMoments
-from sklstm._data.ridge import Ridge
+from sklstm._data.ridge import Ridge, ridge_coef
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
 from sklstm._nn.inits import InitTask
@@ -51,8 +50,13 @@ class RidgeInit(LinearInit):
         RidgeInit
             With coefficients.
         """
-        ((levels, differences),) = self._ridges(moments, [self.lagged_target], self.penalty[None])
-        coef = levels + self.difference_share * (differences - levels)
+        around, n_features = self._priors(self.lagged_target), len(self.mean)
+        rest = moments.of_remainder(around)
+        coef = around + ridge_coef(rest, self.penalty)
+        if self.difference_share.any():
+            changes = ridge_coef(rest.of_differences(n_features), self.penalty)
+            differences = around + self._of_levels(changes)
+            coef = coef + self.difference_share * (differences - coef)
         empty = moments.y / moments.weight * self.target_scale + self.target_mean
         return replace(self, coef=coef, intercept=moments.intercept(coef), empty=empty)
 
@@ -94,9 +98,9 @@ class RidgeInit(LinearInit):
         lagged = np.repeat(candidates, len(PENALTIES), axis=0)
         errors = np.zeros((3, *lagged.shape))
         for train, valid in folds:
-            for i, (levels, differences) in enumerate(self._ridges(train, candidates, PENALTIES)):
-                for k, coef in enumerate((levels, differences, (levels + differences) / 2)):
-                    errors[k, i] += valid.squared_error(coef, train.intercept(coef))
+            levels, differences = self._ridges(train, candidates)
+            for k, coefs in enumerate((levels, differences, (levels + differences) / 2)):
+                errors[k] += valid.squared_errors(coefs, train)
         of_levels, of_differences, of_middle = errors
         apart = 2 * (of_levels + of_differences) - 4 * of_middle
         rounding = np.finfo(float).eps * (np.abs(of_levels) + np.abs(of_differences))
@@ -111,18 +115,19 @@ class RidgeInit(LinearInit):
         )
 
     def _ridges(
-        self, moments: LagMoments, candidates: list[np.ndarray], penalties: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self, moments: LagMoments, candidates: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients of both ridges, for each candidate of lagged targets and each penalty."""
         n_features = len(self.mean)
-        of_levels, of_differences = Ridge(moments), Ridge(moments.of_differences(n_features))
+        ridges = Ridge(moments), Ridge(moments.of_differences(n_features))
+        levels, differences = [], []
         for lagged in candidates:
             around = self._priors(lagged)
             rest = moments.of_remainder(around)
-            levels = of_levels.coefs(rest, penalties)
-            differences = of_differences.coefs(rest.of_differences(n_features), penalties)
-            for one, other in zip(levels, differences, strict=True):
-                yield around + one, around + self._of_levels(other)
+            levels.append(around[:, None] + ridges[0].coefs(rest, PENALTIES))
+            changes = ridges[1].coefs(rest.of_differences(n_features), PENALTIES)
+            differences.append(around[:, None] + self._of_levels(changes))
+        return np.concatenate(levels, axis=1), np.concatenate(differences, axis=1)
 
     def _candidates(self, moments: LagMoments, features: np.ndarray | None) -> list[np.ndarray]:
         """Candidate lagged targets: none, the nearest lag at the last step, the nearest of all."""
@@ -133,9 +138,7 @@ class RidgeInit(LinearInit):
             return [nothing]
         if features is not None and len(features) == 1:
             return [nothing + 1 + last + features[0]]
-        with np.errstate(over="ignore", invalid="ignore"):  # features of very different scales
-            lags = range(len(moments.x))
-            errors = np.stack([self._error_of_lag(moments, lag) for lag in lags])
+        errors = self._errors_of_lags(moments)
         errors = np.where(errors <= FARTHEST * moments.weight, errors, np.inf)
 
         def nearest(first: int) -> np.ndarray:
@@ -144,12 +147,15 @@ class RidgeInit(LinearInit):
 
         return [nothing, nearest(last), nearest(0)]
 
-    def _error_of_lag(self, moments: LagMoments, lag: int) -> np.ndarray:
-        """Squared differences of each output from a lag in the same units, around their mean."""
-        slope = self.scale[lag % len(self.mean)] / self.target_scale
-        y = moments.y - slope * moments.x[lag]
-        yy = moments.yy - 2 * slope * moments.xy[lag] + slope**2 * moments.xx[lag, lag]
-        return yy - y**2 / moments.weight
+    def _errors_of_lags(self, moments: LagMoments) -> np.ndarray:
+        """Squared differences of outputs from each lag in the same units, around their mean."""
+        scale = np.tile(self.scale, self.n_steps)
+        with np.errstate(over="ignore", invalid="ignore"):  # features of very different scales
+            slope = scale[:, None] / self.target_scale
+            y = moments.y - slope * moments.x[:, None]
+            xx = np.diag(moments.xx)[:, None]
+            yy = moments.yy - 2 * slope * moments.xy + slope**2 * xx
+            return yy - y**2 / moments.weight
 
     def _priors(self, lagged_target: np.ndarray) -> np.ndarray:
         """Coefficients that the penalty shrinks to."""
@@ -162,9 +168,9 @@ class RidgeInit(LinearInit):
 
     def _of_levels(self, coef: np.ndarray) -> np.ndarray:
         """Coefficients of lags from those of their differences from the last step."""
-        by_step = coef.reshape(self.n_steps - 1, len(self.mean), coef.shape[1])
+        by_step = coef.reshape(self.n_steps - 1, len(self.mean), *coef.shape[1:])
         by_step = np.concatenate([by_step, -by_step.sum(axis=0, keepdims=True)])
-        return by_step.reshape(len(self.coef), coef.shape[1])
+        return by_step.reshape(len(self.coef), *coef.shape[1:])
 
 
 def lagged_features(lagged_target: Any, sequences: Sequences) -> np.ndarray | None:

@@ -230,7 +230,7 @@ class AdditiveModel:
             net,
             InputScaling(**plain["scaling"]),
             head,
-            None if plain["init"] is None else Init.from_plain(plain["init"]),
+            None if plain["init"] is None else Init.from_plain(plain["init"], str(device)),
             plain["blending_weight"],
             plain["settings"],
             plain["reads_table"],

@@ -310,7 +310,7 @@ def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
 
 def _task(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> InitTask:
     inputs = plan.inputs
-    settings = inputs.standardize, inputs.init, inputs.lagged_target
+    settings = inputs.standardize, inputs.init, inputs.lagged_target, plan.seed, str(plan.device)
     return InitTask(data.train, data.rest, data.everything, head, scaling, *settings)
 
 
