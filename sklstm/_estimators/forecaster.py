@@ -45,10 +45,11 @@ class SequenceForecaster(FutureRows):
     season : int or "auto", default="auto"
         Rows of a season, whose value a season before may be the anchor. ``"auto"``: those of a
         year, a week or a day, by the frequency; 1, which is none, for integers.
-    series : str, default=None
-        Column or index level of `y` that names the series of a row, for a panel of many series.
+    series : str or list of str, default=None
+        Columns or index levels of `y` that name the series of a row, for a panel of many series.
+        `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
-        Column with the timestamps, if they are not the index.
+        Column or index level with the timestamps, if they are not the index.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -145,7 +146,7 @@ class SequenceForecaster(FutureRows):
         "window_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "steps": [Interval(Integral, 1, None, closed="left")],
         "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "series": [str, None],
+        "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
@@ -159,7 +160,7 @@ class SequenceForecaster(FutureRows):
         steps: int = 1,
         *,
         season: int | str = "auto",
-        series: str | None = None,
+        series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
@@ -398,7 +399,7 @@ class SequenceForecaster(FutureRows):
         Timestamp('2024-01-31 00:00:00')
         """
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
         names = list(arrived.tables)
         series = np.array([list(self._buffer.tables).index(name) for name in names], dtype=int)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._estimators.window_regression import Forecasts, PanelModel
-from sklstm._tables.panel import Panel, future_index, read_panel
+from sklstm._tables.panel import Panel, read_panel
 from sklstm._tables.series_rows import SeriesRows, stack
 from sklstm._tables.window_units import History
 from sklstm._tables.windows import Windows
@@ -31,7 +31,7 @@ class FutureRows(SequenceEstimator):
 
     window_size: int | str
     steps: int
-    series: str | None
+    series: str | list[str] | None
     time: str | None
     future_covariates: list | tuple
 
@@ -66,7 +66,7 @@ class FutureRows(SequenceEstimator):
     def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
         """Covariates of the future rows of each series, without columns if none are known."""
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = {n: future_index(t.index, n_rows) for n, t in self._buffer.tables.items()}
+        timestamps = self._buffer.coming(n_rows)
         if not self.future_covariates:
             return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
         if X is None:
@@ -74,7 +74,7 @@ class FutureRows(SequenceEstimator):
                 f"X is missing: give a table with the columns {list(self.future_covariates)} of "
                 f"the next {steps} rows."
             )
-        given = read_panel(None, X, self.series, self.time)
+        given = read_panel(None, X, self.series, self.time, None, self._buffer.by_levels)
         future = {}
         for name, index in timestamps.items():
             table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["Panel", "future_index", "read_panel", "with_series"]
+from sklstm._data.frames import Rows, numeric_columns
+from sklstm._data.inputs import kind_of_table, lay_out_any
+from sklstm._data.warning import DataWarning, warn
+from sklstm._tables.calendar import Calendar
+from sklstm._tables.histories import factorize
+
+__all__ = ["Panel", "read_panel", "with_series"]
 
 
 class Panel(NamedTuple):
@@ -21,27 +27,67 @@ class Panel(NamedTuple):
         time.
     targets, covariates : list
         Names of the columns.
+    calendars : dict of Calendar
+        Those of regular series, by name.
     """
 
     tables: dict[Hashable, pd.DataFrame]
     targets: list
     covariates: list
+    calendars: dict[Hashable, Calendar]
+
+    @property
+    def by_levels(self) -> bool:
+        """Whether there are several series, so that index levels name them if nothing else does."""
+        return list(self.tables) != [None]
 
     def tail(self, n_rows: int) -> Panel:
         """Keep the last rows of each series."""
         return self._replace(tables={name: t[-n_rows:] for name, t in self.tables.items()})
 
     def regular(self) -> Panel:
-        """Find the frequency of each series, or raise ValueError if its sampling is irregular."""
-        tables = {
-            name: _with_frequency(t, getattr(future_index(t.index, 1), "freq", None))
-            for name, t in self.tables.items()
-        }
-        return self._replace(tables=tables)
+        """Find the frequency of each series, and put rows of NaN where one is missing.
+
+        Returns
+        -------
+        Panel
+            With a row at each timestamp of the frequency.
+
+        Raises
+        ------
+        ValueError
+            If the sampling of a series is irregular.
+        """
+        tables, calendars = {}, {}
+        known: dict[Any, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
+        for name, table in sorted(self.tables.items(), key=lambda item: len(item[1]) < 3):
+            key = table.index.dtype, table.index.to_numpy().tobytes()
+            if len(table) < 3 and known:
+                known.setdefault(key, (next(iter(known.values()))[0], table.index))
+            elif key not in known:
+                calendar = Calendar.learn(table.index)
+                known[key] = calendar, _with_frequency(_without_gaps(table.index, calendar))
+            calendars[name], index = known[key]
+            is_whole = len(index) == len(table)
+            tables[name] = table.set_axis(index) if is_whole else table.reindex(index)
+        tables = {name: tables[name] for name in self.tables}
+        return self._replace(tables=tables, calendars=calendars)
 
     def only(self, names: Iterable[Hashable]) -> Panel:
         """Keep some of the series."""
         return self._replace(tables={name: self.tables[name] for name in names})
+
+    def coming(self, n_rows: int) -> dict[Hashable, pd.Index]:
+        """Make the timestamps of the next rows of each series."""
+        coming: dict[Any, pd.Index] = {}
+        for name, table in self.tables.items():
+            key = id(self.calendars[name]), table.index[-1]
+            if key not in coming:
+                coming[key] = self.calendars[name].after(table.index, n_rows)
+        return {
+            name: coming[id(self.calendars[name]), table.index[-1]]
+            for name, table in self.tables.items()
+        }
 
     def extended(self, arrived: Panel) -> Panel:
         """Append rows that have arrived.
@@ -68,34 +114,45 @@ class Panel(NamedTuple):
             lacking = [column for column in tables[name] if column not in rows]
             if lacking:
                 raise ValueError(f"The new rows lack the columns {lacking}.")
-            expected = future_index(tables[name].index, len(rows))
-            if not rows.index.equals(expected):
+            calendar = self.calendars[name]
+            index = tables[name].index[-1:].append(rows.index)
+            if not index.is_monotonic_increasing or calendar.missing(index).any():
+                expected = calendar.after(tables[name].index, 1)[0]
                 of = "" if name is None else f" of series {name!r}"
                 raise ValueError(
                     f"The rows{of} begin at {rows.index[0]}, but the row expected next is"
-                    f" {expected[0]}; the others must follow at the same frequency."
+                    f" {expected}; the others must follow at the same frequency."
                 )
-            longer = pd.concat([tables[name], rows[tables[name].columns]])
-            tables[name] = longer.set_axis(tables[name].index.append(expected))
-            tables[name] = _with_frequency(tables[name], getattr(expected, "freq", None))
+            freq = getattr(tables[name].index, "freq", None)
+            tables[name] = pd.concat([tables[name], rows[tables[name].columns]])
+            if freq is not None and isinstance(index, pd.DatetimeIndex):
+                index = tables[name].index
+                tables[name].index = pd.DatetimeIndex(index, freq=freq)
         return self._replace(tables=tables)
 
 
 def read_panel(
-    y: Any, X: Any, series: str | None, time: str | None, names: list | None = None
+    y: Any,
+    X: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    names: list | None = None,
+    by_levels: bool | None = None,
 ) -> Panel:
     """Read a panel: one table for each series.
 
     Parameters
     ----------
     y : Series, DataFrame or None
-        Targets.
+        Targets; also a table of another library.
     X : DataFrame or None
         Covariates of the same rows.
-    series, time : str or None
+    series, time : str, list of str or None
         Columns or index levels of `y` and `X` that name the series and hold the time.
     names : list, default=None
-        Names of the targets, used for a Series without a name.
+        Names of the targets, used for a Series or an array without a name.
+    by_levels : bool, default=None
+        As in `lay_out`.
 
     Returns
     -------
@@ -105,13 +162,13 @@ def read_panel(
     Raises
     ------
     ValueError
-        If the rows of `y` and `X` differ, or a column is missing.
+        If the rows of `y` and `X` differ, or a column is missing or holds no numbers.
     """
-    targets = None if y is None else _by_series(y, series, time, "y", names)
-    covariates = None if X is None else _by_series(X, series, time, "X", None)
+    targets = None if y is None else _by_series(y, series, time, "y", names, by_levels)
+    covariates = None if X is None else _by_series(X, series, time, "X", None, by_levels)
     if targets is None:
         assert covariates is not None
-        return Panel(covariates, [], list(next(iter(covariates.values()))))
+        return Panel(covariates, [], list(next(iter(covariates.values()))), {})
     tables = {}
     for name, table in targets.items():
         if covariates is not None:
@@ -127,124 +184,82 @@ def read_panel(
         tables[name] = table
     of_targets = list(next(iter(targets.values())))
     of_covariates = [] if covariates is None else list(next(iter(covariates.values())))
-    return Panel(tables, of_targets, of_covariates)
+    return Panel(tables, of_targets, of_covariates, {})
 
 
 def _by_series(
-    table: Any, series: str | None, time: str | None, role: str, names: list | None
+    table: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    role: str,
+    names: list | None,
+    by_levels: bool | None,
 ) -> dict[Hashable, pd.DataFrame]:
+    """The features of each series, indexed by time."""
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
-    if not isinstance(table, pd.DataFrame):
+    elif isinstance(table, np.ndarray) and table.ndim < 3:
+        columns = names or (["y"] if table.ndim == 1 or table.shape[1] == 1 else None)
+        table = pd.DataFrame(table, columns=columns)
+    table, layout = lay_out_any(table, series, time, by_levels)
+    if not isinstance(table, pd.DataFrame) or layout.timestamps is None:
         raise ValueError(
-            f"{role} is a {type(table).__name__}: a forecast needs timestamps. Give a pandas "
-            "Series or DataFrame."
+            f"{role} is a {kind_of_table(table)} without time: a forecast needs timestamps. Give a "
+            "pandas Series or DataFrame indexed by dates, periods or integers, or name the column "
+            "of the time: time='date'."
         )
-    levels = [name for name in (series, time) if name is not None and name in table.index.names]
-    table = table.reset_index(levels) if levels else table
-    lacking = [name for name in (series, time) if name is not None and name not in table]
-    if lacking:
-        raise ValueError(f"{role} has no column or index level {lacking[0]!r}.")
-    if time is not None:
-        table = table.set_index(time)
-    if series is None:
-        return {None: table}
-    if table[series].isna().any():
-        row = int(np.flatnonzero(table[series].isna())[0])
-        raise ValueError(
-            f"{role} has no {series!r} in row {row}: name the series, or drop the row."
-        )
-    return {name: rows.drop(columns=series) for name, rows in table.groupby(series, sort=False)}
+    features = numeric_columns(layout.features, role)
+    _warn_of_time_columns(features, layout.clock, role)
+    features = features.set_axis(pd.Index(layout.times, name=layout.times.name))
+    codes, found = factorize(layout.keys, len(features))
+    rows = Rows.arrange(codes, layout.timestamps)
+    rows.check_time(layout.times)
+    if found is None:
+        return {None: features}
+    starts = np.flatnonzero(rows.is_first)
+    parts = np.split(rows.order, starts[1:])
+    return {found[codes[part[0]]]: features.iloc[part] for part in parts}
 
 
-def future_index(index: pd.Index, steps: int) -> pd.Index:
-    """Continue an index.
-
-    Parameters
-    ----------
-    index : pandas.Index
-        Dates, periods or integers at a regular frequency.
-    steps : int
-        Number of future timestamps.
-
-    Returns
-    -------
-    pandas.Index
-        The next timestamps, of the same kind, frequency and time zone.
-
-    Raises
-    ------
-    ValueError
-        If sampling is irregular; the message names the first timestamp that is missing or late.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> future_index(pd.date_range("2024-01-31", periods=3, freq="ME"), 2).strftime("%d %b")
-    Index(['30 Apr', '31 May'], dtype='str')
-    """
-    if len(index) > 1 and index[-1] < index[0]:
-        raise ValueError(
-            f"The rows run backwards, from {index[0]} to {index[-1]}: sort_index() puts them in "
-            "time order."
-        )
-    if isinstance(index, pd.PeriodIndex):
-        expected: pd.Index = pd.period_range(index[0], periods=len(index), freq=index.freq)
-        _refuse_gaps(index, expected)
-        return pd.period_range(index[-1] + 1, periods=steps, freq=index.freq)
-    if isinstance(index, pd.DatetimeIndex):
-        freq = index.freq or _frequency(index)
-        expected = pd.date_range(index[0], periods=len(index), freq=freq)
-        _refuse_gaps(index, expected)
-        return pd.date_range(index[-1], periods=steps + 1, freq=freq, name=index.name)[1:]
-    if index.dtype.kind not in "iu":
-        raise ValueError(
-            f"The index has the dtype {index.dtype}: a forecast needs dates, periods or integers."
-        )
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    expected = pd.Index(index[0] + step * np.arange(len(index)))
-    _refuse_gaps(index, expected)
-    return pd.Index(index[-1] + step * np.arange(1, steps + 1), name=index.name)
+def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) -> None:
+    """Warn of a column that counts the rows: it looks like a time that no one named."""
+    if clock != "counter" or role != "y" or len(features) < 6 or len(features.columns) < 2:
+        return
+    for name, column in features.items():
+        steps = np.diff(column.to_numpy(np.float64, na_value=np.nan))
+        if steps[0] > 0 and (steps == steps[0]).all():
+            warn(
+                f"Column {name!r} of y rises by {steps[0]:g} in each row, like a time, and is "
+                f"forecast as a target: name it, time={name!r}, or drop it.",
+                DataWarning,
+            )
 
 
-def _with_frequency(table: pd.DataFrame, freq: Any) -> pd.DataFrame:
-    """Set the frequency of an index of dates."""
-    if not isinstance(table.index, pd.DatetimeIndex):
-        return table
-    return table.set_axis(pd.DatetimeIndex(table.index, freq=freq))
+def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
+    """Put a timestamp where one is missing."""
+    if len(index) < 2:
+        return index
+    missing, parts, begin = calendar.missing(index), [], 0
+    for row in np.flatnonzero(missing).tolist():
+        parts += [index[begin : row + 1], calendar.after(index[: row + 1], missing[row])]
+        begin = row + 1
+    return parts[0].append([*parts[1:], index[begin:]]) if parts else index
 
 
-def _frequency(index: pd.DatetimeIndex) -> Any:
-    """The frequency of all rows, or of the first rows that have one."""
-    for n_rows in (len(index), 50, 10, 3):
-        if 3 <= n_rows <= len(index):
-            freq = pd.DatetimeIndex(index[:n_rows], freq="infer").freq
-            if freq is not None:
-                return freq
-    if len(index) < 3:
-        if len(index) == 2:
-            return index[1] - index[0]
-        raise ValueError(
-            "A single row has no frequency: give at least three, or an index with one."
-        )
-    raise ValueError(
-        f"The steps between {index[0]}, {index[1]} and {index[2]} are irregular: a forecast needs "
-        "a frequency. Set one with resample() or asfreq()."
-    )
+def _with_frequency(index: pd.Index) -> pd.Index:
+    """Set the frequency of an index of dates, if pandas has one."""
+    if not isinstance(index, pd.DatetimeIndex) or index.freq is not None or len(index) < 3:
+        return index
+    try:
+        return pd.DatetimeIndex(index, freq="infer")
+    except ValueError:
+        return index
 
 
-def _refuse_gaps(index: pd.Index, expected: pd.Index) -> None:
-    if not index.equals(expected):
-        wrong = int(np.flatnonzero(index != expected)[0])
-        raise ValueError(
-            f"The steps are irregular: {expected[wrong]} is missing, {index[wrong - 1]} is "
-            f"followed by {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
-            "interpolate() fill (imputation)."
-        )
-
-
-def with_series(tables: dict[Hashable, pd.DataFrame], series: str | None) -> pd.DataFrame:
-    """Concatenate the tables of all series, with the name of the series as an index level."""
-    if series is None:
+def with_series(
+    tables: dict[Hashable, pd.DataFrame], series: str | list[str] | None
+) -> pd.DataFrame:
+    """Concatenate the tables of all series, with the name of the series as index levels."""
+    if list(tables) == [None]:
         return next(iter(tables.values()))
-    return pd.concat(tables, names=[series])
+    return pd.concat(tables, names=[series] if isinstance(series, str) else series)
