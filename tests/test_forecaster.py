@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklstm import (
+    DroppedDataWarning,
     LSTMRegressor,
     SequenceFlattener,
     SequenceForecaster,
@@ -412,19 +413,32 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
 # What is refused
 
 
-def gaps():
-    return TIDE.drop(HOURS[50])
+def test_a_missing_row_is_one_of_nan_and_windows_that_hold_it_are_counted():
+    missing = TIDE.drop(HOURS[50])
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        model = forecaster().fit(missing)
+    imputed = pd.concat([missing, pd.Series(np.nan, HOURS[50:51])]).sort_index().rename("tide")
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        expected = forecaster().fit(imputed)
+    pd.testing.assert_frame_equal(model.predict(), expected.predict())
+
+
+def test_an_array_is_one_series_counted_by_its_rows():
+    model = forecaster().fit(TIDE.to_numpy())
+    assert model.predict().index.tolist() == list(range(300, 306))
+    named = forecaster().fit(TIDE.reset_index(drop=True))
+    np.testing.assert_array_equal(model.predict(), named.predict())
 
 
 @pytest.mark.parametrize(
     ("fit", "message"),
     [
-        (lambda: forecaster().fit(gaps()), r"2024-03-03 02:00:00\+01:00 is missing"),
+        (lambda: forecaster().fit(TIDE.iloc[[0, 2, 5, 12, 40, 71]]), "are irregular: a forecast"),
         (
             lambda: forecaster().fit(TIDE[:7]),
             "y has 7 rows, and a window with 6 steps behind it needs",
         ),
-        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs timestamps"),
+        (lambda: forecaster().fit([1.0, 2.0]), "y is a list without time: a forecast needs"),
         (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
         (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
         (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "=.'x'. are no columns of X"),
@@ -433,13 +447,13 @@ def gaps():
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
             "row expected next is 2024-03-09",
         ),
-        (lambda: forecaster().fit(TIDE[::-1]), "run backwards, from 2024-03-13 11:00"),
+        (lambda: forecaster().fit(TIDE[::-1]), "Time must increase .* row 1 "),
         (lambda: forecaster().fit(TIDE, X=TIDE.to_frame()), "y and X both have the column 'tide'"),
         (
             lambda: forecaster(series="shop").fit(
                 panel().replace({"shop": {"b": None}}).set_index("day")
             ),
-            "y has no 'shop' in row 120",
+            "series='shop' is missing in row 120",
         ),
         (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
         (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
@@ -451,7 +465,7 @@ def gaps():
             lambda: (
                 forecaster(series="shop")
                 .fit(panel().set_index("day"))
-                .update(panel().assign(shop="c").set_index("day"))
+                .update(panel().drop_duplicates("day").assign(shop="c").set_index("day"))
             ),
             "The series 'c' was not seen in fit",
         ),

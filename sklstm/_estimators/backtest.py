@@ -137,7 +137,7 @@ class _Backtest(NamedTuple):
         Timestamps of the rows.
     targets : list
         Names of the targets.
-    cutoff : int
+    cutoff : float
         Time at which the training part ends.
     ends : ndarray of int, shape (n_origins,)
         Row of each forecast origin.
@@ -152,7 +152,7 @@ class _Backtest(NamedTuple):
     rows: SeriesRows
     timestamps: pd.Index
     targets: list
-    cutoff: int
+    cutoff: float
     ends: np.ndarray
     step: np.ndarray
     point: np.ndarray
@@ -235,7 +235,7 @@ def _widths(
     fitted: SequenceForecaster,
     rows: SeriesRows,
     scores: np.ndarray,
-    cutoff: int,
+    cutoff: float,
     ends: np.ndarray,
     coverage: float,
 ) -> np.ndarray:
@@ -294,7 +294,7 @@ def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: in
     return _Backtest(rows, timestamps[order], targets, cutoff, ends, np.array([horizon]), point)
 
 
-def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> int:
+def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> float:
     """Time of the first row to forecast, the same in all series."""
     if isinstance(initial_train_size, Real):
         dates = np.sort(rows.time)
@@ -310,7 +310,7 @@ def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> 
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to {lack}, of {len(dates)}."
         )
-    return int(dates[place])
+    return dates[place].item()
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:

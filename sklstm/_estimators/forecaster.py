@@ -44,10 +44,11 @@ class SequenceForecaster(FutureRows):
     season : int or "auto", default="auto"
         Rows of a season, whose value a season before may be the anchor. ``"auto"``: those of a
         year, a week or a day, by the frequency; 1, which is none, for integers.
-    series : str, default=None
-        Column or index level of `y` that names the series of a row, for a panel of many series.
+    series : str or list of str, default=None
+        Columns or index levels of `y` that name the series of a row, for a panel of many series.
+        `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
-        Column with the timestamps, if they are not the index.
+        Column or index level with the timestamps, if they are not the index.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -144,7 +145,7 @@ class SequenceForecaster(FutureRows):
         "window_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "steps": [Interval(Integral, 1, None, closed="left")],
         "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "series": [str, None],
+        "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
@@ -158,7 +159,7 @@ class SequenceForecaster(FutureRows):
         steps: int = 1,
         *,
         season: int | str = "auto",
-        series: str | None = None,
+        series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
@@ -405,7 +406,7 @@ class SequenceForecaster(FutureRows):
         """
         refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)
@@ -428,9 +429,11 @@ class SequenceForecaster(FutureRows):
     def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
         """A row for each step of each series."""
         index, names = timestamps, self._buffer.rows.names
-        if self.series is not None:
-            each = np.repeat(pd.Index(names), len(index) // len(names))
-            index = pd.MultiIndex.from_arrays([each, index], names=[self.series, index.name])
+        if self._buffer.by_levels:
+            each = pd.Index(names).repeat(len(index) // len(names))
+            keys = [each.get_level_values(level) for level in range(each.nlevels)]
+            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
+            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
     def _width(self, coverage: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._estimators.window_regression import Forecasts, PanelModel
-from sklstm._tables.panel import Panel, read_panel, time_numbers
+from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History
 from sklstm._tables.windows import Windows
@@ -31,7 +31,7 @@ class FutureRows(SequenceEstimator):
 
     window_size: int | str
     steps: int
-    series: str | None
+    series: str | list[str] | None
     time: str | None
     future_covariates: list | tuple
 
@@ -72,7 +72,7 @@ class FutureRows(SequenceEstimator):
         """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
         rows = panel.rows
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = panel.future(np.full(len(rows.sizes), n_rows))
+        timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
         if self.future_covariates:
             if X is None:
@@ -80,7 +80,7 @@ class FutureRows(SequenceEstimator):
                     f"X is missing: give a table with the columns {list(self.future_covariates)} "
                     f"of the next {steps} rows."
                 )
-            given = read_panel(None, X, self.series, self.time)
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
             columns = [*panel.targets, *panel.covariates]
             for name in self.future_covariates:
                 known = self._known(given, rows.names, timestamps, steps)
@@ -91,13 +91,10 @@ class FutureRows(SequenceEstimator):
 
     def _known(self, given: Panel, names: list, timestamps: pd.Index, steps: int) -> np.ndarray:
         """Rows of X at future timestamps, (n_series, n_rows); behind `steps` the last of them."""
-        code, times = given.rows.code, given.rows.time
-        index = pd.MultiIndex.from_arrays([code, times])
-        series = given.rows.find(names)
         wanted = time_numbers(timestamps).reshape(len(names), -1)
-        each = np.broadcast_to(series[:, None], wanted.shape)
-        keys = pd.MultiIndex.from_arrays([each.ravel(), wanted.ravel()])
-        rows = index.get_indexer(keys).reshape(wanted.shape)
+        each = np.repeat(given.rows.find(names), wanted.shape[1])
+        rows = places_of(given.rows.code, given.rows.time, each, wanted.ravel())
+        rows = rows.reshape(wanted.shape)
         late = rows[:, :steps] < 0
         if late.any():
             k, step = np.argwhere(late)[0]

@@ -82,6 +82,7 @@ class TableReader(SequenceTransformer):
 
     series_: Any
     n_features_in_: int
+    _by_levels: bool
     _clock: str | None
     _buffer: Buffer | None
     _frequency: Frequency | None
@@ -89,7 +90,8 @@ class TableReader(SequenceTransformer):
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Layout]:
         """Feature values (n_rows, n_features), and the layout of the table."""
-        X, layout = lay_out_any(X, self.series, self.time)
+        by_levels = None if reset else self._by_levels
+        X, layout = lay_out_any(X, self.series, self.time, by_levels)
         params = {
             name: getattr(self, name) for name in ("series", "time", "max_gap", "add_time_delta")
         }
@@ -97,7 +99,13 @@ class TableReader(SequenceTransformer):
         values = feature_values(self, layout.features)
         if reset or not has_fitted_names(self, getattr(X, "columns", None)):
             validate_data(self, X, reset=reset, skip_check_array=True)
+        if by_levels and not layout.by_levels:
+            raise ValueError(
+                "The index of X lacks the levels that named the series in fit. Give X the index "
+                "levels of fit, or name the series by series=..."
+            )
         if reset:
+            self._by_levels = layout.by_levels
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
             if isinstance(layout.features, pd.DataFrame):
                 self._is_feature = X.columns.isin(layout.features.columns)

@@ -29,7 +29,7 @@ LEAST_CLUSTERS = 30
 
 
 def choose_unit(
-    rows: SeriesRows, window_size: int, steps: int, season: int, learnt: int, cutoff: float
+    rows: SeriesRows, window_size: int, steps: int, season: int, learnt: float, cutoff: float
 ) -> Unit:
     """Choose anchor and scale: the last value, or what is clearly better.
 
@@ -41,7 +41,7 @@ def choose_unit(
         Training rows.
     window_size, steps, season : int
         Number of rows of a window, of steps behind it, and of a season.
-    learnt : int
+    learnt : float
         Time before which the ridge regressions learn, if series are long enough.
     cutoff : float
         Time before which they are judged, by absolute errors in mean absolute changes of the
@@ -53,13 +53,14 @@ def choose_unit(
         A candidate only if its mean error is lower than that of those before it, by more than one
         standard error over series and over dates.
     """
-    rows = rows.one_by_one()
-    rows = rows._replace(values=rows.y)
+    reference = Unit("season" if season > 1 else "last", "none", season)
+    whole = PanelUnit.learn(rows, reference)
+    common = whole.common  # of each target
+    variance = np.log(whole.measure(rows).spread[rows.ends - 1]).var(axis=0).mean()
+    rows = rows._replace(values=rows.y / common).one_by_one()
     early = rows.until(learnt)
-    measure = PanelUnit.learn(early, Unit("season" if season > 1 else "last", "none", season))
-    spread = measure.measure(rows).spread[:, 0]
-    variance = np.log(spread[rows.ends - 1]).var()
-    candidates = list(_candidates(season, len(rows.sizes), variance))
+    spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
+    candidates = list(_candidates(season, len(rows.sizes) // len(common), variance))
     best, least = candidates[0], np.zeros(0)
     by_series = len(early.time) < len(early.sizes) * (window_size + steps)
     for unit in candidates:
@@ -77,7 +78,7 @@ def choose_unit(
     return best
 
 
-def _judged(windows: Windows, learnt: int, by_series: bool) -> tuple[np.ndarray, Windows] | None:
+def _judged(windows: Windows, learnt: float, by_series: bool) -> tuple[np.ndarray, Windows] | None:
     """Mean absolute errors of the forecasts behind late windows, and these windows.
 
     The ridge regressions learn from windows before them; where series are too short for that, from
