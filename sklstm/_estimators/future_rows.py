@@ -75,13 +75,23 @@ class FutureRows(SequenceEstimator):
                 f"the next {steps} rows."
             )
         given = read_panel(None, X, self.series, self.time, None, self._buffer.by_levels)
-        future = {}
+        future: dict[Hashable, pd.DataFrame] = {}
+        lacking = [name for name in self.future_covariates if name not in given.covariates]
+        if lacking:
+            raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
         for name, index in timestamps.items():
             table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))
             late = index[:steps].difference(table.index)
             if len(late):
                 raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
-            future[name] = table[list(self.future_covariates)].reindex(index).ffill()
+            known = table[list(self.future_covariates)].reindex(index)
+            rows, columns = np.nonzero(known[:steps].isna())
+            if len(rows):
+                raise ValueError(
+                    f"X has no value of {known.columns[columns[0]]!r} at {index[rows[0]]} of "
+                    f"{series_in_words(name)}: impute it."
+                )
+            future[name] = known.ffill()
         return future
 
     def _forecast(self, steps: int, future: dict[Hashable, pd.DataFrame]) -> Forecasts:
