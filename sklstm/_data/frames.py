@@ -308,8 +308,8 @@ def numeric_columns(table, role="X"):
                 f"Column {name!r} of {role} has the dtype {column.dtype} and holds "
                 f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
                 "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
-                "identifiers to the index. Texts to read word by word go through a TokenSequencer: "
-                f"{role}[{name!r}]."
+                f"identifiers to the index, or name them: time={name!r}, series={name!r}. Texts "
+                f"to read word by word go through a TokenSequencer: {role}[{name!r}]."
             )
     return numeric
 

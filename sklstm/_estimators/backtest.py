@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import lay_out
+from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import (
     HasMethods,
     Interval,
@@ -263,13 +263,11 @@ def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: in
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
     y = plain(y)
     check_consistent_length(X, y)
-    layout = None
-    if isinstance(X, pd.DataFrame):
-        layout = lay_out(X, windowers[0].series, windowers[0].time)
-    keys = np.zeros(len(y)) if layout is None or layout.keys is None else layout.keys
+    X, layout = lay_out_any(X, windowers[0].series, windowers[0].time)
+    keys = np.zeros(len(y)) if layout.keys is None else layout.keys
     codes, names = pd.factorize(keys)
     order = np.argsort(codes, kind="stable")
-    times = None if layout is None else layout.times
+    times = layout.times
     timestamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
     if times is None and len(names) > 1:
         timestamps = pd.Index(pd.Series(codes).groupby(codes).cumcount().to_numpy())

@@ -81,10 +81,21 @@ class FutureRows(SequenceEstimator):
                     f"of the next {steps} rows."
                 )
             given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            lacking = [name for name in self.future_covariates if name not in given.covariates]
+            if lacking:
+                raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
             columns = [*panel.targets, *panel.covariates]
+            known = self._known(given, rows.names, timestamps, steps)
             for name in self.future_covariates:
-                known = self._known(given, rows.names, timestamps, steps)
                 found = given.rows.values[known, given.covariates.index(name)]
+                missing = np.argwhere(np.isnan(found[:, :steps]))
+                if len(missing) and not self._model.shape.allow_nan:
+                    series, step = missing[0]
+                    raise ValueError(
+                        f"X has no value of {name!r} at {timestamps[series * n_rows + step]} of "
+                        f"{series_in_words(rows.names[series])}: impute it, or choose an estimator "
+                        "that takes NaN, such as LSTMRegressor(missing='mask')."
+                    )
                 values[:, :, columns.index(name)] = found
         first = np.arange(len(timestamps)) % n_rows < steps
         return timestamps if n_rows == steps else timestamps[first], values

@@ -198,14 +198,14 @@ def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tupl
 def _rule_of_clocks(wall: np.ndarray, utc: np.ndarray, zone: Any, step: float) -> tuple[str, int]:
     """Whether steps are those of local clocks, which change, or of UTC."""
     times, counts = np.unique(wall % DAY, return_counts=True)
-    usual = int(times[counts.argmax()])
+    typical = int(times[counts.argmax()])
     if step % DAY == 0:
-        is_local = (_from_wall(wall // DAY * DAY + usual, zone) == utc).all()
-        prefers = usual == 0 or (utc % DAY != 0).any()
+        is_local = (_from_wall(wall // DAY * DAY + typical, zone) == utc).all()
+        prefers = typical == 0 or (utc % DAY != 0).any()
     else:
         is_local, prefers = (np.diff(wall) % int(step) == 0).all(), False
     is_utc = (np.diff(utc) % int(step) == 0).all()
-    return ("local", usual) if is_local and (prefers or not is_utc) else ("step", 0)
+    return ("local", typical) if is_local and (prefers or not is_utc) else ("step", 0)
 
 
 def _rule_of_months(days: pd.DatetimeIndex, step: float) -> tuple[str, int]:

@@ -102,6 +102,12 @@ class Frequency(NamedTuple):
         return frequency
 
     @classmethod
+    def nothing(cls) -> "Frequency":
+        """Begin without series."""
+        none = np.zeros(0)
+        return cls(none, none, none, none.astype(np.int64), (), False, NO_RUNS, None)
+
+    @classmethod
     def _same(
         cls,
         n_series: int,
@@ -233,7 +239,7 @@ class Frequency(NamedTuple):
         """
         if self.of_table:
             return self._gaps_of_table(rows)
-        typical = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
+        typical = self.step[0] if len(self.step) and (self.step == self.step[0]).all() else None
         if typical is None:
             differs = rows.steps != self.step[codes[rows.order]]
         elif np.isnan(typical):
