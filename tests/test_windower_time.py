@@ -911,7 +911,7 @@ def with_columns(**columns):
         (
             {"time": "when"},
             with_columns(when=["2024-01-01", "2024-01-02", "2024-01-03"]),
-            r"time='when' has the dtype str; time must be dates \(pandas.to_datetime",
+            r"time='when' has the dtype (str|object); time must be dates \(pandas.to_datetime",
         ),
         ({"time": "when"}, with_columns(when=True), "time='when' has the dtype bool"),
         ({"max_gap": 2}, frame(days(3)), r"max_gap=2 does not fit.*dates.*duration such as"),
