@@ -184,7 +184,8 @@ def test_training_goes_on_where_it_was(way, tmp_path):
 def test_a_search_keeps_its_best_model(way, tmp_path):
     model, X = on_array()
     search = GridSearchCV(model, {"lstmregressor__lr": [0.01, 0.1]}, cv=TimeSeriesSplit(2))
-    search.fit(X, X[:, 0])
+    X = pd.DataFrame(X)
+    search.fit(X, X[0])
     assert_same(WAYS[way](search, tmp_path).predict(X), search.predict(X))
 
 

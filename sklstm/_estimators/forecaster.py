@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -13,9 +12,8 @@ from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
 from sklstm._estimators.panel_fit import Settings, fit_panel
 from sklstm._estimators.window_regression import best_of, predicts_quantiles
-from sklstm._tables.panel import Panel, read_panel, with_series
-from sklstm._tables.series_rows import stack
-from sklstm._tables.windows import Windows
+from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.window_units import History, LocalUnits
 
 __all__ = ["SequenceForecaster"]
 
@@ -236,9 +234,8 @@ class SequenceForecaster(FutureRows):
             raise ValueError(
                 f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
             )
-        rows = stack(panel)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
-        model, found = fit_panel(panel, rows, settings)
+        model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
@@ -251,7 +248,8 @@ class SequenceForecaster(FutureRows):
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._keep(panel, model.windows(rows))
+        self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
+        self._keep(panel, model.unit.measure(panel.rows))
         return self
 
     def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
@@ -291,8 +289,9 @@ class SequenceForecaster(FutureRows):
         """
         self._check_fitted()
         steps = self._checked_steps(steps)
-        future = self._future(steps, X)
-        return self._table(future, steps, self._forecast(steps, future).point, self.targets_)
+        timestamps, coming = self._future(self._buffer, steps, X)
+        point = self._forecast(self._buffer.rows, self._before, coming, steps).point
+        return self._table(timestamps, point, self.targets_)
 
     def predict_interval(
         self, coverage: float = 0.9, steps: int | None = None, X: Any = None
@@ -346,18 +345,19 @@ class SequenceForecaster(FutureRows):
                 f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
                 f"fit with steps={steps}."
             )
-        width, future = self._width(coverage)[:, :steps], self._future(steps, X)
+        width = self._width(coverage)[:, :steps]
+        timestamps, coming = self._future(self._buffer, steps, X)
         if np.isnan(width).any():
             raise ValueError(
                 f"There are too few residuals for prediction intervals with a coverage of "
                 f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
                 "calibration_fraction, or ask for a lower coverage."
             )
-        forecasts = self._forecast(steps, future)
+        forecasts = self._forecast(self._buffer.rows, self._before, coming, steps)
         lower, upper = forecasts.sides(width)
         values = np.stack([lower, forecasts.point, upper], axis=-1)
         columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(future, steps, values, columns)
+        result = self._table(timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
     def update(self, y: Any, X: Any = None) -> Self:
@@ -400,42 +400,31 @@ class SequenceForecaster(FutureRows):
         self._check_fitted()
         arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
         longer = self._buffer.extended(arrived)
-        names = list(arrived.tables)
-        series = np.array([list(self._buffer.tables).index(name) for name in names], dtype=int)
-        panel = longer.only(names)
-        rows = stack(panel)
-        windows = self._model.windows(rows, self._before.take(series), least=1)
+        rows = longer.rows
+        windows = self._model.windows(rows, self._before, least=1)
         if self._intervals:
+            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
+            new = turn >= 0
+            windows = windows.take(turn[windows.ends] >= -self.steps)
             scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
-            new = np.array([len(table) for table in arrived.tables.values()], dtype=int)
-            turn = rows.place - np.repeat(rows.sizes - new, rows.sizes)
-            path = self._intervals.adapted(
-                scores[turn >= 0], series[rows.code[turn >= 0]], turn[turn >= 0]
-            )
+            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
             self._intervals = self._intervals._replace(log_width=path[-1])
-        self._keep(panel, windows, series)
+        self._keep(longer, windows.local)
         return self
 
-    def _keep(self, panel: Panel, windows: Windows, series: np.ndarray | None = None) -> None:
+    def _keep(self, panel: Panel, local: LocalUnits) -> None:
         """Keep the newest rows, and what is known before them."""
-        n_rows = windows.n_needed()
-        before = windows.local.before_tail(windows.rows, n_rows)
-        tail = panel.tail(n_rows)
-        if series is None:
-            self._buffer, self._before = tail, before
-            return
-        self._buffer = self._buffer._replace(tables=self._buffer.tables | tail.tables)
-        self._before = self._before.put(series, before)
+        n_rows = self._model.n_needed()
+        self._before = local.before_tail(panel.rows, n_rows, self._before)
+        self._buffer = panel.tail(n_rows)
 
-    def _table(
-        self, future: dict[Hashable, pd.DataFrame], steps: int, values: np.ndarray, columns: Any
-    ) -> pd.DataFrame:
+    def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
         """A row for each step of each series."""
-        parts = {
-            name: pd.DataFrame(one.reshape(steps, -1), table.index[:steps], columns)
-            for (name, table), one in zip(future.items(), values, strict=True)
-        }
-        return with_series(parts, self.series)
+        index, names = timestamps, self._buffer.rows.names
+        if self.series is not None:
+            each = np.repeat(pd.Index(names), len(index) // len(names))
+            index = pd.MultiIndex.from_arrays([each, index], names=[self.series, index.name])
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
     def _width(self, coverage: float) -> np.ndarray:
         """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
@@ -447,7 +436,7 @@ class SequenceForecaster(FutureRows):
                     f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
                     "that of the quantiles, or fit with calibration_fraction above 0."
                 )
-        shape = len(self._buffer.tables), self.steps, len(self.targets_)
+        shape = len(self._buffer.rows.sizes), self.steps, len(self.targets_)
         if self._intervals is None:
             return np.full(shape, 1.0 if self.interval_method_ == "quantiles" else np.nan)
         return self._intervals.width(coverage)

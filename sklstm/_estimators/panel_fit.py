@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.calibration import (
@@ -50,15 +51,13 @@ class FittedPanel(NamedTuple):
     found: Calibration | None
 
 
-def fit_panel(panel: Panel, rows: SeriesRows, settings: Settings) -> FittedPanel:
+def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     """Choose the unit of windows, compare a first model with rows held back, and fit on all rows.
 
     Parameters
     ----------
     panel : Panel
-        Regular tables.
-    rows : SeriesRows
-        Their rows.
+        Training rows, regular.
     settings : Settings
         The parameters.
 
@@ -67,6 +66,7 @@ def fit_panel(panel: Panel, rows: SeriesRows, settings: Settings) -> FittedPanel
     ValueError
         If there is nothing to learn from, or the calibration set is too small for intervals.
     """
+    rows = panel.rows
     estimator, steps, tried = settings.estimator, settings.steps, settings.channel_independent
     typical = len(rows.time) // len(rows.sizes)
     columns = [*panel.targets, *panel.covariates]
@@ -104,8 +104,8 @@ def fit_panel(panel: Panel, rows: SeriesRows, settings: Settings) -> FittedPanel
 
 def season_of(panel: Panel) -> int:
     """Rows of a year, of a week of days or of a day, by the frequency of the first series; or 1."""
-    freq = getattr(next(iter(panel.tables.values())).index, "freq", None)
-    if freq is None:
+    freq = panel.freqs[0]
+    if not isinstance(freq, pd.offsets.BaseOffset):
         return 1
     name = freq.rule_code.split("-")[0]
     rows = SEASONS.get(name) or HOURS.get(name, 1)
