@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH_PYTHON ?= $(BIN)/python
 NIGHTLY ?= https://pypi.anaconda.org/scientific-python-nightly-wheels/simple
 
-.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu wheel-check fuzz docs bench bench-peers bench-cuda format clean
+.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu coverage dist wheel-check beside fuzz docs bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -35,6 +35,17 @@ test-newest:                ## all tests with the newest of everything, and scik
 
 test-simulated-gpu: .venv/.installed  ## what goes to a pretend device in each batch (also in make test)
 	$(BIN)/python -m pytest tests/test_pretend_gpu.py tests/test_devices.py
+
+coverage: .venv/.installed  ## the lines that no test runs, a file a line
+	$(BIN)/python -m pytest -n auto --cov=sklstm --cov-branch --cov-report=term-missing:skip-covered
+
+dist: .venv/.installed      ## sdist and wheel in dist/, checked as PyPI checks them
+	rm -rf dist
+	$(BIN)/python -m build --quiet --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
+beside: .venv/.installed    ## versions that pip would install of sklstm and each of its peers
+	$(BIN)/python tools/resolve_beside.py
 
 wheel-check:                ## the wheel, in an empty environment, runs the README's first block
 	rm -rf .venv-wheel

@@ -239,7 +239,9 @@ class _Table(NamedTuple):
         """Replace numbers in the rows after a cut."""
         frame = self.frame.copy()
         for column in self.columns:
-            frame.isetitem(column, _other_values(frame.iloc[:, column], cut.is_future, random))
+            frame.isetitem(
+                column, _other_values(frame.iloc[:, column], cut.is_future, random).array
+            )
         return frame
 
     def without(self, frame: pd.DataFrame, is_missing: np.ndarray) -> pd.DataFrame:
@@ -292,8 +294,8 @@ class _Cut(NamedTuple):
         of_series = "" if table.names is None else f" of series {table.names[code]!r}"
         if not self.is_changed[code]:
             assert table.names is not None  # there are other series
-            others = table.names[self.is_changed].tolist()
-            return f"no row{of_series}, only later rows of {_some(others)} were changed"
+            changed = table.names[self.is_changed].tolist()
+            return f"no row{of_series}, only later rows of {_some(changed)} were changed"
         last = np.flatnonzero((table.codes == code) & (table.place == self.last[code]))[0]
         others = ", and later rows of other series," if self.is_changed.sum() > 1 else ""
         limit = (

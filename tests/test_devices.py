@@ -1,12 +1,14 @@
 """Where a network is computed, and in what portions the data go there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import sklstm._train.additive
 import sklstm._train.devices
-import sklstm._train.fitted
 from sklstm import LSTMRegressor, SequenceWindower
 from sklstm._nn.cells.of_torch import LSTM, _in_one_block
 from sklstm._nn.dataset import SequenceDataset
@@ -122,7 +124,7 @@ def test_predictions_do_not_depend_on_slices(sequences, y, params, monkeypatch):
         init(self, *args, **kwargs)
         sizes.append(len(self.values))
 
-    monkeypatch.setattr(sklstm._train.fitted, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
+    monkeypatch.setattr(sklstm._train.additive, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
     monkeypatch.setattr(SequenceDataset, "__init__", counted)
     given = model.predict(sequences)
     assert len(sizes) > 3
@@ -174,5 +176,6 @@ def test_weights_in_one_block_are_matrices_then_biases():
 )
 def test_a_gpu_merges_no_more_than_fills_it(batch_size, hidden_size, n_steps, expected):
     settings = {"batch_size": batch_size, "hidden_size": hidden_size}
-    plan = Plan(settings, torch.device("cuda"), 0)
+    plan = Plan.make(LSTMRegressor(device="cpu", **settings).get_params())
+    plan = replace(plan, device=torch.device("cuda"))
     assert plan._worth_merging(n_steps) == expected

@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,16 @@ for X in (X, [x[:3] for x in X]):  # of different lengths, and of one
         inputs = {"steps": steps, "lengths": lengths}
         (served,) = onnxruntime.InferenceSession("model.onnx").run(["prediction"], inputs)
         np.testing.assert_allclose(served, expected, rtol=1e-3, atol=1e-4)
+
+model = LSTMRegressor(8, loss="poisson", max_epochs=9, early_stopping=True, random_state=0)
+model.fit(X, counts)  # with an init that predicts logarithms
+losses = model.validation_losses_.set_index("model")["loss"]
+assert losses["init and network"] < losses["mean"]
+model.to_onnx("model.onnx")
+(served,) = onnxruntime.InferenceSession("model.onnx").run(["prediction"], inputs)
+np.testing.assert_allclose(served, model.predict(X), rtol=1e-3)
+model = LSTMRegressor(8, init="drift", early_stopping=True, max_epochs=2).fit(X, y)
+assert model.validation_losses_["model"].tolist() == ["mean", "init", "init and network"]
 """
 
 
@@ -122,3 +133,12 @@ def test_what_the_page_adds_works(tmp_path):
 @pytest.mark.parametrize("name", list(public_objects()))
 def test_docstring_is_complete(name):
     assert validate(name)["errors"] == []
+
+
+def test_both_estimators_say_the_same_of_the_same_parameter():
+    sharing = runpy.run_path(str(ROOT / "docs" / "share_docstrings.py"))
+    source, copy = (sharing[name].read_text() for name in ("SOURCE", "COPY"))
+    assert sharing["shared"](source, copy) == copy  # if not: python docs/share_docstrings.py
+    in_both = sharing["entries"](source).keys() & sharing["entries"](copy).keys()
+    assert in_both > sharing["OWN"]
+    assert len(in_both) > 40

@@ -130,7 +130,9 @@ class Sizes(Callback):
 
 def sizes(sequences, y, **params):
     counted = Sizes()
-    regressor(early_stopping=True, max_epochs=1, callbacks=[counted], **params).fit(sequences, y)
+    regressor(
+        early_stopping=True, max_epochs=1, skorch_params={"callbacks": [counted]}, **params
+    ).fit(sequences, y)
     return counted.n_train, counted.n_valid
 
 

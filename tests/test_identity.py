@@ -114,16 +114,19 @@ class Patient(EarlyStopping):
     [
         ("lr_scheduler", [Decay(0.5).make, Decay(0.9).make]),
         ("init", [Ridge(a, random_state=0) for a in (1.0, 2.0)] + [Scaled(1.0, random_state=0)]),
-        ("callbacks", [[Patient("train_loss", patience=3)], [Patient("train_loss", patience=2)]]),
+        ("callbacks", [[Patient("train_loss", patience=k)] for k in (3, 2)]),
         ("callbacks", [[LRScheduler("StepLR", step_size=k)] for k in (1, 2)]),
-        ("optimizer_params", [{"betas": (0.8, 0.9)}, {"betas": (0.9, 0.9)}]),
+        ("optimizer__betas", [(0.8, 0.9), (0.9, 0.9)]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_all_that_changes_a_training_makes_another(name, values, tmp_path):
     for _ in range(2):
         for value in values:
-            quick().set_params(checkpoint=tmp_path, **{name: value}).fit(X, Y)
+            changed = (
+                {name: value} if name in quick().get_params() else {"skorch_params": {name: value}}
+            )
+            quick().set_params(checkpoint=tmp_path, **changed).fit(X, Y)
     assert folders(tmp_path) == len(values)
 
 

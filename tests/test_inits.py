@@ -15,7 +15,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
-from sklstm._nn.inits import LinearInit
+from sklstm._nn.discriminant_init import DiscriminantInit
+from sklstm._nn.ridge_init import RidgeInit
+from sklstm._train.additive import dataset_of
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(RNG.normal(size=(300, 3)).cumsum(axis=0), columns=["a", "b", "c"])
@@ -75,10 +77,8 @@ def test_an_unknown_feature_is_named():
         regressor(lagged_target="d").fit(WINDOWS, targets())
 
 
-def blank(n_outputs):
-    return LinearInit.blank(
-        np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs)
-    )
+def blank(n_outputs, kind=RidgeInit):
+    return kind.blank(np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs))
 
 
 def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
@@ -86,7 +86,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     y = targets()[:, None]
     moments = init.moments(WINDOWS, y, np.ones(len(y)))
     init = replace(init, penalty=np.array([1e12]), lagged_target=np.array([13]))
-    init = init.fitted_ridge(moments)
+    init = init.fitted(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
     np.testing.assert_allclose(init.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
@@ -97,7 +97,7 @@ def test_a_difference_share_of_1_is_a_ridge_of_differences():
     init = blank(1)
     init = replace(init, penalty=np.array([1e-2]), lagged_target=np.array([13]))
     init = replace(init, difference_share=np.ones(1))
-    init = init.fitted_ridge(init.moments(WINDOWS, y[:, None], np.ones(len(y))))
+    init = init.fitted(init.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
     last = histories[:, -1, 1]
@@ -128,11 +128,11 @@ def test_the_difference_share_has_the_least_validation_error():
         for rows in (slice(150), slice(150, 200), slice(200, None))
     )
     folds = [(first, second), (first + second, third)]
-    chosen = init.tuned_ridge(first + second + third, folds, features=np.array([1]))
+    chosen = init.selected(first + second + third, folds, features=np.array([1]))
 
     def error(share):
         init = replace(chosen, difference_share=np.full(1, share))
-        parts = [(init.fitted_ridge(train), valid) for train, valid in folds]
+        parts = [(init.fitted(train), valid) for train, valid in folds]
         return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
 
     shares = np.linspace(0, 1, 101)
@@ -143,14 +143,14 @@ def test_the_difference_share_has_the_least_validation_error():
 
 def test_the_init_of_labels_is_a_discriminant_analysis():
     lags = SequenceFlattener().fit_transform(WINDOWS)
-    init = blank(2)
+    init = blank(2, DiscriminantInit)
     labels = RISES[7:]
     moments = init.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(init.fitted_discriminant(moments, 0.0, several=False).predict(WINDOWS))[:, 0]
+    odds = np.diff(init.fitted(moments).predict(WINDOWS))[:, 0]
     reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
     np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
     table = np.stack([1 - labels, labels], axis=1)
-    several = init.fitted_discriminant(moments, 0.0, several=True).predict(WINDOWS)
+    several = replace(init, several=True).fitted(moments).predict(WINDOWS)
     np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
     model = classifier(init="linear").fit(WINDOWS, table)
     assert model.predict_proba(WINDOWS).shape == table.shape
@@ -262,7 +262,7 @@ def test_a_label_that_no_row_has_is_possible():
 
 def test_tokens_and_several_labels_have_no_such_start():
     with pytest.raises(ValueError, match="X holds tokens: use init=None"):
-        classifier(embedding_dim=2, init="linear").fit([[1, 2], [2]] * 10, [0, 1] * 10)
+        classifier(embedding=2, init="linear").fit([[1, 2], [2]] * 10, [0, 1] * 10)
     several = np.stack([RISES, 1 - RISES], axis=1)[7:]
     with pytest.raises(ValueError, match="y is a table of several"):
         classifier(init=RandomForestClassifier()).fit(WINDOWS, several)
@@ -276,7 +276,7 @@ def test_the_init_learns_from_all_rows_at_the_end():
     model = regressor().fit(WINDOWS, y)
     init = model.init_
     moments = init.moments(WINDOWS, y[:, None], np.ones(len(y)))
-    expected = init.fitted_ridge(moments)
+    expected = init.fitted(moments)
     np.testing.assert_allclose(init.coef, expected.coef)
 
 
@@ -435,7 +435,8 @@ def test_a_lag_far_from_the_target_is_not_its_lagged_target():
 
 def steps_read(model, arrays):
     fitted = model._fitted
-    return fitted.dataset(Sequences.from_arrays(arrays)).batch(slice(None))[0][0].numpy()
+    sequences = Sequences.from_arrays(arrays)
+    return dataset_of(fitted.net, fitted.scaling, sequences).batch(slice(None))[0][0].numpy()
 
 
 def test_levels_differences_and_position():
@@ -485,6 +486,7 @@ def test_histories_and_recordings_have_other_defaults():
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
+        "validation_fraction": 0.1,
         "lr_scheduler": None,
     }
     recordings = RNG.normal(size=(40, 12, 2))
@@ -493,13 +495,17 @@ def test_histories_and_recordings_have_other_defaults():
         "pooling": "max",
         "bidirectional": True,
         "input_transform": ("levels", "differences", "position"),
-        "init": None,
+        "init": "convolutions",
         "batch_size": 16,
-        "early_stopping": False,
-        "lr_scheduler": "onecycle",
-        "max_epochs": 200,
+        "early_stopping": True,
+        "validation_fraction": 0.2,
+        "lr_scheduler": None,
+        "max_epochs": 100,
     }
-    assert whole.n_iter_ == 200
+    assert whole.n_iter_ < 100
+    alone = LSTMClassifier(hidden_size=4, init=None).fit(recordings[:20], [0, 1] * 10)
+    assert alone.resolved_params_["lr_scheduler"] == "onecycle"
+    assert alone.n_iter_ == 200
 
 
 def drifting(n_rows):

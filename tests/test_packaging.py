@@ -18,6 +18,26 @@ def test_the_version_is_in_one_place():
     assert "version" in PROJECT["dynamic"]
 
 
+def test_a_release_is_dated_and_cited():
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    number, day = re.search(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", changes, re.M).groups()
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert number == sklstm.__version__
+    assert f"\nversion: {number}\n" in citation
+    assert f'\ndate-released: "{day}"\n' in citation
+
+
+def test_workflows_have_few_rights_and_fixed_actions():
+    """A tag of an action can be moved to other code, a commit cannot."""
+    paths = list((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert "release.yml" in {path.name for path in paths}
+    for path in paths:
+        text = path.read_text()
+        assert "\npermissions:\n  contents: read\n" in text, path.name
+        for action in re.findall(r"uses: (\S+.*)", text):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action), f"{path.name}: {action}"
+
+
 def test_the_estimators_are_listed():
     assert dir(sklstm) == sorted([*sklstm.__all__, "__version__"])
     assert {"LSTMClassifier", "LSTMRegressor"} <= set(dir(sklstm))
@@ -33,7 +53,7 @@ def test_the_lowest_versions_are_those_that_are_tested():
 
 
 def test_links_of_the_readme_work_on_other_pages():
-    text = (ROOT / "README.md").read_text()
+    text = "\n".join((ROOT / name).read_text() for name in ("README.md", "SECURITY.md"))
     links = re.findall(r"\]\((\S+)\)|^\[.+\]: (\S+)$|src=\"(\S+)\"", text, re.MULTILINE)
     links = ["".join(found) for found in links]
     raw = REPOSITORY.replace("github.com", "raw.githubusercontent.com") + "/main/"

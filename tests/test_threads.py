@@ -122,7 +122,9 @@ def test_a_fit_inside_the_callback_of_a_fit():
                 inner.extend(joblib.Parallel(2)(joblib.delayed(predicted)(p) for p in SETTINGS[:2]))
 
     def fit():
-        model = LSTMRegressor(8, max_epochs=2, callbacks=[Nested()], **SETTINGS[1])
+        model = LSTMRegressor(
+            8, max_epochs=2, skorch_params={"callbacks": [Nested()]}, **SETTINGS[1]
+        )
         return model.fit(X, Y).predict(X)
 
     given = in_time(fit)

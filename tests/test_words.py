@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import re
 from pathlib import Path
 
@@ -19,19 +20,27 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 """File and pattern: the reason why the word stays."""
 
 
-def files(*suffixes):
+@functools.cache
+def files():
+    """Each file's text in one line, and the names it gives; read and parsed once for all words."""
     paths = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
     paths += [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
-    return [
-        path
+    texts = {
+        path: path.read_text(encoding="utf-8")
         for path in paths
-        if path.suffix in suffixes and path.is_file() and "_build" not in path.parts
+        if path.suffix in {".py", ".md", ".rst", ".csv"}
+        and path.is_file()
+        and "_build" not in path.parts
+    }
+    return [
+        (path, " ".join(text.split()), set(names_of(text)) if path.suffix == ".py" else set())
+        for path, text in texts.items()
     ]
 
 
-def names_of(path):
+def names_of(text):
     """Names that a file gives to its functions, classes, arguments, attributes and variables."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
@@ -45,12 +54,11 @@ def names_of(path):
 def hits(word):
     """Places where a word stands."""
     pattern = re.compile(word["pattern"], re.IGNORECASE if word["kind"] == "text" else 0)
-    for path in files(".py", ".md", ".rst", ".csv"):
+    for path, text, names in files():
         place = str(path.relative_to(ROOT))
         if (place, word["pattern"]) in EXCEPTIONS:
             continue
         if word["kind"] == "text":
-            text = " ".join(path.read_text(encoding="utf-8").split())
             yield from (
                 f"{place}: {text[max(m.start() - 30, 0) : m.end() + 30]}"
                 for m in pattern.finditer(text)
@@ -59,7 +67,7 @@ def hits(word):
             if pattern.fullmatch(path.stem.lstrip("_")):
                 yield place
         elif path.suffix == ".py":
-            yield from (f"{place}: {name}" for name in names_of(path) if pattern.fullmatch(name))
+            yield from (f"{place}: {name}" for name in names if pattern.fullmatch(name))
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: f"{word['kind']} {word['pattern']}")

@@ -96,10 +96,10 @@ def _lstm(split, seed, params, pooling):
     if isinstance(X[0], str):
         sequencer = TokenSequencer(token_pattern=WORDS)
         X, X_test = sequencer.fit_transform(X), sequencer.transform(X_test)
-        params = {"dropout": 0.5} | params | {"embedding_dim": EMBEDDING_DIM}
+        params = {"dropout": 0.5} | params | {"embedding": EMBEDDING_DIM}
         if split.vectors is not None:
             vectors = sequencer.embedding_weights(split.vectors)
-            params |= {"embedding_dim": None, "embedding_weights": vectors}
+            params["embedding"] = vectors
     if split.y.ndim == 2:
         pooling = {"pooling": None}
     return LSTMClassifier(**params, **pooling).fit(X, split.y).predict(X_test)

@@ -80,7 +80,7 @@ def as_sequences(
     elif X.dtype.kind in "iu" and X.feature_names is not None and "token" in X.feature_names:
         raise ValueError(
             f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
-            "embedding_dim or embedding_weights to read them."
+            "embedding, such as embedding=32, to read them."
         )
     return X
 
@@ -203,7 +203,7 @@ def is_table(X: Any) -> bool:
                 "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
                 "(n_steps, n_features): for sequences of one feature pass "
                 "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an "
-                "embedding_dim."
+                "embedding."
             )
         return max(map(_ndim, X)) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
@@ -230,7 +230,7 @@ def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:
     raise ValueError(
         f"X holds {'lists of words' if of_words else 'texts'} such as {text[:40]!r}, and "
         f"{_name(estimator)} reads numbers: put a TokenSequencer{'(analyzer=list)' * of_words} in "
-        "front, and give the LSTM estimator an embedding_dim."
+        "front, and give the LSTM estimator an embedding."
     )
 
 

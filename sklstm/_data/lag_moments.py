@@ -134,3 +134,30 @@ class LagMoments:
         """
         rest = self.of_remainder(coef)
         return rest.yy - 2 * intercept * rest.y + self.weight * intercept**2
+
+    def squared_errors(self, coefs: np.ndarray, train: LagMoments) -> np.ndarray:
+        """Sum the squared errors of several linear models.
+
+        Parameters
+        ----------
+        coefs : ndarray of shape (n_columns, n_models, n_outputs)
+            Their coefficients.
+        train : LagMoments
+            Sums over the samples that they were fitted to.
+
+        Returns
+        -------
+        ndarray of shape (n_models, n_outputs)
+            As `squared_error`.
+        """
+        n_models = coefs.shape[1]
+        flat = coefs.reshape(len(coefs), -1)
+        errors = self.repeated(n_models).squared_error(
+            flat, train.repeated(n_models).intercept(flat)
+        )
+        return errors.reshape(coefs.shape[1:])
+
+    def repeated(self, n: int) -> LagMoments:
+        """Sums with all targets several times, one after another."""
+        y, yy, xy = (np.tile(sums, n) for sums in (self.y, self.yy, self.xy))
+        return LagMoments(self.weight, self.x, self.xx, y, yy, xy)

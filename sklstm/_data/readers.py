@@ -120,7 +120,7 @@ class SequenceReaders(SequenceParts):
     ) -> Self:
         """Make independent sequences of tokens: integers that stand for words.
 
-        For tokens from any tokenizer. A network with an `embedding_dim` learns a
+        For tokens from any tokenizer. A network with an `embedding` learns a
         vector for each token.
 
         Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -10,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
-from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows, series_in_words
-from sklstm._estimators.intervals import AdaptiveInterval, first_intervals
-from sklstm._estimators.window_regression import best_of, learn, predict_windows, predicts_quantiles
-from sklstm._tables.panel import Panel, read_panel, with_series
-from sklstm._tables.windows import Windows
+from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
+from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.window_regression import best_of, predicts_quantiles
+from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.window_units import History, LocalUnits
 
 __all__ = ["SequenceForecaster"]
 
@@ -25,8 +23,8 @@ class SequenceForecaster(FutureRows):
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
     each step uses the newest data; further steps feed forecasts back (recursive). The default
-    estimator is an LSTM on the residuals of a linear init, which forecasts the change since the
-    last value, or since the lag that fits best, such as that of a season before.
+    estimator is an LSTM on the residuals of a linear init. What it reads and forecasts are changes
+    from an anchor, such as the last value, which later rows choose (local scaling).
     Multivariate targets are read together, or each by itself (channel-independent), whichever
     errs less on later rows.
 
@@ -35,12 +33,16 @@ class SequenceForecaster(FutureRows):
     estimator : regressor, default=None
         What is fitted on windows: `None` is :class:`LSTMRegressor`; any regressor of scikit-learn
         reads the flattened window, a copy for each step and target if it can predict only one.
-    window_size : int, default=24
-        Length of the lookback window: rows that a forecast reads.
+    window_size : int or "auto", default="auto"
+        Length of the lookback window: rows that a forecast reads, with the one before them to
+        which the first is compared. ``"auto"`` is 24, or a third of the rows of a typical series.
     steps : int, default=1
         How many rows are forecast at once, elsewhere often called horizon. `horizon` of
         :class:`SequenceWindower` is something else: how far ahead of the last row it may read a
         row's prediction lies.
+    season : int or "auto", default="auto"
+        Rows of a season, whose value a season before may be the anchor. ``"auto"``: those of a
+        year, a week or a day, by the frequency; 1, which is none, for integers.
     series : str, default=None
         Column or index level of `y` that names the series of a row, for a panel of many series.
     time : str, default=None
@@ -54,10 +56,11 @@ class SequenceForecaster(FutureRows):
         of them, which then has more windows to learn from and fewer weights. False: all targets
         from the past of all. ``"auto"`` fits both, and keeps the one with the smaller error on the
         calibration set; without such a set it is False.
-    calibration_fraction : float, default=0.1
-        Part of each series, at its end, that is the calibration set of the prediction intervals:
-        their width follows from the residuals there of a first model, fitted on the earlier rows.
-        The estimator is then fitted again on all rows. 0: no intervals (unless the estimator
+    calibration_fraction : float or "auto", default="auto"
+        Part of the time span, at its end, that is the calibration set, with one cutoff for all
+        series: a first model is fitted on the earlier rows, and its residuals there make the
+        prediction intervals. The estimator is then fitted again on all rows. ``"auto"``: a tenth,
+        or more if 90 % intervals need it, up to a third. 0: no intervals (unless the estimator
         predicts quantiles), and one fit less.
 
     Attributes
@@ -66,19 +69,25 @@ class SequenceForecaster(FutureRows):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    window_size_ : int
+        Rows of a window.
+    local_scaling_ : dict
+        What values are measured against: the ``anchor`` "last", "season" or "mean" is subtracted,
+        and the rest is divided by the ``scale``: "none" (one number for all series), "spread" or
+        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows.
+    blending_weight_ : float
+        Weight in [0, 1] of the model beside its anchor, which the calibration set chose.
     channel_independent_ : bool
         Whether each target is forecast from its own past alone.
     validation_losses_ : DataFrame or None
-        Columns ``model`` and ``loss``: mean squared error on the calibration set, in variances of
-        each series, of the naive forecast and of the first model, or of both if two were fitted.
-        Lower is better. For the choice of hyperparameters, such as the window size: see the notes.
+        Columns ``model`` and ``loss``: mean absolute scaled error (MASE) on the calibration set,
+        of the naive forecast and of the first model, or of both if two were fitted. The same
+        number as that of :func:`backtest_scores`, for the same forecasts. Lower is better. For the
+        choice of hyperparameters, such as the window size: see the notes.
     interval_method_ : {"conformal", "scaled conformal", "quantiles"} or None
         What prediction intervals are made from: residuals; residuals in units of the distance to
         the outer quantiles that the estimator predicts; these quantiles alone, without a
         calibration set.
-    residuals_ : dict of ndarray of shape (n_rows, steps, n_targets)
-        Actual minus forecast, made so many steps before, of the newest rows of each series: in its
-        standard deviations, or in units of the quantiles. After `fit` those of the first model.
 
     See Also
     --------
@@ -87,16 +96,25 @@ class SequenceForecaster(FutureRows):
 
     Notes
     -----
-    Prediction intervals are split-conformal (Lei et al., "Distribution-Free Predictive Inference
-    for Regression", JASA 2018): quantiles of absolute residuals, for each step. With
-    ``loss="quantile"`` or ``"gaussian"`` of the estimator their width changes with its quantiles.
+    Anchor and scale of a window are those of its series up to its end, so that no window is
+    measured by what follows it. They are chosen by ridge regressions on rows before the
+    calibration set: the last value without a scale stays, unless another errs less by more than
+    one standard error over series and over dates. Forecasts are then moved to the anchor alone as
+    far as the calibration set says, with the shrinkage of James and Stein ("Estimation with
+    Quadratic Loss", 1961), so that on random walks the last value remains.
 
-    `update` makes them adaptive. It keeps the newest residuals, as many as there were, at least
-    100. It widens intervals by 2.7 % after an actual value outside of one with 90 % coverage, and
-    narrows them by 0.3 % after one inside, so that in the long run these are 1 to 9 (Gibbs and
-    Candès, "Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021; here applied to
-    logarithms of widths, as in Angelopoulos et al., "Conformal PID Control for Time Series
-    Prediction", NeurIPS 2023).
+    Prediction intervals are split-conformal (Lei et al., "Distribution-Free Predictive Inference
+    for Regression", JASA 2018): quantiles of absolute residuals, for each step. Series share
+    their residuals, in units of the spread of each, which is shrunk to that of the panel; from
+    some 200 forecast origins on a series has its own. As forecasts of s steps overlap, n of them
+    count as n / s. With ``loss="quantile"`` or ``"gaussian"`` of the estimator the width changes
+    with its quantiles.
+
+    `update` makes intervals adaptive. It widens them by 9 % after an actual value beyond one with
+    90 % coverage, and narrows them by 1 % after one inside, so that in the long run these are 1 to
+    9; where series share residuals, by the mean of the date (Gibbs and Candès, "Adaptive Conformal
+    Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
+    Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
     `fit(y, X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
     the regressor's hyperparameters goes inside:
@@ -122,30 +140,33 @@ class SequenceForecaster(FutureRows):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"]), None],
-        "window_size": [Interval(Integral, 1, None, closed="left")],
+        "window_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "steps": [Interval(Integral, 1, None, closed="left")],
+        "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "series": [str, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
-        "calibration_fraction": [Interval(Real, 0, 1, closed="left")],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
     }
 
     def __init__(
         self,
         estimator: Any = None,
-        window_size: int = 24,
+        window_size: int | str = "auto",
         steps: int = 1,
         *,
+        season: int | str = "auto",
         series: str | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
-        calibration_fraction: float = 0.1,
+        calibration_fraction: float | str = "auto",
     ):
         self.estimator = estimator
         self.window_size = window_size
         self.steps = steps
+        self.season = season
         self.series = series
         self.time = time
         self.future_covariates = future_covariates
@@ -157,7 +178,9 @@ class SequenceForecaster(FutureRows):
 
         With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
         takes two fits, with several targets three. NaN are not filled: windows that hold them are
-        left out, so if they are many, impute first.
+        left out, unless the estimator takes NaN, such as ``LSTMRegressor(missing="mask")``. Short
+        series are learned from the rows they have; of those with less than a quarter of a window
+        the forecast is the anchor alone.
 
         Parameters
         ----------
@@ -177,7 +200,8 @@ class SequenceForecaster(FutureRows):
         Raises
         ------
         ValueError
-            If timestamps are irregular, a series is too short, X has other rows than y, or
+            If timestamps are irregular, no series has a window with all steps behind it, the
+            calibration set is too small for intervals, X has other rows than y, or
             `future_covariates` is a table or names columns that X does not have.
 
         See Also
@@ -210,93 +234,23 @@ class SequenceForecaster(FutureRows):
             raise ValueError(
                 f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
             )
-        for name, table in panel.tables.items():
-            if len(table) < self.window_size + self.steps:
-                raise ValueError(
-                    f"{series_in_words(name)} has {len(table)} rows, and a window of "
-                    f"{self.window_size} rows with {self.steps} steps behind it needs "
-                    f"{self.window_size + self.steps}: give more rows, or choose a smaller "
-                    "window_size or steps."
-                )
+        settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
+        model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
-        self._units = {name: self._learn_units(table) for name, table in panel.tables.items()}
-        windows = self._windows(panel)
-        usable = windows.usable()
-        if not usable.any():
-            raise ValueError(
-                "Every window, or the steps behind it, has a NaN: impute y and X first."
-            )
-        n_lost = (windows.complete() & ~usable).sum()
-        if n_lost:
-            warn(
-                f"{n_lost} of {len(usable)} windows hold NaN, or a step behind them does: they are "
-                "left out. Impute y and X to keep them.",
-                DroppedDataWarning,
-            )
-        self._calibrate(windows, usable)
-        self.estimator_ = learn(self.estimator, windows.take(usable), self.channel_independent_)
+        self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
+        self.window_size_ = model.shape.window_size
+        self.local_scaling_ = model.unit.unit._asdict()
+        self.blending_weight_ = model.weight
+        self.validation_losses_ = found.losses if found else None
+        self._model = model
+        self._intervals = found.intervals if found else None
         own = predicts_quantiles(self.estimator_)
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._buffer = panel.tail(self.window_size + self.steps)
+        self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
+        self._keep(panel, model.unit.measure(panel.rows))
         return self
-
-    def _calibrate(self, windows: Windows, usable: np.ndarray) -> None:
-        """Fit first models on earlier rows; the residuals of the better one make the intervals."""
-        self._intervals: dict[Hashable, AdaptiveInterval] = {}
-        self.channel_independent_, self.validation_losses_ = self.channel_independent is True, None
-        early, late = windows.parted(1 - self.calibration_fraction)
-        if not (self.calibration_fraction and (early & usable).any() and (late & usable).any()):
-            return
-        tried = [self.channel_independent_]
-        if self.channel_independent == "auto" and len(self.targets_) > 1:
-            tried = [False, True]
-        late &= windows.whole()
-        is_known, later = usable[late], windows.take(late)
-        errors = {"naive": np.mean((later.ahead - later.last())[is_known] ** 2)}
-        first, mse = {}, {}
-        for channel_independent in tried:
-            model = learn(self.estimator, windows.take(early & usable), channel_independent)
-            first[channel_independent] = predict_windows(model, later, channel_independent)
-            missed = later.ahead - first[channel_independent].point
-            mse[channel_independent] = np.mean(missed[is_known] ** 2)
-            kind = "channel-independent" if channel_independent else "targets together"
-            errors[kind if len(self.targets_) > 1 else "forecaster"] = mse[channel_independent]
-        self.channel_independent_ = min(mse, key=lambda one: mse[one])
-        self.validation_losses_ = pd.DataFrame(
-            {"model": list(errors), "loss": list(errors.values())}
-        )
-        scores = first[self.channel_independent_].scores(later.ahead)
-        begin = windows.first_of_rest(1 - self.calibration_fraction)
-        self._intervals = first_intervals(
-            {name: later.by_row(scores, k, begin[k]) for k, name in enumerate(windows.names)}
-        )
-
-    @property
-    def residuals_(self) -> dict[Hashable, np.ndarray]:
-        """Residuals of the newest rows, actual minus forecast.
-
-        By series, of shape (n_rows, steps, n_targets), in standard deviations of the series or in
-        units of its quantiles; those of `update` come behind those of `fit`. Empty without a
-        calibration set.
-
-        See Also
-        --------
-        SequenceForecaster.predict_interval : The prediction intervals that are made of them.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5, calibration_fraction=0.2)
-        >>> forecaster = forecaster.fit(sold)
-        >>> {name: missed.shape for name, missed in forecaster.residuals_.items()}
-        {None: (6, 1, 1)}
-        """
-        return {name: interval.rows for name, interval in self._intervals.items()}
 
     def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
@@ -335,11 +289,9 @@ class SequenceForecaster(FutureRows):
         """
         self._check_fitted()
         steps = self._checked_steps(steps)
-        future = self._future(steps, X)
-        return with_series(
-            {name: self._forecast(name, steps, future[name]) for name in self._buffer.tables},
-            self.series,
-        )
+        timestamps, coming = self._future(self._buffer, steps, X)
+        point = self._forecast(self._buffer.rows, self._before, coming, steps).point
+        return self._table(timestamps, point, self.targets_)
 
     def predict_interval(
         self, coverage: float = 0.9, steps: int | None = None, X: Any = None
@@ -367,7 +319,7 @@ class SequenceForecaster(FutureRows):
         Raises
         ------
         ValueError
-            If there are no residuals of so many steps.
+            If there are too few residuals for such a coverage of so many steps.
 
         See Also
         --------
@@ -393,18 +345,19 @@ class SequenceForecaster(FutureRows):
                 f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
                 f"fit with steps={steps}."
             )
-        future, parts = self._future(steps, X), {}
-        for name, table in self._buffer.tables.items():
-            width = self._width(name, coverage, steps)
-            newest = self._newest(name, table, future[name])
-            forecasts = self._forecasts(newest)
-            lower, upper = forecasts.sides(width)
-            parts_of_all = lower, forecasts.point, upper
-            values = np.stack([newest.in_units(part) for part in parts_of_all], -1)
-            columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-            flat = values[0].reshape(self.steps, -1)[:steps]
-            parts[name] = pd.DataFrame(flat, future[name].index[:steps], columns)
-        result = with_series(parts, self.series)
+        width = self._width(coverage)[:, :steps]
+        timestamps, coming = self._future(self._buffer, steps, X)
+        if np.isnan(width).any():
+            raise ValueError(
+                f"There are too few residuals for prediction intervals with a coverage of "
+                f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
+                "calibration_fraction, or ask for a lower coverage."
+            )
+        forecasts = self._forecast(self._buffer.rows, self._before, coming, steps)
+        lower, upper = forecasts.sides(width)
+        values = np.stack([lower, forecasts.point, upper], axis=-1)
+        columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
+        result = self._table(timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
     def update(self, y: Any, X: Any = None) -> Self:
@@ -447,19 +400,34 @@ class SequenceForecaster(FutureRows):
         self._check_fitted()
         arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
         longer = self._buffer.extended(arrived)
-        counts = {name: len(table) for name, table in arrived.tables.items()}
+        rows = longer.rows
+        windows = self._model.windows(rows, self._before, least=1)
         if self._intervals:
-            windows = self._windows(longer.only(counts))
-            windows = windows.take(windows.whole())
-            scores = self._forecasts(windows).scores(windows.ahead)
-            for code, name in enumerate(windows.names):
-                missed = windows.by_row(scores, code, windows.sizes[code] - counts[name])
-                self._intervals[name], _ = self._intervals[name].update(missed)
-        self._buffer = longer.tail(self.window_size + self.steps)
+            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
+            new = turn >= 0
+            windows = windows.take(turn[windows.ends] >= -self.steps)
+            scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
+            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
+            self._intervals = self._intervals._replace(log_width=path[-1])
+        self._keep(longer, windows.local)
         return self
 
-    def _width(self, name: Hashable, coverage: float, steps: int) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (steps, n_targets)."""
+    def _keep(self, panel: Panel, local: LocalUnits) -> None:
+        """Keep the newest rows, and what is known before them."""
+        n_rows = self._model.n_needed()
+        self._before = local.before_tail(panel.rows, n_rows, self._before)
+        self._buffer = panel.tail(n_rows)
+
+    def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
+        """A row for each step of each series."""
+        index, names = timestamps, self._buffer.rows.names
+        if self.series is not None:
+            each = np.repeat(pd.Index(names), len(index) // len(names))
+            index = pd.MultiIndex.from_arrays([each, index], names=[self.series, index.name])
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
+
+    def _width(self, coverage: float) -> np.ndarray:
+        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
         if self.interval_method_ == "quantiles":
             levels = best_of(self.estimator_).quantiles
             if not np.isclose(coverage, levels[-1] - levels[0]):
@@ -468,15 +436,10 @@ class SequenceForecaster(FutureRows):
                     f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
                     "that of the quantiles, or fit with calibration_fraction above 0."
                 )
-            return np.ones((self.steps, len(self.targets_)))
-        nothing = np.full((self.steps, len(self.targets_)), np.nan)
-        width = self._intervals[name].width(coverage) if self._intervals else nothing
-        if np.isnan(width[:steps]).any():
-            raise ValueError(
-                "There are no residuals to make prediction intervals of: fit with more rows, or "
-                "with calibration_fraction above 0."
-            )
-        return width
+        shape = len(self._buffer.rows.sizes), self.steps, len(self.targets_)
+        if self._intervals is None:
+            return np.full(shape, 1.0 if self.interval_method_ == "quantiles" else np.nan)
+        return self._intervals.width(coverage)
 
 
 def _refuse_table_of_covariates(future_covariates: Any) -> None:

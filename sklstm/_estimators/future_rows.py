@@ -11,10 +11,11 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.statistics import weighted_moments
-from sklstm._estimators.window_regression import Forecasts, predict_windows
-from sklstm._tables.panel import Panel, future_index, read_panel
-from sklstm._tables.windows import Windows, make_windows
+from sklstm._estimators.window_regression import Forecasts, PanelModel
+from sklstm._tables.panel import Panel, read_panel, time_numbers
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import History
+from sklstm._tables.windows import Windows
 
 __all__ = ["FIXED_BY_FIT", "FutureRows", "series_in_words"]
 
@@ -28,18 +29,17 @@ class FutureRows(SequenceEstimator):
     The subclass has the parameters, learns, and keeps the newest rows.
     """
 
-    window_size: int
+    window_size: int | str
     steps: int
     series: str | None
     time: str | None
     future_covariates: list | tuple
 
-    estimator_: Any
-    channel_independent_: bool
     targets_: list
     _covariates: list
-    _buffer: Any
-    _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
+    _buffer: Panel
+    _before: History
+    _model: PanelModel
     _fixed: dict[str, Any]
 
     def _check_fitted(self) -> None:
@@ -63,62 +63,71 @@ class FutureRows(SequenceEstimator):
             )
         return int(steps)
 
-    def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
-        """Covariates of the future rows of each series, without columns if none are known."""
+    def _future(self, panel: Panel, steps: int, X: Any) -> tuple[pd.Index, np.ndarray]:
+        """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
+        rows = panel.rows
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = {n: future_index(t.index, n_rows) for n, t in self._buffer.tables.items()}
-        if not self.future_covariates:
-            return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
-        if X is None:
-            raise ValueError(
-                f"X is missing: give a table with the columns {list(self.future_covariates)} of "
-                f"the next {steps} rows."
-            )
-        given = read_panel(None, X, self.series, self.time)
-        future = {}
-        for name, index in timestamps.items():
-            table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))
-            late = index[:steps].difference(table.index)
-            if len(late):
-                raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
-            future[name] = table[list(self.future_covariates)].reindex(index).ffill()
-        return future
+        timestamps = panel.future(np.full(len(rows.sizes), n_rows))
+        values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        if self.future_covariates:
+            if X is None:
+                raise ValueError(
+                    f"X is missing: give a table with the columns {list(self.future_covariates)} "
+                    f"of the next {steps} rows."
+                )
+            given = read_panel(None, X, self.series, self.time)
+            columns = [*panel.targets, *panel.covariates]
+            for name in self.future_covariates:
+                known = self._known(given, rows.names, timestamps, steps)
+                found = given.rows.values[known, given.covariates.index(name)]
+                values[:, :, columns.index(name)] = found
+        first = np.arange(len(timestamps)) % n_rows < steps
+        return timestamps if n_rows == steps else timestamps[first], values
 
-    def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
-        table, parts = self._buffer.tables[name], []
+    def _known(self, given: Panel, names: list, timestamps: pd.Index, steps: int) -> np.ndarray:
+        """Rows of X at future timestamps, (n_series, n_rows); behind `steps` the last of them."""
+        code, times = given.rows.code, given.rows.time
+        index = pd.MultiIndex.from_arrays([code, times])
+        series = given.rows.find(names)
+        wanted = time_numbers(timestamps).reshape(len(names), -1)
+        each = np.broadcast_to(series[:, None], wanted.shape)
+        keys = pd.MultiIndex.from_arrays([each.ravel(), wanted.ravel()])
+        rows = index.get_indexer(keys).reshape(wanted.shape)
+        late = rows[:, :steps] < 0
+        if late.any():
+            k, step = np.argwhere(late)[0]
+            row = timestamps[k * wanted.shape[1] + step]
+            raise ValueError(f"X lacks the row {row} of {series_in_words(names[k])}.")
+        rows[:, steps:] = np.where(rows[:, steps:] < 0, rows[:, [steps - 1]], rows[:, steps:])
+        return rows
+
+    def _forecast(
+        self, rows: SeriesRows, before: History, coming: np.ndarray, steps: int
+    ) -> Forecasts:
+        """Forecast rows of all series; those beyond the parameter `steps` feed forecasts back."""
+        blocks = []
         for first in range(0, steps, self.steps):
-            block = future[first : first + self.steps]
-            newest = self._newest(name, table, block)
-            values = newest.in_units(self._forecasts(newest).point)[0]
-            parts.append(pd.DataFrame(values, block.index, self.targets_))
-            table = pd.concat([table, block.join(parts[-1])])
-        return pd.concat(parts)[:steps]
+            block = coming[:, first : first + self.steps]
+            windows = self._newest(rows.followed_by(block), rows, before)
+            blocks.append(self._model.forecasts(windows))
+            block[:, :, : rows.n_targets] = blocks[-1].point
+            rows = rows.followed_by(block)
+        return Forecasts(*(np.hstack(parts)[:, :steps] for parts in zip(*blocks, strict=True)))
 
-    def _newest(self, name: Hashable, table: pd.DataFrame, block: pd.DataFrame) -> Windows:
-        """The window of the last rows of a series, with future covariates of the next ones."""
-        ahead = pd.concat([table[-self.window_size :], block]).astype(float)
-        windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
-        newest = windows.take(windows.place == self.window_size - 1)
-        if not newest.whole().all():
+    def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
+        """The windows of the last rows, which hold future covariates of the next ones."""
+        windows = self._model.windows(longer, before, least=1)
+        ends = longer.starts + rows.sizes - 1
+        newest = windows.take(np.isin(windows.ends, ends))
+        unread = np.setdiff1d(np.arange(len(ends)), newest.code)
+        if len(unread):
             raise ValueError(
-                f"The newest {self.window_size} rows of {series_in_words(name)} hold NaN: impute "
-                "them before fit or update."
+                f"The newest {self._model.shape.window_size} rows of "
+                f"{series_in_words(rows.names[unread[0]])} hold NaN: impute them before fit or "
+                "update, or choose an estimator that takes NaN, such as "
+                "LSTMRegressor(missing='mask')."
             )
         return newest
-
-    def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        columns = table[self.targets_].to_numpy(float).T
-        finite = [column[np.isfinite(column)] for column in columns]
-        units = [weighted_moments(x, np.ones(len(x))) if len(x) else (0.0, 1.0) for x in finite]
-        mean, scale = np.array(units).T
-        return mean, scale
-
-    def _windows(self, panel: Panel) -> Windows:
-        future = [name for name in self._covariates if name in self.future_covariates]
-        return make_windows(panel, self._units, future, self.window_size, self.steps)
-
-    def _forecasts(self, windows: Windows) -> Forecasts:
-        return predict_windows(self.estimator_, windows, self.channel_independent_)
 
 
 def series_in_words(name: Hashable) -> str:

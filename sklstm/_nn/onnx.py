@@ -101,7 +101,7 @@ def make_model(
     outputs = _network(op, network, inputs)
     per_step = network.pooling is None
     if init is not None:
-        predicted = head.init_in_onnx(op, init.to_onnx(op, steps, per_step))
+        predicted = op("MatMul", init.to_onnx(op, steps, per_step), head.init_map)
         outputs = op.cast(outputs, "double")
         if blending_weight is not None:
             outputs = op("Mul", outputs, blending_weight)

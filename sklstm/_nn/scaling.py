@@ -114,18 +114,14 @@ class InputScaling:
         return cls(mean, scale, median, None, tuple(input_transform), learned)
 
     @classmethod
-    def of_tokens(
-        cls, sequences: Sequences, embedding_dim: int | None, embedding_weights: Any
-    ) -> "InputScaling":
+    def of_tokens(cls, sequences: Sequences, vectors: Any) -> "InputScaling":
         """Count the tokens, and compare their vectors with them.
 
         Parameters
         ----------
         sequences : Sequences
             Training sequences of tokens.
-        embedding_dim : int or None
-            Length of a vector.
-        embedding_weights : array-like of shape (n_tokens, embedding_dim), or None
+        vectors : array-like of shape (n_tokens, n_dimensions), or None
             Vectors of the user, whose number then is that of the tokens.
 
         Returns
@@ -136,18 +132,16 @@ class InputScaling:
         Raises
         ------
         ValueError
-            If a token has no vector, or vectors are not of length `embedding_dim`.
+            If a token has no vector.
         """
         used = sequences.step_weights() > 0
         n_tokens = int(sequences.values[used].max(initial=0)) + 1
-        if embedding_weights is not None:
-            weights = check_array(embedding_weights, input_name="embedding_weights")
-            n_columns = embedding_dim or weights.shape[1]
-            if len(weights) < n_tokens or weights.shape[1] != n_columns:
+        if vectors is not None:
+            weights = check_array(vectors, input_name="embedding")
+            if len(weights) < n_tokens:
                 raise ValueError(
-                    f"embedding_weights has the shape {weights.shape}; expected a row for each of "
-                    f"the tokens 0 to {n_tokens - 1} in X, and "
-                    f"{embedding_dim or 'any number of'} columns."
+                    f"embedding has the shape {weights.shape}; expected a row for each of the "
+                    f"tokens 0 to {n_tokens - 1} in X."
                 )
             n_tokens = len(weights)
         return cls(np.zeros(1), np.ones(1), n_tokens=n_tokens)

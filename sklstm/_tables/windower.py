@@ -10,15 +10,19 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.buffer import Buffer, check_rows_are_later, join_rows
+from sklstm._tables.arrived import check_arrived, check_within_horizon
+from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.missing_history import find_gaps, warning_of_missing_history
-from sklstm._tables.table_reader import TableReader
-from sklstm._tables.table_warnings import (
-    check_within_horizon,
-    warning_of_gaps,
-    warning_of_joins,
+from sklstm._tables.joined import join
+from sklstm._tables.missing_history import (
+    Beginning,
+    LostRows,
+    message_of_missing_history,
+    message_of_no_time,
 )
+from sklstm._tables.seen import Seen, rows_before_gaps
+from sklstm._tables.table_reader import TableReader
+from sklstm._tables.table_warnings import warning_of_gaps, warning_of_joins
 
 __all__ = ["SequenceWindower"]
 
@@ -144,7 +148,7 @@ class SequenceWindower(TableReader):
         "series": [str, list, None],
         "time": [str, None],
         "add_time_delta": ["boolean"],
-        "carry_over": ["boolean"],
+        "carry_over": ["boolean", StrOptions({"all"})],
         "cold_start": [StrOptions({"warn", "ignore", "error"})],
     }
 
@@ -244,7 +248,7 @@ class SequenceWindower(TableReader):
         >>> windows[0].ravel(), windows[2].ravel()
         (array([1.]), array([2., 3.]))
         """
-        return self._cut(self._fit(X, y), X)
+        return self._fit(X, y)
 
     def transform(self, X):
         """Return the history of each row.
@@ -281,16 +285,11 @@ class SequenceWindower(TableReader):
         array([1., 2., 3.])
         """
         check_is_fitted(self)
-        given, frequency, cuts, continuations, _ = compared = self._compare(X)
-        carried = None
-        if continuations is not None and self._buffer is not None:
-            check_within_horizon(given.values, given.rows, self.horizon, continuations.is_ahead())
-            carried = self._buffer.take(continuations.places)
-        if frequency is not None and self.max_gap is None:
-            self._warn(warning_of_gaps(given.rows, cuts, self._reach, given.layout), GapWarning)
-        sequences = self._cut(self._join(carried, given, cuts, continuations), X)
-        self._check_missing_history(compared, sequences.lengths)
-        return sequences
+        joined = self._join(X)
+        check_within_horizon(joined, self.horizon)
+        bounds = joined.bounds(self.window_size, self.horizon)
+        self._check_gaps(joined, self._check_missing_history(joined, bounds))
+        return self._cut(joined, bounds, joined.values(self._unit_of_time_delta), X)
 
     def partial_fit(self, X, y=None):
         """Update the buffer with rows that have arrived; nothing else changes.
@@ -334,13 +333,21 @@ class SequenceWindower(TableReader):
         """
         if not hasattr(self, "_is_feature"):
             return self.fit(X)
-        given, frequency, cuts, continuations, _ = self._compare(X)
-        if self._buffer is None or given.layout.timestamps is None:
+        joined = self._join(X)
+        if self._buffer is None or joined.frequency is None:
             return self
-        check_rows_are_later(self._buffer, given)
-        table = self._join(self._buffer, given, cuts, continuations)
-        self.series_, self._frequency, self._latest = given.names, frequency, None
-        self._buffer = Buffer.keep(table, max(self._reach, int(self.add_time_delta)))
+        check_arrived(joined, self._buffer.seen)
+        given = joined.given
+        self.series_, self._frequency, self._latest = given.names, joined.frequency, None
+        is_before_gap = np.zeros(len(joined.cuts), dtype=bool)
+        is_before_gap[~joined.is_given] = self._buffer.is_before_gap[joined.table.buffered]
+        seen = self._buffer.seen.extended(
+            given.codes, given.layout.timestamps, len(self._frequency.step)
+        )
+        values = joined.values(self._unit_of_time_delta)
+        n_last = np.inf if self.carry_over == "all" else self._n_kept
+        kept = Buffer.keep(joined.table, values, is_before_gap, seen, n_last)
+        self._buffer = kept.with_others(self._buffer)
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -372,7 +379,7 @@ class SequenceWindower(TableReader):
         return self._names_of_steps(_check_feature_names_in(self, input_features))
 
     def _fit(self, X, y):
-        """Fit, and return the rows from which `_cut` takes the histories."""
+        """Fit, and return the histories."""
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -380,57 +387,85 @@ class SequenceWindower(TableReader):
         rows, layout = given.rows, given.layout
         self.series_, self._clock = given.names, layout.clock
         self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
+        self._buffer, self._beginning = None, Beginning.of(given.values)
         if rows.steps is not None:
             self._frequency = Frequency.learn(rows, layout)
-            steps = rows.steps[~rows.is_first]
-            if len(steps):
-                self.longest_step_ = steps.max()
-                self.median_step_ = np.median(steps) if self.add_time_delta else None
-        cuts = find_gaps(given, self._frequency, self.max_gap)
+            if not rows.is_first.all():
+                self.longest_step_ = rows.steps[~rows.is_first].max()
+            if self.add_time_delta and self.longest_step_ is not None:
+                self.median_step_ = np.median(rows.steps[~rows.is_first])
+        joined = join(None, given, self._frequency, self.max_gap)
+        values = joined.values(self._unit_of_time_delta)
         if self.max_gap is None and self._frequency is not None:
-            self._warn(
-                warning_of_joins(rows, self._frequency, layout)
-                or warning_of_gaps(rows, cuts, self._reach, layout),
-                GapWarning,
-            )
-        table = self._join(None, given, cuts, None)
-        self._buffer, n_kept = None, max(self._reach, int(self.add_time_delta))
-        if self.carry_over and rows.steps is not None and n_kept:
-            self._buffer = Buffer.keep(table, n_kept)
+            message = warning_of_joins(rows, self._frequency, layout)
+            self._warn(message, GapWarning) if message else self._check_gaps(joined)
+        if self.carry_over and rows.steps is not None and self._n_kept:
+            self._keep(joined, values)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return table
+        return self._cut(joined, joined.bounds(self.window_size, self.horizon), values, X)
+
+    def _keep(self, joined, values):
+        """Keep the last rows of each series, and those before its longest gaps."""
+        rows = joined.table.rows
+        gaps = joined.gaps.places
+        frequency = joined.frequency
+        is_irregular = np.isnan(frequency.step)
+        if is_irregular.any():
+            codes = joined.table.codes[rows.order]
+            jumps = ~rows.is_first & is_irregular[codes]
+            jumps &= rows.steps > frequency.limit[codes]
+            gaps = np.union1d(gaps, np.flatnonzero(jumps))
+        seen, longest = Seen.of(rows, gaps)
+        is_before_gap = rows_before_gaps(rows, longest, self._n_kept)
+        n_last = np.inf if self.carry_over == "all" else self._n_kept
+        self._buffer = Buffer.keep(joined.table, values, is_before_gap, seen, n_last)
 
     @property
     def _reach(self):
         """Number of rows after a gap whose histories would reach across it."""
         return self.window_size - 1 + self.horizon
 
+    @property
+    def _n_kept(self):
+        """Number of rows that are kept at the end of a series, or before a gap."""
+        return max(self._reach, int(self.add_time_delta))
+
+    @property
+    def _unit_of_time_delta(self):
+        return (self.median_step_ or 0) if self.add_time_delta else None
+
     def _warn(self, message, category):
         if message is not None:
             warn(message, category)
 
-    def _join(self, carried, given, cuts, continuations):
-        """Append the given rows to the buffered ones."""
-        median_step = (self.median_step_ or 0) if self.add_time_delta else None
-        return join_rows(carried, given, cuts, continuations, median_step)
+    def _check_gaps(self, joined, lost=None):
+        """Warn of rows that are missing among the given ones."""
+        if joined.frequency is not None and self.max_gap is None:
+            self._warn(warning_of_gaps(joined, self._reach, lost), GapWarning)
 
-    def _check_missing_history(self, compared, lengths):
-        """Warn, or raise, if rows that could have a history have none."""
-        if self.cold_start == "ignore" or self._buffer is None or not self._reach:
-            return
-        has_max_gap = self.max_gap is not None
-        message = warning_of_missing_history(
-            compared, lengths, self.horizon, has_max_gap=has_max_gap
-        )
+    def _check_missing_history(self, joined, bounds):
+        """Warn, or raise, if rows could have a longer history; return where they lost it."""
+        if self.cold_start == "ignore" or not self._reach or not self.carry_over:
+            return None
+        lost, message = None, None
+        if joined.frequency is None:
+            if not self._beginning.is_that_of(joined.given.values):
+                message = message_of_no_time(joined.given.layout, self._clock)
+        elif self._buffer is not None:
+            seen = self._buffer.seen
+            lost = LostRows.find(joined, bounds, self.window_size, self.horizon, seen)
+            message = message_of_missing_history(joined, lost, seen)
         if message is not None and self.cold_start == "error":
             raise ValueError(message)
         self._warn(message, MissingHistoryWarning)
+        return None if lost is None else lost.begin
 
-    def _cut(self, table, X):
+    def _cut(self, joined, bounds, values, X):
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        return table.histories(self.window_size, self.horizon, names, index)
+        return joined.sequences(
+            bounds, values, names, X.index if isinstance(X, pd.DataFrame) else None
+        )
 
     def _to_plain(self, state):
         if state.get("series_") is not None:
@@ -438,6 +473,8 @@ class SequenceWindower(TableReader):
         for name in ("_buffer", "_frequency"):
             if state.get(name) is not None:
                 state[name] = state[name].to_plain()
+        if state.get("_beginning") is not None:
+            state["_beginning"] = tuple(state["_beginning"])
         state.pop("_latest", None)
         return state
 
@@ -445,6 +482,8 @@ class SequenceWindower(TableReader):
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
+        if state.get("_beginning") is not None:
+            self._beginning = Beginning(*state["_beginning"])
         for name, kind in (("_buffer", Buffer), ("_frequency", Frequency)):
             if state.get(name) is not None:
                 setattr(self, name, kind.from_plain(state[name]))

@@ -276,12 +276,16 @@ class ScikitLearnCallbacks(Callback):
         Its context.
     fit_data : dict
         X, y and metadata of `fit`, for callbacks that use them.
-    learned : dict
-        Attributes with which a copy of the estimator predicts by the current weights.
+    learned : callable
+        Returns attributes with which a copy of the estimator predicts by the current weights.
     """
 
     def __init__(
-        self, estimator: Any, context: Any, fit_data: dict[str, Any], learned: dict[str, Any]
+        self,
+        estimator: Any,
+        context: Any,
+        fit_data: dict[str, Any],
+        learned: Callable[[], dict[str, Any]],
     ):
         self.estimator = estimator
         self.context = context
@@ -296,7 +300,7 @@ class ScikitLearnCallbacks(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """End the task."""
         stop = self.epoch_.call_on_fit_task_end(
-            estimator=self.estimator, reconstruction_attributes=self.learned, **self.fit_data
+            estimator=self.estimator, reconstruction_attributes=self.learned(), **self.fit_data
         )
         if stop:
             raise StopTraining

@@ -57,19 +57,19 @@ class TrainingFolder:
     """
 
     def __init__(self, plan: Plan, train: Samples, valid: Samples | None):
-        self.n_epochs = plan["max_epochs"]
-        self.scheduler = plan["lr_scheduler"]
-        self.can_continue = not plan.schedule_has_an_end
+        self.n_epochs = plan.training.max_epochs
+        self.scheduler = plan.training.lr_scheduler
+        self.can_continue = not plan.training.schedule_has_an_end
         training = _describe_training(plan, train, valid)
         description = json.dumps(training, indent=2, sort_keys=True)
-        self.path = Path(plan["checkpoint"]) / _digest(description.encode())[:10].hex()
+        self.path = Path(plan.run.checkpoint) / _digest(description.encode())[:10].hex()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / "training.json").exists():
                 _write(self.path / "training.json", description.encode())
         except OSError as error:
             raise type(error)(
-                f"checkpoint={os.fspath(plan['checkpoint'])!r} has to be a folder that can be "
+                f"checkpoint={os.fspath(plan.run.checkpoint)!r} has to be a folder that can be "
                 f"written to: {error}"
             ) from error
 
@@ -192,7 +192,9 @@ def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dic
     described = plan.describe(describer)
     settings = {name: repr(value) for name, value in described.items() if name != "seed"}
     del settings["max_epochs"]
-    changing = [one for one in map(_unnamed, plan["callbacks"] or []) if _changes_training(one)]
+    given = (plan.training.skorch_params or {}).get("callbacks") or []
+    given = [] if given == "disable" else given
+    changing = [one for one in map(_unnamed, given) if _changes_training(one)]
     callbacks = [describer.describe((type(one), one.get_params()), "callbacks") for one in changing]
     names: Any = train.sequences.feature_names
     names = range(train.sequences.n_features) if names is None else names.tolist()

@@ -7,10 +7,7 @@ import numpy as np
 
 from sklstm._data.sequences import Sequences
 
-__all__ = ["LASTING_CHOICES", "resolve"]
-
-LASTING_CHOICES = ("pooling", "bidirectional", "input_transform", "init")
-"""Settings that are not resolved again when training continues."""
+__all__ = ["resolve"]
 
 BATCH_SIZES = 16, 64
 BATCHES_IN_EPOCH = 50
@@ -21,6 +18,13 @@ UPDATES = 1500
 MOST_EPOCHS = 100
 FEWEST_TO_STOP = 50
 
+FEWEST_TO_BLEND = 10
+"""With as many independent sequences some are set aside to blend the network with convolutions: the
+penalty on the weight keeps it small where they are few."""
+
+VALIDATION_FRACTIONS = 0.1, 0.2
+"""Of all rows; and of independent sequences beside convolutions, which are few as a rule."""
+
 
 def resolve(
     settings: Mapping[str, Any], sequences: Sequences, *, is_regressor: bool, has_validation: bool
@@ -30,8 +34,9 @@ def resolve(
     Histories of a table are read forwards up to the row to predict, so that they can be merged;
     the batch size grows with the table, so that an epoch has some hundred optimizer steps.
     Independent sequences are read whole and in both directions, in small batches: the number of
-    optimizer steps matters, not that of epochs. Regression uses a linear init estimator. Early
-    stopping is used except for labels of whole independent sequences. A language model whose
+    optimizer steps matters, not that of epochs. Regression uses a linear init estimator, labels of
+    whole independent sequences one of convolutions. Early stopping is used where there are enough
+    rows to validate on. A language model whose
     epochs are too few to stop early is trained on all of its text.
 
     Parameters
@@ -53,19 +58,26 @@ def resolve(
     n_sequences = len(sequences)
     of_table = bool((sequences.series >= 0).all())
     per_step = settings["pooling"] is None
-    has_tokens = settings["embedding_dim"] or settings["embedding_weights"] is not None
+    has_tokens = settings["embedding"] is not None
     whole = not of_table and not per_step and sequences.max_length > 1
-    has_init = is_regressor and not per_step and not has_tokens
+    init = settings["init"]
+    if _is_auto(init):
+        init = _init(is_regressor=is_regressor, whole=whole)
+        if per_step or has_tokens:
+            init = None
+    convolves = isinstance(init, str) and init == "convolutions"
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP
+    stops = stops or (convolves and n_sequences >= FEWEST_TO_BLEND)
     if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
         stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
     stops = has_validation or stops
     resolved: dict[str, Any] = {
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
-        "init": "linear" if has_init else None,
+        "init": init,
         "batch_size": int(np.clip(n_sequences // BATCHES_IN_EPOCH, *BATCH_SIZES)),
         "early_stopping": stops,
+        "validation_fraction": VALIDATION_FRACTIONS[convolves],
     }
     if of_table:
         n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
@@ -85,6 +97,13 @@ def resolve(
     epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
     resolved["max_epochs"] = MOST_EPOCHS if stops else epochs
     return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}
+
+
+def _init(*, is_regressor: bool, whole: bool) -> str | None:
+    """The init estimator of numbers, and that of labels of whole independent sequences."""
+    if is_regressor:
+        return "linear"
+    return "convolutions" if whole else None
 
 
 def _is_auto(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklstm._data.warning import DataWarning, warn
 from sklstm.datasets._mat_fields import (
     are_single,
     describe,
@@ -145,16 +146,43 @@ def _split_cells(name: str, cells: Sequence[np.ndarray]) -> list[tuple[str, list
     if all(map(is_vector, cells)):
         return [(name, [cell.ravel() for cell in cells])]
     n_columns = max(cell.shape[1] for cell in cells)
+    if _seem_transposed(cells):
+        warn(
+            f"Field {name!r} holds {len(cells)} matrices {cells[0].shape}, which are read as "
+            f"{len(cells[0])} steps of {n_columns} features; but values change less from column to "
+            f"column than from row to row. If columns are steps, {_transposed(name)}",
+            DataWarning,
+        )
     for number, cell in enumerate(cells):
         if cell.size and cell.shape[1] != n_columns:
             raise ValueError(
                 f"Field {name!r} holds matrices {cell.shape} (sequence {number}) and others of "
                 f"{n_columns} columns; expected (n_steps, n_features), with the same features in "
-                "all. If the features are the rows, transpose them in MATLAB: "
-                f"{name} = cellfun(@transpose, {name}, 'UniformOutput', false)."
+                f"all. If the features are the rows, {_transposed(name)}"
             )
     cells = [cell.reshape(-1, n_columns) for cell in cells]
     return [(f"{name}_{k}", [cell[:, k] for cell in cells]) for k in range(n_columns)]
+
+
+def _transposed(name: str) -> str:
+    return (
+        f"transpose them in MATLAB: {name} = cellfun(@transpose, {name}, 'UniformOutput', false)."
+    )
+
+
+def _seem_transposed(cells: Sequence[np.ndarray]) -> bool:
+    """Whether matrices of one shape have few rows, and columns that resemble their neighbours."""
+    n_rows, n_columns = cells[0].shape
+    same = len(cells) > 1 and len({cell.shape for cell in cells}) == 1
+    if (
+        not same
+        or not 1 < n_rows <= n_columns / 2
+        or any(cell.dtype.kind not in "fiu" for cell in cells)
+    ):
+        return False
+    values = np.asarray(cells, dtype=np.float64)
+    along, across = (np.nan_to_num(np.abs(np.diff(values, axis=axis))).mean() for axis in (2, 1))
+    return bool(along < across / 2)
 
 
 def _vectors(name: str | None, cells: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -194,10 +194,10 @@ class ForecastDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(forecaster)
-        tables, targets = forecaster._buffer.tables, forecaster.targets_
-        series = next(iter(tables)) if series is None else series
+        buffer, targets = forecaster._buffer, forecaster.targets_
+        series = buffer.rows.names[0] if series is None else series
         target = targets[0] if target is None else target
-        for name, names in ((series, list(tables)), (target, targets)):
+        for name, names in ((series, buffer.rows.names), (target, targets)):
             if name not in names:
                 raise ValueError(f"{name!r} is not among {names}: choose one of these.")
         if coverage is None:
@@ -206,9 +206,10 @@ class ForecastDisplay:
             forecast = forecaster.predict_interval(coverage, steps, X)
             forecast = forecast[target] if len(targets) > 1 else forecast
         forecast = forecast if forecaster.series is None else forecast.loc[series]
-        return cls(tables[series][target], forecast, coverage=coverage).plot(
-            ax, line_kwargs=line_kwargs
-        )
+        mine = buffer.rows.code == buffer.rows.names.index(series)
+        values = buffer.rows.y[mine, targets.index(target)]
+        past = pd.Series(values, buffer.timestamps[mine], name=target)
+        return cls(past, forecast, coverage=coverage).plot(ax, line_kwargs=line_kwargs)
 
 
 def _places(index: pd.Index) -> pd.Index:

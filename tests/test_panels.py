@@ -1,0 +1,255 @@
+"""Forecasts of many series: what a window is measured against, and one cutoff for all series."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+
+from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import History, PanelUnit, Unit
+from sklstm._tables.windows import make_windows
+
+UNITS = [Unit(a, s, 4) for a in ("last", "season", "mean") for s in ("none", "spread", "size")]
+
+
+def table(paths, n_rows=None, first=None):
+    """One long table of series of the same length, or of the last rows of each."""
+    days = pd.date_range("2024-01-01", periods=paths.shape[1])
+    parts = [
+        pd.DataFrame({"id": k, "y": path[:n_rows]}, days[:n_rows])[first[k] if first else 0 :]
+        for k, path in enumerate(paths)
+    ]
+    return pd.concat(parts)
+
+
+def walks(n_series, n_rows, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_series, n_rows)).cumsum(axis=1)
+
+
+def rows_of(paths):
+    n_series, n_rows = paths.shape
+    time = np.tile(np.arange(n_rows), n_series)
+    sizes = np.full(n_series, n_rows)
+    return SeriesRows(paths.reshape(-1, 1), 1, sizes, time, list(range(n_series)))
+
+
+# Units
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=str)
+def test_no_window_is_measured_by_what_follows_it(unit):
+    """Other values behind a window change nothing in it."""
+    paths = walks(6, 40)
+    panel = PanelUnit.learn(rows_of(paths), unit)
+    other = paths.copy()
+    other[:, 25:] = 1e6
+    one, changed = (
+        make_windows(rows, panel.measure(rows), [], 8, 3) for rows in map(rows_of, (paths, other))
+    )
+    early = one.rows.place[one.ends] < 25
+    for read in (lambda w: w.sequences.to_dense(), lambda w: w.anchors(), lambda w: w.scales()):
+        np.testing.assert_array_equal(read(one)[early], read(changed)[early])
+    assert not np.array_equal(one.anchors()[~early], changed.anchors()[~early])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=str)
+def test_units_are_those_of_a_loop(unit):
+    paths = walks(3, 30) + 20
+    paths[1, 5] = np.nan
+    rows = rows_of(paths)
+    local = PanelUnit.learn(rows, unit).measure(rows)
+    for row in range(90):
+        path, place = paths[row // 30], row % 30
+        so_far = path[: place + 1]
+        filled = pd.Series(path).ffill().to_numpy()
+        by_hand = {
+            "last": [filled[place]] * 6,
+            "mean": [np.nanmean(so_far)] * 6,
+            "season": [filled[max(place + s - 4 * -(-s // 4), 0)] for s in range(1, 7)],
+        }
+        found = local.anchors(np.array([row]), 6)[0, :, 0]
+        np.testing.assert_allclose(found, by_hand[unit.anchor])
+        if unit.scale == "size":
+            size = local.panel.common[0] * np.nanmean(np.abs(so_far))
+            assert local.scale[row, 0] == pytest.approx(size)
+        if unit.scale == "none":
+            assert local.scale[row, 0] == local.panel.common[0]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=str)
+def test_the_last_rows_are_measured_as_in_the_whole(unit):
+    rows = rows_of(walks(5, 60) + 30)
+    panel = PanelUnit.learn(rows, unit)
+    whole = panel.measure(rows)
+    tail = rows.take(rows.place >= 60 - 16)
+    before = whole.before_tail(rows, 16, History.none(5, 1))
+    local = panel.measure(tail, before)
+    last = rows.place >= 60 - 12
+    kept = tail.place >= 16 - 12
+    np.testing.assert_allclose(local.anchored[kept], whole.anchored[last])
+    np.testing.assert_allclose(local.scale[kept], whole.scale[last])
+    for rows_ahead in (1, 5):
+        np.testing.assert_allclose(
+            local.anchor(np.flatnonzero(kept), rows_ahead),
+            whole.anchor(np.flatnonzero(last), rows_ahead),
+        )
+
+
+# Random walks: nothing beats the last value
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_rows", "n_series", "window_size", "steps"),
+    [
+        (Ridge(), 30, 300, 6, 6),
+        (Ridge(), 60, 100, 12, 12),
+        (Ridge(), 200, 5, 12, 6),
+        (LSTMRegressor(8, max_epochs=3, random_state=0), 30, 100, 6, 6),
+    ],
+)
+def test_random_walks_stay_at_their_last_value(estimator, n_rows, n_series, window_size, steps):
+    paths = walks(n_series, n_rows + steps)
+    model = SequenceForecaster(estimator, window_size, steps, series="id")
+    model.fit(table(paths, n_rows))
+    missed = model.predict()["y"].to_numpy().reshape(n_series, steps) - paths[:, n_rows:]
+    naive = paths[:, [n_rows - 1]] - paths[:, n_rows:]
+    assert (missed**2).mean() < 1.02 * (naive**2).mean()
+    losses = model.validation_losses_["loss"]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_what_returns_to_its_mean_is_forecast_to_do_so():
+    noise = np.random.default_rng(0).normal(size=(60, 60))
+    paths = noise + 50 * np.arange(60)[:, None]
+    model = SequenceForecaster(Ridge(), 6, 4, series="id").fit(table(paths, 56))
+    missed = model.predict()["y"].to_numpy().reshape(60, 4) - paths[:, 56:]
+    assert (missed**2).mean() < 1.15
+    assert model.blending_weight_ > 0.5 or model.local_scaling_["anchor"] == "mean"
+
+
+def test_series_of_different_sizes_have_a_scale_of_their_own():
+    rng = np.random.default_rng(0)
+    growth = np.exp(0.05 * np.arange(46) + 0.02 * rng.normal(size=(80, 46)).cumsum(axis=1))
+    paths = 10 ** rng.uniform(0, 6, size=(80, 1)) * growth
+    model = SequenceForecaster(Ridge(), 6, 6, series="id").fit(table(paths, 40))
+    assert model.local_scaling_["scale"] != "none"
+    predicted = model.predict()["y"].to_numpy().reshape(80, 6)
+    naive = np.abs(paths[:, [39]] - paths[:, 40:]) / paths[:, 40:]
+    assert (np.abs(predicted - paths[:, 40:]) / paths[:, 40:]).mean() < 0.5 * naive.mean()
+
+
+# One cutoff
+
+
+class Recorder(RegressorMixin, BaseEstimator):
+    """Forecasts no change; keeps what each fit got."""
+
+    fits: list = []
+
+    def fit(self, X, y):
+        self.fits.append(X)
+        self.n_steps_ = y.shape[1]
+        return self
+
+    def predict(self, X):
+        return np.zeros((len(X), self.n_steps_))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def test_no_model_reads_rows_behind_the_cutoff_of_other_series():
+    """A pulse on one date, in all series: none of them is learned before it is forecast."""
+    rng = np.random.default_rng(0)
+    first = list(rng.integers(0, 40, size=30))
+    common = rng.normal(size=60).cumsum()
+    paths = common + 0.1 * rng.normal(size=(30, 60))
+    model = SequenceForecaster(Ridge(), 4, 2, series="id", calibration_fraction=0)
+    found = backtest(model, table(paths, first=first), initial_train_size="2024-02-10")
+    assert found["origin"].min() == pd.Timestamp("2024-02-09")
+    error = backtest_scores(found)["MASE"]
+    assert error["forecaster"] > 0.9 * error["naive"]
+
+
+def test_windows_are_learned_in_time_order():
+    paths = np.arange(60.0) * np.ones((4, 1))
+    Recorder.fits.clear()
+    SequenceForecaster(Recorder(), 3, 2, series="id", calibration_fraction=0).fit(table(paths))
+    [lags] = Recorder.fits
+    model = SequenceForecaster(Ridge(), 3, 2, series="id", calibration_fraction=0)
+    assert len(lags) == 4 * (60 - 3 - 2 + 1)
+    assert model.fit(table(paths)).predict().shape == (8, 1)
+
+
+def test_the_loss_is_that_of_a_backtest():
+    paths = walks(12, 50)
+    model = SequenceForecaster(Recorder(), 5, 3, series="id", calibration_fraction=0.3)
+    losses = model.fit(table(paths)).validation_losses_.set_index("model")["loss"]
+    found = backtest(model.set_params(calibration_fraction=0), table(paths), initial_train_size=35)
+    whole = found.groupby(["series", "origin"])["step"].transform("size") == 3
+    scores = backtest_scores(found[whole])["MASE"]
+    assert losses["forecaster"] == pytest.approx(scores["forecaster"], rel=1e-9)
+    assert losses["naive"] == pytest.approx(scores["naive"], rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [0.8, 48, "2024-02-18", pd.Timestamp("2024-02-18")])
+def test_a_backtest_has_one_cutoff(size):
+    first = [0, 20, 30]
+    y = table(walks(3, 60), first=first)
+    size = 0.7 if size == 0.8 else size
+    found = backtest(SequenceForecaster(Ridge(), 4, 2, series="id"), y, initial_train_size=size)
+    starts = found.groupby("series")["timestamp"].min()
+    assert (starts == starts.iloc[0]).all()
+    if not isinstance(size, float):
+        assert starts.iloc[0] == pd.Timestamp("2024-02-18")
+
+
+# Thousands of series
+
+
+def test_what_is_kept_does_not_grow_with_the_square_of_the_series():
+    kept = []
+    for n_series in (50, 200):
+        y = table(walks(n_series, 30))
+        model = SequenceForecaster(Ridge(), 5, 2, series="id").fit(y)
+        kept.append(len(pickle.dumps(model)))
+    assert kept[1] < 4 * kept[0]
+    assert kept[1] < 5 * y["y"].nbytes
+
+
+def test_series_may_differ_in_their_timestamps():
+    """Each goes on at its own frequency, whatever the order of the rows."""
+    rng = np.random.default_rng(0)
+    index = {
+        "month": pd.date_range("2020-01-31", periods=50, freq="ME"),
+        "day": pd.date_range("2024-01-01", periods=70, freq="D"),
+        "early": pd.date_range("2024-01-01", periods=60, freq="D"),
+    }
+    parts = [pd.DataFrame({"id": k, "y": rng.normal(size=len(i))}, i) for k, i in index.items()]
+    whole = pd.concat(parts)
+    mixed = whole.iloc[np.argsort(rng.random(len(whole)))].sort_index(kind="stable")
+    model = SequenceForecaster(Ridge(), 4, 2, series="id", calibration_fraction=0).fit(mixed)
+    predicted = model.predict()
+    assert predicted.index.names == ["id", None]
+    for name, timestamps in index.items():
+        later = pd.date_range(timestamps[-1], periods=3, freq=timestamps.freq)[1:]
+        assert predicted.loc[name].index.tolist() == later.tolist()
+    again = model.fit(whole).predict()
+    pd.testing.assert_frame_equal(again.loc[["day"]], predicted.loc[["day"]])
+
+
+def test_a_part_of_the_series_may_be_updated():
+    paths = walks(6, 44)
+    model = SequenceForecaster(Ridge(), 4, 2, series="id").fit(table(paths, 40))
+    before = model.predict()
+    new = table(paths)[lambda t: (t["id"] % 2 == 0) & (t.index >= "2024-02-10")]
+    after = model.update(new.sort_index()).predict()
+    pd.testing.assert_frame_equal(after.loc[[1, 3, 5]], before.loc[[1, 3, 5]])
+    assert after.loc[2].index[0] == pd.Timestamp("2024-02-14")
+    np.testing.assert_allclose(after.loc[2]["y"], paths[2, 43], atol=1)
