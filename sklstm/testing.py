@@ -239,9 +239,8 @@ class _Table(NamedTuple):
         """Replace numbers in the rows after a cut."""
         frame = self.frame.copy()
         for column in self.columns:
-            frame.isetitem(
-                column, _other_values(frame.iloc[:, column], cut.is_future, random).array
-            )
+            values = _other_values(frame.iloc[:, column], cut.is_future, random)
+            frame.isetitem(column, values.array)
         return frame
 
     def without(self, frame: pd.DataFrame, is_missing: np.ndarray) -> pd.DataFrame:

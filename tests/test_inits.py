@@ -110,8 +110,9 @@ def test_a_difference_share_of_1_is_a_ridge_of_differences():
 
 
 def test_a_series_that_leaves_its_range_uses_differences():
-    slopes = np.repeat(RNG.normal(size=40), 10)
-    series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
+    rng = np.random.default_rng(0)
+    slopes = np.repeat(rng.normal(size=40), 10)
+    series = 100 + (1 + slopes).cumsum() + rng.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
     assert model.init_.difference_share > 0.9

@@ -1,4 +1,4 @@
-"""What is known of the rows that were seen: by it, a lost history is told from a missing row."""
+"""What is known of the rows that were seen: it separates a lost history from a missing row."""
 
 from typing import NamedTuple
 

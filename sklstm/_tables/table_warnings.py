@@ -112,9 +112,9 @@ def warning_of_gaps(joined: JoinedTable, reach: int, lost: np.ndarray | None = N
         )
     if n_shortened <= FEW * len(cuts):
         return None
-    usual = ~is_first & ~cuts
+    within = ~is_first & ~cuts
     typical = (
-        f"the typical {write_step(np.median(steps[usual]), layout)}" if usual.any() else "usual"
+        f"the typical {write_step(np.median(steps[within]), layout)}" if within.any() else "usual"
     )
     return (
         f"X has {n_gaps} gaps, where the step in time is not {typical} but up to "
