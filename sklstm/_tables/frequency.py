@@ -392,7 +392,9 @@ def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
     interval = np.median(steps / n_steps)
     n_steps = np.maximum(np.rint(steps / interval), 1)
     near = np.abs(steps - n_steps * interval) <= 0.05 * n_steps * interval
-    interval = float(steps[near].sum() / n_steps[near].sum()) if near.any() else float(interval)
+    if near.any() and (steps == n_steps * interval).mean() <= 0.5:  # rounded: their mean is exact
+        interval = steps[near].sum() / n_steps[near].sum()
+    interval = float(interval)
     n_steps, slack = np.maximum(np.rint(steps / interval), 1), _slack(interval, layout)
     away = np.abs(steps - n_steps * interval)
     is_exact = away <= slack
@@ -431,7 +433,8 @@ def _months(wall: np.ndarray) -> float | None:
 def _slack(step: float, layout: Layout) -> float:
     """By how much the steps of a frequency vary: an hour at changes of local clocks."""
     slack = THOUSANDTH * step
-    return max(slack, HOUR) if layout.zone is not None and step >= 3 * HOUR else slack
+    is_local = layout.zone is not None and step >= 3 * HOUR
+    return max(slack, (1 + THOUSANDTH) * HOUR) if is_local else slack
 
 
 def _timetable(timestamps: np.ndarray, layout: Layout) -> Timetable | None:
