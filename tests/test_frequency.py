@@ -13,6 +13,9 @@ pytestmark = pytest.mark.filterwarnings(
 RNG = np.random.default_rng(0)
 REGULAR = np.full(200, 1.0)
 WITH_A_GAP = np.where(np.arange(200) == 20, 4.0, REGULAR)
+WITH_A_SHIFT = np.where(np.arange(200) == 20, 4.4, REGULAR)
+HALF = np.flatnonzero(RNG.random(400) < 0.5)
+FEW_NEIGHBOURS = np.where(np.arange(200) % 20 == 0, 1, RNG.integers(2, 40, size=200))
 JITTERED = RNG.uniform(0.9, 1.1, size=200)
 TENTH = np.arange(200) % 10 == 5
 IRREGULAR = np.array([1, 2, 5, 3, 7, 4, 9, 6, 8, 10] * 20) + RNG.uniform(0, 0.5, size=200)
@@ -52,6 +55,8 @@ def are_cut(times):
         (REGULAR, 1.005, False),
         (WITH_A_GAP, 1.0, True),
         (WITH_A_GAP, 1.3, False),  # a gap is no jitter
+        (WITH_A_SHIFT, 1.0, True),
+        (WITH_A_SHIFT, 1.3, False),  # nor is a clock that was set
         (JITTERED, 1.4, True),
         (JITTERED, 2.0, False),  # a row is missing
         (IRREGULAR, 0.98 * LONG, True),
@@ -83,6 +88,8 @@ def test_a_day_or_month_later_follows(times, later, expected):
         (DAYS, False),  # a day of 23 hours is a day
         (DAYS[np.arange(230) != 45], True),
         (MONTHS, False),
+        (HALF, True),  # half of the rows are missing at random
+        (clock(FEW_NEIGHBOURS).astype(int), False),  # irregular
         (clock(np.where(TENTH, 3.0, JITTERED)), True),  # jitter, and rows are missing
         (clock(np.where(TENTH, 1.6, JITTERED)), False),  # no jitter: more than half a step
         (clock(np.where(np.arange(200) % 5 < 2, 2.5, JITTERED)), False),  # too many longer steps

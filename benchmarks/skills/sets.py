@@ -30,7 +30,7 @@ REPORTED_SEQUENCES = {
     "SwedishLeaf",
     "Trace",
 }
-"""Sets of independent sequences, in the order of the alphabet, halved with some of each kind in both.
+"""Sets of independent sequences, by name in turn, so that each kind of them is in both halves.
 
 The others are for choosing: ArrowHead, ERing, ItalyPowerDemand, MedicalImages, PowerCons,
 SmoothSubspace, SyntheticControl, TwoLeadECG. Tables alternate in the order of the alphabet.
