@@ -235,13 +235,14 @@ def test_each_target_alone_is_a_model_of_all_of_them():
     np.testing.assert_allclose(model.predict(), y.iloc[-1:].to_numpy() + change, rtol=1e-3)
 
 
-def test_residuals_are_those_of_a_model_that_did_not_see_the_calibration_set():
+def test_the_first_model_does_not_see_the_calibration_set():
     noise = pd.Series(RNG.normal(size=120), HOURS[:120])
-    one_nearest = KNeighborsRegressor(1)  # has no residual on a row that it was fitted on
+    one_nearest = KNeighborsRegressor(1)  # knows each row that it was fitted on
     model = forecaster(one_nearest, window_size=5, steps=2, calibration_fraction=0.25).fit(noise)
-    (residuals,) = model.residuals_.values()
-    assert len(residuals) > 20
-    assert (np.abs(residuals) > 1e-3).mean() > 0.9
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses["forecaster"] > 0.5
+    interval = model.predict_interval(0.8)
+    assert (interval["upper"] - interval["lower"]).min() > 1
 
 
 def test_what_errs_less_on_later_rows_is_kept():

@@ -795,7 +795,7 @@ def test_series_of_few_rows_give_their_share_of_validation_rows_together():
     table = pd.DataFrame({"series": np.repeat(np.arange(40), 2), "x": np.arange(80.0)})
     sequences = SequenceWindower(1, series="series").fit_transform(table)
     samples = Samples(sequences, table["x"].to_numpy(), np.ones(80))
-    _, valid = split_validation(samples, 0.1, seed=0)
+    valid = split_validation(samples, 0.1, seed=0)[1]
     assert len(valid.target) == 8
     assert (valid.target.ravel() % 2 == 1).all()  # the last of their series
 

@@ -201,7 +201,7 @@ def _histories(X):
 
 
 ROWS, STEPS = "labels of rows", "labels of steps"
-LABELS = ("recordings", ROWS, STEPS)
+LABELS = ("independent sequences", ROWS, STEPS)
 NUMBERS = ("forecasts", "numbers")
 
 MODELS = [
