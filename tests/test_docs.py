@@ -146,6 +146,15 @@ def test_what_the_page_adds_works(tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": "."})
 
 
+def test_each_finding_has_its_line_in_the_guide():
+    guide = (ROOT / "docs" / "guide" / "elsewhere.md").read_text()
+    scripts = sorted(path.name for path in (ROOT / "findings").glob("*.sh"))
+    assert sorted(re.findall(r"/findings/([\w-]+\.sh)", guide)) == scripts
+    assert set(re.findall(r"`([\w-]+\.sh)`", (ROOT / "findings" / "README.md").read_text())) == set(
+        scripts
+    )
+
+
 @pytest.mark.parametrize("name", list(public_objects()))
 def test_docstring_is_complete(name):
     assert validate(name)["errors"] == []
