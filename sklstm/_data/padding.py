@@ -44,12 +44,18 @@ def check_padding(padding: Any) -> Any:
 
 
 def cut_padding(
-    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: float
+    values: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    padding: float,
+    *,
+    at_both_ends: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leave out the padding of sequences.
 
     A number is padding at one end only: behind the sequences, or in front of them if there is
-    more of it there. At the other end the same number is data. NaN is padding at both ends.
+    more of it there. At the other end the same number is data. NaN is padding at both ends, and so
+    is a token that is no word.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ def cut_padding(
         First step and number of steps of each sequence.
     padding : float
         The value of all features of a step of padding; may be NaN.
+    at_both_ends : bool, default=False
+        Whether a number is padding at both ends, too.
 
     Returns
     -------
@@ -77,9 +85,11 @@ def cut_padding(
     trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
     ends = np.where(empty, starts, steps[last - 1] + 1)
     in_front, behind = trimmed - starts, np.where(empty, 0, starts + lengths - ends)
-    if not np.isnan(padding) and in_front.sum() > behind.sum():
+    if np.isnan(padding) or at_both_ends:
+        pass
+    elif in_front.sum() > behind.sum():
         ends = np.where(empty, starts, starts + lengths)
-    elif not np.isnan(padding):
+    else:
         trimmed = starts
     return trimmed, ends - trimmed
 
