@@ -31,9 +31,17 @@ OUTPUTS_IN_PART = 2**19
 """Numbers that the recurrent layers output for a part of a training batch: measured."""
 
 LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
+"""Sequences of a batch to predict, however short they are: by judgement, not measured."""
+
 SMALLEST_BATCH = 32
+"""Sequences of a batch to predict, also of long ones: the fixed cost of a step, that of 8 sequences
+(`STEP_COST`), is a fifth of such a batch's."""
+
 SMALLEST_PART = 4
+"""Sequences of a part of a training batch, also of long ones: by judgement, not measured."""
+
 LOSSES_AT_ONCE = 2**10
+"""Losses kept on the device before they are added up: one copy an epoch of so many batches."""
 
 
 class _Run(NamedTuple):
