@@ -911,7 +911,7 @@ def with_columns(**columns):
         (
             {"time": "when"},
             with_columns(when=["2024-01-01", "2024-01-02", "2024-01-03"]),
-            r"time='when' has the dtype str; time must be dates \(pandas.to_datetime",
+            r"time='when' has the dtype (str|object); time must be dates \(pandas.to_datetime",
         ),
         ({"time": "when"}, with_columns(when=True), "time='when' has the dtype bool"),
         ({"max_gap": 2}, frame(days(3)), r"max_gap=2 does not fit.*dates.*duration such as"),
@@ -971,8 +971,10 @@ def test_time_need_not_increase_across_series():
     windower = SequenceWindower(window_size=3, series="station", max_gap="any")
     lengths = windower.fit_transform(table).lengths
     assert lengths[table.index.get_level_values("station") == "b"][:3].tolist() == [1, 2, 3]
+    by_levels = SequenceWindower(window_size=3, max_gap="any").fit(table)
+    assert by_levels.transform(table).lengths.tolist() == lengths.tolist()
     with pytest.raises(ValueError, match="several series name them with series="):
-        SequenceWindower().fit(table)
+        SequenceWindower().fit(table.reset_index("station", drop=True))
 
 
 def test_unsorted_rows_of_one_of_several_series_are_named():
