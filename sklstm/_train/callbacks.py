@@ -116,8 +116,8 @@ class EarlyStopping(KeepWeights):
         Least improvement, in units of the loss.
     """
 
-    # skorch's EarlyStopping keeps the weights of the last loss that fell by the threshold, not those
-    # of the lowest, stops before later callbacks hear of the epoch, and has no state to save.
+    # skorch's EarlyStopping keeps the weights of the last loss that fell by the threshold, not of
+    # the lowest, stops before later callbacks hear of the epoch, and has no state to save.
 
     def __init__(self, n_iter_no_change: int, tol: float):
         self.n_iter_no_change = n_iter_no_change
