@@ -10,9 +10,17 @@ from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["check_padding", "cut_padding", "warn_of_missing_ends", "warn_of_padding"]
 
+# Of a warning, by judgement; tests have the data that it must hear, and those that it must not.
+
 FEWEST_ROWS = 10
+"""With fewer sequences a step that most of them share is chance."""
+
 MOST_ROWS = 1000
+"""So many sequences are looked at: enough for a share of half, in no time."""
+
 DIFFERENT_LENGTHS = 3
+"""Padding has different lengths; two may be a step that is repeated or not."""
+
 FREQUENT = 0.1
 """Share of the other steps from which a value counts as data, such as days without rain."""
 

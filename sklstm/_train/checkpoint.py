@@ -134,6 +134,10 @@ class Checkpoint(Callback):
         Callbacks with `state_dict` and `load_state_dict`.
     """
 
+    # skorch's Checkpoint writes weights, optimizer and history as files of their own, of different
+    # epochs after a crash, and neither random numbers nor states of callbacks, without which a
+    # resumed training is another one.
+
     def __init__(self, folder: TrainingFolder, random: RandomStream, companions: list[Any]):
         self.folder = folder
         self.random = random
