@@ -380,12 +380,13 @@ def _pick(table, name, role):
 
 
 def _time_level(index):
-    """The level of an index that holds dates, or its last one if that holds integers."""
+    """The level of an index that holds dates; if there is none, the last one of integers."""
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
     dated = [k for k, x in enumerate(levels) if _is_dated(x)]
     if dated:
         return dated[0] if len(dated) == 1 else None
-    return index.nlevels - 1 if levels[-1].dtype.kind in "iu" else None
+    whole = [k for k, x in enumerate(levels) if x.dtype.kind in "iu"]
+    return whole[-1] if whole else None
 
 
 def _is_dated(times):

@@ -162,7 +162,7 @@ class TableReader(SequenceTransformer):
         self.series_, self._frequency, self._latest = given.names, frequency, None
         is_before_gap = np.zeros(len(joined.cuts), dtype=bool)
         is_before_gap[~joined.is_given] = buffer.is_before_gap[joined.table.buffered]
-        seen = buffer.seen.extended(given.codes, given.layout.timestamps, len(frequency.step))
+        seen = buffer.seen.extended(given.rows, given.codes, len(frequency.step))
         values = joined.values(self._unit_of_time_delta)
         kept = Buffer.keep(joined.table, values, is_before_gap, seen, self._n_last)
         self._buffer = kept.with_others(buffer)
