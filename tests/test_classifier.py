@@ -32,7 +32,7 @@ same = np.testing.assert_array_equal
 
 
 def classifier(**params):
-    return LSTMClassifier(**SETTINGS | params)
+    return LSTMClassifier(**SETTINGS | {"init": None} | params)
 
 
 def regressor(**params):

@@ -1,5 +1,7 @@
 """Forecasts of many series: what a window is measured against, and one cutoff for all series."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
 from sklstm._tables.series_rows import SeriesRows
-from sklstm._tables.window_units import PanelUnit, Unit
+from sklstm._tables.window_units import History, PanelUnit, Unit
 from sklstm._tables.windows import make_windows
 
 UNITS = [Unit(a, s, 4) for a in ("last", "season", "mean") for s in ("none", "spread", "size")]
@@ -83,8 +85,9 @@ def test_the_last_rows_are_measured_as_in_the_whole(unit):
     rows = rows_of(walks(5, 60) + 30)
     panel = PanelUnit.learn(rows, unit)
     whole = panel.measure(rows)
-    tail = rows.tail(16)
-    local = panel.measure(tail, whole.before_tail(rows, 16))
+    tail = rows.take(rows.place >= 60 - 16)
+    before = whole.before_tail(rows, 16, History.none(5, 1))
+    local = panel.measure(tail, before)
     last = rows.place >= 60 - 12
     kept = tail.place >= 16 - 12
     np.testing.assert_allclose(local.anchored[kept], whole.anchored[last])
@@ -205,3 +208,48 @@ def test_a_backtest_has_one_cutoff(size):
     assert (starts == starts.iloc[0]).all()
     if not isinstance(size, float):
         assert starts.iloc[0] == pd.Timestamp("2024-02-18")
+
+
+# Thousands of series
+
+
+def test_what_is_kept_does_not_grow_with_the_square_of_the_series():
+    kept = []
+    for n_series in (50, 200):
+        y = table(walks(n_series, 30))
+        model = SequenceForecaster(Ridge(), 5, 2, series="id").fit(y)
+        kept.append(len(pickle.dumps(model)))
+    assert kept[1] < 4 * kept[0]
+    assert kept[1] < 5 * y["y"].nbytes
+
+
+def test_series_may_differ_in_their_timestamps():
+    """Each goes on at its own frequency, whatever the order of the rows."""
+    rng = np.random.default_rng(0)
+    index = {
+        "month": pd.date_range("2020-01-31", periods=50, freq="ME"),
+        "day": pd.date_range("2024-01-01", periods=70, freq="D"),
+        "early": pd.date_range("2024-01-01", periods=60, freq="D"),
+    }
+    parts = [pd.DataFrame({"id": k, "y": rng.normal(size=len(i))}, i) for k, i in index.items()]
+    whole = pd.concat(parts)
+    mixed = whole.iloc[np.argsort(rng.random(len(whole)))].sort_index(kind="stable")
+    model = SequenceForecaster(Ridge(), 4, 2, series="id", calibration_fraction=0).fit(mixed)
+    predicted = model.predict()
+    assert predicted.index.names == ["id", None]
+    for name, timestamps in index.items():
+        later = pd.date_range(timestamps[-1], periods=3, freq=timestamps.freq)[1:]
+        assert predicted.loc[name].index.tolist() == later.tolist()
+    again = model.fit(whole).predict()
+    pd.testing.assert_frame_equal(again.loc[["day"]], predicted.loc[["day"]])
+
+
+def test_a_part_of_the_series_may_be_updated():
+    paths = walks(6, 44)
+    model = SequenceForecaster(Ridge(), 4, 2, series="id").fit(table(paths, 40))
+    before = model.predict()
+    new = table(paths)[lambda t: (t["id"] % 2 == 0) & (t.index >= "2024-02-10")]
+    after = model.update(new.sort_index()).predict()
+    pd.testing.assert_frame_equal(after.loc[[1, 3, 5]], before.loc[[1, 3, 5]])
+    assert after.loc[2].index[0] == pd.Timestamp("2024-02-14")
+    np.testing.assert_allclose(after.loc[2]["y"], paths[2, 43], atol=1)

@@ -22,7 +22,8 @@ from sklstm import (
     masked_scoring,
 )
 from sklstm._data.statistics import medians
-from sklstm._nn.batches import BatchLoader, SequenceDataset, cut_by_length
+from sklstm._nn.batches import BatchLoader, cut_by_length
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
@@ -40,7 +41,8 @@ def regressor(**params):
 
 
 def classifier(**params):
-    return LSTMClassifier(**{"hidden_size": 8, "max_epochs": 3, "random_state": 0} | params)
+    settings = {"hidden_size": 8, "max_epochs": 3, "init": None, "random_state": 0}
+    return LSTMClassifier(**settings | params)
 
 
 def weights_of(model):

@@ -20,8 +20,8 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._estimators.forecaster import SequenceForecaster
-from sklstm._tables.panel import read_panel
-from sklstm._tables.series_rows import SeriesRows, stack, time_numbers
+from sklstm._tables.panel import read_panel, time_numbers
+from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["backtest", "backtest_scores"]
@@ -137,7 +137,7 @@ class _Backtest(NamedTuple):
         Timestamps of the rows.
     targets : list
         Names of the targets.
-    cutoff : int
+    cutoff : float
         Time at which the training part ends.
     ends : ndarray of int, shape (n_origins,)
         Row of each forecast origin.
@@ -152,7 +152,7 @@ class _Backtest(NamedTuple):
     rows: SeriesRows
     timestamps: pd.Index
     targets: list
-    cutoff: int
+    cutoff: float
     ends: np.ndarray
     step: np.ndarray
     point: np.ndarray
@@ -210,13 +210,10 @@ def _of_forecaster(
     coverage: float | None,
 ) -> _Backtest:
     whole = read_panel(y, X, model.series, model.time).regular()
-    rows, tables = stack(whole), list(whole.tables.values())
-    timestamps = tables[0].index.append([table.index for table in tables[1:]])
+    rows, timestamps = whole.rows, whole.timestamps
     cutoff = _cutoff(initial_train_size, rows, timestamps)
+    fitted = model._fit_panel(whole.take(rows.time < cutoff))
     n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
-    parts = zip(whole.tables.items(), n_first, strict=True)
-    first = whole._replace(tables={name: table[:n] for (name, table), n in parts if n})
-    fitted = model._fit_panel(first)
     windows = fitted._model.windows(rows)
     origin = rows.place[windows.ends] - (n_first[windows.code] - 1)
     reach = 0 if coverage is None else fitted.steps - 1  # earlier origins, not yet observed
@@ -238,15 +235,14 @@ def _widths(
     fitted: SequenceForecaster,
     rows: SeriesRows,
     scores: np.ndarray,
-    cutoff: int,
+    cutoff: float,
     ends: np.ndarray,
     coverage: float,
 ) -> np.ndarray:
     """Half widths at each origin, as if an `update` had brought each row."""
     intervals = fitted._intervals
     assert intervals is not None
-    seen = {name: k for k, name in enumerate(fitted._buffer.tables)}
-    code = np.array([seen.get(name, -1) for name in rows.names])[rows.code]
+    code = fitted._buffer.rows.find(rows.names)[rows.code]
     later = np.flatnonzero(rows.time >= cutoff)
     turns = np.unique(rows.time[later])
     turn = np.searchsorted(turns, rows.time)
@@ -296,7 +292,7 @@ def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: in
     return _Backtest(rows, timestamps[order], targets, cutoff, ends, np.array([horizon]), point)
 
 
-def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> int:
+def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> float:
     """Time of the first row to forecast, the same in all series."""
     if isinstance(initial_train_size, Real):
         dates = np.sort(rows.time)
@@ -312,7 +308,7 @@ def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> 
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to {lack}, of {len(dates)}."
         )
-    return int(dates[place])
+    return dates[place].item()
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:

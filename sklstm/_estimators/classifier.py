@@ -54,8 +54,7 @@ class LSTMClassifier(ClassifierMethods):
     init : {"auto", "convolutions", "linear"}, estimator or None, default="auto"
         A simple model, to whose predicted log-odds the network learns an additive correction.
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
-        (Dempster et al. 2021); the network learns from its predictions for sequences that it did
-        not see.
+        (Dempster et al. 2021), and the network learns from its predictions out of sample.
         Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
         chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
         codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
@@ -127,10 +126,10 @@ class LSTMClassifier(ClassifierMethods):
         Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences, stratified by class.
-        ``"auto"`` is True with `X_val`, from 20 sequences on with ``init="convolutions"``, and from
-        50 histories of a table or sequences with ``pooling=None`` on; but not for tokens with
-        ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as training could
-        not stop early.
+        ``"auto"`` is True with `X_val`, from 50 histories of a table or sequences with
+        ``pooling=None`` on, and from 10 sequences on with ``init="convolutions"``; but not for
+        tokens with ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as
+        training could not stop early.
     validation_fraction : float or "auto", default="auto"
         Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.2 with
         ``init="convolutions"``, else 0.1.
@@ -178,7 +177,8 @@ class LSTMClassifier(ClassifierMethods):
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``.
+        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``, for ``"convolutions"``
+        also with ``dilations``, ``biases`` and ``slope``, its inverse temperature.
     blending_weight_ : ndarray of shape (`n_outputs_`,) or None
         Weight in [0, 1] that multiplies the network's output before it is added to that of the
         init. None without an init, or without validation data.

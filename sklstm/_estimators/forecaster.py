@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -10,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
+from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
 from sklstm._estimators.panel_fit import Settings, fit_panel
 from sklstm._estimators.window_regression import best_of, predicts_quantiles
-from sklstm._tables.panel import Panel, read_panel, with_series
-from sklstm._tables.series_rows import stack
-from sklstm._tables.windows import Windows
+from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.window_units import History, LocalUnits
 
 __all__ = ["SequenceForecaster"]
 
@@ -119,7 +118,7 @@ class SequenceForecaster(FutureRows):
     Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
     Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
-    `fit(y, X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
+    `fit(y, X=X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
     the regressor's hyperparameters goes inside:
     ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
     Hyperparameters of the forecaster itself are compared by `validation_losses_`, or by
@@ -176,7 +175,7 @@ class SequenceForecaster(FutureRows):
         self.channel_independent = channel_independent
         self.calibration_fraction = calibration_fraction
 
-    def fit(self, y: Any, X: Any = None) -> Self:
+    def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
 
         With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
@@ -191,6 +190,8 @@ class SequenceForecaster(FutureRows):
             The past, at a regular frequency: indexed by dates, periods or integers. With `series`
             a long table. A warning counts windows that are left out: those that hold NaN, or have
             one in the steps behind them.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates (exogenous variables): more columns, of the same rows. Those whose future
             values are known are named in `future_covariates`.
@@ -223,13 +224,14 @@ class SequenceForecaster(FutureRows):
         >>> SequenceForecaster(LinearRegression(), 5, series="shop").fit(sold).predict().shape
         (2, 1)
         """
+        refuse_other_order("fit", y, others, X)
         learned = self._blank()
         learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
     def _fit_panel(self, panel: Panel) -> Self:
-        _refuse_table_of_covariates(self.future_covariates)
+        refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
@@ -237,9 +239,8 @@ class SequenceForecaster(FutureRows):
             raise ValueError(
                 f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
             )
-        rows = stack(panel)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
-        model, found = fit_panel(panel, rows, settings)
+        model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
@@ -252,10 +253,11 @@ class SequenceForecaster(FutureRows):
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._keep(panel, model.windows(rows))
+        self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
+        self._keep(panel, model.unit.measure(panel.rows))
         return self
 
-    def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
+    def predict(self, steps: int | None = None, *, X: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
 
         The forecast origin is the newest row of `fit` or `update`. Nothing is changed: another
@@ -292,11 +294,12 @@ class SequenceForecaster(FutureRows):
         """
         self._check_fitted()
         steps = self._checked_steps(steps)
-        future = self._future(steps, X)
-        return self._table(future, steps, self._forecast(steps, future).point, self.targets_)
+        timestamps, coming = self._future(self._buffer, steps, X)
+        point = self._forecast(self._buffer.rows, self._before, coming, steps).point
+        return self._table(timestamps, point, self.targets_)
 
     def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, X: Any = None
+        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None
     ) -> pd.DataFrame:
         """Forecast with prediction intervals, which cover a share of actual values.
 
@@ -347,21 +350,22 @@ class SequenceForecaster(FutureRows):
                 f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
                 f"fit with steps={steps}."
             )
-        width, future = self._width(coverage)[:, :steps], self._future(steps, X)
+        width = self._width(coverage)[:, :steps]
+        timestamps, coming = self._future(self._buffer, steps, X)
         if np.isnan(width).any():
             raise ValueError(
                 f"There are too few residuals for prediction intervals with a coverage of "
                 f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
                 "calibration_fraction, or ask for a lower coverage."
             )
-        forecasts = self._forecast(steps, future)
+        forecasts = self._forecast(self._buffer.rows, self._before, coming, steps)
         lower, upper = forecasts.sides(width)
         values = np.stack([lower, forecasts.point, upper], axis=-1)
         columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(future, steps, values, columns)
+        result = self._table(timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
-    def update(self, y: Any, X: Any = None) -> Self:
+    def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
 
         The forecast origin moves to the last of them, and prediction intervals adapt to the
@@ -371,6 +375,8 @@ class SequenceForecaster(FutureRows):
         ----------
         y : as in `fit`
             The rows right behind the newest ones.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates of these rows.
 
@@ -398,45 +404,37 @@ class SequenceForecaster(FutureRows):
         >>> forecaster.update(sold[25:]).predict().index[0]
         Timestamp('2024-01-31 00:00:00')
         """
+        refuse_other_order("update", y, others, X)
         self._check_fitted()
         arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
-        names = list(arrived.tables)
-        series = np.array([list(self._buffer.tables).index(name) for name in names], dtype=int)
-        panel = longer.only(names)
-        rows = stack(panel)
-        windows = self._model.windows(rows, self._before.take(series), least=1)
+        rows = longer.rows
+        windows = self._model.windows(rows, self._before, least=1)
         if self._intervals:
+            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
+            new = turn >= 0
+            windows = windows.take(turn[windows.ends] >= -self.steps)
             scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
-            new = np.array([len(table) for table in arrived.tables.values()], dtype=int)
-            turn = rows.place - np.repeat(rows.sizes - new, rows.sizes)
-            path = self._intervals.adapted(
-                scores[turn >= 0], series[rows.code[turn >= 0]], turn[turn >= 0]
-            )
+            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
             self._intervals = self._intervals._replace(log_width=path[-1])
-        self._keep(panel, windows, series)
+        self._keep(longer, windows.local)
         return self
 
-    def _keep(self, panel: Panel, windows: Windows, series: np.ndarray | None = None) -> None:
+    def _keep(self, panel: Panel, local: LocalUnits) -> None:
         """Keep the newest rows, and what is known before them."""
-        n_rows = windows.n_needed()
-        before = windows.local.before_tail(windows.rows, n_rows)
-        tail = panel.tail(n_rows)
-        if series is None:
-            self._buffer, self._before = tail, before
-            return
-        self._buffer = self._buffer._replace(tables=self._buffer.tables | tail.tables)
-        self._before = self._before.put(series, before)
+        n_rows = self._model.n_needed()
+        self._before = local.before_tail(panel.rows, n_rows, self._before)
+        self._buffer = panel.tail(n_rows)
 
-    def _table(
-        self, future: dict[Hashable, pd.DataFrame], steps: int, values: np.ndarray, columns: Any
-    ) -> pd.DataFrame:
+    def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
         """A row for each step of each series."""
-        parts = {
-            name: pd.DataFrame(one.reshape(steps, -1), table.index[:steps], columns)
-            for (name, table), one in zip(future.items(), values, strict=True)
-        }
-        return with_series(parts, self.series)
+        index, names = timestamps, self._buffer.rows.names
+        if self._buffer.by_levels:
+            each = pd.Index(names).repeat(len(index) // len(names))
+            keys = [each.get_level_values(level) for level in range(each.nlevels)]
+            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
+            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
     def _width(self, coverage: float) -> np.ndarray:
         """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
@@ -448,21 +446,7 @@ class SequenceForecaster(FutureRows):
                     f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
                     "that of the quantiles, or fit with calibration_fraction above 0."
                 )
-        shape = len(self._buffer.tables), self.steps, len(self.targets_)
+        shape = len(self._buffer.rows.sizes), self.steps, len(self.targets_)
         if self._intervals is None:
             return np.full(shape, 1.0 if self.interval_method_ == "quantiles" else np.nan)
         return self._intervals.width(coverage)
-
-
-def _refuse_table_of_covariates(future_covariates: Any) -> None:
-    """The parameter takes names; in other libraries the argument of that name is the table."""
-    names = (
-        future_covariates if isinstance(future_covariates, list | tuple) else [future_covariates]
-    )
-    for one in names:
-        if isinstance(one, pd.Series | dict) or len(getattr(one, "shape", ())) > 1:
-            raise ValueError(
-                f"future_covariates has a {type(one).__name__}, and takes the names of columns: "
-                "pass the table as X to fit and predict, and name those of its columns whose "
-                "future values are known, such as future_covariates=['holiday']."
-            )

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._estimators.window_regression import Forecasts, PanelModel
-from sklstm._tables.panel import Panel, read_panel
-from sklstm._tables.series_rows import SeriesRows, stack
+from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
+from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History
 from sklstm._tables.windows import Windows
 
@@ -53,6 +53,11 @@ class FutureRows(SequenceEstimator):
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
+        if isinstance(steps, pd.DataFrame | pd.Series):
+            raise TypeError(
+                f"steps is a {type(steps).__name__}: pass the table of future covariates by name, "
+                "X=future."
+            )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
         unknown = [name for name in self._covariates if name not in self.future_covariates]
@@ -63,54 +68,68 @@ class FutureRows(SequenceEstimator):
             )
         return int(steps)
 
-    def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
-        """Covariates of the future rows of each series, without columns if none are known."""
+    def _future(self, panel: Panel, steps: int, X: Any) -> tuple[pd.Index, np.ndarray]:
+        """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
+        rows = panel.rows
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = self._buffer.coming(n_rows)
-        if not self.future_covariates:
-            return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
-        if X is None:
-            raise ValueError(
-                f"X is missing: give a table with the columns {list(self.future_covariates)} of "
-                f"the next {steps} rows."
-            )
-        given = read_panel(None, X, self.series, self.time, None, self._buffer.by_levels)
-        future: dict[Hashable, pd.DataFrame] = {}
-        lacking = [name for name in self.future_covariates if name not in given.covariates]
-        if lacking:
-            raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
-        for name, index in timestamps.items():
-            table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))
-            late = index[:steps].difference(table.index)
-            if len(late):
-                raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
-            known = table[list(self.future_covariates)].reindex(index)
-            rows, columns = np.nonzero(known[:steps].isna())
-            if len(rows):
+        timestamps = panel.future(n_rows)
+        values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        if self.future_covariates:
+            if X is None:
                 raise ValueError(
-                    f"X has no value of {known.columns[columns[0]]!r} at {index[rows[0]]} of "
-                    f"{series_in_words(name)}: impute it."
+                    f"X is missing: give a table with the columns {list(self.future_covariates)} "
+                    f"of the next {steps} rows."
                 )
-            future[name] = known.ffill()
-        return future
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            lacking = [name for name in self.future_covariates if name not in given.covariates]
+            if lacking:
+                raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
+            columns = [*panel.targets, *panel.covariates]
+            known = self._known(given, rows.names, timestamps, steps)
+            for name in self.future_covariates:
+                found = given.rows.values[known, given.covariates.index(name)]
+                missing = np.argwhere(np.isnan(found[:, :steps]))
+                if len(missing) and not self._model.shape.allow_nan:
+                    series, step = missing[0]
+                    raise ValueError(
+                        f"X has no value of {name!r} at {timestamps[series * n_rows + step]} of "
+                        f"{series_in_words(rows.names[series])}: impute it, or choose an estimator "
+                        "that takes NaN, such as LSTMRegressor(missing='mask')."
+                    )
+                values[:, :, columns.index(name)] = found
+        first = np.arange(len(timestamps)) % n_rows < steps
+        return timestamps if n_rows == steps else timestamps[first], values
 
-    def _forecast(self, steps: int, future: dict[Hashable, pd.DataFrame]) -> Forecasts:
+    def _known(self, given: Panel, names: list, timestamps: pd.Index, steps: int) -> np.ndarray:
+        """Rows of X at future timestamps, (n_series, n_rows); behind `steps` the last of them."""
+        wanted = time_numbers(timestamps).reshape(len(names), -1)
+        each = np.repeat(given.rows.find(names), wanted.shape[1])
+        rows = places_of(given.rows.code, given.rows.time, each, wanted.ravel())
+        rows = rows.reshape(wanted.shape)
+        late = rows[:, :steps] < 0
+        if late.any():
+            k, step = np.argwhere(late)[0]
+            row = timestamps[k * wanted.shape[1] + step]
+            raise ValueError(f"X lacks the row {row} of {series_in_words(names[k])}.")
+        rows[:, steps:] = np.where(rows[:, steps:] < 0, rows[:, [steps - 1]], rows[:, steps:])
+        return rows
+
+    def _forecast(
+        self, rows: SeriesRows, before: History, coming: np.ndarray, steps: int
+    ) -> Forecasts:
         """Forecast rows of all series; those beyond the parameter `steps` feed forecasts back."""
-        rows, blocks = stack(self._buffer), []
-        columns = [*self.targets_, *self._covariates]
-        tables = [table.reindex(columns=columns).to_numpy(float) for table in future.values()]
-        coming = np.array(tables).reshape(len(tables), -1, len(columns))
+        blocks = []
         for first in range(0, steps, self.steps):
             block = coming[:, first : first + self.steps]
-            windows = self._newest(rows.followed_by(block), rows)
+            windows = self._newest(rows.followed_by(block), rows, before)
             blocks.append(self._model.forecasts(windows))
             block[:, :, : rows.n_targets] = blocks[-1].point
             rows = rows.followed_by(block)
         return Forecasts(*(np.hstack(parts)[:, :steps] for parts in zip(*blocks, strict=True)))
 
-    def _newest(self, longer: SeriesRows, rows: SeriesRows) -> Windows:
+    def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
         """The windows of the last rows, which hold future covariates of the next ones."""
-        windows = self._model.windows(longer, self._before, least=1)
+        windows = self._model.windows(longer, before, least=1)
         ends = longer.starts + rows.sizes - 1
         newest = windows.take(np.isin(windows.ends, ends))
         unread = np.setdiff1d(np.arange(len(ends)), newest.code)

@@ -148,6 +148,12 @@ class PanelModel(NamedTuple):
         fitted = _fit(estimator, windows.take(order), targets[order], channel_independent)
         return cls(fitted, of_panel, shape, channel_independent)
 
+    def n_needed(self) -> int:
+        """How many rows before the next one a forecast, and those still to be judged, read."""
+        unit = self.unit.unit
+        season = unit.season if unit.anchor == "season" else 1
+        return self.shape.window_size + self.shape.steps + season
+
     def windows(
         self, rows: SeriesRows, before: History | None = None, least: int | None = None
     ) -> Windows:

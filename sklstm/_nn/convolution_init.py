@@ -35,12 +35,18 @@ PENALTIES = np.logspace(-4, 3, 15)
 SLOPES = 0.1, 10.0
 """Bounds of the inverse temperature, for predictions of 1 and -1."""
 
-OF_RIDGE = "coef", "intercept", "empty", "penalty", "slope", "device"
+SLOPE_TOLERANCE = 0.01
+"""Of its logarithm."""
+
+SLOPE_PENALTY = 0.01
+"""On its square, against the sum of log losses: where few samples are classified without an
+error, it would be 10. On 15 archive sets the mean log loss of test samples is 0.2686 without it,
+0.2668 with it, and 0.2745 with 0.2."""
 
 LEAST_GAIN = 5.0
 """By how much the log-likelihood of all samples has to rise above that of the class prior: the 99 %
 quantile of half a chi-squared variable of two numbers, penalty and temperature. With noise it rose
-by more than 3 in 2 of 41 trials of 30 to 300 sequences, never by 4."""
+by more than 3 in 1 of 53 trials of 30 to 300 sequences, never by 4."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,12 +100,19 @@ class ConvolutionInit(Convolutions, Init):
         drawn = Convolutions.draw(samples, units, n_columns, np.random.RandomState(task.seed))
         nothing = np.zeros(len(task.head.init_map))
         blank = np.zeros((drawn.n_columns, len(nothing)), dtype=np.float32)
-        ridge = blank, nothing, nothing, 0.0, 0.0, task.device
-        init = cls(**vars(drawn) | dict(zip(OF_RIDGE, ridge, strict=True)))
+        init = cls(
+            **vars(drawn),
+            coef=blank,
+            intercept=nothing,
+            empty=nothing,
+            penalty=0.0,
+            slope=0.0,
+            device=task.device,
+        )
         return init._learned(task, PENALTIES)
 
     def relearn(self, task: InitTask) -> LearnedInit:
-        """Fit the ridge to these samples; convolutions, penalty and temperature stay."""
+        """Fit the ridge to these samples; convolutions and penalty stay."""
         return self._learned(task, np.array([self.penalty]))
 
     def predict(self, sequences: Sequences) -> np.ndarray:
@@ -232,9 +245,13 @@ def _calibrated(head: Head, samples: Samples, scores: np.ndarray) -> tuple[float
     """The slope of scores with the least loss, and this loss."""
 
     def loss(log_slope: float) -> float:
-        return _loss(head, samples, np.exp(log_slope) * scores)
+        slope = np.exp(log_slope)
+        penalty = SLOPE_PENALTY * slope**2 / len(scores)
+        return _loss(head, samples, slope * scores) + penalty
 
-    best = minimize_scalar(loss, bounds=np.log(SLOPES), method="bounded")
+    best = minimize_scalar(
+        loss, bounds=np.log(SLOPES), method="bounded", options={"xatol": SLOPE_TOLERANCE}
+    )
     return float(np.exp(best.x)), float(best.fun)
 
 

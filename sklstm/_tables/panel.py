@@ -1,49 +1,47 @@
-"""Panels: regular tables of one or many series, and their future timestamps."""
+"""Panels: the rows of one or many series, read from tables, and their future timestamps."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Rows, numeric_columns
+from sklstm._data.frames import Rows, lay_out, numeric_columns
 from sklstm._data.inputs import kind_of_table, lay_out_any
 from sklstm._data.warning import DataWarning, warn
 from sklstm._tables.calendar import Calendar
 from sklstm._tables.histories import factorize
+from sklstm._tables.series_rows import SeriesRows
 
-__all__ = ["Panel", "read_panel", "with_series"]
+__all__ = ["Panel", "places_of", "read_panel", "time_numbers"]
 
 
 class Panel(NamedTuple):
-    """One table for each series.
+    """Rows of all series, with their timestamps.
 
     Attributes
     ----------
-    tables : dict of DataFrame
-        By the name of the series, None for a single series: targets and covariates, indexed by
-        time.
+    rows : SeriesRows
+        Targets and covariates; the name of a single series is None.
+    timestamps : Index of length n_rows
+        Of each row.
     targets, covariates : list
         Names of the columns.
-    calendars : dict of Calendar
-        Those of regular series, by name.
+    calendars : list of Calendar
+        Those of all series, once `regular` has found them.
     """
 
-    tables: dict[Hashable, pd.DataFrame]
+    rows: SeriesRows
+    timestamps: pd.Index
     targets: list
     covariates: list
-    calendars: dict[Hashable, Calendar]
+    calendars: list
 
     @property
     def by_levels(self) -> bool:
         """Whether there are several series, so that index levels name them if nothing else does."""
-        return list(self.tables) != [None]
-
-    def tail(self, n_rows: int) -> Panel:
-        """Keep the last rows of each series."""
-        return self._replace(tables={name: t[-n_rows:] for name, t in self.tables.items()})
+        return self.rows.names != [None]
 
     def regular(self) -> Panel:
         """Find the frequency of each series, and put rows of NaN where one is missing.
@@ -58,36 +56,56 @@ class Panel(NamedTuple):
         ValueError
             If the sampling of a series is irregular.
         """
-        tables, calendars = {}, {}
-        known: dict[Any, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
-        for name, table in sorted(self.tables.items(), key=lambda item: len(item[1]) < 3):
-            key = table.index.dtype, table.index.to_numpy().tobytes()
-            if len(table) < 3 and known:
-                known.setdefault(key, (next(iter(known.values()))[0], table.index))
-            elif key not in known:
-                calendar = Calendar.learn(table.index)
-                known[key] = calendar, _with_frequency(_without_gaps(table.index, calendar))
-            calendars[name], index = known[key]
-            is_whole = len(index) == len(table)
-            tables[name] = table.set_axis(index) if is_whole else table.reindex(index)
-        tables = {name: tables[name] for name in self.tables}
-        return self._replace(tables=tables, calendars=calendars)
+        bounds = list(zip(self.rows.starts, self.rows.ends, strict=True))
+        known: dict[bytes, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
+        keys = [self.rows.time[start:end].tobytes() for start, end in bounds]
+        for k in sorted(range(len(keys)), key=lambda k: self.rows.sizes[k] < 3):
+            index = self.timestamps[slice(*bounds[k])]
+            if keys[k] not in known and known and len(index) < 3:
+                known[keys[k]] = next(iter(known.values()))[0], index
+            elif keys[k] not in known:
+                calendar = Calendar.learn(index)
+                known[keys[k]] = calendar, _without_gaps(index, calendar)
+        panel = self._replace(calendars=[known[key][0] for key in keys])
+        counts = np.array([len(known[key][1]) for key in keys])
+        if (counts == self.rows.sizes).all():
+            return panel
+        whole = [known[key][1] for key in keys]
+        timestamps = whole[0].append(whole[1:])
+        time = time_numbers(timestamps)
+        code = np.repeat(np.arange(len(counts)), counts)
+        place = places_of(code, time, self.rows.code, self.rows.time)
+        values = np.full((len(time), self.rows.values.shape[1]), np.nan)
+        values[place] = self.rows.values
+        rows = self.rows._replace(values=values, sizes=counts, time=time)
+        return panel._replace(rows=rows, timestamps=timestamps)
 
-    def only(self, names: Iterable[Hashable]) -> Panel:
-        """Keep some of the series."""
-        return self._replace(tables={name: self.tables[name] for name in names})
+    def take(self, kept: np.ndarray) -> Panel:
+        """Select rows by a boolean mask, and the series that have some."""
+        left = np.bincount(self.rows.code[kept], minlength=len(self.rows.sizes)) > 0
+        calendars = [one for one, is_left in zip(self.calendars, left, strict=True) if is_left]
+        return self._replace(
+            rows=self.rows.take(kept), timestamps=self.timestamps[kept], calendars=calendars
+        )
 
-    def coming(self, n_rows: int) -> dict[Hashable, pd.Index]:
-        """Make the timestamps of the next rows of each series."""
-        coming: dict[Any, pd.Index] = {}
-        for name, table in self.tables.items():
-            key = id(self.calendars[name]), table.index[-1]
-            if key not in coming:
-                coming[key] = self.calendars[name].after(table.index, n_rows)
-        return {
-            name: coming[id(self.calendars[name]), table.index[-1]]
-            for name, table in self.tables.items()
-        }
+    def tail(self, n_rows: int) -> Panel:
+        """Keep the last rows of each series."""
+        return self.take(self.rows.place >= np.repeat(self.rows.sizes - n_rows, self.rows.sizes))
+
+    def future(self, n_rows: int) -> pd.Index:
+        """So many timestamps behind the rows of each series, one series after the other."""
+        found: dict[tuple, int] = {}
+        parts: list[pd.Index] = []
+        keys = []
+        for end, calendar in zip(self.rows.ends - 1, self.calendars, strict=True):
+            keys.append((self.rows.time[end], id(calendar)))
+            if keys[-1] not in found:
+                found[keys[-1]] = len(parts)
+                parts.append(calendar.after(self.timestamps[end : end + 1], n_rows))
+        if len(keys) == 1:
+            return parts[0]
+        first = np.array([found[key] for key in keys]) * n_rows
+        return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
 
     def extended(self, arrived: Panel) -> Panel:
         """Append rows that have arrived.
@@ -107,28 +125,41 @@ class Panel(NamedTuple):
         ValueError
             If a series is unknown, or its rows do not directly follow the old ones.
         """
-        tables = dict(self.tables)
-        for name, rows in arrived.tables.items():
-            if name not in tables:
-                raise ValueError(f"The series {name!r} was not seen in fit: {list(tables)}.")
-            lacking = [column for column in tables[name] if column not in rows]
-            if lacking:
-                raise ValueError(f"The new rows lack the columns {lacking}.")
-            calendar = self.calendars[name]
-            index = tables[name].index[-1:].append(rows.index)
+        known = self.rows.find(arrived.rows.names)
+        if (known < 0).any():
+            name = arrived.rows.names[int(known.argmin())]
+            raise ValueError(f"The series {name!r} was not seen in fit: {self.rows.names}.")
+        columns = [*arrived.targets, *arrived.covariates]
+        wanted = [*self.targets, *self.covariates]
+        lacking = [column for column in wanted if column not in columns]
+        if lacking:
+            raise ValueError(f"The new rows lack the columns {lacking}.")
+        self._check_they_follow(arrived, known)
+        counts = np.zeros(len(self.rows.sizes), dtype=int)
+        counts[known] = arrived.rows.sizes
+        order = np.argsort(known[arrived.rows.code], kind="stable")
+        values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
+        rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
+        timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
+        return self._replace(rows=rows, timestamps=timestamps)
+
+    def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
+        checked = set()
+        for k, code in enumerate(known):
+            begin, end = arrived.rows.starts[k], arrived.rows.ends[k]
+            last, calendar = self.rows.ends[code] - 1, self.calendars[code]
+            key = self.rows.time[last], id(calendar), arrived.rows.time[begin:end].tobytes()
+            if key in checked or begin == end:
+                continue
+            checked.add(key)
+            index = self.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
             if not index.is_monotonic_increasing or calendar.missing(index).any():
-                expected = calendar.after(tables[name].index, 1)[0]
-                of = "" if name is None else f" of series {name!r}"
+                expected = calendar.after(index[:1], 1)[0]
+                of = f" of series {self.rows.names[code]!r}" if self.by_levels else ""
                 raise ValueError(
-                    f"The rows{of} begin at {rows.index[0]}, but the row expected next is"
+                    f"The rows{of} begin at {index[1]}, but the row expected next is"
                     f" {expected}; the others must follow at the same frequency."
                 )
-            freq = getattr(tables[name].index, "freq", None)
-            tables[name] = pd.concat([tables[name], rows[tables[name].columns]])
-            if freq is not None and isinstance(index, pd.DatetimeIndex):
-                index = tables[name].index
-                tables[name].index = pd.DatetimeIndex(index, freq=freq)
-        return self._replace(tables=tables)
 
 
 def read_panel(
@@ -139,7 +170,7 @@ def read_panel(
     names: list | None = None,
     by_levels: bool | None = None,
 ) -> Panel:
-    """Read a panel: one table for each series.
+    """Read a panel.
 
     Parameters
     ----------
@@ -164,38 +195,39 @@ def read_panel(
     ValueError
         If the rows of `y` and `X` differ, or a column is missing or holds no numbers.
     """
-    targets = None if y is None else _by_series(y, series, time, "y", names, by_levels)
-    covariates = None if X is None else _by_series(X, series, time, "X", None, by_levels)
-    if targets is None:
-        assert covariates is not None
-        return Panel(covariates, [], list(next(iter(covariates.values()))), {})
-    tables = {}
-    for name, table in targets.items():
-        if covariates is not None:
-            if name not in covariates or not covariates[name].index.equals(table.index):
-                raise ValueError("X must have the rows of y, with the same timestamps.")
-            twice = table.columns.intersection(covariates[name].columns)
-            if len(twice):
-                raise ValueError(
-                    f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
-                    "used anyway."
-                )
-            table = table.join(covariates[name])
-        tables[name] = table
-    of_targets = list(next(iter(targets.values())))
-    of_covariates = [] if covariates is None else list(next(iter(covariates.values())))
-    return Panel(tables, of_targets, of_covariates, {})
+    if y is None:
+        covariates = _read(X, series, time, "X", None, by_levels)
+        return covariates._replace(targets=[], covariates=covariates.targets)
+    targets = _read(y, series, time, "y", names, by_levels)
+    if X is None:
+        return targets
+    others = _read(X, series, time, "X", None, by_levels)
+    code = targets.rows.find(others.rows.names)[others.rows.code]
+    order = np.argsort(code, kind="stable")
+    if not (
+        np.array_equal(code[order], targets.rows.code)
+        and others.timestamps[order].equals(targets.timestamps)
+    ):
+        raise ValueError("X must have the rows of y, with the same timestamps.")
+    twice = [name for name in targets.targets if name in others.targets]
+    if twice:
+        raise ValueError(
+            f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
+            "used anyway."
+        )
+    values = np.hstack([targets.rows.values, others.rows.values[order]])
+    return targets._replace(rows=targets.rows._replace(values=values), covariates=others.targets)
 
 
-def _by_series(
+def _read(
     table: Any,
     series: str | list[str] | None,
     time: str | None,
     role: str,
     names: list | None,
     by_levels: bool | None,
-) -> dict[Hashable, pd.DataFrame]:
-    """The features of each series, indexed by time."""
+) -> Panel:
+    """Read one table, all columns as targets."""
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
     elif isinstance(table, np.ndarray) and table.ndim < 3:
@@ -210,15 +242,19 @@ def _by_series(
         )
     features = numeric_columns(layout.features, role)
     _warn_of_time_columns(features, layout.clock, role)
-    features = features.set_axis(pd.Index(layout.times, name=layout.times.name))
     codes, found = factorize(layout.keys, len(features))
-    rows = Rows.arrange(codes, layout.timestamps)
-    rows.check_time(layout.times)
-    if found is None:
-        return {None: features}
-    starts = np.flatnonzero(rows.is_first)
-    parts = np.split(rows.order, starts[1:])
-    return {found[codes[part[0]]]: features.iloc[part] for part in parts}
+    order = Rows.arrange(codes, layout.timestamps)
+    order.check_time(layout.times)
+    index = pd.Index(layout.times, name=layout.times.name)
+    rows = SeriesRows(
+        features.to_numpy(np.float64, na_value=np.nan)[order.order],
+        features.shape[1],
+        np.bincount(codes, minlength=1 if found is None else len(found)),
+        order.timestamps,
+        [None] if found is None else list(found),
+    )
+    index = index if found is None else index[order.order]
+    return Panel(rows, index, list(features.columns), [], [])
 
 
 def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) -> None:
@@ -235,6 +271,27 @@ def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) 
             )
 
 
+def time_numbers(index: pd.Index) -> np.ndarray:
+    """Timestamps, periods or numbers as numbers."""
+    return lay_out(pd.DataFrame(index=index)).timestamps
+
+
+def places_of(
+    code: np.ndarray, time: np.ndarray, of_code: np.ndarray, of_time: np.ndarray
+) -> np.ndarray:
+    """Positions of series and times among others, sorted by series and time; -1 for those missing.
+
+    Parameters
+    ----------
+    code, time : ndarray of shape (n,)
+        Where to look.
+    of_code, of_time : ndarray of shape (m,)
+        What to look for.
+    """
+    index = pd.MultiIndex.from_arrays([code, time])
+    return index.get_indexer(pd.MultiIndex.from_arrays([of_code, of_time]))
+
+
 def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
     """Put a timestamp where one is missing."""
     if len(index) < 2:
@@ -244,22 +301,3 @@ def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
         parts += [index[begin : row + 1], calendar.after(index[: row + 1], missing[row])]
         begin = row + 1
     return parts[0].append([*parts[1:], index[begin:]]) if parts else index
-
-
-def _with_frequency(index: pd.Index) -> pd.Index:
-    """Set the frequency of an index of dates, if pandas has one."""
-    if not isinstance(index, pd.DatetimeIndex) or index.freq is not None or len(index) < 3:
-        return index
-    try:
-        return pd.DatetimeIndex(index, freq="infer")
-    except ValueError:
-        return index
-
-
-def with_series(
-    tables: dict[Hashable, pd.DataFrame], series: str | list[str] | None
-) -> pd.DataFrame:
-    """Concatenate the tables of all series, with the name of the series as index levels."""
-    if list(tables) == [None]:
-        return next(iter(tables.values()))
-    return pd.concat(tables, names=[series] if isinstance(series, str) else series)

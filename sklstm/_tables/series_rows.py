@@ -7,9 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._tables.panel import Panel
-
-__all__ = ["SeriesRows", "stack", "time_numbers"]
+__all__ = ["SeriesRows"]
 
 
 class SeriesRows(NamedTuple):
@@ -23,8 +21,8 @@ class SeriesRows(NamedTuple):
         How many of the columns are targets.
     sizes : ndarray of int, shape (n_series,)
         Number of rows of each series.
-    time : ndarray of int64, shape (n_rows,)
-        Timestamps as numbers, which rise with time in all series.
+    time : ndarray of shape (n_rows,)
+        Timestamps as nanoseconds or numbers.
     names : list
         Names of the series.
     """
@@ -74,36 +72,51 @@ class SeriesRows(NamedTuple):
         again = np.tile(self.sizes, n), np.tile(self.time, n), self.names * n
         return SeriesRows(np.concatenate(parts), 1, *again)
 
-    def cutoff(self, share: float) -> int:
+    def cutoff(self, share: float) -> float:
         """The time before which this share of all rows lies, one for all series."""
         ordered = np.sort(self.time)
-        return int(ordered[min(round(share * len(ordered)), len(ordered) - 1)])
+        return ordered[min(round(share * len(ordered)), len(ordered) - 1)].item()
 
-    def until(self, cutoff: float) -> SeriesRows:
-        """Keep the rows before a time, and the series that have some."""
-        early = self.time < cutoff
-        sizes = np.bincount(self.code[early], minlength=len(self.sizes))
+    def take(self, kept: np.ndarray) -> SeriesRows:
+        """Select rows by a boolean mask, and the series that have some."""
+        sizes = np.bincount(self.code[kept], minlength=len(self.sizes))
         names = [name for name, size in zip(self.names, sizes, strict=True) if size]
         return self._replace(
-            values=self.values[early], sizes=sizes[sizes > 0], time=self.time[early], names=names
+            values=self.values[kept], sizes=sizes[sizes > 0], time=self.time[kept], names=names
         )
+
+    def until(self, cutoff: float) -> SeriesRows:
+        """Keep the rows before a time."""
+        return self.take(self.time < cutoff)
+
+    def find(self, names: list) -> np.ndarray:
+        """Positions of series; -1 for those that are not among them."""
+        return pd.Index(self.names, dtype=object).get_indexer(pd.Index(names, dtype=object))
+
+    def with_rows(
+        self, values: np.ndarray, time: np.ndarray, counts: np.ndarray
+    ) -> tuple[SeriesRows, np.ndarray]:
+        """Append so many rows to each series.
+
+        Returns
+        -------
+        rows : SeriesRows
+            Old and new rows.
+        place : ndarray of int, shape (n_rows,)
+            Of each row among the old ones and the new ones behind them.
+        """
+        code = np.concatenate([self.code, np.repeat(np.arange(len(counts)), counts)])
+        place = np.argsort(code, kind="stable")
+        values, time = np.concatenate([self.values, values]), np.concatenate([self.time, time])
+        rows = self._replace(values=values[place], time=time[place], sizes=self.sizes + counts)
+        return rows, place
 
     def followed_by(self, block: np.ndarray) -> SeriesRows:
         """Append rows to each series, (n_series, n_new, n_columns)."""
         n_series, n_new = block.shape[:2]
-        code = np.concatenate([self.code, np.repeat(np.arange(n_series), n_new)])
-        order = np.argsort(code, kind="stable")
-        values = np.concatenate([self.values, block.reshape(-1, block.shape[2])])[order]
-        later = self.time[self.starts + self.sizes - 1][:, None] + np.arange(1, n_new + 1)
-        time = np.concatenate([self.time, later.ravel()])[order]
-        return self._replace(values=values, sizes=self.sizes + n_new, time=time)
-
-    def tail(self, n_rows: int) -> SeriesRows:
-        """Keep the last rows of each series."""
-        kept = self.place >= np.repeat(self.sizes - n_rows, self.sizes)
-        return self._replace(
-            values=self.values[kept], time=self.time[kept], sizes=np.minimum(self.sizes, n_rows)
-        )
+        later = self.time[self.ends - 1][:, None] + np.arange(1, n_new + 1)
+        counts = np.full(n_series, n_new)
+        return self.with_rows(block.reshape(-1, block.shape[2]), later.ravel(), counts)[0]
 
     def naive_errors(self, lag: int, cutoff: float) -> np.ndarray:
         """Mean absolute change of each series over so many rows, before a time.
@@ -130,26 +143,3 @@ class SeriesRows(NamedTuple):
         np.add.at(sums, code, np.nan_to_num(changes))
         np.add.at(counts, code, np.isfinite(changes))
         return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def stack(panel: Panel) -> SeriesRows:
-    """Put the tables of all series into arrays."""
-    tables = list(panel.tables.values())
-    columns = [*panel.targets, *panel.covariates]
-    values = [table.reindex(columns=columns).to_numpy(float) for table in tables]
-    return SeriesRows(
-        np.concatenate(values),
-        len(panel.targets),
-        np.array([len(table) for table in tables]),
-        np.concatenate([time_numbers(table.index) for table in tables]),
-        list(panel.tables),
-    )
-
-
-def time_numbers(index: pd.Index) -> np.ndarray:
-    """Timestamps, periods or integers as integers."""
-    if isinstance(index, pd.PeriodIndex):
-        return index.asi8
-    if isinstance(index, pd.DatetimeIndex):
-        return index.as_unit("ns").asi8
-    return index.to_numpy(np.int64)

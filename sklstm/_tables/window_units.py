@@ -119,13 +119,6 @@ class History(NamedTuple):
         """Select rows."""
         return History(*(part[rows] for part in self))
 
-    def put(self, rows: np.ndarray, others: History) -> History:
-        """Replace rows."""
-        parts = [part.copy() for part in self]
-        for part, other in zip(parts, others, strict=True):
-            part[rows] = other
-        return History(*parts)
-
     def mean(self, sums: np.ndarray) -> np.ndarray:
         """Divide sums by the number of values; NaN if there is none."""
         return np.where(self.n_known > 0, sums / np.maximum(self.n_known, 1), np.nan)
@@ -258,19 +251,26 @@ class LocalUnits(NamedTuple):
             rows = np.maximum(rows + step - seasons_back, self.first[rows])
         return self.seen.last[rows].copy()
 
-    def before_tail(self, rows: SeriesRows, n_rows: int) -> History:
-        """What is known before the last rows of each series, to measure them alone."""
-        first = rows.starts + rows.sizes - n_rows
-        whole, before = first <= rows.starts, np.maximum(first - 1, 0)
+    def before_tail(self, rows: SeriesRows, n_rows: int, before: History) -> History:
+        """What is known before the last rows of each series, to measure them alone.
+
+        Parameters
+        ----------
+        rows : SeriesRows
+            The rows of these units.
+        n_rows : int
+            How many rows of each series are kept.
+        before : History of n_series rows
+            What was known before all rows.
+        """
+        first = rows.ends - n_rows
+        whole, row = first <= rows.starts, np.maximum(first - 1, 0)
         skipped = self.panel.unit.season if self.panel.unit.anchor == "season" else 0
-        counted = np.minimum(before + skipped, len(rows.time) - 1)
-        seen = self.seen.take(before)
-        seen = seen._replace(
-            n_changes=self.seen.n_changes[counted], change=self.seen.change[counted]
-        )
-        nothing = History.none(len(first), rows.n_targets)
-        parts = zip(nothing, seen, strict=True)
-        return History(*(np.where(whole[:, None], none, known) for none, known in parts))
+        seen = self.seen.take(row)
+        counted = self.seen.take(np.minimum(row + skipped, len(rows.time) - 1))
+        seen = seen._replace(n_changes=counted.n_changes, change=counted.change)
+        parts = zip(before, seen, strict=True)
+        return History(*(np.where(whole[:, None], old, new) for old, new in parts))
 
     def anchors(self, rows: np.ndarray, steps: int) -> np.ndarray:
         """Of all steps, (n, steps, n_targets)."""

@@ -36,12 +36,6 @@ class Windows(NamedTuple):
     ends: np.ndarray
     steps: int
 
-    def n_needed(self) -> int:
-        """How many rows before the next one a forecast, and those still to be judged, read."""
-        unit = self.local.panel.unit
-        n_rows = int(self.sequences.lengths.max(initial=1)) + self.steps
-        return n_rows + (unit.season if unit.anchor == "season" else 1)
-
     def take(self, chosen: np.ndarray) -> Windows:
         """Select windows, by a boolean mask or by their positions."""
         chosen = np.arange(len(self.ends))[chosen]

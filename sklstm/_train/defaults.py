@@ -18,8 +18,9 @@ UPDATES = 1500
 MOST_EPOCHS = 100
 FEWEST_TO_STOP = 50
 
-FEWEST_TO_BLEND = 20
-"""With as many independent sequences some are set aside, to weigh the network beside the init."""
+FEWEST_TO_BLEND = 10
+"""With as many independent sequences some are set aside to blend the network with convolutions: the
+penalty on the weight keeps it small where they are few."""
 
 VALIDATION_FRACTIONS = 0.1, 0.2
 """Of all rows; and of independent sequences beside convolutions, which are few as a rule."""
