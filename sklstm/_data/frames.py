@@ -418,9 +418,10 @@ def _read_index(index, series_names):
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
-    dated = [level for level in levels if _is_dated(index.get_level_values(level))]
-    level = dated[0] if len(dated) == 1 else levels[-1]
-    times = _without_arrow(index.get_level_values(level))
+    if len(levels) > 1:
+        dated = [level for level in levels if _is_dated(index.get_level_values(level))]
+        levels = dated if len(dated) == 1 else levels
+    times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
     timestamps, clock = _read_timestamps(times, "the index")

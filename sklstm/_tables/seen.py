@@ -91,10 +91,11 @@ class Seen(NamedTuple):
         """
         first, last, n_rows, gap_from, gap_to, other = self
         new = n_series - len(n_rows)
-        first, last, n_rows, other = (
-            np.append(x, np.zeros(new, dtype=x.dtype)) for x in (first, last, n_rows, other)
-        )
+        first, last, n_rows = first.copy(), last.copy(), n_rows.copy()
         if new:
+            first, last, n_rows, other = (
+                np.append(x, np.zeros(new, dtype=x.dtype)) for x in (first, last, n_rows, other)
+            )
             no_gap = np.zeros((new, gap_from.shape[1]), dtype=gap_from.dtype)
             gap_from, gap_to = np.vstack([gap_from, no_gap]), np.vstack([gap_to, no_gap])
         begin = np.flatnonzero(rows.is_first)
