@@ -127,17 +127,16 @@ def test_all_read_the_same_series_and_timestamps(name):
     windower = SequenceWindower(SIZE, horizon=1, series=series, time=time)
     sequences = windower.fit_transform(table)
     panel = read_panel(table, None, series, time).regular()
-    assert len(panel.tables) == len(by_series(rows))
-    for (own, places), (named, part) in zip(
-        by_series(rows).items(), panel.tables.items(), strict=True
-    ):
+    assert len(panel.rows.names) == len(by_series(rows))
+    for code, (own, places) in enumerate(by_series(rows).items()):
         x = rows["x"][places].to_numpy()
         for at, row in enumerate(places):
             history = x[max(at - SIZE, 0) : at].tolist()
             assert sequences[row][:, 0].tolist() == history
+        named, mine = panel.rows.names[code], panel.rows.code == code
         assert named is None or own in (named, named[0])
-        assert part["x"].tolist() == x.tolist()
-        assert list(part.index) == list(rows["time"][places])
+        assert panel.rows.values[mine, 0].tolist() == x.tolist()
+        assert list(panel.timestamps[mine]) == list(rows["time"][places])
     if name == "days, dask":
         return
     train, test = next(TimestampSplit(2, series=series, time=time).split(table))
@@ -155,15 +154,13 @@ def test_forecaster_and_backtest_make_the_timestamps_to_come(name):
     model = SequenceForecaster(
         LinearRegression(), SIZE, 2, series=series, time=time, calibration_fraction=0
     )
-    short = rows["time"] < sorted(set(rows["time"]))[-2]
-    early = read_panel(table, None, series, time).regular()
-    early = early._replace(tables={k: part[:-2] for k, part in early.tables.items()})
-    coming = early.coming(2)
-    for times in coming.values():
-        expected = pd.Index(rows["time"][~short].unique())
-        if "MATLAB" in name:
-            expected = expected.round("s")
-        assert list(times) == list(expected)
+    panel = read_panel(table, None, series, time).regular()
+    place, sizes = panel.rows.place, panel.rows.sizes[panel.rows.code]
+    coming = panel.take(place < sizes - 2).future(2)
+    expected = pd.Index(rows["time"].drop_duplicates()[-2:])
+    if name.startswith("MATLAB"):
+        expected = expected.round("s")
+    assert list(coming) == list(expected) * len(panel.rows.names)
     if any(word in name for word in ("days,", "integers", "hours")):
         result = backtest(model, table)
         truth = rows.set_index(["id", "time"])["x"]
