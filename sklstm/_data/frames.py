@@ -385,12 +385,13 @@ def _pick(table: pd.DataFrame, name: Any, role: str) -> pd.Index:
 
 
 def _time_level(index: pd.MultiIndex) -> int | None:
-    """The level of an index that holds dates, or its last one if that holds integers."""
+    """The level of an index that holds dates; if there is none, the last one of integers."""
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
     dated = [k for k, x in enumerate(levels) if _is_dated(x)]
     if dated:
         return dated[0] if len(dated) == 1 else None
-    return index.nlevels - 1 if levels[-1].dtype.kind in "iu" else None
+    whole = [k for k, x in enumerate(levels) if x.dtype.kind in "iu"]
+    return whole[-1] if whole else None
 
 
 def _is_dated(times: Any) -> bool:
@@ -422,9 +423,10 @@ def _read_index(index: pd.Index, series_names: list) -> tuple[Any, Any, str | No
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
-    dated = [level for level in levels if _is_dated(index.get_level_values(level))]
-    level = dated[0] if len(dated) == 1 else levels[-1]
-    times = _without_arrow(index.get_level_values(level))
+    if len(levels) > 1:
+        dated = [level for level in levels if _is_dated(index.get_level_values(level))]
+        levels = dated if len(dated) == 1 else levels
+    times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
     timestamps, clock = _read_timestamps(times, "the index")

@@ -12,20 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
-from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.arrived import check_within_horizon
 from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds
-from sklstm._tables.joined import JoinedTable, join
+from sklstm._tables.joined import JoinedTable
 from sklstm._tables.missing_history import (
     Beginning,
-    LostRows,
-    message_of_missing_history,
-    message_of_no_time,
 )
 from sklstm._tables.table_reader import TableReader
-from sklstm._tables.table_warnings import warning_of_gaps, warning_of_joins
 
 __all__ = ["SequenceWindower"]
 
@@ -398,47 +393,6 @@ class SequenceWindower(TableReader):
             values = joined.values(self._unit_of_time_delta)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self._cut(joined, joined.bounds(self.window_size, self.horizon), values, X)
-
-    def _learn(self, X: Any) -> tuple[JoinedTable, np.ndarray]:
-        """Learn from a table, and keep some of its rows."""
-        given = self._read_first(X)
-        rows = given.rows
-        if rows.steps is not None:
-            self._frequency = Frequency.learn(rows, given.layout)
-        joined = join(None, given, self._frequency, self.max_gap)
-        values = joined.values(self._unit_of_time_delta)
-        if self.max_gap is None and self._frequency is not None:
-            message = warning_of_joins(rows, self._frequency, given.layout)
-            self._warn(message, GapWarning) if message else self._check_gaps(joined)
-        if self.carry_over and rows.steps is not None and self._n_kept:
-            self._keep(joined, values)
-        return joined, values
-
-    def _warn(self, message: str | None, category: type[Warning]) -> None:
-        if message is not None:
-            warn(message, category)
-
-    def _check_gaps(self, joined: JoinedTable, lost: np.ndarray | None = None) -> None:
-        """Warn of rows that are missing among the given ones."""
-        if joined.frequency is not None and self.max_gap is None:
-            self._warn(warning_of_gaps(joined, self._reach, lost), GapWarning)
-
-    def _check_missing_history(self, joined: JoinedTable, bounds: Bounds) -> np.ndarray | None:
-        """Warn, or raise, if rows could have a longer history; return where they lost it."""
-        if self.cold_start == "ignore" or not self._reach or not self.carry_over:
-            return None
-        lost, message = None, None
-        if joined.frequency is None:
-            if not self._beginning.is_that_of(joined.given.values):
-                message = message_of_no_time(joined.given.layout, self._clock)
-        elif self._buffer is not None:
-            seen = self._buffer.seen
-            lost = LostRows.find(joined, bounds, self.window_size, self.horizon, seen)
-            message = message_of_missing_history(joined, lost, seen)
-        if message is not None and self.cold_start == "error":
-            raise ValueError(message)
-        self._warn(message, MissingHistoryWarning)
-        return None if lost is None else lost.begin
 
     def _cut(self, joined: JoinedTable, bounds: Bounds, values: np.ndarray, X: Any) -> Sequences:
         names = getattr(self, "feature_names_in_", None)
