@@ -3,7 +3,7 @@
     python benchmarks/skill.py                              # data sets that libraries include
     python benchmarks/skill.py FOLDER                       # and the files of a folder
     python benchmarks/skill.py FOLDER --half choose         # what defaults may be chosen on
-    python benchmarks/skill.py FOLDER --kinds recordings --models sklstm "random forest"
+    python benchmarks/skill.py FOLDER --kinds numbers --models sklstm "random forest"
 
 A set whose files are not in the folder is left out. Defaults are chosen on one half of the sets,
 named in `skills/sets.py`, and reported on the other. No model sees a test row before it predicts.

@@ -1,5 +1,6 @@
 """Checks for tests of models."""
 
+import warnings
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklstm._data.arrays import plain_array
 from sklstm._data.frames import lay_out
+from sklstm._data.warning import MissingHistoryWarning
 from sklstm._tables.windower import SequenceWindower
 from sklstm.inspection import windowers_in
 
@@ -213,12 +215,17 @@ class _Table(NamedTuple):
         return cls(X, shape, columns, codes, place, lengths, names)
 
     def outputs(self, model: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Predictions and probabilities of each row."""
+        """Predictions and probabilities of each row.
+
+        A part of the rows of `fit` has short histories, which are the same in all comparisons.
+        """
         X = frame if self.shape is None else frame.to_numpy().reshape(self.shape)
         outputs = {}
         for method in ("predict", "predict_proba"):
             if method == "predict" or hasattr(model, method):
-                output = getattr(model, method)(X)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", MissingHistoryWarning)
+                    output = getattr(model, method)(X)
                 outputs[method] = np.hstack(output) if isinstance(output, list) else output
                 outputs[method] = np.asarray(outputs[method])
                 if len(outputs[method]) != len(frame):

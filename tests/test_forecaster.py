@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklstm import (
+    DroppedDataWarning,
     LSTMRegressor,
     SequenceFlattener,
     SequenceForecaster,
@@ -111,7 +112,7 @@ def test_known_columns_are_the_only_future_it_sees():
         {"promo": RNG.integers(0, 2, 300), "noise": RNG.normal(size=300)}, HOURS
     )
     y = pd.Series(5.0 * promotion["promo"], HOURS, name="sales")
-    model = forecaster(future_covariates=["promo"]).fit(y[:290], promotion[:290])
+    model = forecaster(future_covariates=["promo"]).fit(y[:290], X=promotion[:290])
     future = promotion[290:296]
     np.testing.assert_allclose(model.predict(X=future)["sales"], y[290:296], atol=1e-6)
     changed = future.assign(noise=1e6)
@@ -234,13 +235,14 @@ def test_each_target_alone_is_a_model_of_all_of_them():
     np.testing.assert_allclose(model.predict(), y.iloc[-1:].to_numpy() + change, rtol=1e-3)
 
 
-def test_residuals_are_those_of_a_model_that_did_not_see_the_calibration_set():
+def test_the_first_model_does_not_see_the_calibration_set():
     noise = pd.Series(RNG.normal(size=120), HOURS[:120])
-    one_nearest = KNeighborsRegressor(1)  # has no residual on a row that it was fitted on
+    one_nearest = KNeighborsRegressor(1)  # knows each row that it was fitted on
     model = forecaster(one_nearest, window_size=5, steps=2, calibration_fraction=0.25).fit(noise)
-    (residuals,) = model.residuals_.values()
-    assert len(residuals) > 20
-    assert (np.abs(residuals) > 1e-3).mean() > 0.9
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses["forecaster"] > 0.5
+    interval = model.predict_interval(0.8)
+    assert (interval["upper"] - interval["lower"]).min() > 1
 
 
 def test_what_errs_less_on_later_rows_is_kept():
@@ -422,34 +424,47 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
 # What is refused
 
 
-def gaps():
-    return TIDE.drop(HOURS[50])
+def test_a_missing_row_is_one_of_nan_and_windows_that_hold_it_are_counted():
+    missing = TIDE.drop(HOURS[50])
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        model = forecaster().fit(missing)
+    imputed = pd.concat([missing, pd.Series(np.nan, HOURS[50:51])]).sort_index().rename("tide")
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        expected = forecaster().fit(imputed)
+    pd.testing.assert_frame_equal(model.predict(), expected.predict())
+
+
+def test_an_array_is_one_series_counted_by_its_rows():
+    model = forecaster().fit(TIDE.to_numpy())
+    assert model.predict().index.tolist() == list(range(300, 306))
+    named = forecaster().fit(TIDE.reset_index(drop=True))
+    np.testing.assert_array_equal(model.predict(), named.predict())
 
 
 @pytest.mark.parametrize(
     ("fit", "message"),
     [
-        (lambda: forecaster().fit(gaps()), r"2024-03-03 02:00:00\+01:00 is missing"),
+        (lambda: forecaster().fit(TIDE.iloc[[0, 2, 5, 12, 40, 71]]), "are irregular: a forecast"),
         (
             lambda: forecaster().fit(TIDE[:7]),
             "y has 7 rows, and a window with 6 steps behind it needs",
         ),
-        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs timestamps"),
+        (lambda: forecaster().fit([1.0, 2.0]), "y is a list without time: a forecast needs"),
         (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
         (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
         (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "=.'x'. are no columns of X"),
-        (lambda: forecaster().fit(TIDE, TIDE[1:].to_frame("x")), "X must have the rows of y"),
+        (lambda: forecaster().fit(TIDE, X=TIDE[1:].to_frame("x")), "X must have the rows of y"),
         (
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
             "row expected next is 2024-03-09",
         ),
-        (lambda: forecaster().fit(TIDE[::-1]), "run backwards, from 2024-03-13 11:00"),
-        (lambda: forecaster().fit(TIDE, TIDE.to_frame()), "y and X both have the column 'tide'"),
+        (lambda: forecaster().fit(TIDE[::-1]), "Time must increase .* row 1 "),
+        (lambda: forecaster().fit(TIDE, X=TIDE.to_frame()), "y and X both have the column 'tide'"),
         (
             lambda: forecaster(series="shop").fit(
                 panel().replace({"shop": {"b": None}}).set_index("day")
             ),
-            "y has no 'shop' in row 120",
+            "series='shop' is missing in row 120",
         ),
         (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
         (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
@@ -461,7 +476,7 @@ def gaps():
             lambda: (
                 forecaster(series="shop")
                 .fit(panel().set_index("day"))
-                .update(panel().assign(shop="c").set_index("day"))
+                .update(panel().drop_duplicates("day").assign(shop="c").set_index("day"))
             ),
             "The series 'c' was not seen in fit",
         ),
@@ -492,7 +507,31 @@ def test_a_table_of_future_covariates_is_refused_with_the_cure(table, fit):
 
 def test_an_array_of_names_is_no_table():
     with pytest.raises(ValueError, match="must be an instance of 'list' or an instance of 'tuple'"):
-        forecaster(future_covariates=np.array(["wind"])).fit(TIDE, TIDE.to_frame("wind"))
+        forecaster(future_covariates=np.array(["wind"])).fit(TIDE, X=TIDE.to_frame("wind"))
+
+
+X = pd.DataFrame({"wind": WAVE, "rain": WAVE}, HOURS)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: forecaster().fit(X, TIDE), r"\(DataFrame, Series\): the series come first"),
+        (lambda: forecaster().fit(TIDE, X), r"by name: fit\(y, X=covariates\)"),
+        (lambda: forecaster().fit(y=X, X=TIDE), "y is a table of 2 columns, and X a Series"),
+        (lambda: forecaster().fit(TIDE).update(X, TIDE), r"update\(y, X=covariates\)"),
+        (lambda: forecaster().fit(TIDE).predict(X), "steps is a DataFrame: pass .* X=future"),
+        (
+            lambda: GridSearchCV(
+                forecaster(), {"window_size": [4]}, scoring="r2", error_score="raise"
+            ).fit(X, TIDE),
+            "searches go inside",
+        ),
+    ],
+)
+def test_another_order_is_refused_by_what_comes(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_missing_values_are_left_out_and_said():

@@ -125,7 +125,7 @@ def of_wind(request):
 
 def test_intervals_are_wide_where_quantiles_are(of_wind):
     model, y, windy = of_wind
-    model = model.fit(y[:600], windy[:600])
+    model = model.fit(y[:600], X=windy[:600])
     assert model.interval_method_ == "scaled conformal"
     coming = pd.DataFrame({"windy": [0]}, [600]), pd.DataFrame({"windy": [1]}, [600])
     calm, stormy = (model.predict_interval(0.8, X=X).iloc[0] for X in coming)

@@ -44,7 +44,8 @@ class DataSet(NamedTuple):
     ----------
     name : str
         Of the set.
-    kind : {"forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"}
+    kind : {"forecasts", "numbers", "independent sequences", "labels of rows", "labels of steps", \
+            "texts"}
         The task, by which models are chosen.
     half : {"choose", "report"}
         Whether defaults may be chosen on it, or are reported on it.

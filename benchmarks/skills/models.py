@@ -218,7 +218,7 @@ def _histories(X):
 
 HAS_AEON = find_spec("aeon") is not None
 ROWS, STEPS = "labels of rows", "labels of steps"
-LABELS = ("recordings", ROWS, STEPS)
+LABELS = ("independent sequences", ROWS, STEPS)
 NUMBERS = ("forecasts", "numbers")
 
 MODELS = [

@@ -48,6 +48,8 @@ class Layout(NamedTuple):
         The same as nanoseconds or numbers: int64 or float64.
     clock : {"datetime", "datetime with time zone", "duration", "number", "counter"} or None
         Kind of the timestamps; a counter is the integer index of the table.
+    by_levels : bool
+        Whether the levels of the index beside the time name the series, though no one named them.
     """
 
     features: object
@@ -55,6 +57,7 @@ class Layout(NamedTuple):
     times: Any = None
     timestamps: Any = None
     clock: str | None = None
+    by_levels: bool = False
 
     @property
     def is_dated(self) -> bool:
@@ -67,7 +70,7 @@ class Layout(NamedTuple):
         return getattr(self.times, "tz", None)
 
 
-def lay_out(table, series=None, time=None, role="series"):
+def lay_out(table, series=None, time=None, role="series", by_levels=None):
     """Separate features, series and time of a table.
 
     Parameters
@@ -81,6 +84,9 @@ def lay_out(table, series=None, time=None, role="series"):
         not a series, if it holds dates, periods or integers.
     role : str, default="series"
         Name of the parameter `series`, for messages.
+    by_levels : bool, default=None
+        Without `series`, whether the levels of the index beside the time name the series. `None`:
+        if they must, as timestamps repeat or are not in order, such as in what xarray makes.
 
     Returns
     -------
@@ -95,12 +101,21 @@ def lay_out(table, series=None, time=None, role="series"):
     names = [] if series is None else [series] if isinstance(series, str) else list(series)
     columns = [_pick(table, name, role) for name in names]
     for name, column in zip(names, columns, strict=True):
-        _check_series(name, column, role)
+        _check_series(name, column, role, in_index=name not in table.columns)
+    index, is_split = table.index, False
+    if series is None and time is None and isinstance(index, pd.MultiIndex):
+        level = _time_level(index)
+        is_split = level is not None and (
+            _needs_series(index.get_level_values(level)) if by_levels is None else by_levels
+        )
+        if is_split:
+            columns = [index.get_level_values(k) for k in range(index.nlevels) if k != level]
+            index = index.get_level_values(level)
     keys = None
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
     if time is None:
-        times, timestamps, clock = _read_index(table.index, names)
+        times, timestamps, clock = _read_index(index, names)
     else:
         times = _without_arrow(_pick(table, time, "time"))
         timestamps, clock = _read_timestamps(times, f"time={time!r}")
@@ -112,7 +127,7 @@ def lay_out(table, series=None, time=None, role="series"):
     names = names if time is None else [*names, time]
     no_features = [name for name in names if name in table.columns]
     features = table.drop(columns=no_features) if no_features else table
-    return Layout(features, keys, times, timestamps, clock)
+    return Layout(features, keys, times, timestamps, clock, is_split)
 
 
 def gap_in_timestamps(max_gap, clock):
@@ -254,13 +269,15 @@ class Rows(NamedTuple):
         )
 
 
-def numeric_columns(table):
+def numeric_columns(table, role="X"):
     """Make every column of a DataFrame numeric, or raise an error that names it.
 
     Parameters
     ----------
     table : DataFrame of shape (n_rows, n_columns) or any other object
         Anything but a DataFrame is returned unchanged.
+    role : str, default="X"
+        Name of the table, for messages.
 
     Returns
     -------
@@ -288,11 +305,11 @@ def numeric_columns(table):
             numeric[name] = column.where(column.notna(), np.nan).astype(np.float64)
         elif not pd.api.types.is_numeric_dtype(column):
             raise ValueError(
-                f"Column {name!r} of X has the dtype {column.dtype} and holds "
+                f"Column {name!r} of {role} has the dtype {column.dtype} and holds "
                 f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
                 "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
-                "identifiers to the index. Texts to read word by word go through a TokenSequencer: "
-                f"X[{name!r}]."
+                f"identifiers to the index, or name them: time={name!r}, series={name!r}. Texts "
+                f"to read word by word go through a TokenSequencer: {role}[{name!r}]."
             )
     return numeric
 
@@ -362,14 +379,32 @@ def _pick(table, name, role):
     )
 
 
-def _check_series(name, column, role):
+def _time_level(index):
+    """The level of an index that holds dates, or its last one if that holds integers."""
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    dated = [k for k, x in enumerate(levels) if _is_dated(x)]
+    if dated:
+        return dated[0] if len(dated) == 1 else None
+    return index.nlevels - 1 if levels[-1].dtype.kind in "iu" else None
+
+
+def _is_dated(times):
+    return times.dtype.kind in "mM" or isinstance(times.dtype, pd.PeriodDtype)
+
+
+def _needs_series(times):
+    """Whether timestamps are not those of one series: some repeat, or they are not in order."""
+    return len(times) > 1 and not (times.is_monotonic_increasing and times.is_unique)
+
+
+def _check_series(name, column, role, in_index):
     missing = column.isna()
     if missing.any():
         raise ValueError(
             f"{role}={name!r} is missing in row {missing.argmax()} (counted from 0) and "
             f"{missing.sum() - 1} more: every row must name its series."
         )
-    if column.dtype.kind == "f" and (column != np.floor(column)).any():
+    if not in_index and column.dtype.kind == "f" and (column != np.floor(column)).any():
         fraction = column[column != np.floor(column)][0]
         raise ValueError(
             f"{role}={name!r} holds fractions such as {fraction}: has a scaler scaled it? Move it "
@@ -382,7 +417,9 @@ def _read_index(index, series_names):
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
-    times = _without_arrow(index.get_level_values(levels[-1]))
+    dated = [level for level in levels if _is_dated(index.get_level_values(level))]
+    level = dated[0] if len(dated) == 1 else levels[-1]
+    times = _without_arrow(index.get_level_values(level))
     if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
     timestamps, clock = _read_timestamps(times, "the index")
@@ -414,6 +451,19 @@ def _refuse_disguised_dates(index):
         )
 
 
+def _refuse_dates_in_digits(numbers, name):
+    """Raise an error for integers such as 20240131: their steps are not those of the dates."""
+    if not len(numbers) or numbers.min() < 1500_01_01 or numbers.max() > 2999_12_31:
+        return
+    days, months = numbers % 100, numbers // 100 % 100
+    is_date = (days >= 1) & (days <= 31) & (months >= 1) & (months <= 12)
+    if is_date.all() and len(np.unique(numbers // 100)) > 1:
+        raise ValueError(
+            f"The time in {name} holds integers such as {numbers[0]}, which are dates written in "
+            "digits: pandas.to_datetime(times.astype(str)) makes dates of them."
+        )
+
+
 def _read_timestamps(times, name):
     """Timestamps and clock of an Index; None if it is not a time."""
     is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
@@ -430,6 +480,8 @@ def _read_timestamps(times, name):
         )
     if not is_date:
         is_whole = pd.api.types.is_integer_dtype(times.dtype)
+        if is_whole:
+            _refuse_dates_in_digits(times.to_numpy(np.int64), name)
         return times.to_numpy(np.int64 if is_whole else np.float64), "number"
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()

@@ -13,6 +13,7 @@ from sklstm._data.sequences import Sequences
 
 __all__ = [
     "FLOATS",
+    "as_frame",
     "as_sequences",
     "feature_values",
     "has_fitted_names",
@@ -48,9 +49,12 @@ def as_sequences(
 
     Raises
     ------
+    TypeError
+        If sequences are dicts, or their steps named fields.
     ValueError
         If X is empty, not numeric, or has other features or another vocabulary than the X of `fit`.
     """
+    _refuse_records(X)
     X = plain(X)
     _refuse_texts(estimator, X)
     if tokens and not isinstance(X, Sequences):
@@ -85,14 +89,16 @@ def as_sequences(
     return X
 
 
-def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tuple[Any, Layout]:
+def lay_out_any(
+    X: Any, series: str | list[str] | None, time: str | None, by_levels: bool | None = None
+) -> tuple[Any, Layout]:
     """Separate features, series and time of any supported table.
 
     Parameters
     ----------
-    X : DataFrame of pandas, Polars or pyarrow, tensor, or array-like
+    X : DataFrame of pandas, Polars, pyarrow or dask, Dataset of xarray, tensor, or array-like
         The table.
-    series, time : str, list of str or None
+    series, time, by_levels : str, list of str, bool or None
         As in `lay_out`.
 
     Returns
@@ -100,18 +106,40 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     X : DataFrame or array-like
         The table as a DataFrame of pandas, if it has names.
     layout : Layout
-        Its parts. Only tables of pandas have an index.
+        Its parts. A table without an index, such as that of Polars, has no time but a named one.
     """
-    X = plain(X)
-    if isinstance(X, pd.DataFrame):
-        return X, lay_out(X, series, time)
-    if not hasattr(X, "to_pandas"):
-        return X, Layout(X)
-    X = X.to_pandas()
-    layout = lay_out(X, series, time)
-    if time is None:
+    table = as_frame(X)
+    if not isinstance(table, pd.DataFrame):
+        return table, Layout(table)
+    layout = lay_out(table, series, time, by_levels=by_levels)
+    if layout.clock == "counter" and table is not X and hasattr(X, "to_pandas"):
         layout = layout._replace(times=None, timestamps=None, clock=None)
-    return X, layout
+    return table, layout
+
+
+def as_frame(X: Any) -> Any:
+    """Make a DataFrame of pandas from a table of another library.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    DataFrame or object
+        Of a Dataset or DataArray of xarray a row for each point, by `to_dataframe`; of dask the
+        computed table. All else that is no table is what `plain` makes of it.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    if hasattr(X, "dask") and hasattr(X, "compute"):
+        X = X.compute()
+    if hasattr(X, "to_dataframe") and hasattr(X, "dims"):
+        X = X.to_dataframe() if hasattr(X, "data_vars") else X.to_dataframe(X.name or "value")
+    if hasattr(X, "to_pandas") and not isinstance(X, (pd.DataFrame, pd.Series)):
+        return X.to_pandas()
+    return X if isinstance(X, pd.DataFrame) else plain(X)
 
 
 def kind_of_table(X: Any) -> str:
@@ -214,6 +242,22 @@ def _ndim(x: Any) -> int:
     if isinstance(x, (list, tuple)):
         return 1 + (_ndim(x[0]) if len(x) else 0)
     return getattr(x, "ndim", 0)
+
+
+def _refuse_records(X: Any) -> None:
+    """Raise an error where values have names, as readers of ARFF and MATLAB files give them."""
+    if isinstance(X, np.ndarray) and X.dtype.names:
+        raise TypeError(
+            f"X has named fields ({', '.join(X.dtype.names[:3])}): "
+            "numpy.lib.recfunctions.structured_to_unstructured(X) makes them the last axis."
+        )
+    first = X if isinstance(X, dict) else X[0] if isinstance(X, list) and X else None
+    if isinstance(first, dict):
+        names = ", ".join(map(repr, list(first)[:3]))
+        what = "X is a dict" if first is X else "X is a list of dicts"
+        raise TypeError(
+            f"{what} with {names}: give a list of arrays, such as [record[name] for record in X]."
+        )
 
 
 def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import lay_out
+from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import (
     HasMethods,
     Interval,
@@ -137,7 +137,7 @@ class _Backtest(NamedTuple):
         Timestamps of the rows.
     targets : list
         Names of the targets.
-    cutoff : int
+    cutoff : float
         Time at which the training part ends.
     ends : ndarray of int, shape (n_origins,)
         Row of each forecast origin.
@@ -152,7 +152,7 @@ class _Backtest(NamedTuple):
     rows: SeriesRows
     timestamps: pd.Index
     targets: list
-    cutoff: int
+    cutoff: float
     ends: np.ndarray
     step: np.ndarray
     point: np.ndarray
@@ -235,7 +235,7 @@ def _widths(
     fitted: SequenceForecaster,
     rows: SeriesRows,
     scores: np.ndarray,
-    cutoff: int,
+    cutoff: float,
     ends: np.ndarray,
     coverage: float,
 ) -> np.ndarray:
@@ -263,13 +263,11 @@ def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: in
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
     y = plain(y)
     check_consistent_length(X, y)
-    layout = None
-    if isinstance(X, pd.DataFrame):
-        layout = lay_out(X, windowers[0].series, windowers[0].time)
-    keys = np.zeros(len(y)) if layout is None or layout.keys is None else layout.keys
+    X, layout = lay_out_any(X, windowers[0].series, windowers[0].time)
+    keys = np.zeros(len(y)) if layout.keys is None else layout.keys
     codes, names = pd.factorize(keys)
     order = np.argsort(codes, kind="stable")
-    times = None if layout is None else layout.times
+    times = layout.times
     timestamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
     if times is None and len(names) > 1:
         timestamps = pd.Index(pd.Series(codes).groupby(codes).cumcount().to_numpy())
@@ -294,7 +292,7 @@ def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: in
     return _Backtest(rows, timestamps[order], targets, cutoff, ends, np.array([horizon]), point)
 
 
-def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> int:
+def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> float:
     """Time of the first row to forecast, the same in all series."""
     if isinstance(initial_train_size, Real):
         dates = np.sort(rows.time)
@@ -310,7 +308,7 @@ def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> 
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to {lack}, of {len(dates)}."
         )
-    return int(dates[place])
+    return dates[place].item()
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:

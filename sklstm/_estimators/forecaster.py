@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
+from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
 from sklstm._estimators.panel_fit import Settings, fit_panel
 from sklstm._estimators.window_regression import best_of, predicts_quantiles
@@ -43,10 +44,11 @@ class SequenceForecaster(FutureRows):
     season : int or "auto", default="auto"
         Rows of a season, whose value a season before may be the anchor. ``"auto"``: those of a
         year, a week or a day, by the frequency; 1, which is none, for integers.
-    series : str, default=None
-        Column or index level of `y` that names the series of a row, for a panel of many series.
+    series : str or list of str, default=None
+        Columns or index levels of `y` that name the series of a row, for a panel of many series.
+        `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
-        Column with the timestamps, if they are not the index.
+        Column or index level with the timestamps, if they are not the index.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -116,7 +118,7 @@ class SequenceForecaster(FutureRows):
     Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
     Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
-    `fit(y, X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
+    `fit(y, X=X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
     the regressor's hyperparameters goes inside:
     ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
     Hyperparameters of the forecaster itself are compared by `validation_losses_`, or by
@@ -143,7 +145,7 @@ class SequenceForecaster(FutureRows):
         "window_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "steps": [Interval(Integral, 1, None, closed="left")],
         "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "series": [str, None],
+        "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
@@ -157,7 +159,7 @@ class SequenceForecaster(FutureRows):
         steps: int = 1,
         *,
         season: int | str = "auto",
-        series: str | None = None,
+        series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
@@ -173,7 +175,7 @@ class SequenceForecaster(FutureRows):
         self.channel_independent = channel_independent
         self.calibration_fraction = calibration_fraction
 
-    def fit(self, y: Any, X: Any = None) -> Self:
+    def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
 
         With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
@@ -188,6 +190,8 @@ class SequenceForecaster(FutureRows):
             The past, at a regular frequency: indexed by dates, periods or integers. With `series`
             a long table. A warning counts windows that are left out: those that hold NaN, or have
             one in the steps behind them.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates (exogenous variables): more columns, of the same rows. Those whose future
             values are known are named in `future_covariates`.
@@ -220,13 +224,14 @@ class SequenceForecaster(FutureRows):
         >>> SequenceForecaster(LinearRegression(), 5, series="shop").fit(sold).predict().shape
         (2, 1)
         """
+        refuse_other_order("fit", y, others, X)
         learned = self._blank()
         learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
     def _fit_panel(self, panel: Panel) -> Self:
-        _refuse_table_of_covariates(self.future_covariates)
+        refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
@@ -252,7 +257,7 @@ class SequenceForecaster(FutureRows):
         self._keep(panel, model.unit.measure(panel.rows))
         return self
 
-    def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
+    def predict(self, steps: int | None = None, *, X: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
 
         The forecast origin is the newest row of `fit` or `update`. Nothing is changed: another
@@ -294,7 +299,7 @@ class SequenceForecaster(FutureRows):
         return self._table(timestamps, point, self.targets_)
 
     def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, X: Any = None
+        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None
     ) -> pd.DataFrame:
         """Forecast with prediction intervals, which cover a share of actual values.
 
@@ -360,7 +365,7 @@ class SequenceForecaster(FutureRows):
         result = self._table(timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
-    def update(self, y: Any, X: Any = None) -> Self:
+    def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
 
         The forecast origin moves to the last of them, and prediction intervals adapt to the
@@ -370,6 +375,8 @@ class SequenceForecaster(FutureRows):
         ----------
         y : as in `fit`
             The rows right behind the newest ones.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates of these rows.
 
@@ -397,8 +404,9 @@ class SequenceForecaster(FutureRows):
         >>> forecaster.update(sold[25:]).predict().index[0]
         Timestamp('2024-01-31 00:00:00')
         """
+        refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)
@@ -421,9 +429,11 @@ class SequenceForecaster(FutureRows):
     def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
         """A row for each step of each series."""
         index, names = timestamps, self._buffer.rows.names
-        if self.series is not None:
-            each = np.repeat(pd.Index(names), len(index) // len(names))
-            index = pd.MultiIndex.from_arrays([each, index], names=[self.series, index.name])
+        if self._buffer.by_levels:
+            each = pd.Index(names).repeat(len(index) // len(names))
+            keys = [each.get_level_values(level) for level in range(each.nlevels)]
+            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
+            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
     def _width(self, coverage: float) -> np.ndarray:
@@ -440,17 +450,3 @@ class SequenceForecaster(FutureRows):
         if self._intervals is None:
             return np.full(shape, 1.0 if self.interval_method_ == "quantiles" else np.nan)
         return self._intervals.width(coverage)
-
-
-def _refuse_table_of_covariates(future_covariates: Any) -> None:
-    """The parameter takes names; in other libraries the argument of that name is the table."""
-    names = (
-        future_covariates if isinstance(future_covariates, list | tuple) else [future_covariates]
-    )
-    for one in names:
-        if isinstance(one, pd.Series | dict) or len(getattr(one, "shape", ())) > 1:
-            raise ValueError(
-                f"future_covariates has a {type(one).__name__}, and takes the names of columns: "
-                "pass the table as X to fit and predict, and name those of its columns whose "
-                "future values are known, such as future_covariates=['holiday']."
-            )

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._estimators.window_regression import Forecasts, PanelModel
-from sklstm._tables.panel import Panel, read_panel, time_numbers
+from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History
 from sklstm._tables.windows import Windows
@@ -31,7 +31,7 @@ class FutureRows(SequenceEstimator):
 
     window_size: int | str
     steps: int
-    series: str | None
+    series: str | list[str] | None
     time: str | None
     future_covariates: list | tuple
 
@@ -53,6 +53,11 @@ class FutureRows(SequenceEstimator):
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
+        if isinstance(steps, pd.DataFrame | pd.Series):
+            raise TypeError(
+                f"steps is a {type(steps).__name__}: pass the table of future covariates by name, "
+                "X=future."
+            )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
         unknown = [name for name in self._covariates if name not in self.future_covariates]
@@ -67,7 +72,7 @@ class FutureRows(SequenceEstimator):
         """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
         rows = panel.rows
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = panel.future(np.full(len(rows.sizes), n_rows))
+        timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
         if self.future_covariates:
             if X is None:
@@ -75,24 +80,32 @@ class FutureRows(SequenceEstimator):
                     f"X is missing: give a table with the columns {list(self.future_covariates)} "
                     f"of the next {steps} rows."
                 )
-            given = read_panel(None, X, self.series, self.time)
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            lacking = [name for name in self.future_covariates if name not in given.covariates]
+            if lacking:
+                raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
             columns = [*panel.targets, *panel.covariates]
+            known = self._known(given, rows.names, timestamps, steps)
             for name in self.future_covariates:
-                known = self._known(given, rows.names, timestamps, steps)
                 found = given.rows.values[known, given.covariates.index(name)]
+                missing = np.argwhere(np.isnan(found[:, :steps]))
+                if len(missing) and not self._model.shape.allow_nan:
+                    series, step = missing[0]
+                    raise ValueError(
+                        f"X has no value of {name!r} at {timestamps[series * n_rows + step]} of "
+                        f"{series_in_words(rows.names[series])}: impute it, or choose an estimator "
+                        "that takes NaN, such as LSTMRegressor(missing='mask')."
+                    )
                 values[:, :, columns.index(name)] = found
         first = np.arange(len(timestamps)) % n_rows < steps
         return timestamps if n_rows == steps else timestamps[first], values
 
     def _known(self, given: Panel, names: list, timestamps: pd.Index, steps: int) -> np.ndarray:
         """Rows of X at future timestamps, (n_series, n_rows); behind `steps` the last of them."""
-        code, times = given.rows.code, given.rows.time
-        index = pd.MultiIndex.from_arrays([code, times])
-        series = given.rows.find(names)
         wanted = time_numbers(timestamps).reshape(len(names), -1)
-        each = np.broadcast_to(series[:, None], wanted.shape)
-        keys = pd.MultiIndex.from_arrays([each.ravel(), wanted.ravel()])
-        rows = index.get_indexer(keys).reshape(wanted.shape)
+        each = np.repeat(given.rows.find(names), wanted.shape[1])
+        rows = places_of(given.rows.code, given.rows.time, each, wanted.ravel())
+        rows = rows.reshape(wanted.shape)
         late = rows[:, :steps] < 0
         if late.any():
             k, step = np.argwhere(late)[0]

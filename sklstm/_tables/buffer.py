@@ -149,6 +149,28 @@ class Buffer(NamedTuple):
             seen,
         )
 
+    @classmethod
+    def empty(cls, values: np.ndarray, timestamps: np.ndarray) -> "Buffer":
+        """Begin without rows.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_features)
+            The first rows, of which only the kind counts.
+        timestamps : ndarray of shape (n_rows,)
+            Their timestamps.
+
+        Returns
+        -------
+        Buffer
+            No rows, of no series.
+        """
+        no_row, no_time = np.zeros(0, dtype=bool), timestamps[:0]
+        no_gap = np.zeros((0, 0), dtype=timestamps.dtype)
+        none = no_row.astype(np.int64)
+        seen = Seen(no_time, no_time, none, no_gap, no_gap, no_time)
+        return cls(none, no_time, values[:0], no_row, no_row, seen)
+
     def with_others(self, before: "Buffer") -> "Buffer":
         """Add the rows of series that this buffer does not hold.
 

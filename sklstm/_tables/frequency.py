@@ -102,6 +102,12 @@ class Frequency(NamedTuple):
         return frequency
 
     @classmethod
+    def nothing(cls) -> "Frequency":
+        """Begin without series."""
+        none = np.zeros(0)
+        return cls(none, none, none, none.astype(np.int64), (), False, NO_RUNS, None)
+
+    @classmethod
     def _same(
         cls,
         n_series: int,
@@ -233,7 +239,7 @@ class Frequency(NamedTuple):
         """
         if self.of_table:
             return self._gaps_of_table(rows)
-        typical = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
+        typical = self.step[0] if len(self.step) and (self.step == self.step[0]).all() else None
         if typical is None:
             differs = rows.steps != self.step[codes[rows.order]]
         elif np.isnan(typical):
@@ -388,11 +394,16 @@ def _sampling_interval(timestamps: np.ndarray, layout: Layout) -> tuple[float, f
 def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
     """Sampling interval of timestamps that are rounded, jittered, or change their phase."""
     short = np.quantile(steps, FEWEST, method="lower")
-    n_steps = np.maximum(np.rint(steps / short), 1)
-    interval = np.median(steps / n_steps)
-    n_steps = np.maximum(np.rint(steps / interval), 1)
-    near = np.abs(steps - n_steps * interval) <= 0.05 * n_steps * interval
-    interval = float(steps[near].sum() / n_steps[near].sum()) if near.any() else float(interval)
+    interval = np.median(steps[steps < 1.5 * short])
+    for _ in range(2):
+        n_steps = np.maximum(np.rint(steps / interval), 1)
+        near = np.abs(steps - n_steps * interval) <= 0.2 * interval
+        interval = np.median(steps[near] / n_steps[near])
+        mean = steps[near].sum() / n_steps[near].sum()
+        changes = layout.zone is not None and interval >= 3 * HOUR  # the clock, twice a year
+        if abs(mean - interval) > 2 * THOUSANDTH * interval and not changes:
+            interval = mean  # of rounded times, whose median is rounded too
+    interval = _snapped(float(interval))
     n_steps, slack = np.maximum(np.rint(steps / interval), 1), _slack(interval, layout)
     away = np.abs(steps - n_steps * interval)
     is_exact = away <= slack
@@ -400,6 +411,8 @@ def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
     is_often_next = (n_steps == 1).mean() >= FEWEST
     if is_exact.mean() > 0.5 and not is_jittered.any() and is_often_next:
         return interval, slack
+    if len(steps) >= 20 and (away <= 0.25 * interval).mean() > 0.95 and is_often_next:
+        return interval, 0.499 * interval  # of irregular times half are so near
     middle = np.median(steps)
     away_from_middle = np.abs(steps - middle)
     between = (away_from_middle > 0.3 * middle) & (away_from_middle < 0.7 * middle)
@@ -407,9 +420,13 @@ def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
         1, 0.02 * len(steps)
     ):
         return float(middle), 0.499 * middle
-    if len(steps) >= 10 and (away <= 0.05 * interval).mean() > 0.95 and is_often_next:
-        return interval, 0.499 * interval
     return (interval, slack) if is_exact.mean() > 0.5 and is_often_next else (np.nan, np.nan)
+
+
+def _snapped(interval: float) -> float:
+    """The nearest whole millisecond, if it is so near that only rounding can be between."""
+    whole = np.rint(interval / 1e6) * 1e6
+    return float(whole) if abs(interval - whole) < 1e-6 * interval else interval
 
 
 def _months(wall: np.ndarray) -> float | None:
@@ -431,7 +448,7 @@ def _months(wall: np.ndarray) -> float | None:
 def _slack(step: float, layout: Layout) -> float:
     """By how much the steps of a frequency vary: an hour at changes of local clocks."""
     slack = THOUSANDTH * step
-    return max(slack, HOUR) if layout.zone is not None and step >= 3 * HOUR else slack
+    return max(slack, HOUR + 1e9) if layout.zone is not None and step >= 3 * HOUR else slack
 
 
 def _timetable(timestamps: np.ndarray, layout: Layout) -> Timetable | None:

@@ -163,7 +163,8 @@ def _reason(joined: JoinedTable, begin: int, seen: Seen) -> str:
     return (
         f"{what} comes later than expected: {where}, after the last row seen before, "
         f"{write_timestamp(last, layout)}. Give the rows between as well, or let partial_fit "
-        "remember them; max_gap=... sets how far apart rows may be."
+        "remember them; max_gap=... sets how far apart rows may be; context=... reads rows that a "
+        "splitter leaves out."
     )
 
 

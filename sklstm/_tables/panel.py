@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.inputs import kind_of_table, lay_out_any
+from sklstm._data.warning import DataWarning, warn
+from sklstm._tables.calendar import Calendar
+from sklstm._tables.histories import factorize
 from sklstm._tables.series_rows import SeriesRows
 
-__all__ = ["Panel", "read_panel", "time_numbers"]
+__all__ = ["Panel", "places_of", "read_panel", "time_numbers"]
 
 
 class Panel(NamedTuple):
@@ -23,55 +28,84 @@ class Panel(NamedTuple):
         Of each row.
     targets, covariates : list
         Names of the columns.
-    freqs : list
-        Sampling interval of each series, once `regular` has found it: an offset, or an integer.
+    calendars : list of Calendar
+        Those of all series, once `regular` has found them.
     """
 
     rows: SeriesRows
     timestamps: pd.Index
     targets: list
     covariates: list
-    freqs: list
+    calendars: list
+
+    @property
+    def by_levels(self) -> bool:
+        """Whether there are several series, so that index levels name them if nothing else does."""
+        return self.rows.names != [None]
 
     def regular(self) -> Panel:
-        """Find the frequency of each series, or raise ValueError if its sampling is irregular."""
-        found: dict[bytes, Any] = {}
-        freqs = []
-        for start, end in zip(self.rows.starts, self.rows.ends, strict=True):
-            key = self.rows.time[start:end].tobytes()  # many series have the same timestamps
-            if key not in found:
-                found[key] = _frequency(self.timestamps[start:end])
-            freqs.append(found[key])
-        return self._replace(freqs=freqs)
+        """Find the frequency of each series, and put rows of NaN where one is missing.
+
+        Returns
+        -------
+        Panel
+            With a row at each timestamp of the frequency.
+
+        Raises
+        ------
+        ValueError
+            If the sampling of a series is irregular.
+        """
+        bounds = list(zip(self.rows.starts, self.rows.ends, strict=True))
+        known: dict[bytes, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
+        keys = [self.rows.time[start:end].tobytes() for start, end in bounds]
+        for k in sorted(range(len(keys)), key=lambda k: self.rows.sizes[k] < 3):
+            index = self.timestamps[slice(*bounds[k])]
+            if keys[k] not in known and known and len(index) < 3:
+                known[keys[k]] = next(iter(known.values()))[0], index
+            elif keys[k] not in known:
+                calendar = Calendar.learn(index)
+                known[keys[k]] = calendar, _without_gaps(index, calendar)
+        panel = self._replace(calendars=[known[key][0] for key in keys])
+        counts = np.array([len(known[key][1]) for key in keys])
+        if (counts == self.rows.sizes).all():
+            return panel
+        whole = [known[key][1] for key in keys]
+        timestamps = whole[0].append(whole[1:])
+        time = time_numbers(timestamps)
+        code = np.repeat(np.arange(len(counts)), counts)
+        place = places_of(code, time, self.rows.code, self.rows.time)
+        values = np.full((len(time), self.rows.values.shape[1]), np.nan)
+        values[place] = self.rows.values
+        rows = self.rows._replace(values=values, sizes=counts, time=time)
+        return panel._replace(rows=rows, timestamps=timestamps)
 
     def take(self, kept: np.ndarray) -> Panel:
         """Select rows by a boolean mask, and the series that have some."""
         left = np.bincount(self.rows.code[kept], minlength=len(self.rows.sizes)) > 0
-        freqs = [freq for freq, is_left in zip(self.freqs, left, strict=True) if is_left]
+        calendars = [one for one, is_left in zip(self.calendars, left, strict=True) if is_left]
         return self._replace(
-            rows=self.rows.take(kept), timestamps=self.timestamps[kept], freqs=freqs
+            rows=self.rows.take(kept), timestamps=self.timestamps[kept], calendars=calendars
         )
 
     def tail(self, n_rows: int) -> Panel:
         """Keep the last rows of each series."""
         return self.take(self.rows.place >= np.repeat(self.rows.sizes - n_rows, self.rows.sizes))
 
-    def future(self, counts: np.ndarray) -> pd.Index:
+    def future(self, n_rows: int) -> pd.Index:
         """So many timestamps behind the rows of each series, one series after the other."""
-        ends = self.rows.ends - 1
-        found: dict[tuple, tuple] = {}
+        found: dict[tuple, int] = {}
         parts: list[pd.Index] = []
-        for end, freq, count in zip(ends, self.freqs, counts, strict=True):
-            key = self.rows.time[end], freq, count
-            if key not in found:
-                found[key] = len(parts), _future(self.timestamps[end : end + 1], freq, count)
-                parts.append(found[key][1])
-        if len(self.freqs) == 1:
+        keys = []
+        for end, calendar in zip(self.rows.ends - 1, self.calendars, strict=True):
+            keys.append((self.rows.time[end], id(calendar)))
+            if keys[-1] not in found:
+                found[keys[-1]] = len(parts)
+                parts.append(calendar.after(self.timestamps[end : end + 1], n_rows))
+        if len(keys) == 1:
             return parts[0]
-        offsets = np.cumsum([0, *map(len, parts)])
-        keys = zip(self.rows.time[ends], self.freqs, counts, strict=True)
-        places = [offsets[found[key][0]] + np.arange(key[2]) for key in keys]
-        return parts[0].append(parts[1:]).take(np.concatenate(places))
+        first = np.array([found[key] for key in keys]) * n_rows
+        return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
 
     def extended(self, arrived: Panel) -> Panel:
         """Append rows that have arrived.
@@ -100,42 +134,56 @@ class Panel(NamedTuple):
         lacking = [column for column in wanted if column not in columns]
         if lacking:
             raise ValueError(f"The new rows lack the columns {lacking}.")
+        self._check_they_follow(arrived, known)
         counts = np.zeros(len(self.rows.sizes), dtype=int)
         counts[known] = arrived.rows.sizes
         order = np.argsort(known[arrived.rows.code], kind="stable")
-        given, expected = arrived.timestamps[order], self.future(counts)
-        if not given.equals(expected):
-            self._refuse_other_rows(given, expected, counts)
         values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
-        rows, place = self.rows.with_rows(values, time_numbers(expected), counts)
-        return self._replace(rows=rows, timestamps=self.timestamps.append(expected).take(place))
+        rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
+        timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
+        return self._replace(rows=rows, timestamps=timestamps)
 
-    def _refuse_other_rows(self, given: pd.Index, expected: pd.Index, counts: np.ndarray) -> None:
-        wrong = int(np.flatnonzero(np.asarray(given != expected))[0])
-        code = int(np.repeat(np.arange(len(counts)), counts)[wrong])
-        first = int(counts[:code].sum())
-        of = "" if self.rows.names == [None] else f" of series {self.rows.names[code]!r}"
-        raise ValueError(
-            f"The rows{of} begin at {given[first]}, but the row expected next is"
-            f" {expected[first]}; the others must follow at the same frequency."
-        )
+    def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
+        checked = set()
+        for k, code in enumerate(known):
+            begin, end = arrived.rows.starts[k], arrived.rows.ends[k]
+            last, calendar = self.rows.ends[code] - 1, self.calendars[code]
+            key = self.rows.time[last], id(calendar), arrived.rows.time[begin:end].tobytes()
+            if key in checked or begin == end:
+                continue
+            checked.add(key)
+            index = self.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
+            if not index.is_monotonic_increasing or calendar.missing(index).any():
+                expected = calendar.after(index[:1], 1)[0]
+                of = f" of series {self.rows.names[code]!r}" if self.by_levels else ""
+                raise ValueError(
+                    f"The rows{of} begin at {index[1]}, but the row expected next is"
+                    f" {expected}; the others must follow at the same frequency."
+                )
 
 
 def read_panel(
-    y: Any, X: Any, series: str | None, time: str | None, names: list | None = None
+    y: Any,
+    X: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    names: list | None = None,
+    by_levels: bool | None = None,
 ) -> Panel:
     """Read a panel.
 
     Parameters
     ----------
     y : Series, DataFrame or None
-        Targets.
+        Targets; also a table of another library.
     X : DataFrame or None
         Covariates of the same rows.
-    series, time : str or None
+    series, time : str, list of str or None
         Columns or index levels of `y` and `X` that name the series and hold the time.
     names : list, default=None
-        Names of the targets, used for a Series without a name.
+        Names of the targets, used for a Series or an array without a name.
+    by_levels : bool, default=None
+        As in `lay_out`.
 
     Returns
     -------
@@ -145,16 +193,15 @@ def read_panel(
     Raises
     ------
     ValueError
-        If the rows of `y` and `X` differ, or a column is missing.
+        If the rows of `y` and `X` differ, or a column is missing or holds no numbers.
     """
     if y is None:
-        covariates = _read(X, series, time, "X", None)
+        covariates = _read(X, series, time, "X", None, by_levels)
         return covariates._replace(targets=[], covariates=covariates.targets)
-    targets = _read(y, series, time, "y", names)
+    targets = _read(y, series, time, "y", names, by_levels)
     if X is None:
         return targets
-    others = _read(X, series, time, "X", None)
-    twice = [name for name in targets.targets if name in others.targets]
+    others = _read(X, series, time, "X", None, by_levels)
     code = targets.rows.find(others.rows.names)[others.rows.code]
     order = np.argsort(code, kind="stable")
     if not (
@@ -162,6 +209,7 @@ def read_panel(
         and others.timestamps[order].equals(targets.timestamps)
     ):
         raise ValueError("X must have the rows of y, with the same timestamps.")
+    twice = [name for name in targets.targets if name in others.targets]
     if twice:
         raise ValueError(
             f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
@@ -171,108 +219,85 @@ def read_panel(
     return targets._replace(rows=targets.rows._replace(values=values), covariates=others.targets)
 
 
-def _read(table: Any, series: str | None, time: str | None, role: str, names: list | None) -> Panel:
+def _read(
+    table: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    role: str,
+    names: list | None,
+    by_levels: bool | None,
+) -> Panel:
     """Read one table, all columns as targets."""
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
-    if not isinstance(table, pd.DataFrame):
+    elif isinstance(table, np.ndarray) and table.ndim < 3:
+        columns = names or (["y"] if table.ndim == 1 or table.shape[1] == 1 else None)
+        table = pd.DataFrame(table, columns=columns)
+    table, layout = lay_out_any(table, series, time, by_levels)
+    if not isinstance(table, pd.DataFrame) or layout.timestamps is None:
         raise ValueError(
-            f"{role} is a {type(table).__name__}: a forecast needs timestamps. Give a pandas "
-            "Series or DataFrame."
+            f"{role} is a {kind_of_table(table)} without time: a forecast needs timestamps. Give a "
+            "pandas Series or DataFrame indexed by dates, periods or integers, or name the column "
+            "of the time: time='date'."
         )
-    levels = [name for name in (series, time) if name is not None and name in table.index.names]
-    table = table.reset_index(levels) if levels else table
-    lacking = [name for name in (series, time) if name is not None and name not in table]
-    if lacking:
-        raise ValueError(f"{role} has no column or index level {lacking[0]!r}.")
-    if time is not None:
-        table = table.set_index(time)
-    codes, found = np.zeros(len(table), dtype=int), [None]
-    if series is not None:
-        codes, of_series = pd.factorize(table[series])
-        if (codes < 0).any():
-            row = int(codes.argmin())
-            raise ValueError(
-                f"{role} has no {series!r} in row {row}: name the series, or drop the row."
-            )
-        table, found = table.drop(columns=series), list(of_series)
-    order = np.argsort(codes, kind="stable")
-    index = table.index if series is None else table.index[order]
+    features = numeric_columns(layout.features, role)
+    _warn_of_time_columns(features, layout.clock, role)
+    codes, found = factorize(layout.keys, len(features))
+    order = Rows.arrange(codes, layout.timestamps)
+    order.check_time(layout.times)
+    index = pd.Index(layout.times, name=layout.times.name)
     rows = SeriesRows(
-        table.to_numpy(float)[order],
-        table.shape[1],
-        np.bincount(codes, minlength=len(found)),
-        time_numbers(index),
-        found,
+        features.to_numpy(np.float64, na_value=np.nan)[order.order],
+        features.shape[1],
+        np.bincount(codes, minlength=1 if found is None else len(found)),
+        order.timestamps,
+        [None] if found is None else list(found),
     )
-    return Panel(rows, index, list(table.columns), [], [])
+    index = index if found is None else index[order.order]
+    return Panel(rows, index, list(features.columns), [], [])
+
+
+def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) -> None:
+    """Warn of a column that counts the rows: it looks like a time that no one named."""
+    if clock != "counter" or role != "y" or len(features) < 6 or len(features.columns) < 2:
+        return
+    for name, column in features.items():
+        steps = np.diff(column.to_numpy(np.float64, na_value=np.nan))
+        if steps[0] > 0 and (steps == steps[0]).all():
+            warn(
+                f"Column {name!r} of y rises by {steps[0]:g} in each row, like a time, and is "
+                f"forecast as a target: name it, time={name!r}, or drop it.",
+                DataWarning,
+            )
 
 
 def time_numbers(index: pd.Index) -> np.ndarray:
-    """Timestamps, periods or integers as integers."""
-    if isinstance(index, pd.PeriodIndex):
-        return index.asi8
-    if isinstance(index, pd.DatetimeIndex):
-        return index.as_unit("ns").asi8
-    if index.dtype.kind not in "iu":
-        raise ValueError(
-            f"The index has the dtype {index.dtype}: a forecast needs dates, periods or integers."
-        )
-    return index.to_numpy(np.int64)
+    """Timestamps, periods or numbers as numbers."""
+    return lay_out(pd.DataFrame(index=index)).timestamps
 
 
-def _future(last: pd.Index, freq: Any, steps: int) -> pd.Index:
-    """Continue an index of one timestamp: of the same kind, frequency and time zone."""
-    if isinstance(last, pd.PeriodIndex):
-        return pd.period_range(last[0] + 1, periods=steps, freq=last.freq, name=last.name)
-    if isinstance(last, pd.DatetimeIndex):
-        return pd.date_range(last[0], periods=steps + 1, freq=freq, name=last.name)[1:]
-    return pd.Index(last[0] + freq * np.arange(1, steps + 1), name=last.name)
+def places_of(
+    code: np.ndarray, time: np.ndarray, of_code: np.ndarray, of_time: np.ndarray
+) -> np.ndarray:
+    """Positions of series and times among others, sorted by series and time; -1 for those missing.
+
+    Parameters
+    ----------
+    code, time : ndarray of shape (n,)
+        Where to look.
+    of_code, of_time : ndarray of shape (m,)
+        What to look for.
+    """
+    index = pd.MultiIndex.from_arrays([code, time])
+    return index.get_indexer(pd.MultiIndex.from_arrays([of_code, of_time]))
 
 
-def _frequency(index: pd.Index) -> Any:
-    """Find the sampling interval of an index, which may not have gaps."""
-    if len(index) > 1 and index[-1] < index[0]:
-        raise ValueError(
-            f"The rows run backwards, from {index[0]} to {index[-1]}: sort_index() puts them in "
-            "time order."
-        )
-    if isinstance(index, pd.PeriodIndex):
-        _refuse_gaps(index, pd.period_range(index[0], periods=len(index), freq=index.freq))
-        return index.freq
-    if isinstance(index, pd.DatetimeIndex):
-        freq = index.freq or _frequency_of_dates(index)
-        _refuse_gaps(index, pd.date_range(index[0], periods=len(index), freq=freq))
-        return freq
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    _refuse_gaps(index, pd.Index(index[0] + step * np.arange(len(index))))
-    return step
-
-
-def _frequency_of_dates(index: pd.DatetimeIndex) -> Any:
-    """The frequency of all rows, or of the first rows that have one."""
-    for n_rows in (len(index), 50, 10, 3):
-        if 3 <= n_rows <= len(index):
-            freq = pd.DatetimeIndex(index[:n_rows], freq="infer").freq
-            if freq is not None:
-                return freq
-    if len(index) < 3:
-        if len(index) == 2:
-            return index[1] - index[0]
-        raise ValueError(
-            "A single row has no frequency: give at least three, or an index with one."
-        )
-    raise ValueError(
-        f"The steps between {index[0]}, {index[1]} and {index[2]} are irregular: a forecast needs "
-        "a frequency. Set one with resample() or asfreq()."
-    )
-
-
-def _refuse_gaps(index: pd.Index, expected: pd.Index) -> None:
-    if not index.equals(expected):
-        wrong = int(np.flatnonzero(index != expected)[0])
-        raise ValueError(
-            f"The steps are irregular: {expected[wrong]} is missing, {index[wrong - 1]} is "
-            f"followed by {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
-            "interpolate() fill (imputation)."
-        )
+def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
+    """Put a timestamp where one is missing."""
+    if len(index) < 2:
+        return index
+    missing, parts, begin = calendar.missing(index), [], 0
+    for row in np.flatnonzero(missing).tolist():
+        parts += [index[begin : row + 1], calendar.after(index[: row + 1], missing[row])]
+        begin = row + 1
+    return parts[0].append([*parts[1:], index[begin:]]) if parts else index

@@ -1,4 +1,4 @@
-"""What is known of the rows that were seen: it separates a lost history from a missing row."""
+"""Which rows were seen: it distinguishes a lost history from a missing row."""
 
 from typing import NamedTuple
 
@@ -122,6 +122,8 @@ class Seen(NamedTuple):
             Whether a row of each series was seen.
         """
         n_series = len(self.n_rows)
+        if not n_series:
+            return np.zeros(len(codes), dtype=bool)
         return (codes < n_series) & (self.n_rows[np.minimum(codes, n_series - 1)] > 0)
 
     def saw_between(

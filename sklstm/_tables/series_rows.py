@@ -21,8 +21,8 @@ class SeriesRows(NamedTuple):
         How many of the columns are targets.
     sizes : ndarray of int, shape (n_series,)
         Number of rows of each series.
-    time : ndarray of int64, shape (n_rows,)
-        Timestamps as numbers, which rise with time in all series.
+    time : ndarray of shape (n_rows,)
+        Timestamps as nanoseconds or numbers.
     names : list
         Names of the series.
     """
@@ -72,10 +72,10 @@ class SeriesRows(NamedTuple):
         again = np.tile(self.sizes, n), np.tile(self.time, n), self.names * n
         return SeriesRows(np.concatenate(parts), 1, *again)
 
-    def cutoff(self, share: float) -> int:
+    def cutoff(self, share: float) -> float:
         """The time before which this share of all rows lies, one for all series."""
         ordered = np.sort(self.time)
-        return int(ordered[min(round(share * len(ordered)), len(ordered) - 1)])
+        return ordered[min(round(share * len(ordered)), len(ordered) - 1)].item()
 
     def take(self, kept: np.ndarray) -> SeriesRows:
         """Select rows by a boolean mask, and the series that have some."""

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
 from sklstm._data.frames import NANOSECONDS, Rows, lay_out
-from sklstm._data.inputs import kind_of_table
+from sklstm._data.inputs import as_frame, kind_of_table
 from sklstm._data.sklearn_private import Interval, validate_parameter_constraints
 from sklstm._data.warning import SklstmWarning, warn
 
@@ -246,14 +246,14 @@ class TimestampSplit(BaseCrossValidator):
 
     def _read(self, X: Any) -> tuple[pd.Index | None, pd.Index | None, np.ndarray, str]:
         """Series, time and timestamp of each row, and the kind of the timestamps."""
-        name = type(self).__name__
+        name, X = type(self).__name__, as_frame(X)
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
                 f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Pass "
                 "the table itself to the search or the score, with transformers in a Pipeline; for "
                 "a single series in time order, use scikit-learn's TimeSeriesSplit."
             )
-        _, keys, times, timestamps, clock = lay_out(X, self.series, self.time)
+        _, keys, times, timestamps, clock, _ = lay_out(X, self.series, self.time)
         dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
         if timestamps is None or clock is None or (clock == "counter" and dates):
             raise ValueError(

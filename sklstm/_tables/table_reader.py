@@ -1,6 +1,6 @@
 """Reader of tables for the windower, which compares them with the buffered rows."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,13 @@ from sklearn.utils.validation import validate_data
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.inputs import feature_values, has_fitted_names, lay_out_any
+from sklstm._tables.arrived import check_arrived
 from sklstm._tables.buffer import Buffer, InputTable
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import factorize
 from sklstm._tables.joined import JoinedTable, join
+from sklstm._tables.missing_history import Beginning
+from sklstm._tables.seen import Seen, rows_before_gaps
 from sklstm._tables.sequence_transformer import SequenceTransformer
 from sklstm._tables.table_warnings import check_kind_of_time, check_parameters_fit_table
 
@@ -69,27 +72,33 @@ class Fingerprint(NamedTuple):
 
 
 class TableReader(SequenceTransformer):
-    """Read tables by `series`, `time`, `max_gap`, `add_time_delta` and `carry_over`.
+    """Read tables and keep some of their rows, by the parameters of the subclass."""
 
-    The subclass has these parameters, and keeps the buffer.
-    """
+    window_size: int
+    horizon: int
+    context: Any
 
     series: Any
     time: str | None
     max_gap: Any
     add_time_delta: bool
-    carry_over: bool
+    carry_over: bool | str
 
     series_: Any
     n_features_in_: int
+    _by_levels: bool
     _clock: str | None
     _buffer: Buffer | None
     _frequency: Frequency | None
+    _beginning: Beginning
+    longest_step_: float | None
+    median_step_: float | None
     _latest: tuple[Fingerprint, JoinedTable] | None = None
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Layout]:
         """Feature values (n_rows, n_features), and the layout of the table."""
-        X, layout = lay_out_any(X, self.series, self.time)
+        by_levels = None if reset else self._by_levels
+        X, layout = lay_out_any(X, self.series, self.time, by_levels)
         params = {
             name: getattr(self, name) for name in ("series", "time", "max_gap", "add_time_delta")
         }
@@ -97,7 +106,13 @@ class TableReader(SequenceTransformer):
         values = feature_values(self, layout.features)
         if reset or not has_fitted_names(self, getattr(X, "columns", None)):
             validate_data(self, X, reset=reset, skip_check_array=True)
+        if by_levels and not layout.by_levels:
+            raise ValueError(
+                "The index of X lacks the levels that named the series in fit. Give X the index "
+                "levels of fit, or name the series by series=..."
+            )
         if reset:
+            self._by_levels = layout.by_levels
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
             if isinstance(layout.features, pd.DataFrame):
                 self._is_feature = X.columns.isin(layout.features.columns)
@@ -138,3 +153,96 @@ class TableReader(SequenceTransformer):
         """Names of the features of a step, from the names of the columns."""
         names = names[self._is_feature]
         return np.append(names, "time_delta").astype(object) if self.add_time_delta else names
+
+    def _append(self, buffer: Buffer, joined: JoinedTable) -> None:
+        """Keep rows that have arrived."""
+        check_arrived(joined, buffer.seen)
+        given, frequency = joined.given, joined.frequency
+        assert frequency is not None
+        self.series_, self._frequency, self._latest = given.names, frequency, None
+        is_before_gap = np.zeros(len(joined.cuts), dtype=bool)
+        is_before_gap[~joined.is_given] = buffer.is_before_gap[joined.table.buffered]
+        seen = buffer.seen.extended(given.codes, given.layout.timestamps, len(frequency.step))
+        values = joined.values(self._unit_of_time_delta)
+        kept = Buffer.keep(joined.table, values, is_before_gap, seen, self._n_last)
+        self._buffer = kept.with_others(buffer)
+
+    def _start(self, X: Any) -> Self:
+        """Begin with the first rows of a stream, in parts of any size."""
+        self._validate_params()
+        given = self._read_first(X)
+        if given.rows.steps is None or not self.carry_over or not self._n_kept:
+            return self
+        self._frequency = Frequency.nothing()
+        nothing = Buffer.empty(given.values, given.layout.timestamps)
+        self._append(nothing, join(nothing, given, self._frequency, self.max_gap))
+        return self
+
+    def _read_first(self, X: Any) -> InputTable:
+        """Read the first table, and forget all others."""
+        given = self._arrange(X, reset=True)
+        rows = given.rows
+        self.series_, self._clock = given.names, given.layout.clock
+        self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
+        self._buffer, self._beginning = None, Beginning.of(given.values)
+        if rows.steps is not None and not rows.is_first.all():
+            self.longest_step_ = rows.steps[~rows.is_first].max()
+            if self.add_time_delta:
+                self.median_step_ = np.median(rows.steps[~rows.is_first])
+        return given
+
+    def _keep(self, joined: JoinedTable, values: np.ndarray) -> None:
+        """Keep the last rows of each series, and those before its longest gaps."""
+        rows = joined.table.rows
+        gaps = joined.gaps.places
+        frequency = joined.frequency
+        assert frequency is not None
+        is_irregular = np.isnan(frequency.step)
+        if is_irregular.any():
+            codes = joined.table.codes[rows.order]
+            jumps = ~rows.is_first & is_irregular[codes]
+            jumps &= rows.steps > frequency.limit[codes]
+            gaps = np.union1d(gaps, np.flatnonzero(jumps))
+        seen, longest = Seen.of(rows, gaps)
+        is_before_gap = rows_before_gaps(rows, longest, self._n_kept)
+        self._buffer = Buffer.keep(joined.table, values, is_before_gap, seen, self._n_last)
+
+    @property
+    def n_buffered_rows_(self) -> int:
+        """Number of rows in the buffer.
+
+        The rows of `fit` and `partial_fit` that later rows continue, and those before the longest
+        gaps of each series; with ``carry_over="all"`` all of them.
+
+        See Also
+        --------
+        SequenceWindower.partial_fit : Remember more rows.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceWindower
+        >>> from sklstm.datasets import load_weather
+        >>> SequenceWindower(7, horizon=1).fit(load_weather(as_frame=True).data).n_buffered_rows_
+        7
+        """
+        return 0 if self._buffer is None else len(self._buffer.codes)
+
+    @property
+    def _n_last(self) -> float:
+        """Number of rows to keep at the end of each series."""
+        is_all = self.carry_over == "all" or self.context is not None
+        return np.inf if is_all else self._n_kept
+
+    @property
+    def _reach(self) -> int:
+        """Number of rows after a gap whose histories would reach across it."""
+        return self.window_size - 1 + self.horizon
+
+    @property
+    def _n_kept(self) -> int:
+        """Number of rows that are kept at the end of a series, or before a gap."""
+        return max(self._reach, int(self.add_time_delta))
+
+    @property
+    def _unit_of_time_delta(self) -> float | None:
+        return (self.median_step_ or 0) if self.add_time_delta else None

@@ -112,9 +112,11 @@ def warning_of_gaps(joined: JoinedTable, reach: int, lost: np.ndarray | None = N
         )
     if n_shortened <= FEW * len(cuts):
         return None
-    within = ~is_first & ~cuts
+    inner = ~is_first & ~cuts
     typical = (
-        f"the typical {write_step(np.median(steps[within]), layout)}" if within.any() else "usual"
+        f"the typical {write_step(np.median(steps[inner]), layout)}"
+        if inner.any()
+        else "one of fit"
     )
     return (
         f"X has {n_gaps} gaps, where the step in time is not {typical} but up to "

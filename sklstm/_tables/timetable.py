@@ -164,7 +164,9 @@ def _open_slots(wall: np.ndarray, length: int) -> np.ndarray:
     n_days = len(np.unique(wall // DAY))
     if n_slots == 1 or n_days < 5:
         return np.ones(n_slots, dtype=bool)
-    return ~_is_closed(np.bincount(slots, minlength=n_slots), np.full(n_slots, n_days), CHANCE)
+    return ~_is_closed(
+        np.bincount(slots, minlength=n_slots), np.full(n_slots, n_days), CHANCE / n_slots
+    )
 
 
 def _is_closed(found: np.ndarray, possible: np.ndarray, chance: np.ndarray | float) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklstm._tables.series_rows import SeriesRows
-from sklstm._tables.window_units import PanelUnit, Unit
+from sklstm._tables.window_units import PanelUnit, Unit, inner_range
 from sklstm._tables.windows import Windows, make_windows
 
 __all__ = ["choose_unit", "clustered_error"]
@@ -19,14 +19,21 @@ MOST_WINDOWS = 20_000
 PENALTY = 1e-3
 """Of the ridge that judges, in mean squares of the lags."""
 
+UNLIKE = 0.25
+"""Variance of the logarithms of spreads from which on each series has its own scale by default: the
+largest series decide else what all of them learn. Yearly series of M3 have 0.43, and the choice is
+within one standard error: MASE 3.19 without a scale, 2.75 with. Random walks have 0.02 or less."""
+
 LEAST_CLUSTERS = 30
 """Fewer series, or blocks of dates, give no standard error to go by."""
 
 
 def choose_unit(
-    rows: SeriesRows, window_size: int, steps: int, season: int, learnt: int, cutoff: float
+    rows: SeriesRows, window_size: int, steps: int, season: int, learnt: float, cutoff: float
 ) -> Unit:
-    """Choose anchor and scale: the last value without a scale, or what is clearly better.
+    """Choose anchor and scale: the last value, or what is clearly better.
+
+    The default is without a scale, if changes of all series are of about the same size.
 
     Parameters
     ----------
@@ -34,11 +41,11 @@ def choose_unit(
         Training rows.
     window_size, steps, season : int
         Number of rows of a window, of steps behind it, and of a season.
-    learnt : int
-        Time before which the ridge regressions learn.
+    learnt : float
+        Time before which the ridge regressions learn, if series are long enough.
     cutoff : float
         Time before which they are judged, by absolute errors in mean absolute changes of the
-        series, over a season if there is one.
+        series so far, over a season if there is one; outliers count as the largest of the others.
 
     Returns
     -------
@@ -46,26 +53,56 @@ def choose_unit(
         A candidate only if its mean error is lower than that of those before it, by more than one
         standard error over series and over dates.
     """
-    rows = rows.one_by_one()
-    rows = rows._replace(values=rows.y)
-    in_scale = rows.naive_errors(season, learnt)[:, 0]
-    best, least = Unit(season=season), np.zeros(0)
-    for unit in _candidates(season, len(rows.sizes)):
-        panel = PanelUnit.learn(rows.until(learnt), unit)
+    reference = Unit("season" if season > 1 else "last", "none", season)
+    whole = PanelUnit.learn(rows, reference)
+    common = whole.common  # of each target
+    variance = np.log(whole.measure(rows).spread[rows.ends - 1]).var(axis=0).mean()
+    rows = rows._replace(values=rows.y / common).one_by_one()
+    early = rows.until(learnt)
+    spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
+    candidates = list(_candidates(season, len(rows.sizes) // len(common), variance))
+    best, least = candidates[0], np.zeros(0)
+    by_series = len(early.time) < len(early.sizes) * (window_size + steps)
+    for unit in candidates:
+        panel = PanelUnit.learn(early if len(early.time) else rows, unit)
         windows = make_windows(rows, panel.measure(rows), [], window_size, steps)
-        learners, judges = windows.before(learnt), windows.behind(learnt).before(cutoff)
-        if unit.anchor == "season":
-            learners = learners.take(rows.place[learners.ends] >= season)
-        learners = _thinned(learners)
-        judges = _thinned(judges.take(np.isfinite(in_scale[judges.code])))
-        if not len(learners.ends) or not len(judges.ends):
+        judged = _judged(windows.before(cutoff), learnt, by_series)
+        if judged is None:
             continue
-        missed = np.abs(judges.actual() - _Ridge.fit(learners).predict(judges))[..., 0]
-        errors = missed.mean(axis=1) / in_scale[judges.code]
+        missed, judges = judged
+        errors = missed / spread[judges.ends]
         lead = least - errors if len(least) else 0 * errors
+        lead = np.clip(lead, *inner_range(lead[:, None])[:, 0])
         if unit == best or lead.mean() > clustered_error(lead, judges.code, judges.dates()):
             best, least = unit, errors
     return best
+
+
+def _judged(windows: Windows, learnt: float, by_series: bool) -> tuple[np.ndarray, Windows] | None:
+    """Mean absolute errors of the forecasts behind late windows, and these windows.
+
+    The ridge regressions learn from windows before them; where series are too short for that, from
+    all windows of other series, each half of the series judging the other.
+    """
+    unit = windows.local.panel.unit
+    learners, late = windows.before(learnt), windows.behind(learnt)
+    folds = [(learners, late)]
+    if by_series:
+        folds = [
+            (windows.take(windows.code % 2 != half), late.take(late.code % 2 == half))
+            for half in (0, 1)
+        ]
+    missed, judges = [], []
+    for learners, late in folds:
+        if unit.anchor == "season":
+            learners = learners.take(learners.rows.place[learners.ends] >= unit.season)
+        learners, late = _thinned(learners), _thinned(late)
+        if not len(learners.ends) or not len(late.ends):
+            return None
+        errors = np.abs(late.actual() - _Ridge.fit(learners).predict(late))
+        missed.append(errors[..., 0].mean(axis=1))
+        judges.append(late.ends)
+    return np.concatenate(missed), windows._replace(ends=np.concatenate(judges))
 
 
 def clustered_error(values: np.ndarray, *clusters: np.ndarray) -> float:
@@ -82,21 +119,25 @@ def clustered_error(values: np.ndarray, *clusters: np.ndarray) -> float:
     -------
     float
         The largest of the standard errors over these clusters; inf if none has enough of them.
+        Clusters that are too few, such as one block of dates, add their part: 1 / n of variance.
     """
-    errors = []
+    errors, unseen = [], 1.0
     for code in clusters:
         _, code = np.unique(code, return_inverse=True)
         sums = np.bincount(code, values - values.mean())
-        if len(sums) >= LEAST_CLUSTERS:
-            errors.append(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(values))
-    return max(errors, default=np.inf)
+        n = len(sums)
+        if n >= LEAST_CLUSTERS:
+            errors.append(np.sqrt((sums**2).sum() * n / (n - 1)) / len(values))
+        else:
+            unseen += 1 / n
+    return np.sqrt(unseen) * max(errors, default=np.inf)
 
 
-def _candidates(season: int, n_series: int) -> Iterator[Unit]:
+def _candidates(season: int, n_series: int, variance: float) -> Iterator[Unit]:
     """The default first. The scale of a single series changes nothing."""
-    scales = ["none", "spread", "size"] if n_series > 1 else ["none"]
+    scales = ["none", "spread", "size"] if variance < UNLIKE else ["spread", "none", "size"]
     for anchor in ["last", "season", "mean"] if season > 1 else ["last", "mean"]:
-        yield from (Unit(anchor, scale, season) for scale in scales)
+        yield from (Unit(anchor, scale, season) for scale in scales[: 3 if n_series > 1 else 1])
 
 
 def _thinned(windows: Windows) -> Windows:

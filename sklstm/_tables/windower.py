@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-import numpy as np
 import pandas as pd
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
@@ -10,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.arrived import check_arrived, check_within_horizon
+from sklstm._tables.arrived import check_within_horizon
 from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.joined import join
@@ -20,7 +19,6 @@ from sklstm._tables.missing_history import (
     message_of_missing_history,
     message_of_no_time,
 )
-from sklstm._tables.seen import Seen, rows_before_gaps
 from sklstm._tables.table_reader import TableReader
 from sklstm._tables.table_warnings import warning_of_gaps, warning_of_joins
 
@@ -30,10 +28,10 @@ __all__ = ["SequenceWindower"]
 class SequenceWindower(TableReader):
     """Turn each row of a table into its lookback window, the sequence of the rows before it.
 
-    One row in, one sequence out: the history of row ``t`` is rows ``t - horizon - window_size + 1``
-    to ``t - horizon`` of its series. The number and the order of rows never change, so that ``y``,
-    ``sample_weight``, cross-validation and scorers work unchanged. Rows near the start of a series
-    get shorter sequences; its first `horizon` rows get empty ones.
+    One row in, one sequence out: the history of the row at time ``t`` is the `window_size` rows of
+    its series up to ``t - horizon`` sampling intervals. The number and the order of rows never
+    change, so that ``y``, ``sample_weight``, cross-validation and scorers work unchanged. Rows near
+    the start of a series get shorter sequences; its first `horizon` rows get empty ones.
 
     Parameters
     ----------
@@ -62,15 +60,21 @@ class SequenceWindower(TableReader):
         Whether to append a feature ``time_delta``, for irregular sampling: the time since the
         previous row of the series, in units of the median step in `fit`; 1 for the first row of a
         series.
-    carry_over : bool, default=True
-        Whether to keep a buffer of the last ``window_size - 1 + horizon`` rows of each series seen
-        in `fit`, with `add_time_delta` at least one. In `transform`, buffered rows earlier than the
-        first given row of their series precede it, if no row is missing in between (with `max_gap`:
-        if they are no further apart).
+    carry_over : bool or "all", default=True
+        Whether to keep a buffer of rows seen in `fit`: of each series the last ``window_size - 1 +
+        horizon`` rows, with `add_time_delta` at least one, as many before each of its 8 longest
+        gaps, and all of a series of up to 64. In `transform` they are part of the histories of
+        later rows; a given row replaces a buffered one with its timestamp. ``"all"`` keeps all
+        rows, so that each of them has its history by itself.
     cold_start : {"warn", "ignore", "error"}, default="warn"
-        What to do about missing history, when rows that could have had a history have none: the
-        table starts later than the row expected next, has no time index, or holds single rows of a
-        series not seen in `fit`.
+        What to do about missing history, when rows that could have had a longer history have a
+        shorter one, or none: the table starts later than the row expected next, has no time index,
+        is part of what `fit` saw, or holds single rows of a series not seen in `fit`.
+    context : DataFrame, default=None
+        Rows with the same columns and time, often the whole table, that are part of histories
+        though they are neither in `fit` nor in `transform`, as those that the `gap` of a splitter
+        leaves out. A row at ``t`` reads only those up to `horizon` rows before ``t``. Their targets
+        are not learned.
 
     Attributes
     ----------
@@ -85,6 +89,8 @@ class SequenceWindower(TableReader):
         else a number; None without time, or with single rows only.
     median_step_ : float or None
         Median of the same times; None unless `add_time_delta`.
+    n_buffered_rows_ : int
+        Number of rows in the buffer.
 
     See Also
     --------
@@ -98,12 +104,18 @@ class SequenceWindower(TableReader):
     of the table and 16 bytes a row, for any window size, and of another table if rows of several
     series are interleaved, if buffered rows precede them, or with `add_time_delta`.
 
+    The frequency of a series is the largest step that its timestamps are multiples of, by the
+    calendar for months, by open days and hours for business days and exchanges. The history of a
+    row at ``t`` ends at the place `horizon` steps before ``t``, so that a row that is missing
+    between costs nothing; one that is missing within cuts it there, the newest place included.
+    Where there is no frequency rows are counted.
+
     An array has no index: it is a single series, without gaps and without a buffer.
 
     Steps of NaN pass through, since only those within a history matter. To forecast the next
     `horizon` rows, append rows of NaN with the next timestamps.
 
-    With `carry_over` a pickled windower contains training rows.
+    With `carry_over` a pickled windower contains training rows, with ``"all"`` or `context` all.
 
     ``set_output`` has no effect: the output is not a table.
 
@@ -150,6 +162,7 @@ class SequenceWindower(TableReader):
         "add_time_delta": ["boolean"],
         "carry_over": ["boolean", StrOptions({"all"})],
         "cold_start": [StrOptions({"warn", "ignore", "error"})],
+        "context": "no_validation",
     }
 
     def __init__(
@@ -163,6 +176,7 @@ class SequenceWindower(TableReader):
         add_time_delta=False,
         carry_over=True,
         cold_start="warn",
+        context=None,
     ):
         self.window_size = window_size
         self.horizon = horizon
@@ -172,6 +186,7 @@ class SequenceWindower(TableReader):
         self.add_time_delta = add_time_delta
         self.carry_over = carry_over
         self.cold_start = cold_start
+        self.context = context
 
     @with_callbacks
     def fit(self, X, y=None):
@@ -332,22 +347,11 @@ class SequenceWindower(TableReader):
         array([3., 4.])
         """
         if not hasattr(self, "_is_feature"):
-            return self.fit(X)
+            return self._start(X) if self.context is None else self.fit(X)
         joined = self._join(X)
         if self._buffer is None or joined.frequency is None:
             return self
-        check_arrived(joined, self._buffer.seen)
-        given = joined.given
-        self.series_, self._frequency, self._latest = given.names, joined.frequency, None
-        is_before_gap = np.zeros(len(joined.cuts), dtype=bool)
-        is_before_gap[~joined.is_given] = self._buffer.is_before_gap[joined.table.buffered]
-        seen = self._buffer.seen.extended(
-            given.codes, given.layout.timestamps, len(self._frequency.step)
-        )
-        values = joined.values(self._unit_of_time_delta)
-        n_last = np.inf if self.carry_over == "all" else self._n_kept
-        kept = Buffer.keep(joined.table, values, is_before_gap, seen, n_last)
-        self._buffer = kept.with_others(self._buffer)
+        self._append(self._buffer, joined)
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -383,56 +387,27 @@ class SequenceWindower(TableReader):
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        given = self._arrange(X, reset=True)
-        rows, layout = given.rows, given.layout
-        self.series_, self._clock = given.names, layout.clock
-        self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
-        self._buffer, self._beginning = None, Beginning.of(given.values)
-        if rows.steps is not None:
-            self._frequency = Frequency.learn(rows, layout)
-            if not rows.is_first.all():
-                self.longest_step_ = rows.steps[~rows.is_first].max()
-            if self.add_time_delta and self.longest_step_ is not None:
-                self.median_step_ = np.median(rows.steps[~rows.is_first])
-        joined = join(None, given, self._frequency, self.max_gap)
-        values = joined.values(self._unit_of_time_delta)
-        if self.max_gap is None and self._frequency is not None:
-            message = warning_of_joins(rows, self._frequency, layout)
-            self._warn(message, GapWarning) if message else self._check_gaps(joined)
-        if self.carry_over and rows.steps is not None and self._n_kept:
-            self._keep(joined, values)
+        joined, values = self._learn(X if self.context is None else self.context)
+        if self.context is not None:
+            joined = self._join(X)
+            values = joined.values(self._unit_of_time_delta)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self._cut(joined, joined.bounds(self.window_size, self.horizon), values, X)
 
-    def _keep(self, joined, values):
-        """Keep the last rows of each series, and those before its longest gaps."""
-        rows = joined.table.rows
-        gaps = joined.gaps.places
-        frequency = joined.frequency
-        is_irregular = np.isnan(frequency.step)
-        if is_irregular.any():
-            codes = joined.table.codes[rows.order]
-            jumps = ~rows.is_first & is_irregular[codes]
-            jumps &= rows.steps > frequency.limit[codes]
-            gaps = np.union1d(gaps, np.flatnonzero(jumps))
-        seen, longest = Seen.of(rows, gaps)
-        is_before_gap = rows_before_gaps(rows, longest, self._n_kept)
-        n_last = np.inf if self.carry_over == "all" else self._n_kept
-        self._buffer = Buffer.keep(joined.table, values, is_before_gap, seen, n_last)
-
-    @property
-    def _reach(self):
-        """Number of rows after a gap whose histories would reach across it."""
-        return self.window_size - 1 + self.horizon
-
-    @property
-    def _n_kept(self):
-        """Number of rows that are kept at the end of a series, or before a gap."""
-        return max(self._reach, int(self.add_time_delta))
-
-    @property
-    def _unit_of_time_delta(self):
-        return (self.median_step_ or 0) if self.add_time_delta else None
+    def _learn(self, X):
+        """Learn from a table, and keep some of its rows."""
+        given = self._read_first(X)
+        rows = given.rows
+        if rows.steps is not None:
+            self._frequency = Frequency.learn(rows, given.layout)
+        joined = join(None, given, self._frequency, self.max_gap)
+        values = joined.values(self._unit_of_time_delta)
+        if self.max_gap is None and self._frequency is not None:
+            message = warning_of_joins(rows, self._frequency, given.layout)
+            self._warn(message, GapWarning) if message else self._check_gaps(joined)
+        if self.carry_over and rows.steps is not None and self._n_kept:
+            self._keep(joined, values)
+        return joined, values
 
     def _warn(self, message, category):
         if message is not None:

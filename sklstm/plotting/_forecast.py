@@ -60,7 +60,7 @@ class ForecastDisplay:
     >>> from sklstm.plotting import ForecastDisplay
     >>> hours = pd.date_range("2024-01-01", periods=200, freq="h")
     >>> tide = pd.Series(np.sin(np.arange(200) / 4), hours, name="tide")
-    >>> forecaster = SequenceForecaster(LinearRegression(), steps=12).fit(tide)
+    >>> forecaster = SequenceForecaster(LinearRegression(), steps=6).fit(tide)
     >>> ForecastDisplay.from_estimator(forecaster, coverage=0.9).ax_.get_ylabel()
     'tide'
     """
@@ -201,9 +201,9 @@ class ForecastDisplay:
             if name not in names:
                 raise ValueError(f"{name!r} is not among {names}: choose one of these.")
         if coverage is None:
-            forecast = forecaster.predict(steps, X)[[target]].set_axis(["forecast"], axis=1)
+            forecast = forecaster.predict(steps, X=X)[[target]].set_axis(["forecast"], axis=1)
         else:
-            forecast = forecaster.predict_interval(coverage, steps, X)
+            forecast = forecaster.predict_interval(coverage, steps, X=X)
             forecast = forecast[target] if len(targets) > 1 else forecast
         forecast = forecast if forecaster.series is None else forecast.loc[series]
         mine = buffer.rows.code == buffer.rows.names.index(series)
