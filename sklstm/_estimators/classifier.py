@@ -58,8 +58,8 @@ class LSTMClassifier(ClassifierMethods):
         Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
         chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
         codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
-        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With validation data the
-        output of the network is multiplied by `blending_weight_`.
+        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
+        validation data the output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
