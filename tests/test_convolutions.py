@@ -98,6 +98,17 @@ def test_a_kernel_reads_one_to_nine_features():
     assert n_read.max() == 9
 
 
+def test_columns_of_many_features_are_those_of_their_sums():
+    sequences = noise([20] * 3, n_features=50)
+    units = np.zeros(50), np.ones(50), None
+    drawn = Convolutions.draw(sequences, units, 84 * 4, np.random.RandomState(0))
+    columns = drawn.transform(sequences, CPU).reshape(3, 4, 84)
+    for k in range(0, 84, 7):
+        summed = sequences[1][:, drawn.is_read[0, k]].sum(axis=1)
+        share = share_above(summed, KERNELS[k], 1, drawn.biases[0, k], padded=k < 42)
+        assert columns[1, 0, k] == pytest.approx(share, abs=1e-6)
+
+
 def test_a_sequence_has_the_same_columns_beside_longer_ones():
     sequences = noise([50, 7, 1, 20])
     drawn = Convolutions.draw(sequences, UNITS, 84 * 20, np.random.RandomState(0))
