@@ -44,8 +44,9 @@ def choose_unit(
     learnt : float
         Time before which the ridge regressions learn, if series are long enough.
     cutoff : float
-        Time before which they are judged, by absolute errors in mean absolute changes of the
-        series so far, over a season if there is one; outliers count as the largest of the others.
+        Time before which they are judged: a single series by squared errors, which they minimise;
+        several by absolute errors in mean absolute changes of the series so far, over a season if
+        there is one, and outliers count as the largest of the others.
 
     Returns
     -------
@@ -60,7 +61,8 @@ def choose_unit(
     rows = rows._replace(values=rows.y / common).one_by_one()
     early = rows.until(learnt)
     spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
-    candidates = list(_candidates(season, len(rows.sizes) // len(common), variance))
+    n_series = len(rows.sizes) // len(common)
+    candidates = list(_candidates(season, n_series, variance))
     best, least = candidates[0], np.zeros(0)
     by_series = len(early.time) < len(early.sizes) * (window_size + steps)
     for unit in candidates:
@@ -70,16 +72,18 @@ def choose_unit(
         if judged is None:
             continue
         missed, judges = judged
-        errors = missed / spread[judges.ends]
+        errors = (missed / spread[judges.ends, None]) ** (2 if n_series == 1 else 1)
+        errors = errors.mean(axis=1)
         lead = least - errors if len(least) else 0 * errors
-        lead = np.clip(lead, *inner_range(lead[:, None])[:, 0])
+        if n_series > 1:
+            lead = np.clip(lead, *inner_range(lead[:, None])[:, 0])
         if unit == best or lead.mean() > clustered_error(lead, judges.code, judges.dates()):
             best, least = unit, errors
     return best
 
 
 def _judged(windows: Windows, learnt: float, by_series: bool) -> tuple[np.ndarray, Windows] | None:
-    """Mean absolute errors of the forecasts behind late windows, and these windows.
+    """Absolute errors of the forecasts behind late windows, and these windows.
 
     The ridge regressions learn from windows before them; where series are too short for that, from
     all windows of other series, each half of the series judging the other.
@@ -100,7 +104,7 @@ def _judged(windows: Windows, learnt: float, by_series: bool) -> tuple[np.ndarra
         if not len(learners.ends) or not len(late.ends):
             return None
         errors = np.abs(late.actual() - _Ridge.fit(learners).predict(late))
-        missed.append(errors[..., 0].mean(axis=1))
+        missed.append(errors[..., 0])
         judges.append(late.ends)
     return np.concatenate(missed), windows._replace(ends=np.concatenate(judges))
 
