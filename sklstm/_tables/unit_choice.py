@@ -19,6 +19,11 @@ MOST_WINDOWS = 20_000
 PENALTY = 1e-3
 """Of the ridge that judges, in mean squares of the lags."""
 
+STRICT = 2.0
+"""Standard errors by which a single series has to lead. On 50 random walks of 500 rows, forecasts
+of one step had 1.07 of the squared error of the last value with 1, and 1.01 with 2, the worst 1.47
+and 1.25."""
+
 UNLIKE = 0.25
 """Variance of the logarithms of spreads from which on each series has its own scale by default: the
 largest series decide else what all of them learn. Yearly series of M3 have 0.43, and the choice is
@@ -52,7 +57,7 @@ def choose_unit(
     -------
     Unit
         A candidate only if its mean error is lower than that of those before it, by more than one
-        standard error over series and over dates.
+        standard error over series and over dates, or two of a single series.
     """
     reference = Unit("season" if season > 1 else "last", "none", season)
     whole = PanelUnit.learn(rows, reference)
@@ -77,7 +82,8 @@ def choose_unit(
         lead = least - errors if len(least) else 0 * errors
         if n_series > 1:
             lead = np.clip(lead, *inner_range(lead[:, None])[:, 0])
-        if unit == best or lead.mean() > clustered_error(lead, judges.code, judges.dates()):
+        error = clustered_error(lead, judges.code, judges.dates())
+        if unit == best or lead.mean() > error * (STRICT if n_series == 1 else 1):
             best, least = unit, errors
     return best
 
