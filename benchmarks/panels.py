@@ -6,7 +6,7 @@
 
 Every series is forecast from its last training row, over the horizon of the competition. Series end
 on the same date. Printed are the means over series of sMAPE, MASE (in mean absolute changes over a
-season of the training part) and MAPE, with those of the seasonal naive forecast, and processor time.
+season of the training part) and MAPE, beside the seasonal naive forecast, and processor time.
 """
 
 import argparse
