@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH_PYTHON ?= $(BIN)/python
 NIGHTLY ?= https://pypi.anaconda.org/scientific-python-nightly-wheels/simple
 
-.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu coverage dist wheel-check beside fuzz docs bench bench-peers bench-cuda format clean
+.PHONY: demo test lint types check test-lowest test-newest test-simulated-gpu coverage dist wheel-check beside outputs fuzz docs bench bench-peers bench-cuda format clean
 
 demo: .venv/.installed      ## tomorrow's temperature on a real weather table
 	$(BIN)/python examples/plot_weather.py
@@ -54,6 +54,9 @@ wheel-check:                ## the wheel, in an empty environment, runs the READ
 	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt .venv-wheel/dist/*.whl
 	sed -n '/^```python$$/,/^```$$/{/^```python$$/d;/^```$$/q;p}' README.md > .venv-wheel/readme.py
 	.venv-wheel/bin/python -I -W error .venv-wheel/readme.py
+
+outputs: .venv/.installed   ## what the code of the pages prints, written into the pages
+	MPLBACKEND=agg $(BIN)/python tools/show_outputs.py
 
 docs: .venv-docs/.installed  ## the site, in docs/_build/html; examples run, a warning is an error
 	.venv-docs/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html

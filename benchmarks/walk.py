@@ -17,7 +17,7 @@ import torch
 import sklstm
 from sklstm import LSTMRegressor, Sequences, SequenceWindower
 from sklstm._data.samples import GivenSamples, Samples, TrainingData
-from sklstm._nn.batches import SequenceDataset
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.inits import InitTask
 
 PACKAGE = Path(sklstm.__file__).parent

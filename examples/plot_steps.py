@@ -96,7 +96,10 @@ metrics = {
 }
 scores = pd.DataFrame(
     {
-        name: {title: metric(y[test], np.split(column, ends)) for title, metric in metrics.items()}
+        name: {
+            title: metric(y[test], np.split(column.to_numpy(), ends))
+            for title, metric in metrics.items()
+        }
         for name, column in predictions.items()
     }
 ).T.sort_values("mean absolute error (°C)")

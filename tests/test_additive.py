@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceWindower
-from sklstm._data.lag_moments import LagTable
+from sklstm._data.lag_table import LagTable
 from sklstm._nn.scaling import InputScaling
 
 RNG = np.random.default_rng(0)

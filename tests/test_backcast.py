@@ -13,7 +13,7 @@ from sklstm._data.backcast import (
     learn_backcast,
     repeated_first_step,
 )
-from sklstm._data.lag_moments import LagTable
+from sklstm._data.lag_table import LagTable
 
 WINDOW = 7
 N_TRAIN, N_TEST = 210, 288

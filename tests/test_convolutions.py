@@ -242,5 +242,5 @@ def test_targets_of_steps_and_numbers_are_refused():
     steps = np.tile(y[:, None], 40)
     with pytest.raises(ValueError, match="pooling=None there is a prediction at every step"):
         classifier(pooling=None).fit(X, steps)
-    with pytest.raises(ValueError, match="is for labels, and y holds numbers"):
+    with pytest.raises(ValueError, match="is for multiclass and multilabel-indicator targets"):
         LSTMRegressor(init="convolutions").fit(X, y.astype(float))

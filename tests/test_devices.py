@@ -10,8 +10,8 @@ import torch
 import sklstm._train.additive
 import sklstm._train.devices
 from sklstm import LSTMRegressor, SequenceWindower
-from sklstm._nn.batches import SequenceDataset
 from sklstm._nn.cells.of_torch import LSTM, _in_one_block
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._train.devices import explain_out_of_memory, resolve_device
 from sklstm._train.plan import Plan
 

@@ -1,5 +1,6 @@
 """What the documentation shows runs, and docstrings are complete."""
 
+import importlib.util
 import inspect
 import os
 import re
@@ -20,12 +21,10 @@ import sklstm.plotting
 import sklstm.testing
 
 ROOT = Path(__file__).parent.parent
-MADE = {"_build", "api", "gallery"}  # folders of docs/ that `make docs` fills
-WRITTEN = [p for p in sorted((ROOT / "docs").rglob("*.md")) if not MADE & set(p.parts)]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ADD_YOUR_OWN = ROOT / "docs" / "guide" / "add_your_own.md"  # its blocks change the package
-PAGES = [p for p in [ROOT / "README.md", *WRITTEN] if BLOCK.search(p.read_text())]
-PAGES.remove(ADD_YOUR_OWN)
+ADD_YOUR_OWN = ROOT / "docs" / "guide" / "add_your_own.md"
+spec = importlib.util.spec_from_file_location("show_outputs", ROOT / "tools" / "show_outputs.py")
+show_outputs = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(show_outputs)
 
 
 def public_objects():
@@ -47,10 +46,27 @@ def public_members(thing):
                 yield name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_blocks_run(page, capsys, tmp_path, monkeypatch):
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]\d+)?")
+
+
+def assert_current(shown, now, place):
+    """The same words and whole numbers; decimals, which processors round apart, nearly the same."""
+    assert NUMBER.sub("#", shown).split() == NUMBER.sub("#", now).split(), place
+    for before, after in zip(NUMBER.findall(shown), NUMBER.findall(now), strict=True):
+        if "." in before + after:
+            assert float(after) == pytest.approx(float(before), rel=0.2, abs=0.1), place
+        else:
+            assert before == after, place
+
+
+@pytest.mark.parametrize("page", show_outputs.pages(), ids=lambda page: page.stem)
+def test_blocks_run_and_show_what_comes_out(page, tmp_path, monkeypatch):
+    """`make outputs` writes what they show into the page."""
+    text = page.read_text()
     monkeypatch.chdir(tmp_path)  # where blocks may write
-    exec(compile("\n".join(BLOCK.findall(page.read_text())), page.name, "exec"), {})
+    shown = [match[2] or "" for match in show_outputs.BLOCK.finditer(text)]
+    for i, now in enumerate(show_outputs.outputs(text, page.name)):
+        assert_current(shown[i], now, f"block {i} of {page.name}: make outputs")
     plt.close("all")
 
 
@@ -130,15 +146,24 @@ def test_what_the_page_adds_works(tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": "."})
 
 
+def test_each_finding_has_its_line_in_the_guide():
+    guide = (ROOT / "docs" / "guide" / "elsewhere.md").read_text()
+    scripts = sorted(path.name for path in (ROOT / "findings").glob("*.sh"))
+    assert sorted(re.findall(r"/findings/([\w-]+\.sh)", guide)) == scripts
+    assert set(re.findall(r"`([\w-]+\.sh)`", (ROOT / "findings" / "README.md").read_text())) == set(
+        scripts
+    )
+
+
 @pytest.mark.parametrize("name", list(public_objects()))
 def test_docstring_is_complete(name):
     assert validate(name)["errors"] == []
 
 
 def test_both_estimators_say_the_same_of_the_same_parameter():
-    sharing = runpy.run_path(str(ROOT / "docs" / "share_docstrings.py"))
+    sharing = runpy.run_path(str(ROOT / "tools" / "share_docstrings.py"))
     source, copy = (sharing[name].read_text() for name in ("SOURCE", "COPY"))
-    assert sharing["shared"](source, copy) == copy  # if not: python docs/share_docstrings.py
+    assert sharing["shared"](source, copy) == copy  # if not: python tools/share_docstrings.py
     in_both = sharing["entries"](source).keys() & sharing["entries"](copy).keys()
     assert in_both > sharing["OWN"]
     assert len(in_both) > 40

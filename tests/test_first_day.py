@@ -52,7 +52,9 @@ model = joblib.load("model.joblib")
 """
 FORECAST = """
 from sklstm import SequenceForecaster
-forecaster = SequenceForecaster(LSTMRegressor(max_epochs=5), window_size=28, steps=7)
+forecaster = SequenceForecaster(
+    LSTMRegressor(max_epochs=5, random_state=0), window_size=28, steps=7
+)
 forecaster.fit(weather[["temp_max", "wind"]])
 interval = forecaster.predict_interval(0.8)["temp_max"]
 """

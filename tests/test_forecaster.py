@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -232,6 +233,16 @@ def test_each_target_alone_is_a_model_of_all_of_them():
     by_hand = LinearRegression().fit(z[:, :7], z[:, 7:].cumsum(axis=1))
     change = by_hand.predict((changes / scale)[-7:].T).T * scale
     np.testing.assert_allclose(model.predict(), y.iloc[-1:].to_numpy() + change, rtol=1e-3)
+
+
+def test_the_first_model_does_not_see_the_calibration_set():
+    noise = pd.Series(RNG.normal(size=120), HOURS[:120])
+    one_nearest = KNeighborsRegressor(1)  # knows each row that it was fitted on
+    model = forecaster(one_nearest, window_size=5, steps=2, calibration_fraction=0.25).fit(noise)
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses["forecaster"] > 0.5
+    interval = model.predict_interval(0.8)
+    assert (interval["upper"] - interval["lower"]).min() > 1
 
 
 def test_what_errs_less_on_later_rows_is_kept():

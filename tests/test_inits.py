@@ -110,8 +110,9 @@ def test_a_difference_share_of_1_is_a_ridge_of_differences():
 
 
 def test_a_series_that_leaves_its_range_uses_differences():
-    slopes = np.repeat(RNG.normal(size=40), 10)
-    series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
+    rng = np.random.default_rng(0)
+    slopes = np.repeat(rng.normal(size=40), 10)
+    series = 100 + (1 + slopes).cumsum() + rng.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
     assert model.init_.difference_share > 0.9
@@ -377,6 +378,57 @@ def test_an_estimator_cannot_be_written(tmp_path):
         ValueError, match="to_onnx cannot write the init estimator LinearRegression"
     ):
         model.to_onnx(tmp_path / "model.onnx")
+
+
+def contradicted(y):
+    """Fit two outputs; the validation targets are far on the other side of the first one's init."""
+    train, valid = WINDOWS[:250], WINDOWS[250:]
+    network = regressor(init="linear", early_stopping=False).fit(train, y[:250])
+    init = network.init_.predict(valid)
+    y_val = init + [-9, 9] * (network.predict(valid) - init)
+    return regressor(init="linear", n_iter_no_change=9).fit(
+        train, y[:250], X_val=valid, y_val=y_val
+    )
+
+
+def test_each_output_has_its_own_blending_weight():
+    assert contradicted(targets(2)).blending_weight_.tolist() == [0, 1]
+
+
+def test_training_that_continues_without_validation_keeps_the_blending_weight():
+    y = targets(2)
+    model = contradicted(y).set_params(warm_start=True, early_stopping=False).fit(WINDOWS, y)
+    assert model.blending_weight_.tolist() == [0, 1]
+    init = model.init_.predict(WINDOWS)
+    np.testing.assert_allclose(model.predict(WINDOWS)[:, 0], init[:, 0])
+
+
+def test_penalties_are_chosen_on_later_parts_of_a_series():
+    """Later rows show that what earlier ones taught does not last; other folds would not."""
+    x = np.random.default_rng(0).normal(size=1000)
+    slope = np.repeat([-0.45, -0.45, 1, 1, 1], 200)
+    windows = SequenceWindower(1).fit_transform(x[:, None])
+    model = regressor(
+        hidden_size=1,
+        max_epochs=1,
+        batch_size=1000,
+        early_stopping=False,
+        lagged_target=None,
+    ).fit(windows, slope * x)
+    assert model.init_.predict(windows).std() < 0.01
+
+
+def test_a_lag_far_from_the_target_is_not_its_lagged_target():
+    """It fits later parts of the series, but differs from the target by far over all of them."""
+    x = np.random.default_rng(0).normal(size=500)
+    x[:200] *= 10
+    y = x.copy()
+    y[:200] = 0
+    windows = SequenceWindower(1).fit_transform(x[:, None])
+    near = regressor(max_epochs=1, early_stopping=False).fit(windows, 1.01 * x)
+    far = clone(near).fit(windows, y)
+    assert near.init_.lagged_target == 0
+    assert far.init_.lagged_target == -1
 
 
 # What the network reads

@@ -502,3 +502,15 @@ def test_rows_in_another_order_than_a_column_that_counts(time):
     ordered = Sequences.from_frame(shuffled.sort_values("second"), by="walk", time="second")
     assert ordered.lengths.sum() == 7
     Sequences.from_frame(table.assign(x=[0, 1, 0, 1, 1, 0, 1], y=1), by="walk")
+
+
+def test_named_fields_and_dicts_are_refused_with_the_cure():
+    """As scipy's readers of ARFF and MATLAB files give them."""
+    rows = np.zeros((20, 2), dtype=[("t0", float), ("t1", float)])  # series, channels; named steps
+    with pytest.raises(TypeError, match=r"named fields \(t0, t1\).*structured_to_unstructured"):
+        LSTMRegressor().fit(rows, np.arange(20.0))
+    records = [{"data": np.zeros((3, 2)), "label": 1}] * 20
+    with pytest.raises(TypeError, match=r"list of dicts with 'data', 'label'.*record\[name\]"):
+        LSTMRegressor().fit(records, np.arange(20.0))
+    with pytest.raises(TypeError, match="X is a dict with 'data'"):
+        LSTMRegressor().fit({"data": [np.zeros((3, 2))] * 20}, np.arange(20.0))

@@ -172,11 +172,11 @@ def test_generated_numbers_do_not_follow_the_parameters():
     np.testing.assert_array_equal(generate(model.set_params(pooling=None), X[0], 5), expected)
 
 
-@pytest.mark.parametrize("strategy", ["mean", "last", "seasonal"])
+@pytest.mark.parametrize("strategy", ["mean", "naive", "seasonal_naive"])
 def test_a_rule_does_not_follow_the_parameters(strategy):
     rule = SequenceDummyRegressor(strategy, period=2).fit(X, X[:, 0, 0])
     expected = rule.predict(X)
-    for change in [{"strategy": "last"}, {"strategy": "mean"}, {"period": 3}, {"horizon": 0}]:
+    for change in [{"strategy": "naive"}, {"strategy": "mean"}, {"period": 3}, {"horizon": 0}]:
         np.testing.assert_array_equal(rule.set_params(**change).predict(X), expected)
 
 

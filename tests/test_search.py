@@ -259,7 +259,7 @@ def test_processes_get_the_table_once_and_give_the_same_scores(sent, tmp_path):
 def test_dask_gives_the_same_scores_also_when_a_worker_dies(tmp_path):
     distributed = pytest.importorskip("distributed", reason="pip install 'sklstm[dask]'")
     grid = {"lstmregressor__lr": LRS}
-    params = {"max_epochs": 40, "early_stopping": False}
+    params = {"max_epochs": 20, "early_stopping": False}
     alone = on_many_cores("threading", TABLE, TARGET, grid, **params)
 
     def kill(pid):

@@ -22,7 +22,8 @@ from sklstm import (
     masked_scoring,
 )
 from sklstm._data.statistics import medians
-from sklstm._nn.batches import BatchLoader, SequenceDataset, cut_by_length
+from sklstm._nn.batches import BatchLoader, cut_by_length
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork

@@ -791,6 +791,15 @@ def test_validation_part_is_the_last_of_each_series(rows, params):
     assert sorted([*train.target, *valid.target]) == rows.tolist()
 
 
+def test_series_of_few_rows_give_their_share_of_validation_rows_together():
+    table = pd.DataFrame({"series": np.repeat(np.arange(40), 2), "x": np.arange(80.0)})
+    sequences = SequenceWindower(1, series="series").fit_transform(table)
+    samples = Samples(sequences, table["x"].to_numpy(), np.ones(80))
+    valid = split_validation(samples, 0.1, seed=0)[1]
+    assert len(valid.target) == 8
+    assert (valid.target.ravel() % 2 == 1).all()  # the last of their series
+
+
 @pytest.mark.parametrize("window_size", [1, 4])
 def test_validation_part_is_the_last_of_shuffled_rows_too(window_size):
     rows = np.random.default_rng(0).permutation(90)
@@ -902,7 +911,7 @@ def with_columns(**columns):
         (
             {"time": "when"},
             with_columns(when=["2024-01-01", "2024-01-02", "2024-01-03"]),
-            r"time='when' has the dtype str; time must be dates \(pandas.to_datetime",
+            r"time='when' has the dtype (str|object); time must be dates \(pandas.to_datetime",
         ),
         ({"time": "when"}, with_columns(when=True), "time='when' has the dtype bool"),
         ({"max_gap": 2}, frame(days(3)), r"max_gap=2 does not fit.*dates.*duration such as"),

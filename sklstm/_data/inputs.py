@@ -49,9 +49,12 @@ def as_sequences(
 
     Raises
     ------
+    TypeError
+        If sequences are dicts, or their steps named fields.
     ValueError
         If X is empty, not numeric, or has other features or another vocabulary than the X of `fit`.
     """
+    _refuse_records(X)
     X = plain(X)
     _refuse_texts(estimator, X)
     if tokens and not isinstance(X, Sequences):
@@ -239,6 +242,22 @@ def _ndim(x: Any) -> int:
     if isinstance(x, (list, tuple)):
         return 1 + (_ndim(x[0]) if len(x) else 0)
     return getattr(x, "ndim", 0)
+
+
+def _refuse_records(X: Any) -> None:
+    """Raise an error where values have names, as readers of ARFF and MATLAB files give them."""
+    if isinstance(X, np.ndarray) and X.dtype.names:
+        raise TypeError(
+            f"X has named fields ({', '.join(X.dtype.names[:3])}): "
+            "numpy.lib.recfunctions.structured_to_unstructured(X) makes them the last axis."
+        )
+    first = X if isinstance(X, dict) else X[0] if isinstance(X, list) and X else None
+    if isinstance(first, dict):
+        names = ", ".join(map(repr, list(first)[:3]))
+        what = "X is a dict" if first is X else "X is a list of dicts"
+        raise TypeError(
+            f"{what} with {names}: give a list of arrays, such as [record[name] for record in X]."
+        )
 
 
 def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:

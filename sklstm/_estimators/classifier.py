@@ -177,7 +177,8 @@ class LSTMClassifier(ClassifierMethods):
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``.
+        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``, for ``"convolutions"``
+        also with ``dilations``, ``biases`` and ``slope``, its inverse temperature.
     blending_weight_ : ndarray of shape (`n_outputs_`,) or None
         Weight in [0, 1] that multiplies the network's output before it is added to that of the
         init. None without an init, or without validation data.

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.batches import SequenceDataset
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.scaling import InputScaling
 
 __all__ = ["KERNELS", "REACH", "Convolutions"]

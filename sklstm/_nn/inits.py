@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklstm._data.lag_moments import LagTable
+from sklstm._data.lag_table import LagTable
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import standardization

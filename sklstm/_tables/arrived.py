@@ -71,6 +71,8 @@ def check_arrived(joined: JoinedTable, seen: Seen) -> None:
     given_at = np.flatnonzero(joined.is_given)
     codes = table.codes[rows.order[given_at]]
     known = seen.knows(codes)
+    if not known.any():
+        return
     last = seen.last[np.where(known, codes, 0)]
     for place in np.flatnonzero(known & (rows.timestamps[given_at] <= last)):
         at, code = given_at[place], codes[place]
@@ -105,7 +107,7 @@ def _requests(joined: JoinedTable) -> list[tuple[int, int]]:
     ends = np.append(first[1:], len(rows.order))
     n_buffered = len(joined.table.buffered)
     last = rows.order[ends - 1] - n_buffered
-    ask = (last >= 0) & np.isnan(values[last]).all(axis=1)
+    ask = (last >= 0) & np.isnan(values[np.maximum(last, 0)]).all(axis=1)
     found = []
     for begin, end in zip(first[ask], ends[ask], strict=True):
         own = rows.order[begin:end] - n_buffered

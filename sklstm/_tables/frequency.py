@@ -394,12 +394,15 @@ def _sampling_interval(timestamps: np.ndarray, layout: Layout) -> tuple[float, f
 def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
     """Sampling interval of timestamps that are rounded, jittered, or change their phase."""
     short = np.quantile(steps, FEWEST, method="lower")
-    n_steps = np.maximum(np.rint(steps / short), 1)
-    interval = np.median(steps / n_steps)
-    n_steps = np.maximum(np.rint(steps / interval), 1)
-    near = np.abs(steps - n_steps * interval) <= 0.05 * n_steps * interval
-    if near.any() and not (layout.zone is not None and interval >= 3 * HOUR):
-        interval = steps[near].sum() / n_steps[near].sum()  # of rounded clocks; others change
+    interval = np.median(steps[steps < 1.5 * short])
+    for _ in range(2):
+        n_steps = np.maximum(np.rint(steps / interval), 1)
+        near = np.abs(steps - n_steps * interval) <= 0.2 * interval
+        interval = np.median(steps[near] / n_steps[near])
+        mean = steps[near].sum() / n_steps[near].sum()
+        changes = layout.zone is not None and interval >= 3 * HOUR  # the clock, twice a year
+        if abs(mean - interval) > 2 * THOUSANDTH * interval and not changes:
+            interval = mean  # of rounded times, whose median is rounded too
     interval = _snapped(float(interval))
     n_steps, slack = np.maximum(np.rint(steps / interval), 1), _slack(interval, layout)
     away = np.abs(steps - n_steps * interval)
@@ -408,8 +411,8 @@ def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
     is_often_next = (n_steps == 1).mean() >= FEWEST
     if is_exact.mean() > 0.5 and not is_jittered.any() and is_often_next:
         return interval, slack
-    if len(steps) >= 10 and near.mean() > 0.95 and is_often_next:
-        return interval, 0.499 * interval
+    if len(steps) >= 20 and (away <= 0.25 * interval).mean() > 0.95 and is_often_next:
+        return interval, 0.499 * interval  # of irregular times half are so near
     middle = np.median(steps)
     away_from_middle = np.abs(steps - middle)
     between = (away_from_middle > 0.3 * middle) & (away_from_middle < 0.7 * middle)

@@ -245,7 +245,7 @@ class Beginning(NamedTuple):
         )
         if len(values) == self.n_rows:
             return max(first, last) > 0.5
-        return len(values) < self.n_rows and first == 1
+        return first == 1
 
 
 def _share_equal(row: np.ndarray, other: np.ndarray) -> float:

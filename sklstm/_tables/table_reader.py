@@ -209,7 +209,22 @@ class TableReader(SequenceTransformer):
 
     @property
     def n_buffered_rows_(self) -> int:
-        """Number of rows in the buffer."""
+        """Number of rows in the buffer.
+
+        The rows of `fit` and `partial_fit` that later rows continue, and those before the longest
+        gaps of each series; with ``carry_over="all"`` all of them.
+
+        See Also
+        --------
+        SequenceWindower.partial_fit : Remember more rows.
+
+        Examples
+        --------
+        >>> from sklstm import SequenceWindower
+        >>> from sklstm.datasets import load_weather
+        >>> SequenceWindower(7, horizon=1).fit(load_weather(as_frame=True).data).n_buffered_rows_
+        7
+        """
         return 0 if self._buffer is None else len(self._buffer.codes)
 
     @property

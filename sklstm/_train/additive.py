@@ -11,7 +11,8 @@ from skorch.history import History
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import histories_of_steps
-from sklstm._nn.batches import SequenceDataset, differ_in_length
+from sklstm._nn.batches import differ_in_length
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.heads import Head
 from sklstm._nn.inits import Init
 from sklstm._nn.scaling import InputScaling

@@ -12,15 +12,10 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
 from sklstm._data.warning import DivergenceWarning, warn
-from sklstm._nn.batches import (
-    STEP_COST,
-    BatchLoader,
-    SequenceDataset,
-    join_batches,
-    side_by_side,
-    split_batch,
-)
+from sklstm._nn.batch_parts import join_batches, side_by_side, split_batch
+from sklstm._nn.batches import STEP_COST, BatchLoader
 from sklstm._nn.cells import CELLS
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
 from sklstm._train.seeds import RandomStream

@@ -13,7 +13,8 @@ from skorch.history import History
 
 from sklstm._data.samples import Samples, TrainingData
 from sklstm._data.statistics import differences
-from sklstm._nn.batches import SequenceDataset, differ_in_length
+from sklstm._nn.batches import differ_in_length
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit

@@ -1,6 +1,6 @@
 """Copy what `LSTMRegressor` says of a parameter or attribute to `LSTMClassifier`.
 
-    python docs/share_docstrings.py
+    python tools/share_docstrings.py
 
 The text of the regressor is the source. Entries of `OWN` differ, and are written by hand in both.
 """
