@@ -199,6 +199,8 @@ class WeightedLoss(nn.Module):
         losses = self.elementwise(prediction, target, reduction="none")
         if weight.ndim == 1:
             return torch.dot(losses.mean(1), weight) / weight.sum()
+        if self._takes_init:
+            weight = weight[:, : losses.shape[1]]  # behind them those of the init's predictions
         if losses.shape != weight.shape:
             raise ValueError(
                 "loss gives one number a row, and in some rows some of the targets are missing: it "
