@@ -340,6 +340,32 @@ def test_estimators_that_take_nan_read_all_windows(estimator):
         model.set_params(estimator=Ridge()).fit(table(paths)).predict()
 
 
+# Intervals
+
+
+def unlike(n_series, seed):
+    rng = np.random.default_rng(seed)
+    return 10 ** rng.uniform(-1, 2, size=(n_series, 1)) * rng.normal(size=(n_series, 44)).cumsum(1)
+
+
+def growing(n_series, seed):
+    rng = np.random.default_rng(seed)
+    change = 0.02 + 0.05 * rng.normal(size=(n_series, 44))
+    return np.exp(change.cumsum(axis=1)) * 10 ** rng.uniform(0, 3, size=(n_series, 1))
+
+
+@pytest.mark.parametrize("law", [lambda n, seed: walks(n, 44, seed), unlike, growing])
+def test_short_series_have_intervals_that_hold(law):
+    """Of 500 other series, at every step; each series has a single forecast to calibrate."""
+    model = SequenceForecaster(Ridge(), 6, 4, series="id").fit(table(law(300, 0), 40))
+    other = law(500, 1)
+    for coverage in (0.8, 0.9):
+        interval = model.predict_interval(coverage, y=table(other, 40))
+        lower, upper = (interval[side].to_numpy().reshape(500, 4) for side in ("lower", "upper"))
+        held = ((lower <= other[:, 40:]) & (other[:, 40:] <= upper)).mean(axis=0)
+        assert np.abs(held - coverage).max() < 0.06
+
+
 # Files
 
 
