@@ -236,9 +236,8 @@ class SequenceForecaster(FutureRows):
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
-            raise ValueError(
-                f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
-            )
+            has = panel.covariates
+            raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
         model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
@@ -279,7 +278,7 @@ class SequenceForecaster(FutureRows):
         """
         if self._losses is None:
             return None
-        return pd.DataFrame({"model": list(self._losses), "loss": list(self._losses.values())})
+        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
