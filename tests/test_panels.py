@@ -1,10 +1,13 @@
 """Forecasts of many series: what a window is measured against, and one cutoff for all series."""
 
+import copy
 import pickle
+import pickletools
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
@@ -335,3 +338,67 @@ def test_estimators_that_take_nan_read_all_windows(estimator):
     assert abs(predicted[3, 0] - paths[3, 58]) < 4
     with pytest.raises(ValueError, match="newest 4 rows of series 3 hold NaN"), pytest.warns():
         model.set_params(estimator=Ridge()).fit(table(paths)).predict()
+
+
+# Intervals
+
+
+def unlike(n_series, seed):
+    rng = np.random.default_rng(seed)
+    return 10 ** rng.uniform(-1, 2, size=(n_series, 1)) * rng.normal(size=(n_series, 44)).cumsum(1)
+
+
+def growing(n_series, seed):
+    rng = np.random.default_rng(seed)
+    change = 0.02 + 0.05 * rng.normal(size=(n_series, 44))
+    return np.exp(change.cumsum(axis=1)) * 10 ** rng.uniform(0, 3, size=(n_series, 1))
+
+
+@pytest.mark.parametrize("law", [lambda n, seed: walks(n, 44, seed), unlike, growing])
+def test_short_series_have_intervals_that_hold(law):
+    """Of 500 other series, at every step; each series has a single forecast to calibrate."""
+    model = SequenceForecaster(Ridge(), 6, 4, series="id").fit(table(law(300, 0), 40))
+    other = law(500, 1)
+    for coverage in (0.8, 0.9):
+        interval = model.predict_interval(coverage, y=table(other, 40))
+        lower, upper = (interval[side].to_numpy().reshape(500, 4) for side in ("lower", "upper"))
+        held = ((lower <= other[:, 40:]) & (other[:, 40:] <= upper)).mean(axis=0)
+        assert np.abs(held - coverage).max() < 0.06
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "timestamps",
+    [
+        pd.date_range("2024-01-01", periods=40, freq="B"),
+        pd.date_range("2024-10-20", periods=40, freq="h", tz="Europe/Berlin", name="hour"),
+        pd.period_range("2020-01", periods=40, freq="M"),
+        pd.RangeIndex(40),
+    ],
+    ids=["days", "hours", "months", "numbers"],
+)
+def test_files_hold_public_classes_and_plain_data(timestamps, tmp_path):
+    paths = walks(9, 40)
+    parts = [pd.DataFrame({"id": f"s{k}", "y": p}, timestamps) for k, p in enumerate(paths)]
+    y = pd.concat([part[:38] for part in parts])
+    model = SequenceForecaster(Ridge(), 4, 2, series="id").fit(y)
+    private = {
+        text
+        for code, text, _ in pickletools.genops(pickle.dumps(model, protocol=5))
+        if code.name == "SHORT_BINUNICODE" and text.startswith("sklstm.")
+    }
+    public = {"sklstm._estimators.forecaster", "sklstm._tables.flattener"}
+    assert private == public
+    skops.io.dump(model, tmp_path / "model.skops")
+    types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    assert {name.rpartition(".")[0] for name in types} == public
+    for loaded in (
+        pickle.loads(pickle.dumps(model)),
+        skops.io.load(tmp_path / "model.skops", trusted=types),
+    ):
+        pd.testing.assert_frame_equal(loaded.predict_interval(0.8), model.predict_interval(0.8))
+        later = pd.concat([part[38:] for part in parts])
+        updated = copy.deepcopy(model).update(later).predict()
+        pd.testing.assert_frame_equal(loaded.update(later).predict(), updated)

@@ -15,6 +15,7 @@ from sklstm import (
     LSTMClassifier,
     LSTMRegressor,
     SequenceDummyRegressor,
+    SequenceForecaster,
     generate,
 )
 from sklstm._data.warning import DataWarning
@@ -202,6 +203,7 @@ ATTRIBUTES = [
     [
         (LSTMRegressor(), [*ATTRIBUTES, "target_mean_", "target_scale_"]),
         (LSTMClassifier(), [*ATTRIBUTES, "classes_"]),
+        (SequenceForecaster(LSTMRegressor()), ["validation_losses_"]),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.window_regression import Forecasts, PanelModel, WindowShape
@@ -49,15 +48,15 @@ class Calibration(NamedTuple):
         Whether forecasting each target alone errs less.
     weight : float
         That of the model beside its anchor.
-    losses : DataFrame
-        Columns ``model`` and ``loss``.
+    losses : dict of float
+        Mean absolute scaled error of each model.
     intervals : Intervals
         From the residuals.
     """
 
     channel_independent: bool
     weight: float
-    losses: pd.DataFrame
+    losses: dict[str, float]
     intervals: Intervals
 
 
@@ -132,8 +131,7 @@ def calibrate(
             intervals = Intervals.learn(forecasts.scores(actual), late.code, len(rows.sizes))
             best = losses[name], tried, weight, intervals
     assert best is not None
-    table = pd.DataFrame({"model": list(losses), "loss": list(losses.values())})
-    return Calibration(best[1], best[2], table, best[3])
+    return Calibration(best[1], best[2], losses, best[3])
 
 
 def _loss(missed: np.ndarray, scale: np.ndarray) -> float:

@@ -12,9 +12,9 @@ from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
 from sklstm._estimators.panel_fit import Settings, fit_panel
-from sklstm._estimators.window_regression import best_of, predicts_quantiles
+from sklstm._estimators.window_regression import predicts_quantiles
 from sklstm._tables.panel import Panel, read_panel
-from sklstm._tables.window_units import History, LocalUnits
+from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
 
@@ -236,9 +236,8 @@ class SequenceForecaster(FutureRows):
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
-            raise ValueError(
-                f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
-            )
+            has = panel.covariates
+            raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
         model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
@@ -246,7 +245,7 @@ class SequenceForecaster(FutureRows):
         self.window_size_ = model.shape.window_size
         self.local_scaling_ = model.unit.unit._asdict()
         self.blending_weight_ = model.weight
-        self.validation_losses_ = found.losses if found else None
+        self._losses = found.losses if found else None
         self._model = model
         self._intervals = found.intervals if found else None
         own = predicts_quantiles(self.estimator_)
@@ -256,6 +255,30 @@ class SequenceForecaster(FutureRows):
         self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
         self._keep(panel, model.unit.measure(panel.rows))
         return self
+
+    @property
+    def validation_losses_(self) -> pd.DataFrame | None:
+        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
+
+        Columns ``model`` and ``loss``; None without a calibration set.
+
+        See Also
+        --------
+        backtest_scores : The same errors, of later rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklstm import SequenceForecaster
+        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
+        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
+        [1.0, 0.0]
+        """
+        if self._losses is None:
+            return None
+        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
@@ -425,36 +448,3 @@ class SequenceForecaster(FutureRows):
             self._intervals = self._intervals._replace(log_width=path[-1])
         self._keep(longer, windows.local)
         return self
-
-    def _keep(self, panel: Panel, local: LocalUnits) -> None:
-        """Keep the newest rows, and what is known before them."""
-        n_rows = self._model.n_needed()
-        self._before = local.before_tail(panel.rows, n_rows, self._before)
-        self._buffer = panel.tail(n_rows)
-
-    def _table(
-        self, panel: Panel, timestamps: pd.Index, values: np.ndarray, columns: Any
-    ) -> pd.DataFrame:
-        """A row for each step of each series."""
-        index, names = timestamps, panel.rows.names
-        if panel.by_levels:
-            each = pd.Index(names).repeat(len(index) // len(names))
-            keys = [each.get_level_values(level) for level in range(each.nlevels)]
-            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
-            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
-        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
-
-    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
-        if self.interval_method_ == "quantiles":
-            levels = best_of(self.estimator_).quantiles
-            if not np.isclose(coverage, levels[-1] - levels[0]):
-                raise ValueError(
-                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
-                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
-                    "that of the quantiles, or fit with calibration_fraction above 0."
-                )
-        if self._intervals is None:
-            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
-            return np.full((len(series), self.steps, len(self.targets_)), width)
-        return self._intervals.width(coverage, series)

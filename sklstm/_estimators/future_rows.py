@@ -12,10 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.window_regression import Forecasts, PanelModel
+from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
+from sklstm._estimators.intervals import Intervals
+from sklstm._estimators.window_regression import Forecasts, PanelModel, best_of
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
-from sklstm._tables.window_units import History
+from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
 __all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "series_in_words", "some_names"]
@@ -59,6 +61,9 @@ class FutureRows(SequenceEstimator):
     _buffer: Panel
     _before: History
     _model: PanelModel
+    _intervals: Intervals | None
+    estimator_: Any
+    interval_method_: str | None
     _fixed: dict[str, Any]
 
     def _check_fitted(self) -> None:
@@ -201,6 +206,45 @@ class FutureRows(SequenceEstimator):
                 "LSTMRegressor(missing='mask')."
             )
         return newest
+
+    def _keep(self, panel: Panel, local: LocalUnits) -> None:
+        """Keep the newest rows, and what is known before them."""
+        n_rows = self._model.n_needed()
+        self._before = local.before_tail(panel.rows, n_rows, self._before)
+        self._buffer = panel.tail(n_rows)
+
+    def _table(
+        self, panel: Panel, timestamps: pd.Index, values: np.ndarray, columns: Any
+    ) -> pd.DataFrame:
+        """A row for each step of each series."""
+        index, names = timestamps, panel.rows.names
+        if panel.by_levels:
+            each = pd.Index(names).repeat(len(index) // len(names))
+            keys = [each.get_level_values(level) for level in range(each.nlevels)]
+            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
+            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
+
+    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
+        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
+        if self.interval_method_ == "quantiles":
+            levels = best_of(self.estimator_).quantiles
+            if not np.isclose(coverage, levels[-1] - levels[0]):
+                raise ValueError(
+                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
+                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
+                    "that of the quantiles, or fit with calibration_fraction above 0."
+                )
+        if self._intervals is None:
+            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
+            return np.full((len(series), self.steps, len(self.targets_)), width)
+        return self._intervals.width(coverage, series)
+
+    def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
+        return state_to_plain(state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state_from_plain(state))
 
 
 def some_names(names: list) -> str:
