@@ -15,9 +15,11 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
+from sklstm._nn.classification_heads import MulticlassHead
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.ridge_init import RidgeInit
 from sklstm._train.additive import dataset_of
+from sklstm._train.defaults import resolve
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(RNG.normal(size=(300, 3)).cumsum(axis=0), columns=["a", "b", "c"])
@@ -507,6 +509,33 @@ def test_histories_and_recordings_have_other_defaults():
     alone = LSTMClassifier(hidden_size=4, init=None).fit(recordings[:20], [0, 1] * 10)
     assert alone.resolved_params_["lr_scheduler"] == "onecycle"
     assert alone.n_iter_ == 200
+
+
+def test_convolutions_need_nine_steps_and_halve_the_training():
+    def resolved(n_sequences, n_steps):
+        names = ["pooling", "bidirectional", "init", "batch_size", "early_stopping"]
+        names += ["validation_fraction", "max_epochs", "input_transform", "lr_scheduler"]
+        settings = dict.fromkeys(names, "auto") | {"embedding": None}
+        sequences = Sequences.from_arrays(np.zeros((n_sequences, n_steps, 1)))
+        return resolve(settings, sequences, is_regressor=False, has_validation=False)
+
+    assert resolved(400, 8)["init"] is None
+    assert resolved(400, 9)["init"] == "convolutions"
+    assert resolved(400, 8)["max_epochs"] == 60  # 1,500 steps, 25 of them in an epoch
+    assert resolved(400, 9)["max_epochs"] == 30
+    assert resolved(9, 9)["early_stopping"] is False
+    assert resolved(10, 9)["early_stopping"] is True
+
+
+def test_few_validation_rows_keep_the_weight_of_a_classifier_small():
+    head, outputs = MulticlassHead(np.arange(2)), np.tile([1.0, -1.0], (200, 1))
+    target = head.to_network(np.zeros((200, 1)), np.zeros((200, 2)))
+
+    def weight(n_rows):
+        return head.blending_weight(outputs[:n_rows], target[:n_rows], np.ones(n_rows))[0]
+
+    assert weight(200) == 1
+    assert 0.5 < weight(2) < 0.8
 
 
 def drifting(n_rows):

@@ -233,7 +233,11 @@ MODELS = [
     Model("logistic regression", LABELS, logistic_regression),
     Model("boosting", (*NUMBERS, ROWS, STEPS), boosting),
     Model("random forest", ("numbers", *LABELS), random_forest, is_random=True),
-    *([Model("MiniRocket", ("recordings",), minirocket, is_random=True)] if HAS_AEON else []),
+    *(
+        [Model("MiniRocket", ("independent sequences",), minirocket, is_random=True)]
+        if HAS_AEON
+        else []
+    ),
     Model("bag of words", ("texts",), bag_of_words),
     Model("bag of words and pairs", ("texts",), bag_of_pairs),
 ]

@@ -11,6 +11,8 @@ samples that alone determine their own prediction."""
 RANK_TOLERANCE = 1e-10
 """Eigenvalues below this share of the largest one are rounding errors."""
 
+BLOCK = 1024
+
 CONSTANT = 1e-6
 """A column whose standard deviation is below this share of its mean is constant."""
 
@@ -35,11 +37,13 @@ class HeldOutRidge:
 
     def __init__(self, columns: np.ndarray, target: np.ndarray, weight: np.ndarray):
         self.target, self.root = target, np.sqrt(weight / weight.mean())[:, None]
-        self.mean = np.average(columns, axis=0, weights=weight)
-        self.scale = np.sqrt(np.average((columns - self.mean) ** 2, axis=0, weights=weight))
+        share = (weight / weight.sum()).astype(columns.dtype)
+        self.mean = share @ columns
+        self.scaled = columns - self.mean  # in the data type of the columns: it is large
+        self.scale = np.sqrt(np.einsum("ij,ij,i->j", self.scaled, self.scaled, share))
         self.scale[self.scale <= CONSTANT * np.abs(self.mean)] = np.inf
-        scaled = (columns - self.mean) / self.scale * self.root
-        self.scaled = scaled.astype(np.float64, copy=False)
+        self.scaled /= self.scale
+        self.scaled *= self.root.astype(columns.dtype)
         self.target_mean = np.average(target, axis=0, weights=weight)
         self.centred = (target - self.target_mean) * self.root
         self.values, self.left = _left_vectors(self.scaled)
@@ -61,7 +65,8 @@ class HeldOutRidge:
             Predictions where all columns are 0.
         """
         turned = self.turned / (self.values + penalty * len(self.mean))[:, None]
-        coef = self.scaled.T @ (self.left @ turned) / self.scale[:, None]
+        turned = (self.left @ turned).astype(self.scaled.dtype)
+        coef = self.scaled.T @ turned / self.scale[:, None]
         return coef, self.target_mean - self.mean @ coef
 
     def held_out(self, penalty: float, fold: np.ndarray) -> np.ndarray:
@@ -110,12 +115,21 @@ class HeldOutRidge:
 def _left_vectors(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues above 0 of products of samples, and eigenvectors, by the smaller product."""
     if len(columns) <= columns.shape[1]:
-        values, left = np.linalg.eigh(columns @ columns.T)
+        values, left = np.linalg.eigh(_products(columns))
         kept = values > RANK_TOLERANCE * max(values[-1], 1)
         return values[kept], left[:, kept]
-    values, right = np.linalg.eigh(columns.T @ columns)
+    values, right = np.linalg.eigh(_products(columns.T))
     kept = values > RANK_TOLERANCE * max(values[-1], 1)
     return values[kept], columns @ right[:, kept] / np.sqrt(values[kept])
+
+
+def _products(rows: np.ndarray) -> np.ndarray:
+    """Products of rows in float64, which takes memory for a block of their columns."""
+    products = np.zeros((len(rows), len(rows)))
+    for start in range(0, rows.shape[1], BLOCK):
+        block = rows[:, start : start + BLOCK].astype(np.float64)
+        products += block @ block.T
+    return products
 
 
 def _folds(fold: np.ndarray) -> list[np.ndarray]:

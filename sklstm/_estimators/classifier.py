@@ -58,8 +58,8 @@ class LSTMClassifier(ClassifierMethods):
         Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
         chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
         codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
-        independent sequences of numbers with a pooling, else `None`. With validation data the
-        output of the network is multiplied by `blending_weight_`.
+        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
+        validation data the output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
@@ -106,7 +106,8 @@ class LSTMClassifier(ClassifierMethods):
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
-        with it, else as many as make 1,500 optimizer steps, from 10 to 200.
+        with it, else as many as make 1,500 optimizer steps, from 10 to 200; with
+        ``init="convolutions"`` at most 100 and 750 steps.
     batch_size : int or "auto", default="auto"
         Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
         a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.

@@ -169,7 +169,7 @@ class MulticlassHead(Head):
         counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
         return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
 
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """One blending weight for all log-odds, as only their differences matter."""
         return [(list(range(self.n_outputs)), [], slice(None))]
 

@@ -32,6 +32,14 @@ sum is 0, so that inside a sequence the outputs do not depend on its level."""
 MOST_DILATIONS, MOST_READ = 32, 9
 """Largest numbers of dilations, and of features that a kernel reads, as in the paper."""
 
+TIE = 1e-4
+"""Biases stand so far above the quantiles, in units of the largest output: where signals have few
+values, outputs equal a quantile, and rounding, which depends on the batch, would compare them."""
+
+MANY_FEATURES = 40
+"""With more, sums of features are convolved: with 400 that takes a fifth of the time, with 6 three
+times as long."""
+
 GOLDEN = (np.sqrt(5) + 1) / 2
 """Its multiples modulo 1 are spread evenly: biases are these quantiles, as in the paper."""
 
@@ -172,8 +180,13 @@ class Convolutions:
 
     def _outputs(self, steps: torch.Tensor, d: int) -> torch.Tensor:
         """Outputs of all kernels with a dilation, (n_sequences, 84, n_steps)."""
-        weights = torch.tensor(self.weights(d), device=steps.device)
-        return F.conv1d(steps, weights, dilation=int(self.dilations[d]), padding="same")
+        kernels, n_groups = self.weights(d), 1
+        if steps.shape[1] > MANY_FEATURES:
+            is_read = torch.tensor(self.is_read[d], dtype=steps.dtype, device=steps.device)
+            steps, kernels, n_groups = is_read @ steps, KERNELS[:, None], len(KERNELS)
+        weights = torch.tensor(kernels, device=steps.device)
+        dilation = int(self.dilations[d])
+        return F.conv1d(steps, weights, dilation=dilation, padding="same", groups=n_groups)
 
     def _shares(
         self, outputs: torch.Tensor, lengths: torch.Tensor, d: int, biases: torch.Tensor
@@ -210,6 +223,7 @@ class Convolutions:
                 zip(outputs.numpy(), lengths.tolist(), strict=True)
             ):
                 biases[mine, k] = np.quantile(output[:length], self.biases[mine, k])
+                biases[mine, k] += TIE * np.abs(output[:length]).max(initial=0)
         return replace(self, biases=biases)
 
     def _dataset(self, sequences: Sequences, device: torch.device) -> SequenceDataset:

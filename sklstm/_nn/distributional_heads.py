@@ -171,7 +171,7 @@ class DistributionalHead(RegressionHead):
         location = (self._mean(target, weight) - self.mean) / self.scale
         return np.concatenate([location, spread])
 
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each location; spreads correct nothing and have none."""
         spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
         return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]

@@ -191,7 +191,7 @@ class Head(ABC):
             Factors in [0, 1] that minimise the loss.
         """
         result = np.ones(outputs.shape[1])
-        for columns, others, targets in self._blended():
+        for columns, others, targets in self.blended():
             scaled, rest, part = outputs[:, columns], outputs[:, others], target[:, targets]
             if np.isnan(part).all():
                 continue
@@ -235,7 +235,7 @@ class Head(ABC):
         """Compute the outputs that do not depend on X, (n_outputs,), from training targets."""
 
     @abstractmethod
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Outputs that share a blending weight, others of the same loss, and its target columns."""
 
     def to_plain(self) -> dict[str, Any]:
@@ -331,17 +331,7 @@ class RegressionHead(Head):
         self, target: np.ndarray, weight: np.ndarray, init: np.ndarray | None = None
     ) -> Self:
         """Learn mean and standard deviation of each column."""
-        target = target if init is None else target - init
-        is_known = ~np.isnan(target)
-        empty = np.flatnonzero(~is_known.any(axis=0))
-        if len(empty):
-            raise ValueError(
-                f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
-                "to learn from. Leave it out, or give more rows."
-            )
-        mean, scale = np.array(
-            [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, is_known.T, strict=True)]
-        ).T
+        mean, scale = _column_moments(target if init is None else target - init, weight)
         return replace(self, mean=mean, scale=scale)
 
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
@@ -359,8 +349,7 @@ class RegressionHead(Head):
 
     def init_units(self, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each column."""
-        scaled = self.scaled_to(target, weight)
-        return scaled.mean, scaled.scale
+        return _column_moments(self.init_target(target), weight)
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean."""
@@ -370,7 +359,7 @@ class RegressionHead(Head):
         is_known = ~np.isnan(target)
         return np.average(np.where(is_known, target, 0), axis=0, weights=weight[:, None] * is_known)
 
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each column, or one for all with a loss of the user."""
         if callable(self.loss_of):
             columns = list(range(self.n_targets))
@@ -400,3 +389,18 @@ def _numbers(y: Any) -> np.ndarray:
         input_name="y",
         estimator="LSTMRegressor",
     )
+
+
+def _column_moments(target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of each column, of the values that are there."""
+    is_known = ~np.isnan(target)
+    empty = np.flatnonzero(~is_known.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
+            "to learn from. Leave it out, or give more rows."
+        )
+    mean, scale = np.array(
+        [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, is_known.T, strict=True)]
+    ).T
+    return mean, scale

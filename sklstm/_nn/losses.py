@@ -1,6 +1,7 @@
 """Losses of each target, averaged with the weights of the sequences."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -117,7 +118,8 @@ class UserLoss(nn.Module):
 
     def __init__(self, function: Callable):
         super().__init__()
-        self.function = function
+        # skorch switches a module to evaluation; that of the user stays as it is
+        self.function = deepcopy(function) if isinstance(function, nn.Module) else function
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
@@ -197,6 +199,8 @@ class WeightedLoss(nn.Module):
         losses = self.elementwise(prediction, target, reduction="none")
         if weight.ndim == 1:
             return torch.dot(losses.mean(1), weight) / weight.sum()
+        if self._takes_init:
+            weight = weight[:, : losses.shape[1]]  # behind them those of the init's predictions
         if losses.shape != weight.shape:
             raise ValueError(
                 "loss gives one number a row, and in some rows some of the targets are missing: it "

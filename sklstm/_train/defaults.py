@@ -14,9 +14,15 @@ BATCHES_IN_EPOCH = 50
 BATCH_SIZES_OF_TABLE = 64, 512
 BATCHES_IN_EPOCH_OF_TABLE = 200
 EPOCHS = 10, 200
-UPDATES = 1500
+UPDATES = 1500, 750
+"""Optimizer steps of the network alone, and at most as many beside convolutions."""
+
 MOST_EPOCHS = 100
 FEWEST_TO_STOP = 50
+
+WIDTH = 9
+"""Convolutions read nine steps: of digits of eight rows they classify 0.976 correctly, the network
+alone 0.985."""
 
 FEWEST_TO_BLEND = 10
 """With as many independent sequences some are set aside to blend the network with convolutions: the
@@ -62,7 +68,7 @@ def resolve(
     whole = not of_table and not per_step and sequences.max_length > 1
     init = settings["init"]
     if _is_auto(init):
-        init = _init(is_regressor=is_regressor, whole=whole)
+        init = _init(is_regressor=is_regressor, convolves=whole and sequences.max_length >= WIDTH)
         if per_step or has_tokens:
             init = None
     convolves = isinstance(init, str) and init == "convolutions"
@@ -94,16 +100,18 @@ def resolve(
     stops, auto_epochs = values["early_stopping"], _is_auto(settings["max_epochs"])
     resolved["lr_scheduler"] = "onecycle" if auto_epochs and not stops else None
     n_updates = -(-n_sequences // values["batch_size"])
-    epochs = int(np.clip(-(-UPDATES // n_updates), *EPOCHS))
-    resolved["max_epochs"] = MOST_EPOCHS if stops else epochs
+    epochs = int(np.clip(-(-UPDATES[convolves] // n_updates), *EPOCHS))
+    if stops:
+        epochs = min(epochs, MOST_EPOCHS) if convolves else MOST_EPOCHS
+    resolved["max_epochs"] = epochs
     return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}
 
 
-def _init(*, is_regressor: bool, whole: bool) -> str | None:
+def _init(*, is_regressor: bool, convolves: bool) -> str | None:
     """The init estimator of numbers, and that of labels of whole independent sequences."""
     if is_regressor:
         return "linear"
-    return "convolutions" if whole else None
+    return "convolutions" if convolves else None
 
 
 def _is_auto(value: Any) -> bool:

@@ -36,7 +36,7 @@ from sklstm._train.optimizers import make_scheduler
 from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
 
-__all__ = ["Training"]
+__all__ = ["Training", "split_of"]
 
 
 class Training:
@@ -82,6 +82,7 @@ class Training:
         self.init = None if init is None else init.init
         self.blending_weight = earlier.blending_weight if earlier else None
         self.split_seed = earlier.split_seed if earlier else plan.seed
+        self.n_split = split_of(plan, data)
         self.n_epochs_before = len(net.history)
         self.validation_losses: pd.DataFrame | None = None
         self.best_epoch = 0
@@ -109,7 +110,9 @@ class Training:
         """
         train, random = data.train, RandomStream(plan.seed, plan.device)
         scaling = _learn_scaling(plan, train)
-        init = None if plan.inputs.init is None else learn_init(_task(plan, head, scaling, data))
+        init = None
+        if plan.inputs.init is not None:
+            init = _finite(learn_init(_task(plan, head, scaling, data)), plan)
         if init is not None and _differences_suffice(plan, head, init, train):
             plan = plan.with_differences_only()
             scaling = replace(scaling, input_transform=plan.inputs.input_transform)
@@ -157,7 +160,7 @@ class Training:
         init, scaling = None, earlier.scaling
         if earlier.init is not None:
             learn = earlier.init.kept if data.valid is None else earlier.init.relearn
-            init = learn(_task(plan, head, scaling, data))
+            init = _finite(learn(_task(plan, head, scaling, data)), plan)
         net = _make_net(plan, scaling, head).build(RandomStream(plan.seed, plan.device))
         same = plan.describe()["optimizer"] == earlier.settings["optimizer"]
         _copy_state(earlier, net, same_optimizer=same)
@@ -181,6 +184,7 @@ class Training:
             self.plan.describe(),
             self.reads_table,
             self.split_seed,
+            self.n_split,
             {name: value for name, value in given.items() if name != "callbacks"},
             Report(
                 self.best_epoch,
@@ -292,6 +296,14 @@ class Training:
         self.validation_losses = pd.DataFrame(table)
 
 
+def split_of(plan: Plan, data: TrainingData) -> tuple[int, float] | None:
+    """Number of independent sequences that are split at random, and the part that validates."""
+    if data.everything is None:
+        return None
+    n_independent = int((data.everything.sequences.series < 0).sum())
+    return (n_independent, plan.training.validation_fraction) if n_independent else None
+
+
 def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
     """The input scaling of the training part."""
     if plan.network.reads_tokens:
@@ -313,6 +325,18 @@ def _task(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> 
     inputs = plan.inputs
     settings = inputs.standardize, inputs.init, inputs.lagged_target, plan.seed, str(plan.device)
     return InitTask(data.train, data.rest, data.everything, head, scaling, *settings)
+
+
+def _finite(init: LearnedInit, plan: Plan) -> LearnedInit:
+    """Refuse an init that predicts no number, of which nothing could be learned."""
+    wrong = np.flatnonzero(~np.isfinite(init.predicted).all(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"init={plan.inputs.init!r} predicts NaN or infinity for {len(wrong)} of "
+            f"{len(init.predicted)} training samples, the first of them sample {wrong[0]}. With "
+            "missing='mask' it gets sequences with NaN."
+        )
+    return init
 
 
 def _differences_suffice(plan: Plan, head: Head, init: LearnedInit, train: Samples) -> bool:
