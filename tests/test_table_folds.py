@@ -250,3 +250,34 @@ def test_a_row_missing_inside_the_horizon_costs_nothing():
     short = lengths[lengths < 5]
     assert short.index.tolist() == list(hours[234:239])  # whose windows hold the missing row
     assert short.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("ignore:Rows of X have no history")
+def test_a_new_series_of_a_mixed_table_has_a_history_from_its_second_row():
+    days = pd.date_range("2024-01-01", periods=200)
+    always = pd.DataFrame({"shop": "always", "v": 1.0}, days)
+    closed = pd.DataFrame({"shop": "closed on Sundays", "v": 1.0}, days[days.day_of_week < 6])
+    new = pd.DataFrame({"shop": "new", "v": np.arange(40.0)}, days[-1:].append(days[-40:])[1:])
+    fitted = SequenceWindower(7, horizon=1, series="shop").fit(pd.concat([always, closed]))
+    found = []
+    for row in range(len(new)):
+        found.append(int(fitted.transform(new[row : row + 1]).lengths[0]))
+        fitted.partial_fit(new[row : row + 1])
+    assert found == [0, 1, 2, 3, 4, 5, 6, *[7] * 33]
+
+
+def test_an_arrow_table_of_pandas_keeps_its_index():
+    arrow = pytest.importorskip("pyarrow").Table.from_pandas
+    hours = pd.date_range("2024", periods=60, freq="h")
+    table = pd.DataFrame({"x": np.arange(60.0)}, hours)
+    fitted = SequenceWindower(6, horizon=1, cold_start="error").fit(arrow(table[:40]))
+    assert fitted.transform(arrow(table[40:])).lengths.tolist() == [6] * 20
+
+
+def test_an_array_given_again_is_silent_and_another_is_heard():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    fitted = SequenceWindower(6, horizon=1).fit(x[:40])
+    fitted.transform(x[:40])
+    fitted.transform(x[:10])
+    with pytest.warns(MissingHistoryWarning, match="has no time, like the table of fit"):
+        fitted.transform(x[40:])

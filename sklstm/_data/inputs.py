@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import Layout, lay_out, numeric_columns
+from sklstm._data.frames import Layout, lay_out
+from sklstm._data.numeric import numeric_columns
 from sklstm._data.sequences import Sequences
 
 __all__ = [

@@ -10,7 +10,8 @@ import pandas as pd
 
 from sklstm._data.arrays import plain
 from sklstm._data.flattening import flatten_block, flatten_list, flatten_tokens
-from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.frames import Rows, lay_out
+from sklstm._data.numeric import numeric_columns
 from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
 from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names

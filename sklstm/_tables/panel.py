@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.frames import Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
+from sklstm._data.numeric import numeric_columns
 from sklstm._data.warning import DataWarning, warn
 from sklstm._tables.calendar import Calendar
 from sklstm._tables.histories import factorize
