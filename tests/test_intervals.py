@@ -11,6 +11,7 @@ from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
 from sklstm._estimators.intervals import RATE, Intervals
 
 RNG = np.random.default_rng(0)
+FIRST = np.zeros(1, dtype=int)
 NOISE = pd.Series(RNG.normal(size=400), pd.RangeIndex(400), name="y")
 
 
@@ -36,7 +37,7 @@ def test_widths_are_the_residuals_at_their_rank():
     scores[:5, 0, 1] = np.nan
     intervals = Intervals.learn(scores, np.zeros(60, dtype=int), 1)
     for coverage in (0.5, 0.8, 0.9):
-        width = intervals.width(coverage)[0, 0]
+        width = intervals.width(coverage, FIRST)[0, 0]
         assert width[0] == pytest.approx(quantile_by_hand(scores[:, 0, 0], coverage))
         assert width[1] == pytest.approx(quantile_by_hand(scores[:, 0, 1], coverage), rel=0.05)
 
@@ -44,9 +45,11 @@ def test_widths_are_the_residuals_at_their_rank():
 @pytest.mark.parametrize(("n_origins", "coverage"), [(9, 0.9), (4, 0.8), (19, 0.95)])
 def test_a_rank_beyond_the_residuals_is_no_width(n_origins, coverage):
     scores = RNG.normal(size=(2 * n_origins, 2, 1))
-    width = Intervals.learn(scores, np.zeros(len(scores), dtype=int), 1).width(coverage)
+    width = Intervals.learn(scores, np.zeros(len(scores), dtype=int), 1).width(coverage, FIRST)
     assert width[0, 1, 0] == np.abs(scores[:, 1]).max()
-    fewer = Intervals.learn(scores[2:], np.zeros(len(scores) - 2, dtype=int), 1).width(coverage)
+    fewer = Intervals.learn(scores[2:], np.zeros(len(scores) - 2, dtype=int), 1).width(
+        coverage, FIRST
+    )
     assert np.isfinite(fewer[0, 0, 0])  # those of one step do not overlap
     assert np.isnan(fewer[0, 1, 0])
 
@@ -61,7 +64,7 @@ def test_widths_adapt_as_in_a_loop():
     arrived[1, 7], arrived[3, 8] = np.nan, np.nan
     series, turn = np.repeat(np.arange(4), 50), np.tile(np.arange(50), 4)
     path = intervals.adapted(arrived.reshape(200, 2, 1), series, turn)
-    limit = intervals.width(0.9)
+    limit = intervals.width(0.9, np.arange(4))
     for series, pool in (([0, 1, 2], 0), ([3], 1)):
         for step in range(2):
             log_width = 0.0

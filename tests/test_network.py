@@ -268,7 +268,7 @@ def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output(
     lengths = torch.full((40,), 50)
     for pooling, in_training, share in [("max", True, 0.15), ("max", False, 0), (None, True, 0)]:
         network = SequenceNetwork(
-            1, 1, 4, n_tokens=5, embedding=2, dropout=0.3, pooling=pooling
+            1, 1, 4, n_tokens=5, embedding_dim=2, dropout=0.3, pooling=pooling
         ).train(in_training)
         read = []
         network.embedding.register_forward_pre_hook(lambda _, given, read=read: read.append(given))
@@ -283,7 +283,7 @@ def test_dropout_hides_whole_tokens_in_training_where_a_sequence_has_one_output(
     [("max", 1000, 0.1), ("last", 257, 0.1), ("max", 256, 1), (None, 1000, 1), (None, 60, 1)],
 )
 def test_vectors_of_words_begin_small_where_a_text_has_one_output(pooling, n_tokens, deviation):
-    network = SequenceNetwork(1, 1, 4, n_tokens=n_tokens, embedding=200, pooling=pooling)
+    network = SequenceNetwork(1, 1, 4, n_tokens=n_tokens, embedding_dim=200, pooling=pooling)
     assert network.embedding.weight.std().item() == pytest.approx(deviation, rel=0.05)
 
 
@@ -301,7 +301,7 @@ def test_steps_of_another_shape_are_refused(cell, bidirectional, pooling, shape)
 
 
 def test_tokens_of_another_shape_are_refused():
-    network = SequenceNetwork(1, 1, 4, n_tokens=5, embedding=2)
+    network = SequenceNetwork(1, 1, 4, n_tokens=5, embedding_dim=2)
     assert network(torch.zeros(4, 5, 1, dtype=int)).shape == (5, 1)
     with pytest.raises(ValueError, match=r"shape \(4, 5\) and must have \(n_steps, n_seq.*, 1\)"):
         network(torch.zeros(4, 5, dtype=int))

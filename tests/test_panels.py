@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
+from sklstm import (
+    DroppedDataWarning,
+    LSTMRegressor,
+    SequenceForecaster,
+    backtest,
+    backtest_scores,
+)
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History, PanelUnit, Unit
 from sklstm._tables.windows import make_windows
@@ -229,7 +236,7 @@ def test_series_may_differ_in_their_timestamps():
     index = {
         "month": pd.date_range("2020-01-31", periods=50, freq="ME"),
         "day": pd.date_range("2024-01-01", periods=70, freq="D"),
-        "early": pd.date_range("2024-01-01", periods=60, freq="D"),
+        "late": pd.date_range("2024-01-02", periods=70, freq="D"),
     }
     parts = [pd.DataFrame({"id": k, "y": rng.normal(size=len(i))}, i) for k, i in index.items()]
     whole = pd.concat(parts)
@@ -247,9 +254,84 @@ def test_series_may_differ_in_their_timestamps():
 def test_a_part_of_the_series_may_be_updated():
     paths = walks(6, 44)
     model = SequenceForecaster(Ridge(), 4, 2, series="id").fit(table(paths, 40))
-    before = model.predict()
+    before = model.predict(5)
     new = table(paths)[lambda t: (t["id"] % 2 == 0) & (t.index >= "2024-02-10")]
-    after = model.update(new.sort_index()).predict()
+    after = model.update(new.sort_index()).predict(5)
     pd.testing.assert_frame_equal(after.loc[[1, 3, 5]], before.loc[[1, 3, 5]])
     assert after.loc[2].index[0] == pd.Timestamp("2024-02-14")
     np.testing.assert_allclose(after.loc[2]["y"], paths[2, 43], atol=1)
+
+
+# Series as they are
+
+
+def test_new_series_are_forecast_from_their_rows():
+    growth = 1.1 ** np.arange(40) * np.array([[1.0], [3.0], [10.0], [500.0]])
+    model = SequenceForecaster(Ridge(1e-6), 4, 2, series="id", calibration_fraction=0.2)
+    model.fit(table(growth[:3]))
+    new = table(growth[3:] * 2).assign(id="new")
+    predicted = model.predict(y=new)
+    assert predicted.index.get_level_values("id").tolist() == ["new"] * 2
+    naive = abs(growth[3, -1] * 2 - growth[3, -1] * 2.2)
+    assert abs(predicted["y"].iloc[0] - growth[3, -1] * 2.2) < 0.5 * naive
+    again = model.predict(y=table(growth[:3]))
+    pd.testing.assert_frame_equal(again, model.predict())
+    interval = model.predict_interval(0.8, y=new)
+    assert (interval["lower"] < interval["upper"]).all()
+
+
+def test_new_series_come_with_their_covariates():
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=63)
+    X = pd.concat([pd.DataFrame({"id": k, "x": rng.normal(size=63)}, days) for k in range(4)])
+    y = X.assign(y=5 * X["x"]).drop(columns="x")
+    past = (X.index < days[60]) & (X["id"] < 3)
+    settings = {"series": "id", "future_covariates": ["x"], "calibration_fraction": 0}
+    model = SequenceForecaster(Ridge(1e-6), 4, 3, **settings).fit(y[past], X=X[past])
+    mine = y["id"] == 3
+    predicted = model.predict(y=y[mine & (y.index < days[60])], X=X[mine])
+    actual = y[mine & (y.index >= days[60])]
+    np.testing.assert_allclose(predicted["y"], actual["y"], atol=0.1)
+    with pytest.raises(ValueError, match="X is missing: y needs the columns"):
+        model.predict(y=y[mine & (y.index < days[60])])
+
+
+def test_ended_series_are_not_forecast_into_the_past():
+    y = table(walks(4, 60))
+    y = y[(y["id"] != 2) | (y.index < "2024-02-10")]
+    model = SequenceForecaster(Ridge(), 4, 3, series="id").fit(y)
+    with pytest.warns(DroppedDataWarning, match="1 of 4 series ended more than 3 rows .*: 2. pred"):
+        predicted = model.predict()
+    assert predicted.index.get_level_values("id").unique().tolist() == [0, 1, 3]
+    with pytest.warns(DroppedDataWarning, match="1 of 4 series ended"):
+        assert len(model.predict_interval(0.8)) == 9
+    assert model.predict(y=y[y["id"] == 2]).index[0][1] == pd.Timestamp("2024-02-10")
+
+
+def test_short_series_are_learned_from_what_they_have():
+    paths = walks(30, 60)
+    y = table(paths, first=[0] * 10 + [50] * 19 + [59])
+    with pytest.warns(DroppedDataWarning, match="1 of 30 series have fewer than 3 rows: .*: 29."):
+        model = SequenceForecaster(Ridge(), 12, 3, series="id", calibration_fraction=0).fit(y)
+    assert len(model.predict()) == 90
+    np.testing.assert_allclose(model.predict().loc[29]["y"], paths[29, -1])
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LSTMRegressor(4, missing="mask", max_epochs=2, random_state=0),
+        HistGradientBoostingRegressor(),
+    ],
+)
+def test_estimators_that_take_nan_read_all_windows(estimator):
+    paths = walks(8, 60)
+    paths[::2, 20], paths[3, 59] = np.nan, np.nan
+    model = SequenceForecaster(estimator, 4, 2, series="id", calibration_fraction=0)
+    with pytest.warns(DroppedDataWarning, match="windows hold NaN, or a step behind"):
+        model.fit(table(paths))
+    predicted = model.predict()["y"].to_numpy().reshape(8, 2)
+    assert np.isfinite(predicted).all()
+    assert abs(predicted[3, 0] - paths[3, 58]) < 4
+    with pytest.raises(ValueError, match="newest 4 rows of series 3 hold NaN"), pytest.warns():
+        model.set_params(estimator=Ridge()).fit(table(paths)).predict()

@@ -17,6 +17,7 @@ from sklstm import (
     SequenceDummyRegressor,
     generate,
 )
+from sklstm._data.warning import DataWarning
 
 X = np.random.default_rng(0).normal(size=(40, 5, 2))
 Y = X[:, -1, 0]
@@ -308,3 +309,12 @@ def test_what_is_broken_off_leaves_the_state_of_adam():
 def test_a_clone_of_a_fitted_one_is_new():
     model = regressor(warm_start=True).fit(X, Y)
     np.testing.assert_array_equal(clone(model).fit(X, Y).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("changed", [{"n": 30}, {"validation_fraction": 0.5}])
+def test_another_split_of_a_warm_start_is_heard(changed):
+    n, settings = changed.pop("n", 40), {"early_stopping": True, "validation_fraction": 0.2}
+    model = regressor(warm_start=True, **settings).fit(X[:n], Y[:n])
+    with pytest.warns(DataWarning, match="rows that it may have been trained on"):
+        model.set_params(**changed).fit(X, Y)
+    model.fit(X, Y)

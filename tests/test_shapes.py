@@ -615,3 +615,10 @@ def test_the_alphabet_goes_on():
     for _ in range(50):
         text += model.predict([[code_of[letter] for letter in text[-5:]]])[0]
     assert text == ("abcdefghijklmnopqrstuvwxyz " * 3)[:51]
+
+
+def test_padding_of_tokens_is_dropped_at_both_ends():
+    tokens = Sequences.from_tokens([[1, 0, 2, 0], [0, 0, 5]], padding=0)
+    assert [sequence[:, 0].tolist() for sequence in tokens] == [[1, 0, 2], [5]]
+    tokens = Sequences.from_tokens(np.array([[1, 2, -1], [-1, -1, 4]]), padding=-1)
+    assert tokens.lengths.tolist() == [2, 1]

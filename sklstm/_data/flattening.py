@@ -88,7 +88,7 @@ def flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
     values = np.concatenate([[], *arrays], dtype=dtype, casting="unsafe")
     if cuts:
         starts = np.cumsum(lengths) - lengths
-        starts, lengths = cut_padding(values[:, None], starts, lengths, filler)
+        starts, lengths = cut_padding(values[:, None], starts, lengths, filler, at_both_ends=True)
         values = values[ranges(starts, lengths)]
     bad = np.flatnonzero((values < 0) | (values % 1 != 0))  # NaN too
     if len(bad):

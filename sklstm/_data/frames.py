@@ -52,8 +52,8 @@ class Layout(NamedTuple):
         Whether the levels of the index beside the time name the series, though no one named them.
     """
 
-    features: object
-    keys: pd.Index | None = None
+    features: Any
+    keys: Any = None
     times: Any = None
     timestamps: Any = None
     clock: str | None = None
@@ -70,7 +70,13 @@ class Layout(NamedTuple):
         return getattr(self.times, "tz", None)
 
 
-def lay_out(table, series=None, time=None, role="series", by_levels=None):
+def lay_out(
+    table: Any,
+    series: str | list[str] | None = None,
+    time: str | None = None,
+    role: str = "series",
+    by_levels: bool | None = None,
+) -> Layout:
     """Separate features, series and time of a table.
 
     Parameters
@@ -105,12 +111,11 @@ def lay_out(table, series=None, time=None, role="series", by_levels=None):
     index, is_split = table.index, False
     if series is None and time is None and isinstance(index, pd.MultiIndex):
         level = _time_level(index)
-        is_split = level is not None and (
-            _needs_series(index.get_level_values(level)) if by_levels is None else by_levels
-        )
-        if is_split:
+        if level is not None and by_levels is None:
+            by_levels = _needs_series(index.get_level_values(level))
+        if level is not None and by_levels:
             columns = [index.get_level_values(k) for k in range(index.nlevels) if k != level]
-            index = index.get_level_values(level)
+            index, is_split = index.get_level_values(level), True
     keys = None
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
@@ -130,7 +135,7 @@ def lay_out(table, series=None, time=None, role="series", by_levels=None):
     return Layout(features, keys, times, timestamps, clock, is_split)
 
 
-def gap_in_timestamps(max_gap, clock):
+def gap_in_timestamps(max_gap: Any, clock: str | None) -> float:
     """Convert `max_gap` to the unit of the timestamps.
 
     Parameters
@@ -167,7 +172,7 @@ def gap_in_timestamps(max_gap, clock):
     return gap
 
 
-def _nanoseconds(max_gap) -> int:
+def _nanoseconds(max_gap: Any) -> int:
     try:
         return pd.Timedelta(max_gap).as_unit("ns").value
     except ValueError as error:
@@ -198,7 +203,7 @@ class Rows(NamedTuple):
     timestamps: Any
 
     @classmethod
-    def arrange(cls, codes, timestamps):
+    def arrange(cls, codes: np.ndarray, timestamps: np.ndarray | None) -> "Rows":
         """Sort the rows by series.
 
         Parameters
@@ -241,7 +246,7 @@ class Rows(NamedTuple):
         step = self.steps[place]
         return step.item() if ((self.steps == step) | self.is_first).all() else None
 
-    def check_time(self, times, cure=CURE_OF_ORDER):
+    def check_time(self, times: Any, cure: str = CURE_OF_ORDER) -> None:
         """Raise an error if time does not increase within a series.
 
         Parameters
@@ -269,7 +274,7 @@ class Rows(NamedTuple):
         )
 
 
-def numeric_columns(table, role="X"):
+def numeric_columns(table: Any, role: str = "X") -> Any:
     """Make every column of a DataFrame numeric, or raise an error that names it.
 
     Parameters
@@ -314,7 +319,7 @@ def numeric_columns(table, role="X"):
     return numeric
 
 
-def index_to_plain(index):
+def index_to_plain(index: pd.Index) -> list[tuple[str, np.ndarray]]:
     """Convert an index to arrays, so that it can be saved without pandas.
 
     Parameters
@@ -339,7 +344,7 @@ def index_to_plain(index):
     ]
 
 
-def index_from_plain(plain):
+def index_from_plain(plain: list[tuple[str, np.ndarray]]) -> pd.Index:
     """Restore an index from `index_to_plain`.
 
     Parameters
@@ -356,18 +361,18 @@ def index_from_plain(plain):
     return levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
 
 
-def _holds_numbers(column):
+def _holds_numbers(column: pd.Series) -> bool:
     """Return whether a column of objects holds numbers only."""
     numbers = {"boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float"}
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in numbers
 
 
-def _no_number_in(column):
+def _no_number_in(column: pd.Series) -> Any:
     present = column.dropna()
     return next((value for value in present if not isinstance(value, Real)), None)
 
 
-def _pick(table, name, role):
+def _pick(table: pd.DataFrame, name: Any, role: str) -> pd.Index:
     """A column or index level, as an Index."""
     if name in table.columns:
         return pd.Index(table[name])
@@ -379,25 +384,26 @@ def _pick(table, name, role):
     )
 
 
-def _time_level(index):
-    """The level of an index that holds dates, or its last one if that holds integers."""
+def _time_level(index: pd.MultiIndex) -> int | None:
+    """The level of an index that holds dates; if there is none, the last one of integers."""
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
     dated = [k for k, x in enumerate(levels) if _is_dated(x)]
     if dated:
         return dated[0] if len(dated) == 1 else None
-    return index.nlevels - 1 if levels[-1].dtype.kind in "iu" else None
+    whole = [k for k, x in enumerate(levels) if x.dtype.kind in "iu"]
+    return whole[-1] if whole else None
 
 
-def _is_dated(times):
+def _is_dated(times: Any) -> bool:
     return times.dtype.kind in "mM" or isinstance(times.dtype, pd.PeriodDtype)
 
 
-def _needs_series(times):
+def _needs_series(times: pd.Index) -> bool:
     """Whether timestamps are not those of one series: some repeat, or they are not in order."""
     return len(times) > 1 and not (times.is_monotonic_increasing and times.is_unique)
 
 
-def _check_series(name, column, role, in_index):
+def _check_series(name: Any, column: Any, role: str, in_index: bool) -> None:
     missing = column.isna()
     if missing.any():
         raise ValueError(
@@ -412,14 +418,15 @@ def _check_series(name, column, role, in_index):
         )
 
 
-def _read_index(index, series_names):
+def _read_index(index: pd.Index, series_names: list) -> tuple[Any, Any, str | None]:
     """Times, timestamps and clock of the last level that is not a series."""
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
-    dated = [level for level in levels if _is_dated(index.get_level_values(level))]
-    level = dated[0] if len(dated) == 1 else levels[-1]
-    times = _without_arrow(index.get_level_values(level))
+    if len(levels) > 1:
+        dated = [level for level in levels if _is_dated(index.get_level_values(level))]
+        levels = dated if len(dated) == 1 else levels
+    times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
     timestamps, clock = _read_timestamps(times, "the index")
@@ -437,7 +444,7 @@ def _without_arrow(times: pd.Index) -> pd.Index:
     return times
 
 
-def _refuse_disguised_dates(index):
+def _refuse_disguised_dates(index: pd.Index) -> None:
     """Raise an error for dates that are stored as texts or objects: pandas does not know them."""
     if not len(index):
         return
@@ -451,7 +458,7 @@ def _refuse_disguised_dates(index):
         )
 
 
-def _refuse_dates_in_digits(numbers, name):
+def _refuse_dates_in_digits(numbers: np.ndarray, name: Any) -> None:
     """Raise an error for integers such as 20240131: their steps are not those of the dates."""
     if not len(numbers) or numbers.min() < 1500_01_01 or numbers.max() > 2999_12_31:
         return
@@ -464,7 +471,7 @@ def _refuse_dates_in_digits(numbers, name):
         )
 
 
-def _read_timestamps(times, name):
+def _read_timestamps(times: Any, name: Any) -> tuple[Any, str | None]:
     """Timestamps and clock of an Index; None if it is not a time."""
     is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
     is_number = pd.api.types.is_numeric_dtype(times.dtype)

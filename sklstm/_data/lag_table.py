@@ -18,12 +18,16 @@ __all__ = ["LagTable"]
 Sums: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Sums of columns, of their products, and of their products with targets; or ends of runs."""
 
-BLOCK = 16384
-"""Rows of values, or a 64th of the elements, that are copied at a time."""
-GROUP = 16
-"""Neighbouring rows of one matrix product."""
+# Processor times from `benchmarks/constants.py`, and with 1 to 24 features and 24 to 96 lags.
+
+BLOCK = 2**14
+"""Rows of values, or a 64th of the elements, that are copied at a time. A fourth of it takes 0.7 to
+1 times as long for single rows, and up to 1.5 times for predictions; twice as much 0.9 to 1.4."""
+GROUP = 8
+"""Neighbouring rows of one matrix product: 4 take 0.96 to 1.1 times as long, 16 take 1 to 1.4."""
 SHORTEST_RUN = 4
-"""Shorter runs are not worthwhile: the ends of a run cost as much as two single rows."""
+"""Shorter runs are not worthwhile: the ends of a run cost as much as two single rows. Runs of four
+rows take 1.8 times as long as single rows."""
 
 
 @dataclass(frozen=True)

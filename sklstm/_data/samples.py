@@ -271,7 +271,7 @@ def _read_steps(
     flat = flatten_steps(y, lengths, is_unlabelled=is_unlabelled)
     weight = np.ones(len(flat))
     if sample_weight is not None:
-        weight = flatten_weights(sample_weight, lengths)
+        weight = flatten_weights(sample_weight, lengths, y)
     weight = _checked_weight(weight, len(flat))
     weight[is_unlabelled(flat)] = 0
     if is_unlabelled is has_no_label:

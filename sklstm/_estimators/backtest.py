@@ -222,7 +222,7 @@ def _of_forecaster(
     shown = (origin >= 0) & (origin % stride == 0)
     forecasts, ends, sides = predicted.take(shown), windows.ends[shown], None
     if coverage is not None:
-        width = fitted._width(coverage)[:1]
+        width = fitted._width(coverage, np.zeros(1, dtype=int))
         if fitted._intervals is not None:
             scores = windows.by_row(predicted.scores(windows.actual()))
             width = _widths(fitted, rows, scores, cutoff, ends, coverage)

@@ -36,7 +36,7 @@ from sklstm._train.additive import AdditiveModel
 from sklstm._train.callbacks import ScikitLearnCallbacks
 from sklstm._train.optimizers import OPTIMIZERS, SCHEDULES
 from sklstm._train.plan import DTYPES, Plan
-from sklstm._train.training import Training
+from sklstm._train.training import Training, split_of
 
 __all__ = ["ONE_EPOCH", "BaseLSTM"]
 
@@ -133,8 +133,8 @@ class BaseLSTM(FittedAttributes):
         seed = earlier.split_seed if earlier else plan.seed
         data = self._split(reader, plan, head, samples, given[0], validation, seed)
         if earlier:
-            if earlier.report.validation_losses is None and data.everything is not None:
-                _warn_of_trained_rows(type(self).__name__)
+            if data.everything is not None:
+                _warn_of_trained_rows(type(self).__name__, earlier, split_of(plan, data))
             training = Training.go_on(earlier, plan, head, data)
         else:
             training = Training.begin(plan, head, data, _is_table(plan, given[0]))
@@ -363,11 +363,20 @@ class BaseLSTM(FittedAttributes):
         return tags
 
 
-def _warn_of_trained_rows(name: str) -> None:
+def _warn_of_trained_rows(
+    name: str, earlier: AdditiveModel, split: tuple[int, float] | None
+) -> None:
+    """Warn if rows that validate now may have been trained on before."""
+    if earlier.report.validation_losses is None:
+        what = "whose last training set no rows aside"
+    elif earlier.n_split != split:
+        what = "whose last training set other rows aside, of another number of sequences"
+    else:
+        return
     warn(
-        f"{name} goes on with a network whose last training set no rows aside, and early_stopping "
-        "now validates on rows that it may have been trained on: the validation loss is too low. "
-        "Give X_val and y_val, early_stopping=False, or fit a clone.",
+        f"{name} goes on with a network {what}, and early_stopping now validates on rows that it "
+        "may have been trained on: the validation loss is too low. Give X_val and y_val, "
+        "early_stopping=False, or fit a clone.",
         DataWarning,
     )
 

@@ -32,6 +32,10 @@ CAUTION = 3.0
 rows, forecasts of 6 steps had 1.011, 1.007 and 1.004 of the squared error of the last value with
 2, 3 and 4, the worst 1.16, 1.13 and 1.09."""
 
+CLEAR = 3.0
+"""A weight so many standard errors above 0, and less than one below 1, is 1: daily minima, ridge on
+windows of 28 days, had a squared error of 0.460 with it and 0.466 with 0.90."""
+
 LEAST_CLUSTERS = 8
 """Fewer series, or blocks of dates, say little about the variance of the weight."""
 
@@ -191,6 +195,9 @@ def _weight(change: np.ndarray, actual: np.ndarray, *clusters: np.ndarray) -> fl
         return float(np.clip(slope, 0, 1))
     variance = max((s**2).sum() * k / max(k - 3, 1) for s, k in zip(sums, n, strict=True))
     variance /= square**2
+    error = np.sqrt(variance)
+    if slope > max(CLEAR * error, 1 - error):
+        return 1.0
     return float(np.clip(slope - CAUTION * variance / max(slope, 1e-9), 0, 1))
 
 

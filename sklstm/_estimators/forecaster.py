@@ -257,11 +257,12 @@ class SequenceForecaster(FutureRows):
         self._keep(panel, model.unit.measure(panel.rows))
         return self
 
-    def predict(self, steps: int | None = None, *, X: Any = None) -> pd.DataFrame:
+    def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
 
-        The forecast origin is the newest row of `fit` or `update`. Nothing is changed: another
-        call gives the same forecast.
+        The forecast origin is the newest row of `fit` or `update`, or of `y`. Nothing is changed:
+        another call gives the same forecast. Series that ended more than `steps` rows before the
+        newest date of all are left out, with a warning.
 
         Parameters
         ----------
@@ -270,6 +271,9 @@ class SequenceForecaster(FutureRows):
             forecasts back.
         X : DataFrame, default=None
             The columns `future_covariates` of these rows, with `series` and `time` as in `fit`.
+        y : as in `fit`, default=None
+            Rows of other series, new ones too, which are forecast in place of those of `fit`; X
+            then has the covariates of these rows as well.
 
         Returns
         -------
@@ -294,12 +298,13 @@ class SequenceForecaster(FutureRows):
         """
         self._check_fitted()
         steps = self._checked_steps(steps)
-        timestamps, coming = self._future(self._buffer, steps, X)
-        point = self._forecast(self._buffer.rows, self._before, coming, steps).point
-        return self._table(timestamps, point, self.targets_)
+        origins = self._origins(steps, X, y)
+        timestamps, coming = self._future(origins.panel, steps, X)
+        point = self._forecast(origins, coming, steps).point
+        return self._table(origins.panel, timestamps, point, self.targets_)
 
     def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None
+        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None, y: Any = None
     ) -> pd.DataFrame:
         """Forecast with prediction intervals, which cover a share of actual values.
 
@@ -312,8 +317,8 @@ class SequenceForecaster(FutureRows):
             Nominal coverage: share of actual values inside, between 0 and 1.
         steps : int, default=None
             How many rows to forecast, at most the parameter `steps`, which is the default.
-        X : DataFrame, default=None
-            As in `predict`.
+        X, y : as in `predict`
+            Future covariates, and rows of other series.
 
         Returns
         -------
@@ -350,19 +355,20 @@ class SequenceForecaster(FutureRows):
                 f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
                 f"fit with steps={steps}."
             )
-        width = self._width(coverage)[:, :steps]
-        timestamps, coming = self._future(self._buffer, steps, X)
+        origins = self._origins(steps, X, y)
+        width = self._width(coverage, origins.series)[:, :steps]
         if np.isnan(width).any():
             raise ValueError(
                 f"There are too few residuals for prediction intervals with a coverage of "
                 f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
                 "calibration_fraction, or ask for a lower coverage."
             )
-        forecasts = self._forecast(self._buffer.rows, self._before, coming, steps)
+        timestamps, coming = self._future(origins.panel, steps, X)
+        forecasts = self._forecast(origins, coming, steps)
         lower, upper = forecasts.sides(width)
         values = np.stack([lower, forecasts.point, upper], axis=-1)
         columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(timestamps, values, columns)
+        result = self._table(origins.panel, timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
     def update(self, y: Any, *others: Any, X: Any = None) -> Self:
@@ -410,7 +416,7 @@ class SequenceForecaster(FutureRows):
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)
-        if self._intervals:
+        if self._intervals is not None:
             turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
             new = turn >= 0
             windows = windows.take(turn[windows.ends] >= -self.steps)
@@ -426,17 +432,19 @@ class SequenceForecaster(FutureRows):
         self._before = local.before_tail(panel.rows, n_rows, self._before)
         self._buffer = panel.tail(n_rows)
 
-    def _table(self, timestamps: pd.Index, values: np.ndarray, columns: Any) -> pd.DataFrame:
+    def _table(
+        self, panel: Panel, timestamps: pd.Index, values: np.ndarray, columns: Any
+    ) -> pd.DataFrame:
         """A row for each step of each series."""
-        index, names = timestamps, self._buffer.rows.names
-        if self._buffer.by_levels:
+        index, names = timestamps, panel.rows.names
+        if panel.by_levels:
             each = pd.Index(names).repeat(len(index) // len(names))
             keys = [each.get_level_values(level) for level in range(each.nlevels)]
             levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
             index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
-    def _width(self, coverage: float) -> np.ndarray:
+    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
         """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
         if self.interval_method_ == "quantiles":
             levels = best_of(self.estimator_).quantiles
@@ -446,7 +454,7 @@ class SequenceForecaster(FutureRows):
                     f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
                     "that of the quantiles, or fit with calibration_fraction above 0."
                 )
-        shape = len(self._buffer.rows.sizes), self.steps, len(self.targets_)
         if self._intervals is None:
-            return np.full(shape, 1.0 if self.interval_method_ == "quantiles" else np.nan)
-        return self._intervals.width(coverage)
+            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
+            return np.full((len(series), self.steps, len(self.targets_)), width)
+        return self._intervals.width(coverage, series)

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
+from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.window_regression import Forecasts, PanelModel
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History
 from sklstm._tables.windows import Windows
 
-__all__ = ["FIXED_BY_FIT", "FutureRows", "series_in_words"]
+__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "series_in_words", "some_names"]
 
 FIXED_BY_FIT = "window_size", "steps", "series", "time", "future_covariates"
 """Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
+
+
+class Origins(NamedTuple):
+    """Rows behind which there are forecasts.
+
+    Attributes
+    ----------
+    panel : Panel
+        The newest rows of each series.
+    before : History
+        What was before them.
+    series : ndarray of int, shape (n_series,)
+        Position of each series among those of `fit`; -1 for new ones.
+    """
+
+    panel: Panel
+    before: History
+    series: np.ndarray
 
 
 class FutureRows(SequenceEstimator):
@@ -114,18 +133,59 @@ class FutureRows(SequenceEstimator):
         rows[:, steps:] = np.where(rows[:, steps:] < 0, rows[:, [steps - 1]], rows[:, steps:])
         return rows
 
-    def _forecast(
-        self, rows: SeriesRows, before: History, coming: np.ndarray, steps: int
-    ) -> Forecasts:
+    def _forecast(self, origins: Origins, coming: np.ndarray, steps: int) -> Forecasts:
         """Forecast rows of all series; those beyond the parameter `steps` feed forecasts back."""
-        blocks = []
+        rows, blocks = origins.panel.rows, []
         for first in range(0, steps, self.steps):
             block = coming[:, first : first + self.steps]
-            windows = self._newest(rows.followed_by(block), rows, before)
+            windows = self._newest(rows.followed_by(block), rows, origins.before)
             blocks.append(self._model.forecasts(windows))
             block[:, :, : rows.n_targets] = blocks[-1].point
             rows = rows.followed_by(block)
         return Forecasts(*(np.hstack(parts)[:, :steps] for parts in zip(*blocks, strict=True)))
+
+    def _origins(self, steps: int, X: Any, y: Any) -> Origins:
+        """The newest rows of all series that have not ended, or those of other series."""
+        if y is not None:
+            panel = self._given(y, X).regular()
+            before = History.none(len(panel.rows.sizes), len(self.targets_))
+            return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
+        panel, before, rows = self._buffer, self._before, self._buffer.rows
+        series = np.arange(len(rows.sizes))
+        if isinstance(panel.timestamps, pd.DatetimeIndex | pd.PeriodIndex) and len(series) > 1:
+            last = time_numbers(panel.future(steps)).reshape(len(series), -1)[:, -1]
+            going_on = last > rows.time.max()
+            if not going_on.all():
+                ended = [rows.names[k] for k in np.flatnonzero(~going_on)]
+                warn(
+                    f"{len(ended)} of {len(series)} series ended more than {steps} rows before the "
+                    f"newest date of all, and have no forecast: {some_names(ended)}. "
+                    "predict(y=their rows) makes one.",
+                    DroppedDataWarning,
+                )
+                panel, before = panel.take(going_on[rows.code]), before.take(going_on)
+                series = series[going_on]
+        return Origins(panel, before, series)
+
+    def _given(self, y: Any, X: Any) -> Panel:
+        """Rows of series, with their covariates, which X has beside those of future rows."""
+        levels = self._buffer.by_levels
+        given = read_panel(y, None, self.series, self.time, self.targets_, levels)
+        lacking = [name for name in self.targets_ if name not in given.targets]
+        if lacking:
+            raise ValueError(f"y lacks the columns {lacking}.")
+        values = given.rows.values[:, [given.targets.index(name) for name in self.targets_]]
+        if self._covariates:
+            if X is None:
+                raise ValueError(f"X is missing: y needs the columns {self._covariates}.")
+            others = read_panel(None, X, self.series, self.time, None, levels)
+            code = others.rows.find(given.rows.names)[given.rows.code]
+            place = places_of(others.rows.code, others.rows.time, code, given.rows.time)
+            columns = [others.covariates.index(name) for name in self._covariates]
+            found = others.rows.values[place][:, columns]
+            values = np.hstack([values, np.where(place[:, None] < 0, np.nan, found)])
+        rows = given.rows._replace(values=values, n_targets=len(self.targets_))
+        return given._replace(rows=rows, targets=self.targets_, covariates=self._covariates)
 
     def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
         """The windows of the last rows, which hold future covariates of the next ones."""
@@ -141,6 +201,11 @@ class FutureRows(SequenceEstimator):
                 "LSTMRegressor(missing='mask')."
             )
         return newest
+
+
+def some_names(names: list) -> str:
+    """The first names of many."""
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def series_in_words(name: Hashable) -> str:

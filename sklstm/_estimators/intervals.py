@@ -81,9 +81,23 @@ class Intervals(NamedTuple):
             np.zeros_like(count),
         )
 
-    def width(self, coverage: float) -> np.ndarray:
-        """Half widths of the next steps, (n_series, steps, n_targets); NaN if too few residuals."""
-        return (self._quantile(coverage) * np.exp(self.log_width))[self.pool]
+    def width(self, coverage: float, series: np.ndarray) -> np.ndarray:
+        """Half widths of the next steps; NaN if there are too few residuals.
+
+        Parameters
+        ----------
+        coverage : float
+            Nominal coverage.
+        series : ndarray of int, shape (n,)
+            Which series; -1 for one that was not seen.
+
+        Returns
+        -------
+        ndarray of shape (n, steps, n_targets)
+            In units of the sides.
+        """
+        width = self._quantile(coverage) * np.exp(self.log_width)
+        return width[np.append(self.pool, 0)[series]]
 
     def width_after(
         self, path: np.ndarray, coverage: float, series: np.ndarray, turns: np.ndarray

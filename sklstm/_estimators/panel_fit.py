@@ -15,6 +15,7 @@ from sklstm._estimators.calibration import (
     held_back_rows,
     require_intervals,
 )
+from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.window_regression import PanelModel, WindowShape, takes_nan
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
@@ -157,11 +158,9 @@ def _say_what_is_left_out(rows: SeriesRows, unit: Unit, shape: WindowShape, typi
             )
     short = np.flatnonzero(rows.sizes < shape.shortest)
     if len(short):
-        names = ", ".join(repr(rows.names[k]) for k in short[:5])
-        more = ", ..." if len(short) > 5 else ""
         warn(
             f"{len(short)} of {len(rows.sizes)} series have fewer than {shape.shortest} rows: "
             f"their forecast is the {'seasonal ' if unit.anchor == 'season' else ''}naive one: "
-            f"{names}{more}.",
+            f"{some_names([rows.names[k] for k in short])}.",
             DroppedDataWarning,
         )

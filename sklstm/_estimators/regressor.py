@@ -208,7 +208,8 @@ class LSTMRegressor(RegressorMethods):
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     target_mean_, target_scale_ : ndarray of shape (`n_outputs_`,)
-        What standardises the targets; 0 and 1 if not `standardize`.
+        What standardises the targets, or with an init what it leaves of them; 0 and 1 if not
+        `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
         Imputed before the first value of a sequence, with ``missing="mask"``.
     n_tokens_ : int

@@ -1,6 +1,7 @@
 """Losses of each target, averaged with the weights of the sequences."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -117,7 +118,8 @@ class UserLoss(nn.Module):
 
     def __init__(self, function: Callable):
         super().__init__()
-        self.function = function
+        # skorch switches a module to evaluation; that of the user stays as it is
+        self.function = deepcopy(function) if isinstance(function, nn.Module) else function
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, reduction: str

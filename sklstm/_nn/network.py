@@ -9,7 +9,8 @@ from sklstm._nn.poolings import POOLINGS, outputs_at
 __all__ = ["CELLS", "POOLINGS", "SequenceNetwork"]
 
 SMALL = 0.1
-"""Initial standard deviation of word vectors, where a text has one output."""
+"""Initial standard deviation of word vectors, where a text has one output. On the sentences of
+`benchmarks/skill.py` (seed 0) 23.2 % of labels are wrong, 24.2 % with 0.01 and 27.3 % with 1."""
 
 ALPHABET = 256
 """Largest number of tokens of an alphabet, such as characters; more are a vocabulary of words."""

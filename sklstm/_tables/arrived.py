@@ -103,6 +103,8 @@ def _is_between_buffered(joined: JoinedTable, at: int) -> bool:
 def _requests(joined: JoinedTable) -> list[tuple[int, int]]:
     """Begin and end of the rows of NaN at the end of each series, by sorted position."""
     rows, values = joined.table.rows, joined.given.values
+    if not np.isnan(values[:, 0]).any():
+        return []
     first = np.flatnonzero(rows.is_first)
     ends = np.append(first[1:], len(rows.order))
     n_buffered = len(joined.table.buffered)

@@ -184,7 +184,9 @@ class Buffer(NamedTuple):
         Buffer
             With what was seen until now.
         """
-        others = ~np.isin(before.codes, self.codes)
+        is_mine = np.zeros(len(self.seen.n_rows), dtype=bool)
+        is_mine[self.codes] = True
+        others = ~is_mine[before.codes]
         if not others.any():
             return self
         mine, theirs = self[:5], (x[others] for x in before[:5])
@@ -231,6 +233,8 @@ def sort_rows(buffer: Buffer | None, given: InputTable) -> SortedRows:
         return SortedRows(given.codes, rows, buffered, no_row, no_row)
     owner = np.repeat(np.arange(len(series)), ends - starts)
     timestamps = buffer.timestamps[buffered]
+    if (timestamps < rows.timestamps[first[owner]]).all():
+        return _followed(buffer, buffered, given)
     last = np.append(first[1:], len(rows.order))
     places = _search(rows.timestamps, first[owner], last[owner], timestamps)
     at_hand = np.minimum(places, len(rows.order) - 1)
@@ -253,6 +257,18 @@ def sort_rows(buffer: Buffer | None, given: InputTable) -> SortedRows:
         np.insert(was_buffered, places, True),
         np.insert(is_dropped, places, buffer.is_dropped[buffered]),
     )
+
+
+def _followed(buffer: Buffer, buffered: np.ndarray, given: InputTable) -> SortedRows:
+    """Put given rows behind the buffered ones, all of which are earlier."""
+    n_buffered = len(buffered)
+    codes = np.concatenate([buffer.codes[buffered], given.codes])
+    timestamps = np.concatenate([buffer.timestamps[buffered], given.layout.timestamps])
+    rows = Rows.arrange(codes, timestamps)
+    is_dropped = np.zeros(len(codes), dtype=bool)
+    is_dropped[:n_buffered] = buffer.is_dropped[buffered]
+    is_dropped = is_dropped[rows.order]
+    return SortedRows(codes, rows, buffered, rows.order < n_buffered, is_dropped)
 
 
 def _search(x: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sklstm._tables.frequency import Gaps
 
-__all__ = ["Bounds", "count_shortened", "factorize", "longer", "scatter"]
+__all__ = ["Bounds", "count_shortened", "factorize", "longer"]
 
 
 class Bounds(NamedTuple):
@@ -153,32 +153,6 @@ def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple
     after_start = np.append(False, starts_series[:-1])
     counted = ~starts_series & ~after_start
     return int(cuts.sum()), int(np.minimum(sizes[counted], reach).sum())
-
-
-def scatter(x: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Move the entry at position ``i`` to row ``order[i]`` of the table.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_rows,)
-        One entry for each position.
-    order : ndarray of int, shape (n_rows,)
-        Row of the table at each position.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        One entry for each row of the table.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scatter(np.array([10, 30, 20]), order=np.array([0, 2, 1]))
-    array([10, 20, 30])
-    """
-    scattered = np.empty_like(x)
-    scattered[order] = x
-    return scattered
 
 
 def longer(steps: np.ndarray, limit: float) -> np.ndarray:

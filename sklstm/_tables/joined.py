@@ -9,7 +9,7 @@ from sklstm._data.frames import gap_in_timestamps
 from sklstm._data.sequences import Sequences
 from sklstm._tables.buffer import LEARNED, Buffer, InputTable, SortedRows, sort_rows
 from sklstm._tables.frequency import Frequency, Gaps
-from sklstm._tables.histories import Bounds, longer, scatter
+from sklstm._tables.histories import Bounds, longer
 
 __all__ = ["JoinedTable", "join"]
 
@@ -104,7 +104,7 @@ class JoinedTable(NamedTuple):
         Parameters
         ----------
         bounds : Bounds
-            Where they are.
+            Where they are. They are brought into the order of the table.
         values : ndarray of shape (n_rows, n_features)
             Features of all rows.
         names : ndarray of shape (n_features,), or None
@@ -119,7 +119,7 @@ class JoinedTable(NamedTuple):
         """
         order, (starts, lengths) = self.table.rows.order, bounds
         if not np.array_equal(order, np.arange(len(order))):
-            starts, lengths = scatter(starts, order), scatter(lengths, order)
+            starts[order], lengths[order] = starts.copy(), lengths.copy()  # in place, for memory
             if values.flags.f_contiguous:  # take would copy the table first
                 values = values.T.take(order, axis=1).T
             else:

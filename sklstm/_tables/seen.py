@@ -72,15 +72,15 @@ class Seen(NamedTuple):
         seen = cls(timestamps[first], timestamps[last], sizes, gap_from, gap_to, other)
         return seen, gaps[among]
 
-    def extended(self, codes: np.ndarray, timestamps: np.ndarray, n_series: int) -> "Seen":
+    def extended(self, rows: Rows, codes: np.ndarray, n_series: int) -> "Seen":
         """Add rows that have arrived.
 
         Parameters
         ----------
+        rows : Rows
+            The rows, sorted by series and time.
         codes : ndarray of int, shape (n_rows,)
-            Series of each row.
-        timestamps : ndarray of shape (n_rows,)
-            Timestamp of each row.
+            Series of each row, in the order of the table.
         n_series : int
             Number of all series.
 
@@ -89,23 +89,23 @@ class Seen(NamedTuple):
         Seen
             Of all rows. The gaps stay those of `fit`.
         """
-        new = n_series - len(self.n_rows)
         first, last, n_rows, gap_from, gap_to, other = self
-        if new > 0:
+        new = n_series - len(n_rows)
+        first, last, n_rows = first.copy(), last.copy(), n_rows.copy()
+        if new:
             first, last, n_rows, other = (
                 np.append(x, np.zeros(new, dtype=x.dtype)) for x in (first, last, n_rows, other)
             )
             no_gap = np.zeros((new, gap_from.shape[1]), dtype=gap_from.dtype)
             gap_from, gap_to = np.vstack([gap_from, no_gap]), np.vstack([gap_to, no_gap])
-        else:
-            first, last, n_rows = first.copy(), last.copy(), n_rows.copy()
-        arrived = np.unique(codes)
-        unseen = arrived[n_rows[arrived] == 0]
-        is_new = np.isin(codes, unseen)
-        first[codes[is_new][::-1]] = timestamps[is_new][::-1]
-        last[unseen] = first[unseen]
-        np.maximum.at(last, codes, timestamps)
-        np.add.at(n_rows, codes, 1)
+        begin = np.flatnonzero(rows.is_first)
+        end = np.append(begin[1:], len(codes))
+        arrived = codes[rows.order[begin]]
+        is_new = n_rows[arrived] == 0
+        first[arrived[is_new]] = rows.timestamps[begin[is_new]]
+        latest = rows.timestamps[end - 1]
+        last[arrived] = np.where(is_new, latest, np.maximum(last[arrived], latest))
+        n_rows[arrived] += end - begin
         return Seen(first, last, n_rows, gap_from, gap_to, other)
 
     def knows(self, codes: np.ndarray) -> np.ndarray:

@@ -100,7 +100,8 @@ class TimestampSplit(BaseCrossValidator):
 
     ``SequenceWindower(horizon=h)`` needs no `purge`, as ``y[t]`` is a value of row ``t``. But a
     forecast for the first test row is made ``h`` rows earlier, when the last ``h - 1`` values of
-    the target were still unknown: ``gap=h - 1`` leaves them out. A target that depends on later
+    the target were still unknown: ``gap=h - 1`` leaves them out, with the whole table as `context`
+    of the windower, or on windows made before. A target that depends on later
     rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, needs ``purge=3``.
 
     All test folds have the same number of timestamps or the same duration, but not necessarily the

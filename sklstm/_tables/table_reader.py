@@ -8,15 +8,26 @@ from sklearn.utils.validation import validate_data
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.inputs import feature_values, has_fitted_names, lay_out_any
+from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.arrived import check_arrived
 from sklstm._tables.buffer import Buffer, InputTable
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.histories import factorize
+from sklstm._tables.histories import Bounds, factorize
 from sklstm._tables.joined import JoinedTable, join
-from sklstm._tables.missing_history import Beginning
+from sklstm._tables.missing_history import (
+    Beginning,
+    LostRows,
+    message_of_missing_history,
+    message_of_no_time,
+)
 from sklstm._tables.seen import Seen, rows_before_gaps
 from sklstm._tables.sequence_transformer import SequenceTransformer
-from sklstm._tables.table_warnings import check_kind_of_time, check_parameters_fit_table
+from sklstm._tables.table_warnings import (
+    check_kind_of_time,
+    check_parameters_fit_table,
+    warning_of_gaps,
+    warning_of_joins,
+)
 
 __all__ = ["TableReader"]
 
@@ -83,6 +94,7 @@ class TableReader(SequenceTransformer):
     max_gap: Any
     add_time_delta: bool
     carry_over: bool | str
+    cold_start: str
 
     series_: Any
     n_features_in_: int
@@ -162,7 +174,7 @@ class TableReader(SequenceTransformer):
         self.series_, self._frequency, self._latest = given.names, frequency, None
         is_before_gap = np.zeros(len(joined.cuts), dtype=bool)
         is_before_gap[~joined.is_given] = buffer.is_before_gap[joined.table.buffered]
-        seen = buffer.seen.extended(given.codes, given.layout.timestamps, len(frequency.step))
+        seen = buffer.seen.extended(given.rows, given.codes, len(frequency.step))
         values = joined.values(self._unit_of_time_delta)
         kept = Buffer.keep(joined.table, values, is_before_gap, seen, self._n_last)
         self._buffer = kept.with_others(buffer)
@@ -246,3 +258,46 @@ class TableReader(SequenceTransformer):
     @property
     def _unit_of_time_delta(self) -> float | None:
         return (self.median_step_ or 0) if self.add_time_delta else None
+
+    def _learn(self, X: Any) -> tuple[JoinedTable, np.ndarray]:
+        """Learn from a table, and keep some of its rows."""
+        given = self._read_first(X)
+        rows = given.rows
+        if rows.steps is not None:
+            self._frequency = Frequency.learn(rows, given.layout)
+        joined = join(None, given, self._frequency, self.max_gap)
+        values = joined.values(self._unit_of_time_delta)
+        if self.max_gap is None and self._frequency is not None:
+            message = warning_of_joins(rows, self._frequency, given.layout)
+            if message is None:
+                self._check_gaps(joined)
+            self._warn(message, GapWarning)
+        if self.carry_over and rows.steps is not None and self._n_kept:
+            self._keep(joined, values)
+        return joined, values
+
+    def _warn(self, message: str | None, category: type[Warning]) -> None:
+        if message is not None:
+            warn(message, category)
+
+    def _check_gaps(self, joined: JoinedTable, lost: np.ndarray | None = None) -> None:
+        """Warn of rows that are missing among the given ones."""
+        if joined.frequency is not None and self.max_gap is None:
+            self._warn(warning_of_gaps(joined, self._reach, lost), GapWarning)
+
+    def _check_missing_history(self, joined: JoinedTable, bounds: Bounds) -> np.ndarray | None:
+        """Warn, or raise, if rows could have a longer history; return where they lost it."""
+        if self.cold_start == "ignore" or not self._reach or not self.carry_over:
+            return None
+        lost, message = None, None
+        if joined.frequency is None:
+            if not self._beginning.is_that_of(joined.given.values):
+                message = message_of_no_time(joined.given.layout, self._clock)
+        elif self._buffer is not None:
+            seen = self._buffer.seen
+            lost = LostRows.find(joined, bounds, self.window_size, self.horizon, seen)
+            message = message_of_missing_history(joined, lost, seen)
+        if message is not None and self.cold_start == "error":
+            raise ValueError(message)
+        self._warn(message, MissingHistoryWarning)
+        return None if lost is None else lost.begin

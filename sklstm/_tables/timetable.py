@@ -81,6 +81,8 @@ class Timetable(NamedTuple):
             return None
         timetable = cls(days, slots, 0)
         missed = timetable.missed(wall[:-1], wall[1:])
+        if (missed > 0).any() and not _were_often_possible(days, wall):
+            return None  # a fold of a cross-validation may have left out the only weekend
         is_next = (missed <= 0).mean()
         if is_next < 0.1:
             return None
@@ -155,6 +157,13 @@ def _open_days(days: np.ndarray) -> np.ndarray:
     found = np.bincount((days + 3) % 7, minlength=7)
     seen_often = possible >= np.array([2, 2, 2, 2, 2, 1, 1])
     return ~(seen_often & _is_closed(found, possible, np.array([CHANCE] * 5 + [5 * CHANCE] * 2)))
+
+
+def _were_often_possible(days: np.ndarray, wall: np.ndarray) -> bool:
+    """Whether each closed weekday came at least twice."""
+    span = np.arange(wall[0] // DAY, wall[-1] // DAY + 1)
+    possible = np.bincount((span + 3) % 7, minlength=7)
+    return bool((possible[~days] > 1).all())
 
 
 def _open_slots(wall: np.ndarray, length: int) -> np.ndarray:

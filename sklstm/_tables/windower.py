@@ -1,26 +1,26 @@
 """SequenceWindower: a lookback window for each row of a table of time series."""
 
 from numbers import Integral
+from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
+from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
-from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.arrived import check_within_horizon
 from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.joined import join
+from sklstm._tables.histories import Bounds
+from sklstm._tables.joined import JoinedTable
 from sklstm._tables.missing_history import (
     Beginning,
-    LostRows,
-    message_of_missing_history,
-    message_of_no_time,
 )
 from sklstm._tables.table_reader import TableReader
-from sklstm._tables.table_warnings import warning_of_gaps, warning_of_joins
 
 __all__ = ["SequenceWindower"]
 
@@ -167,16 +167,16 @@ class SequenceWindower(TableReader):
 
     def __init__(
         self,
-        window_size=24,
+        window_size: int = 24,
         *,
-        horizon=0,
-        series=None,
-        time=None,
-        max_gap=None,
-        add_time_delta=False,
-        carry_over=True,
-        cold_start="warn",
-        context=None,
+        horizon: int = 0,
+        series: str | list[str] | None = None,
+        time: str | None = None,
+        max_gap: Any = None,
+        add_time_delta: bool = False,
+        carry_over: bool | str = True,
+        cold_start: str = "warn",
+        context: Any = None,
     ):
         self.window_size = window_size
         self.horizon = horizon
@@ -189,7 +189,7 @@ class SequenceWindower(TableReader):
         self.context = context
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the columns, the frequency of each series, and buffer the last rows of each series.
 
         This is what `transform` of later rows needs. Nothing is learned from `y`, and no statistics
@@ -229,7 +229,7 @@ class SequenceWindower(TableReader):
         return self
 
     @with_callbacks
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> Sequences:
         """Fit, and return the history of each row; faster than `fit` and `transform`.
 
         Histories of training rows start at the first row of each series: no buffered rows precede
@@ -265,7 +265,7 @@ class SequenceWindower(TableReader):
         """
         return self._fit(X, y)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Sequences:
         """Return the history of each row.
 
         With `carry_over`, the last rows of `fit` precede rows that directly follow them. The buffer
@@ -306,7 +306,7 @@ class SequenceWindower(TableReader):
         self._check_gaps(joined, self._check_missing_history(joined, bounds))
         return self._cut(joined, bounds, joined.values(self._unit_of_time_delta), X)
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Update the buffer with rows that have arrived; nothing else changes.
 
         For rows that arrive one by one or in batches: predict them, then add them to the buffer, so
@@ -354,7 +354,7 @@ class SequenceWindower(TableReader):
         self._append(self._buffer, joined)
         return self
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features of a step.
 
         They are the columns of each sequence; the names of lags come from the flattener.
@@ -382,7 +382,7 @@ class SequenceWindower(TableReader):
         check_is_fitted(self)
         return self._names_of_steps(_check_feature_names_in(self, input_features))
 
-    def _fit(self, X, y):
+    def _fit(self, X: Any, y: Any) -> Sequences:
         """Fit, and return the histories."""
         self._validate_params()
         context = self._init_callback_context()
@@ -394,55 +394,14 @@ class SequenceWindower(TableReader):
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self._cut(joined, joined.bounds(self.window_size, self.horizon), values, X)
 
-    def _learn(self, X):
-        """Learn from a table, and keep some of its rows."""
-        given = self._read_first(X)
-        rows = given.rows
-        if rows.steps is not None:
-            self._frequency = Frequency.learn(rows, given.layout)
-        joined = join(None, given, self._frequency, self.max_gap)
-        values = joined.values(self._unit_of_time_delta)
-        if self.max_gap is None and self._frequency is not None:
-            message = warning_of_joins(rows, self._frequency, given.layout)
-            self._warn(message, GapWarning) if message else self._check_gaps(joined)
-        if self.carry_over and rows.steps is not None and self._n_kept:
-            self._keep(joined, values)
-        return joined, values
-
-    def _warn(self, message, category):
-        if message is not None:
-            warn(message, category)
-
-    def _check_gaps(self, joined, lost=None):
-        """Warn of rows that are missing among the given ones."""
-        if joined.frequency is not None and self.max_gap is None:
-            self._warn(warning_of_gaps(joined, self._reach, lost), GapWarning)
-
-    def _check_missing_history(self, joined, bounds):
-        """Warn, or raise, if rows could have a longer history; return where they lost it."""
-        if self.cold_start == "ignore" or not self._reach or not self.carry_over:
-            return None
-        lost, message = None, None
-        if joined.frequency is None:
-            if not self._beginning.is_that_of(joined.given.values):
-                message = message_of_no_time(joined.given.layout, self._clock)
-        elif self._buffer is not None:
-            seen = self._buffer.seen
-            lost = LostRows.find(joined, bounds, self.window_size, self.horizon, seen)
-            message = message_of_missing_history(joined, lost, seen)
-        if message is not None and self.cold_start == "error":
-            raise ValueError(message)
-        self._warn(message, MissingHistoryWarning)
-        return None if lost is None else lost.begin
-
-    def _cut(self, joined, bounds, values, X):
+    def _cut(self, joined: JoinedTable, bounds: Bounds, values: np.ndarray, X: Any) -> Sequences:
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
         return joined.sequences(
             bounds, values, names, X.index if isinstance(X, pd.DataFrame) else None
         )
 
-    def _to_plain(self, state):
+    def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         if state.get("series_") is not None:
             state["series_"] = index_to_plain(state["series_"])
         for name in ("_buffer", "_frequency"):
@@ -453,7 +412,7 @@ class SequenceWindower(TableReader):
         state.pop("_latest", None)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
@@ -463,7 +422,7 @@ class SequenceWindower(TableReader):
             if state.get(name) is not None:
                 setattr(self, name, kind.from_plain(state[name]))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

@@ -89,7 +89,10 @@ class AdditiveModel:
     reads_table : bool
         Whether it was trained on a table, each row a sequence of one step.
     split_seed : int
-        Decides which rows validate: in each call the same ones, so that they are never trained on.
+        Decides which rows validate: in each call of as many rows the same ones, so that they are
+        never trained on.
+    n_split : tuple of (int, float) or None
+        Number of independent sequences that were split, and the part that validated.
     skorch_params : dict or None
         Parameters of skorch that the user gave, which change the net.
     report : Report
@@ -104,6 +107,7 @@ class AdditiveModel:
     settings: dict[str, Any]
     reads_table: bool
     split_seed: int
+    n_split: tuple[int, float] | None
     skorch_params: dict[str, Any] | None = field(repr=False)
     report: Report
 
@@ -200,6 +204,7 @@ class AdditiveModel:
             "settings": self.settings,
             "reads_table": self.reads_table,
             "split_seed": self.split_seed,
+            "n_split": self.n_split,
             "skorch_params": self.skorch_params,
             "report": self.report.to_plain(),
         }
@@ -236,6 +241,7 @@ class AdditiveModel:
             plain["settings"],
             plain["reads_table"],
             plain["split_seed"],
+            plain["n_split"],
             skorch_params,
             Report.from_plain(plain["report"]),
         )

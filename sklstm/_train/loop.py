@@ -18,6 +18,7 @@ from sklstm._nn.cells import CELLS
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
+from sklstm._train.mean_loss import MeanLoss
 from sklstm._train.seeds import RandomStream
 
 __all__ = ["SequenceNet"]
@@ -31,9 +32,14 @@ OUTPUTS_IN_PART = 2**19
 """Numbers that the recurrent layers output for a part of a training batch: measured."""
 
 LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
+"""Sequences of a batch to predict, however short they are: by judgement, not measured."""
+
 SMALLEST_BATCH = 32
+"""Sequences of a batch to predict, also of long ones: the fixed cost of a step, that of 8 sequences
+(`STEP_COST`), is a fifth of such a batch's."""
+
 SMALLEST_PART = 4
-LOSSES_AT_ONCE = 2**10
+"""Sequences of a part of a training batch, also of long ones: by judgement, not measured."""
 
 
 class _Run(NamedTuple):
@@ -338,7 +344,7 @@ class SequenceNet(NeuralNet):
         if iterator is None:
             return
         per_batch = any(_has_batch_methods(callback) for _, callback in self.callbacks_)
-        mean = _MeanLoss()
+        mean = MeanLoss()
         for batch in iterator:
             whole = join_batches(batch) if per_batch and isinstance(batch, list) else batch
             if per_batch:
@@ -381,40 +387,6 @@ class SequenceNet(NeuralNet):
             One row an epoch.
         """
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
-
-
-class _MeanLoss:
-    """Weighted mean of batch losses, which stay on the device until there are many."""
-
-    def __init__(self) -> None:
-        self.total = self.total_weight = 0.0
-        self.losses: list[torch.Tensor] = []
-        self.weights: list[Any] = []
-
-    def add(self, loss: torch.Tensor, weight: Any) -> None:
-        """Add a batch."""
-        self.losses.append(loss)
-        self.weights.append(weight)
-        if len(self.losses) == LOSSES_AT_ONCE:
-            self._read()
-
-    def result(self) -> float:
-        """The mean."""
-        self._read()
-        return self.total / self.total_weight
-
-    def _read(self) -> None:
-        """Add up on the CPU, as some devices have no float64."""
-        if not self.losses:
-            return
-        losses, weights = torch.stack(self.losses), self.weights
-        if isinstance(weights[0], torch.Tensor):
-            losses, weight = torch.stack([losses, torch.stack(weights)]).cpu().double()
-        else:
-            losses, weight = losses.cpu().double(), torch.tensor(weights, dtype=torch.float64)
-        self.total += float(losses @ weight)
-        self.total_weight += float(weight.sum())
-        self.losses, self.weights = [], []
 
 
 def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:

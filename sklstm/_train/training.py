@@ -36,7 +36,7 @@ from sklstm._train.optimizers import make_scheduler
 from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
 
-__all__ = ["Training"]
+__all__ = ["Training", "split_of"]
 
 
 class Training:
@@ -82,6 +82,7 @@ class Training:
         self.init = None if init is None else init.init
         self.blending_weight = earlier.blending_weight if earlier else None
         self.split_seed = earlier.split_seed if earlier else plan.seed
+        self.n_split = split_of(plan, data)
         self.n_epochs_before = len(net.history)
         self.validation_losses: pd.DataFrame | None = None
         self.best_epoch = 0
@@ -181,6 +182,7 @@ class Training:
             self.plan.describe(),
             self.reads_table,
             self.split_seed,
+            self.n_split,
             {name: value for name, value in given.items() if name != "callbacks"},
             Report(
                 self.best_epoch,
@@ -290,6 +292,14 @@ class Training:
         losses = {name: head.mean_loss(one, target, weight) for name, one in models.items()}
         table = {"model": list(losses), "loss": list(losses.values())}
         self.validation_losses = pd.DataFrame(table)
+
+
+def split_of(plan: Plan, data: TrainingData) -> tuple[int, float] | None:
+    """Number of independent sequences that are split at random, and the part that validates."""
+    if data.everything is None:
+        return None
+    n_independent = int((data.everything.sequences.series < 0).sum())
+    return (n_independent, plan.training.validation_fraction) if n_independent else None
 
 
 def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
