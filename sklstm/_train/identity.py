@@ -381,8 +381,8 @@ def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int, str |
             yield instruction, instructions[k - 2].argval, ""
         elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             then = instructions[k + 1]
-            reads = then.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
-            yield instruction, 0, then.argval if reads else None
+            of_module = then.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
+            yield instruction, 0, then.argval if of_module else None
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _reading(constant)
