@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
+from sklstm._data.warning import DataWarning
 from sklstm._nn.classification_heads import MulticlassHead
 from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.ridge_init import RidgeInit
@@ -595,7 +596,8 @@ def test_a_curve_of_what_is_there_now_is_learned_as_it_comes(window_size):
 def test_defaults_of_an_earlier_fit_are_kept():
     model = LSTMClassifier(hidden_size=4, max_epochs=2, warm_start=True)
     model.fit(RNG.normal(size=(40, 12, 2)), [0, 1] * 20)
-    model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
+    with pytest.warns(DataWarning, match="set other rows aside"):
+        model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
     assert model.resolved_params_["pooling"] == "max"
     assert model.n_iter_ == 4
 

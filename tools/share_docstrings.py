@@ -11,7 +11,14 @@ from pathlib import Path
 ESTIMATORS = Path(__file__).parent.parent / "sklstm" / "_estimators"
 SOURCE, COPY = ESTIMATORS / "regressor.py", ESTIMATORS / "classifier.py"
 OWN = {
-    *("input_transform", "init", "standardize", "early_stopping", "validation_fraction"),
+    *(
+        "input_transform",
+        "init",
+        "standardize",
+        "early_stopping",
+        "max_epochs",
+        "validation_fraction",
+    ),
     *("init_", "validation_losses_", "n_outputs_"),
 }
 ENTRY = re.compile(r"^    (\w[\w, ]*) : .*?(?=^    \w|^\n|\Z)", re.DOTALL | re.MULTILINE)
