@@ -155,7 +155,7 @@ class Sklstm:
         return self.package.LSTMRegressor(hidden_size=8, max_epochs=1, **settings)
 
     def networks(self):
-        from sklstm._nn.network import CELLS
+        from sklstm._nn.cells import CELLS
 
         return str(len(CELLS))
 

@@ -201,7 +201,7 @@ def train_sklstm(problem, device, seed, budget, supervised_steps):
         input_transform="levels",
         init=None,
         early_stopping=False,
-        callbacks=[curve],
+        skorch_params={"callbacks": [curve]},
         random_state=seed,
         device=device,
     )

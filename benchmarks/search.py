@@ -138,7 +138,7 @@ def halving():
     for checkpoint in (None, folder):
         Count.n_epochs = 0
         search = HalvingGridSearchCV(
-            model(checkpoint=checkpoint, callbacks=[Count()]),
+            model(checkpoint=checkpoint, skorch_params={"callbacks": [Count()]}),
             grid,
             resource="lstmregressor__max_epochs",
             min_resources=4,

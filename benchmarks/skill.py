@@ -3,7 +3,7 @@
     python benchmarks/skill.py                              # data sets that libraries include
     python benchmarks/skill.py FOLDER                       # and the files of a folder
     python benchmarks/skill.py FOLDER --half choose         # what defaults may be chosen on
-    python benchmarks/skill.py FOLDER --kinds recordings --models sklstm "random forest"
+    python benchmarks/skill.py FOLDER --kinds numbers --models sklstm "random forest"
 
 A set whose files are not in the folder is left out. Defaults are chosen on one half of the sets,
 named in `skills/sets.py`, and reported on the other. No model sees a test row before it predicts.
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from report import RESULTS, machine, markdown
-from skills import SQUARED, error
+from skills import SQUARED, error, log_loss
 from skills.models import MODELS
 from skills.sets import find_sets
 
@@ -35,6 +35,7 @@ COLORS = {
     "logistic regression": "#f2b134",
     "boosting": "#b5483a",
     "random forest": "#6a9a3b",
+    "MiniRocket": "#7d3c98",
     "bag of words": "#f2b134",
     "bag of words and pairs": "#e07b39",
 }
@@ -99,7 +100,10 @@ def measure(one, models, n_seeds):
             seconds = time.perf_counter() - begin
             names = {"kind": one.kind, "set": one.name, "half": one.half, "model": model.name}
             loss = error(one.kind, split.y_test, predictions)
-            rows.append(names | {"seed": seed, "error": loss, "seconds": seconds})
+            measured = {"seed": seed, "error": loss, "seconds": seconds}
+            if one.kind not in SQUARED:
+                measured["log loss"] = log_loss(split.y_test, predictions)
+            rows.append(names | measured)
             print(f"{one.name}: {model.name}, seed {seed}: {loss:.4f}, {seconds:.1f} s", flush=True)
     return rows
 
@@ -137,9 +141,14 @@ def lay_out(kind, figures):
     ]
     summaries = {"mean rank": errors.rank(axis=1).mean()}
     if kind not in SQUARED:
-        summaries = {"mean": shown.mean()} | summaries
+        log_losses = figures.groupby("model")["log loss"].mean()
+        summaries = {"mean": shown.mean()} | summaries | {"mean log loss": log_losses}
     for name, values in summaries.items():
-        rows.append({"": name} | {model: f"{values[model]:.3f}" for model in errors})
+        shown_values = {model: values[model] for model in errors}
+        rows.append(
+            {"": name}
+            | {model: f"{x:.3f}" if np.isfinite(x) else "-" for model, x in shown_values.items()}
+        )
     return rows
 
 

@@ -61,7 +61,7 @@ def windows(text, size=50):
 
 alphabet = ascii_lowercase + " "
 X, y = windows(100 * alphabet)
-spelling = character_model(hidden_size=64, embedding_dim=16, batch_size=8, max_epochs=20)
+spelling = character_model(hidden_size=64, embedding=16, batch_size=8, max_epochs=20)
 spelled = "a" + "".join(generate(spelling.fit(X, y), "a", 50, window_size=50))
 mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=False))
 
@@ -72,7 +72,7 @@ mistakes = sum(one != other for one, other in zip(spelled, 2 * alphabet, strict=
 text = re.sub("[^a-z]+", " ", topics["compound"].lower())
 n_past = int(0.8 * len(text))
 X, y = windows(text[:n_past])
-lstm = character_model(hidden_size=256, embedding_dim=64, dropout=0.2, batch_size=32, max_epochs=12)
+lstm = character_model(hidden_size=256, embedding=64, dropout=0.2, batch_size=32, max_epochs=12)
 lstm.fit(X, y)
 
 # %%

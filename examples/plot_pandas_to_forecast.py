@@ -141,7 +141,7 @@ print(scores.to_string())
 #
 # The final model is trained on all days. Its forecast gets the future covariates of the next days.
 
-joblib.dump(best.fit(temperature, X), folder / "temperature.joblib")
+joblib.dump(best.fit(temperature, X=X), folder / "temperature.joblib")
 
 loaded = joblib.load(folder / "temperature.joblib")
 next_days = pd.date_range(days.index[-1], periods=8, freq="D")[1:]

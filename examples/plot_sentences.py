@@ -109,10 +109,10 @@ models = {
     "most frequent label": make_pipeline(CountVectorizer(), DummyClassifier()),
     "bag of words": bag_of(1),
     "bag of words and pairs": bag_of(2),
-    "LSTM": classifier(embedding_dim=200 if options.reviews else 16),
+    "LSTM": classifier(embedding=200 if options.reviews else 16),
 }
 if options.vectors:
-    vectors = {"embedding_weights": options.vectors}
+    vectors = {"embedding": options.vectors}
     models["LSTM from vectors"] = classifier(**vectors)
     models["LSTM on frozen vectors"] = classifier(**vectors, freeze_embedding=True)
 

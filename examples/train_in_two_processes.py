@@ -53,7 +53,7 @@ def train(rank, folder):
         **SETTINGS,
         standardize=False,
         batch_size=BATCH_SIZE // N_PROCESSES,
-        callbacks=[AverageGradients()],
+        skorch_params={"callbacks": [AverageGradients()]},
         random_state=0,
     )
     model.fit(X[rank::N_PROCESSES], y[rank::N_PROCESSES])

@@ -26,7 +26,9 @@ is_test = weather.index >= "2015"
 board = TensorBoard(SummaryWriter(Path(__file__).parent / "runs" / "weather"))
 model = make_pipeline(
     SequenceWindower(window_size=14, horizon=1),
-    LSTMRegressor(hidden_size=32, early_stopping=True, callbacks=[board], random_state=0),
+    LSTMRegressor(
+        hidden_size=32, early_stopping=True, skorch_params={"callbacks": [board]}, random_state=0
+    ),
 )
 model.fit(weather[~is_test], tomorrow[~is_test])
 

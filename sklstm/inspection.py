@@ -229,8 +229,7 @@ def _scoring_of(model: BaseEstimator) -> str | Callable[..., float] | None:
 def _refuse_tokens(model: BaseEstimator, X: Any) -> None:
     """Refuse tokens, and name another way to find important words."""
     parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else [model]
-    settings = ("embedding_dim", "embedding_weights")
-    reads_tokens = any(getattr(part, name, None) is not None for part in parts for name in settings)
+    reads_tokens = any(getattr(part, "embedding", None) is not None for part in parts)
     names = X.feature_names if isinstance(X, Sequences) else None
     if (
         reads_tokens

@@ -1,5 +1,7 @@
 """Checks for tests of models."""
 
+import warnings
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklstm._data.arrays import plain_array
 from sklstm._data.frames import lay_out
+from sklstm._data.warning import MissingHistoryWarning
 from sklstm._tables.windower import SequenceWindower
 from sklstm.inspection import windowers_in
 
@@ -120,7 +123,9 @@ def assert_no_lookahead(
             _compare_with_missing(model, table, cut, changed)
 
 
-def _outputs_of_changed(model, table, changed):
+def _outputs_of_changed(
+    model: Any, table: "_Table", changed: pd.DataFrame
+) -> dict[str, np.ndarray]:
     """Predictions for a changed table; an error gets a note of what was changed."""
     try:
         return table.outputs(model, changed)
@@ -133,7 +138,7 @@ def _outputs_of_changed(model, table, changed):
         raise
 
 
-def _compare_with_missing(model, table, cut, changed):
+def _compare_with_missing(model: Any, table: "_Table", cut: "_Cut", changed: pd.DataFrame) -> None:
     """Compare once more, with the last row before each cut and some after it missing."""
     has_next = table.place + 1 < table.lengths[table.codes]
     distance = table.place - cut.last[table.codes]
@@ -147,7 +152,7 @@ def _compare_with_missing(model, table, cut, changed):
     cut.compare(model, table, before, after)
 
 
-def _choices(n_series):
+def _choices(n_series: int) -> Iterator[np.ndarray]:
     """Choose series to change: so that each is once changed while any other is not, and all.
 
     Parameters
@@ -184,7 +189,7 @@ class _Table(NamedTuple):
     names: pd.Index | None  # of the series
 
     @classmethod
-    def read(cls, model, X, series):
+    def read(cls, model: Any, X: Any, series: str | list | None) -> "_Table":
         """Find the columns of numbers, series and time."""
         windowers = windowers_in(model)
         shape = None
@@ -209,13 +214,18 @@ class _Table(NamedTuple):
         place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
         return cls(X, shape, columns, codes, place, lengths, names)
 
-    def outputs(self, model, frame):
-        """Predictions and probabilities of each row."""
+    def outputs(self, model: Any, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Predictions and probabilities of each row.
+
+        A part of the rows of `fit` has short histories, which are the same in all comparisons.
+        """
         X = frame if self.shape is None else frame.to_numpy().reshape(self.shape)
         outputs = {}
         for method in ("predict", "predict_proba"):
             if method == "predict" or hasattr(model, method):
-                output = getattr(model, method)(X)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", MissingHistoryWarning)
+                    output = getattr(model, method)(X)
                 outputs[method] = np.hstack(output) if isinstance(output, list) else output
                 outputs[method] = np.asarray(outputs[method])
                 if len(outputs[method]) != len(frame):
@@ -225,30 +235,31 @@ class _Table(NamedTuple):
                     )
         return outputs
 
-    def draw_cut(self, is_changed, fraction, horizon):
+    def draw_cut(self, is_changed: np.ndarray, fraction: float, horizon: int) -> "_Cut":
         """Cut the series that are changed; the last row of the others is their last one."""
         last = np.floor(fraction * np.maximum(self.lengths - 1, 1)).astype(int)
         last[~is_changed] = self.lengths[~is_changed] - 1
         distance = self.place - last[self.codes]
         return _Cut(last, is_changed, distance > 0, distance > horizon, horizon)
 
-    def change_future(self, cut, random):
+    def change_future(self, cut: "_Cut", random: np.random.RandomState) -> pd.DataFrame:
         """Replace numbers in the rows after a cut."""
         frame = self.frame.copy()
         for column in self.columns:
-            frame.isetitem(column, _other_values(frame.iloc[:, column], cut.is_future, random))
+            values = _other_values(frame.iloc[:, column], cut.is_future, random)
+            frame.isetitem(column, values.array)
         return frame
 
-    def without(self, frame, is_missing):
+    def without(self, frame: pd.DataFrame, is_missing: np.ndarray) -> pd.DataFrame:
         """Make all numbers in some rows missing, in columns whose dtype has a missing value."""
         frame = frame.copy()
         for column in self.columns:
             values = frame.iloc[:, column]
             if values.dtype.kind == "f" or pd.api.types.is_extension_array_dtype(values.dtype):
-                frame.isetitem(column, values.mask(is_missing))
+                frame.isetitem(column, values.mask(is_missing).array)
         return frame
 
-    def describe(self, row):
+    def describe(self, row: int) -> str:
         """Name a row."""
         text = f"row {row}"
         return text if self.shape else f"{text} (counted from 0; index {self.frame.index[row]!r})"
@@ -263,7 +274,13 @@ class _Cut(NamedTuple):
     may_differ: np.ndarray  # whether its prediction may change
     horizon: int
 
-    def compare(self, model, table, before, after):
+    def compare(
+        self,
+        model: Any,
+        table: _Table,
+        before: dict[str, np.ndarray],
+        after: dict[str, np.ndarray],
+    ) -> None:
         """Raise AssertionError if a prediction changed that must stay."""
         for method in before:
             differs = _differing_rows(before[method], after[method]) & ~self.may_differ
@@ -278,12 +295,13 @@ class _Cut(NamedTuple):
                     "another series."
                 )
 
-    def _what_changed(self, table, row):
+    def _what_changed(self, table: _Table, row: int) -> str:
         code = table.codes[row]
         of_series = "" if table.names is None else f" of series {table.names[code]!r}"
         if not self.is_changed[code]:
-            others = table.names[self.is_changed].tolist()
-            return f"no row{of_series}, only later rows of {_some(others)} were changed"
+            assert table.names is not None  # there are other series
+            changed = table.names[self.is_changed].tolist()
+            return f"no row{of_series}, only later rows of {_some(changed)} were changed"
         last = np.flatnonzero((table.codes == code) & (table.place == self.last[code]))[0]
         others = ", and later rows of other series," if self.is_changed.sum() > 1 else ""
         limit = (
@@ -292,7 +310,9 @@ class _Cut(NamedTuple):
         return f"only rows after {table.describe(last)}{of_series}{others} were changed{limit}"
 
 
-def _other_values(column, is_changed, random):
+def _other_values(
+    column: pd.Series, is_changed: np.ndarray, random: np.random.RandomState
+) -> pd.Series:
     """Replace some values of a column by others of it, moved beyond its range.
 
     Parameters
@@ -327,7 +347,7 @@ def _other_values(column, is_changed, random):
     return column.where(~is_changed, (other + offset).astype(column.dtype))
 
 
-def _differing_rows(before, after):
+def _differing_rows(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Find the rows in which two predictions differ by more than rounding.
 
     Parameters
@@ -356,7 +376,7 @@ def _differing_rows(before, after):
     return ~same.reshape(len(before), -1).all(axis=1)
 
 
-def _columns_to_change(frame, kept):
+def _columns_to_change(frame: pd.DataFrame, kept: set) -> list[int]:
     """Positions of the columns of numbers, without those to be kept."""
     return [
         place
@@ -365,17 +385,17 @@ def _columns_to_change(frame, kept):
     ]
 
 
-def _some(names):
+def _some(names: list) -> str:
     """A few names, for a message."""
     return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
-def _listed(names):
+def _listed(names: Any) -> list:
     """Make a list of one name, several or none."""
     return [] if names is None else [names] if isinstance(names, str) else names
 
 
-def _horizon_of(model):
+def _horizon_of(model: Any) -> int:
     """Horizon of a Pipeline: that of all windowers among its steps."""
     model = getattr(model, "best_estimator_", model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else []

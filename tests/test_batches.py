@@ -7,7 +7,8 @@ import torch
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import standardization
-from sklstm._nn.batches import BatchLoader, SequenceDataset
+from sklstm._nn.batches import BatchLoader
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.scaling import InputScaling
 
 LENGTHS = [4, 0, 1, 4, 2, 4, 0]

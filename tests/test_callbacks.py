@@ -144,7 +144,7 @@ def test_schedules_of_few_epochs(lr_scheduler, max_epochs):
 def test_ctrl_c_raises_and_leaves_the_weights_of_the_last_epoch(within):
     at = 4 if within else 3  # in the middle of epoch 4, or behind epoch 3
     stop = send_ctrl_c if within else partial(fail, RuntimeError)
-    model = quick(callbacks=[At(at, stop, within)])
+    model = quick(skorch_params={"callbacks": [At(at, stop, within)]})
     with pytest.raises(KeyboardInterrupt if within else RuntimeError):
         model.fit(X, Y)
     assert_same_weights(model, quick(max_epochs=3).fit(X, Y))
@@ -152,7 +152,9 @@ def test_ctrl_c_raises_and_leaves_the_weights_of_the_last_epoch(within):
 
 
 def test_ctrl_c_with_early_stopping_leaves_the_best_weights():
-    model = quick(early_stopping=True, callbacks=[At(4, send_ctrl_c, within=True)])
+    model = quick(
+        early_stopping=True, skorch_params={"callbacks": [At(4, send_ctrl_c, within=True)]}
+    )
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     expected = quick(early_stopping=True, max_epochs=3).fit(X, Y)
@@ -161,7 +163,7 @@ def test_ctrl_c_with_early_stopping_leaves_the_best_weights():
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_an_unfitted_estimator():
-    model = quick(callbacks=[At(1, send_ctrl_c, within=True)])
+    model = quick(skorch_params={"callbacks": [At(1, send_ctrl_c, within=True)]})
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     with pytest.raises(NotFittedError):
@@ -171,7 +173,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_an_unfitted_estimator():
 def test_ctrl_c_in_a_second_fit_leaves_what_the_first_learned():
     model = quick(warm_start=True).fit(X, Y)
     expected = model.predict(X)
-    model.set_params(callbacks=[At(7, send_ctrl_c, within=True)])
+    model.set_params(skorch_params={"callbacks": [At(7, send_ctrl_c, within=True)]})
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     np.testing.assert_array_equal(model.predict(X), expected)
@@ -180,7 +182,9 @@ def test_ctrl_c_in_a_second_fit_leaves_what_the_first_learned():
 
 def test_ctrl_c_ends_a_search():
     search = GridSearchCV(
-        quick(callbacks=[At(2, send_ctrl_c, within=True)]), {"hidden_size": [2, 3]}, cv=2
+        quick(skorch_params={"callbacks": [At(2, send_ctrl_c, within=True)]}),
+        {"hidden_size": [2, 3]},
+        cv=2,
     )
     with pytest.raises(KeyboardInterrupt):
         search.fit(X, Y)
@@ -198,7 +202,7 @@ def poison(model, epoch):
                 with torch.no_grad():
                     net.module_.head.weight.mul_(torch.inf)
 
-    return model.set_params(callbacks=[Poison()])
+    return model.set_params(skorch_params={"callbacks": [Poison()]})
 
 
 def test_diverging_stops_with_the_best_weights_and_says_what_to_lower():
@@ -235,7 +239,11 @@ def params_of(kind):
 @pytest.mark.parametrize("epoch", [1, 4, 9])
 def test_a_broken_off_fit_goes_on_and_ends_with_the_same_weights(kind, epoch, tmp_path, device):
     params = {"max_epochs": 10, "device": device} | params_of(kind)
-    broken = quick(checkpoint=tmp_path, callbacks=[At(epoch, send_ctrl_c, within=True)], **params)
+    broken = quick(
+        checkpoint=tmp_path,
+        skorch_params={"callbacks": [At(epoch, send_ctrl_c, within=True)]},
+        **params,
+    )
     with contextlib.suppress(KeyboardInterrupt):
         broken.fit(X, Y)
     resumed = quick(checkpoint=tmp_path, **params).fit(X, Y)
@@ -247,7 +255,9 @@ def test_a_broken_off_fit_goes_on_and_ends_with_the_same_weights(kind, epoch, tm
 
 def test_a_complete_fit_is_not_trained_again(tmp_path):
     model = quick(checkpoint=tmp_path).fit(X, Y)
-    again = quick(checkpoint=tmp_path, callbacks=[At(1, fail), At(6, fail)]).fit(X, Y)
+    again = quick(checkpoint=tmp_path, skorch_params={"callbacks": [At(1, fail), At(6, fail)]}).fit(
+        X, Y
+    )
     assert_same_weights(again, model)
 
 
@@ -269,7 +279,7 @@ model = LSTMRegressor(
 class Tell(Callback):
     def on_epoch_begin(self, net, **kwargs):
         print(len(net.history), flush=True)
-model.set_params(callbacks=[Tell()]).fit(X, X[:, -1, 0])
+model.set_params(skorch_params={"callbacks": [Tell()]}).fit(X, X[:, -1, 0])
 np.save(sys.argv[1] + "/predicted.npy", model.predict(X))
 """
 
@@ -315,7 +325,7 @@ def test_a_killed_fit_goes_on(tmp_path):
         ({}, {"X": X[:, :3]}),
         ({}, {"X": X[..., :1]}),
         ({"lr_scheduler": "step"}, {}),
-        ({"callbacks": [GradientNormClipping(1e-3)]}, {}),
+        ({"skorch_params": {"callbacks": [GradientNormClipping(1e-3)]}}, {}),
     ],
 )
 def test_another_training_has_a_folder_of_its_own(params, data, tmp_path):
@@ -375,7 +385,7 @@ def test_a_training_that_is_never_the_same_has_no_checkpoint(params, name, tmp_p
 
 
 def test_a_training_that_a_callback_stopped_is_not_trained_on(tmp_path):
-    stopped = quick(checkpoint=tmp_path, callbacks=[At(3, send_stop)]).fit(X, Y)
+    stopped = quick(checkpoint=tmp_path, skorch_params={"callbacks": [At(3, send_stop)]}).fit(X, Y)
     again = quick(checkpoint=tmp_path).fit(X, Y)
     assert stopped.n_iter_ == again.n_iter_ == 3
 
@@ -389,7 +399,11 @@ def of_the_user(number, frame):
 def test_a_training_whose_callback_heard_ctrl_c_goes_on(handler, n_epochs, tmp_path):
     before = signal.signal(signal.SIGINT, handler)
     try:
-        broken = quick(checkpoint=tmp_path, max_epochs=n_epochs, callbacks=[At(3, send_ctrl_c)])
+        broken = quick(
+            checkpoint=tmp_path,
+            max_epochs=n_epochs,
+            skorch_params={"callbacks": [At(3, send_ctrl_c)]},
+        )
         with pytest.raises(KeyboardInterrupt):
             broken.fit(X, Y)
     finally:
@@ -421,7 +435,7 @@ def stopping(load_best, **params):
 @pytest.mark.parametrize(("load_best", "best"), [(True, 2), (False, 5)])
 def test_the_best_epoch_is_that_whose_weights_the_network_has(load_best, best, early_stopping):
     params = {"early_stopping": early_stopping, "X_val": X, "y_val": Y} if early_stopping else {}
-    model = quick(early_stopping=early_stopping, callbacks=stopping(load_best))
+    model = quick(early_stopping=early_stopping, skorch_params={"callbacks": stopping(load_best)})
     model.fit(X, Y, **{k: x for k, x in params.items() if k != "early_stopping"})
     assert model.n_iter_ == 5
     expected = best if load_best or not early_stopping else model.history_.valid_loss.argmin() + 1
@@ -432,19 +446,21 @@ def test_the_best_epoch_is_that_whose_weights_the_network_has(load_best, best, e
 
 def test_the_last_epoch_may_be_the_best_of_skorch():
     callbacks = [SkorchEarlyStopping("train_loss", patience=3, load_best=True)]
-    model = quick(lr=0.01, callbacks=callbacks).fit(X, Y)
+    model = quick(lr=0.01, skorch_params={"callbacks": callbacks}).fit(X, Y)
     assert model.best_epoch_ == model.n_iter_ == 6
 
 
 @pytest.mark.parametrize("load_best", [True, False])
 @pytest.mark.parametrize("broken", [None, 1, 3, 4])
 def test_what_skorch_stopped_is_read_and_resumed_as_it_was(broken, load_best, tmp_path):
-    whole = quick(callbacks=stopping(load_best)).fit(X, Y)
+    whole = quick(skorch_params={"callbacks": stopping(load_best)}).fit(X, Y)
     callbacks = stopping(load_best) + ([] if broken is None else [At(broken, fail, within=True)])
     with contextlib.suppress(RuntimeError, IndexError):
-        quick(checkpoint=tmp_path, callbacks=callbacks).fit(X, Y)
+        quick(checkpoint=tmp_path, skorch_params={"callbacks": callbacks}).fit(X, Y)
     for _ in range(2):
-        again = quick(checkpoint=tmp_path, callbacks=stopping(load_best)).fit(X, Y)
+        again = quick(checkpoint=tmp_path, skorch_params={"callbacks": stopping(load_best)}).fit(
+            X, Y
+        )
         assert again.n_iter_ == whole.n_iter_ == 5
         assert again.best_epoch_ == whole.best_epoch_
         assert_same_weights(again, whole)

@@ -143,7 +143,7 @@ def test_padding_is_heard_in_fit_and_predict():
         with pytest.warns(UserWarning, match="filled up to one length") as caught:
             call()
         assert len(caught) == 1
-    model = LSTMClassifier(2, max_epochs=1, embedding_dim=2)
+    model = LSTMClassifier(2, max_epochs=1, embedding=2)
     model.fit(Sequences.from_tokens(tokens, padding=0), y)
     for call in (lambda: model.score(tokens, y), lambda: model.fit(tokens.tolist(), y)):
         with pytest.warns(UserWarning, match="filled up to one length") as caught:

@@ -32,7 +32,7 @@ same = np.testing.assert_array_equal
 
 
 def classifier(**params):
-    return LSTMClassifier(**SETTINGS | params)
+    return LSTMClassifier(**SETTINGS | {"init": None} | params)
 
 
 def regressor(**params):
@@ -367,7 +367,8 @@ class ValidationLabels(Callback):
 
 def validated(data, y, **params):
     labels = ValidationLabels()
-    settings = {"max_epochs": 1, "early_stopping": True, "callbacks": [labels]}
+    settings = {"max_epochs": 1, "early_stopping": True}
+    settings["skorch_params"] = {"callbacks": [labels]}
     classifier(**settings | params).fit(data, y)
     return labels.codes
 

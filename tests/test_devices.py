@@ -1,15 +1,17 @@
 """Where a network is computed, and in what portions the data go there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import sklstm._train.additive
 import sklstm._train.devices
-import sklstm._train.fitted
 from sklstm import LSTMRegressor, SequenceWindower
-from sklstm._nn import network as networks
-from sklstm._nn.batches import SequenceDataset
+from sklstm._nn.cells.of_torch import LSTM, _in_one_block
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._train.devices import explain_out_of_memory, resolve_device
 from sklstm._train.plan import Plan
 
@@ -122,7 +124,7 @@ def test_predictions_do_not_depend_on_slices(sequences, y, params, monkeypatch):
         init(self, *args, **kwargs)
         sizes.append(len(self.values))
 
-    monkeypatch.setattr(sklstm._train.fitted, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
+    monkeypatch.setattr(sklstm._train.additive, "VALUES_AT_ONCE", 40)  # 20 steps of 2 features
     monkeypatch.setattr(SequenceDataset, "__init__", counted)
     given = model.predict(sequences)
     assert len(sizes) > 3
@@ -137,14 +139,14 @@ def test_predictions_do_not_depend_on_slices(sequences, y, params, monkeypatch):
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_bfloat16_is_not_left_to_autocast(bidirectional, monkeypatch):
     """On CUDA autocast would make float16 of it."""
-    run, seen = networks.RUNS["LSTM"], set()
+    run, seen = LSTM.function, set()
 
     def watched(steps, state, weights, *args):
         seen.update(tensor.dtype for tensor in (steps, *state, *weights))
         assert not torch.is_autocast_enabled("cpu")
         return run(steps, state, weights, *args)
 
-    monkeypatch.setitem(networks.RUNS, "LSTM", watched)
+    monkeypatch.setattr(LSTM, "function", watched)
     model = quick(dtype="bfloat16", bidirectional=bidirectional).fit(RAGGED, RNG.normal(size=60))
     assert seen == {torch.bfloat16}
     assert {p.dtype for p in model.net_.module_.parameters()} == {torch.float32}
@@ -152,7 +154,7 @@ def test_bfloat16_is_not_left_to_autocast(bidirectional, monkeypatch):
 
 def test_weights_in_one_block_are_matrices_then_biases():
     lstm = torch.nn.LSTM(3, 4, 2, bidirectional=True)
-    found = networks._in_one_block(lstm.all_weights, torch.float32)
+    found = _in_one_block(lstm.all_weights, torch.float32)
     for views, weights in zip(found, lstm.all_weights, strict=True):
         for view, weight in zip(views, weights, strict=True):
             assert torch.equal(view, weight)
@@ -174,5 +176,6 @@ def test_weights_in_one_block_are_matrices_then_biases():
 )
 def test_a_gpu_merges_no_more_than_fills_it(batch_size, hidden_size, n_steps, expected):
     settings = {"batch_size": batch_size, "hidden_size": hidden_size}
-    plan = Plan(settings, torch.device("cuda"), 0)
+    plan = Plan.make(LSTMRegressor(device="cpu", **settings).get_params())
+    plan = replace(plan, device=torch.device("cuda"))
     assert plan._worth_merging(n_steps) == expected

@@ -121,7 +121,7 @@ def waves():
 def test_spread_follows_the_noise(waves, loss, init):
     X, y, deviation = waves
     model = make_pipeline(
-        SequenceWindower(window_size=8),
+        SequenceWindower(window_size=8, cold_start="ignore"),
         LSTMRegressor(loss=loss, max_epochs=20, init=init, random_state=0),
     ).fit(X[:1500], y[:1500])
     quantiles = model[-1].predict_quantiles(model[0].transform(X[1500:]))

@@ -17,22 +17,22 @@ def rule(*args, horizon=3, window=10, **params):
     return make_pipeline(windower, SequenceDummyRegressor(*args, horizon=horizon, **params))
 
 
-def test_last_is_the_last_value_known():
+def test_naive_is_the_last_value_known():
     model = rule().fit(TABLE, TABLE["temp"])
-    assert model[-1].features_.tolist() == [1]
+    assert model[-1].lagged_target_.tolist() == [1]
     expected = TABLE["temp"].shift(3).fillna(TABLE["temp"].mean())
     np.testing.assert_allclose(model.predict(TABLE), expected)
 
 
 def test_seasonal_is_the_value_a_period_before():
-    model = rule("seasonal", period=7, feature="temp").fit(TABLE, TABLE["temp"])
+    model = rule("seasonal_naive", period=7, lagged_target="temp").fit(TABLE, TABLE["temp"])
     expected = TABLE["temp"].shift(7).fillna(TABLE["temp"].mean())
     np.testing.assert_allclose(model.predict(TABLE), expected)
 
 
 def test_several_targets_have_a_feature_each():
     model = rule(horizon=1).fit(TABLE, TABLE[["temp", "rain"]])
-    assert model[-1].features_.tolist() == [1, 0]
+    assert model[-1].lagged_target_.tolist() == [1, 0]
     np.testing.assert_allclose(model.predict(TABLE)[1:], TABLE[["temp", "rain"]][:-1])
 
 
@@ -45,8 +45,8 @@ def test_the_mean_is_weighted_and_rows_of_weight_zero_need_no_target():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"feature": "wind"}, "feature='wind' is no feature of X"),
-        ({"strategy": "seasonal", "period": 2}, "period=2 is shorter than horizon=3"),
+        ({"lagged_target": "wind"}, "lagged_target='wind' is no feature of X"),
+        ({"strategy": "seasonal_naive", "period": 2}, "period=2 is shorter than horizon=3"),
     ],
 )
 def test_bad_settings_are_named(params, message):

@@ -38,6 +38,7 @@ class RowsClassifier(RowsMixin, LSTMClassifier):
 HISTORY_REASONS = {
     "check_methods_sample_order_invariance": "a history is made of the rows before a row",
     "check_methods_subset_invariance": "a history is made of the rows before a row",
+    "check_fit_idempotent": "warns: its rows continue nothing that was fitted",
 }
 FLOAT32_REASONS = {
     "check_sample_weight_equivalence_on_dense_data": (

@@ -77,6 +77,15 @@ def test_steps_of_any_size_are_scaled(dtype, factor):
     assert np.isfinite(model.predict(narrow)).all()
 
 
+def test_what_varies_by_rounding_alone_is_not_scaled_up():
+    steps = X.copy()
+    steps[..., 0] = np.where(steps[..., 0] > 0, 0.1 + 0.2, 0.3)  # 0.1 + 0.2 is another double
+    steps[..., 1] = 0.3 * (1 + 1e-13 * np.sign(steps[..., 1]))  # small, but more than rounding
+    scale = regressor().fit(steps, Y).feature_scale_
+    assert scale[0] == 1
+    assert scale[1] == pytest.approx(steps[..., 1].std(), rel=0.1)
+
+
 @pytest.mark.parametrize("factor", [1e-46, 1e-300, 1e39, 1e300])
 @pytest.mark.parametrize("per_step", [False, True])
 def test_weights_of_any_size_have_the_same_effect(factor, per_step):
@@ -121,7 +130,9 @@ class Sizes(Callback):
 
 def sizes(sequences, y, **params):
     counted = Sizes()
-    regressor(early_stopping=True, max_epochs=1, callbacks=[counted], **params).fit(sequences, y)
+    regressor(
+        early_stopping=True, max_epochs=1, skorch_params={"callbacks": [counted]}, **params
+    ).fit(sequences, y)
     return counted.n_train, counted.n_valid
 
 

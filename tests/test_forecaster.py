@@ -9,10 +9,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklstm import (
+    DroppedDataWarning,
     LSTMRegressor,
     SequenceFlattener,
     SequenceForecaster,
@@ -20,7 +22,8 @@ from sklstm import (
     backtest,
     backtest_scores,
 )
-from sklstm._tables.panel import Panel
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import PanelUnit, Unit
 from sklstm._tables.windows import make_windows
 
 RNG = np.random.default_rng(0)
@@ -52,11 +55,12 @@ def panel(n_rows=120):
 
 
 def test_a_linear_model_is_that_of_lags():
+    """Of the changes from row to row, for the change since the last row."""
     model = forecaster(calibration_fraction=0).fit(TIDE)
     y = TIDE.to_numpy()
-    lags = np.lib.stride_tricks.sliding_window_view(y, 24)
-    ahead = np.lib.stride_tricks.sliding_window_view(y[24:], 6)
-    by_hand = LinearRegression().fit(lags[: len(ahead)], ahead).predict(lags[-1:])[0]
+    lags = np.lib.stride_tricks.sliding_window_view(np.diff(y, prepend=y[0]), 24)
+    ahead = np.lib.stride_tricks.sliding_window_view(y[24:], 6) - y[23:-6, None]
+    by_hand = LinearRegression().fit(lags[: len(ahead)], ahead).predict(lags[-1:])[0] + y[-1]
     np.testing.assert_allclose(model.predict()["tide"], by_hand, rtol=1e-6)
 
 
@@ -108,7 +112,7 @@ def test_known_columns_are_the_only_future_it_sees():
         {"promo": RNG.integers(0, 2, 300), "noise": RNG.normal(size=300)}, HOURS
     )
     y = pd.Series(5.0 * promotion["promo"], HOURS, name="sales")
-    model = forecaster(future_covariates=["promo"]).fit(y[:290], promotion[:290])
+    model = forecaster(future_covariates=["promo"]).fit(y[:290], X=promotion[:290])
     future = promotion[290:296]
     np.testing.assert_allclose(model.predict(X=future)["sales"], y[290:296], atol=1e-6)
     changed = future.assign(noise=1e6)
@@ -123,15 +127,16 @@ def test_known_columns_are_the_only_future_it_sees():
 
 @pytest.mark.parametrize(("window_size", "n_columns"), [(6, 3), (10, 3), (5, 4), (2, 5)])
 def test_a_window_holds_what_is_known_of_all_steps(window_size, n_columns):
-    rows = np.arange(40.0)
-    table = pd.DataFrame({"y": 0 * rows, "x": rows})
-    panel = Panel({None: table}, ["y"], ["x"])
-    units = {None: (np.zeros(1), np.ones(1))}
-    windows = make_windows(panel, units, ["x"], window_size, 6)
+    numbers = np.arange(40.0)
+    values = np.column_stack([0 * numbers, numbers])
+    rows = SeriesRows(values, 1, np.array([40]), np.arange(40), [None])
+    local = PanelUnit.learn(rows, Unit()).measure(rows)
+    windows = make_windows(rows, local, [1], window_size, 6)
     assert windows.sequences.n_features == n_columns
-    for window, place in zip(windows.sequences[windows.whole()], windows.place, strict=False):
-        assert set(place + np.arange(1.0, 7)) <= set(window[:, 2:].ravel())
-        assert window[:, 1].tolist() == rows[place - window_size + 1 : place + 1].tolist()
+    windows = windows.take(windows.whole())
+    for window, end in zip(windows.sequences, windows.ends, strict=True):
+        assert set(end + np.arange(1.0, 7)) <= set(window[:, 2:].ravel())
+        assert window[:, 1].tolist() == numbers[end - window_size + 1 : end + 1].tolist()
 
 
 def test_update_is_a_longer_buffer():
@@ -140,8 +145,7 @@ def test_update_is_a_longer_buffer():
         model.update(TIDE[row : row + 1])
     later = forecaster().fit(TIDE[:200]).update(TIDE[200:260])
     pd.testing.assert_frame_equal(model.predict(), later.predict())
-    for name, missed in model.residuals_.items():
-        np.testing.assert_allclose(np.sort(missed, axis=0), np.sort(later.residuals_[name], axis=0))
+    pd.testing.assert_frame_equal(model.predict_interval(), later.predict_interval())
 
 
 def test_backtests_are_forecasts_from_every_origin():
@@ -219,15 +223,26 @@ def independent_walks(n_rows=400, n_targets=8):
 
 
 def test_each_target_alone_is_a_model_of_all_of_them():
-    y = independent_walks()
+    y = independent_walks().cumsum()
     model = SequenceForecaster(
         LinearRegression(), 7, 2, channel_independent=True, calibration_fraction=0
     ).fit(y)
-    z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()
-    lags = np.lib.stride_tricks.sliding_window_view(z, 9, axis=0).reshape(-1, 9)
-    by_hand = LinearRegression().fit(lags[:, :7], lags[:, 7:]).predict(z[-7:].T)
-    by_hand = by_hand.T * y.std(ddof=0).to_numpy() + y.mean().to_numpy()
-    np.testing.assert_allclose(model.predict(), by_hand)
+    changes = y.diff().fillna(0).to_numpy()
+    scale = np.sqrt((changes[1:] ** 2).mean(axis=0))
+    z = np.lib.stride_tricks.sliding_window_view(changes / scale, 9, axis=0).reshape(-1, 9)
+    by_hand = LinearRegression().fit(z[:, :7], z[:, 7:].cumsum(axis=1))
+    change = by_hand.predict((changes / scale)[-7:].T).T * scale
+    np.testing.assert_allclose(model.predict(), y.iloc[-1:].to_numpy() + change, rtol=1e-3)
+
+
+def test_the_first_model_does_not_see_the_calibration_set():
+    noise = pd.Series(RNG.normal(size=120), HOURS[:120])
+    one_nearest = KNeighborsRegressor(1)  # knows each row that it was fitted on
+    model = forecaster(one_nearest, window_size=5, steps=2, calibration_fraction=0.25).fit(noise)
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses["forecaster"] > 0.5
+    interval = model.predict_interval(0.8)
+    assert (interval["upper"] - interval["lower"]).min() > 1
 
 
 def test_what_errs_less_on_later_rows_is_kept():
@@ -266,9 +281,9 @@ def test_no_forecast_looks_ahead(channel_independent):
 
 
 def test_intervals_of_a_backtest_are_those_of_updates():
-    y = pd.Series(RNG.normal(size=900), pd.RangeIndex(900), name="y")
+    y = pd.Series(RNG.normal(size=1500), pd.RangeIndex(1500), name="y")
     y[600:] *= 3
-    model = forecaster(steps=3, calibration_fraction=0.2)
+    model = forecaster(steps=3, calibration_fraction=0.5)
     table = backtest(model, y, initial_train_size=500, coverage=0.8).set_index(["origin", "step"])
     model.fit(y[:500])
     for row in range(500, 800):
@@ -361,11 +376,9 @@ def test_a_forecast_refuses_other_settings_than_those_of_the_fit():
     assert len(model.set_params(window_size=24).predict()) == 6
 
 
-def test_a_constant_series_has_the_unit_one():
+def test_a_constant_series_stays_what_it_is():
     for constant in (0.1, 0.3, 0.0):
         model = forecaster().fit(0 * TIDE + constant)
-        mean, scale = model._units[None]
-        assert (mean[0], scale[0]) == (constant, 1.0)
         np.testing.assert_allclose(model.predict()["tide"], constant)
 
 
@@ -411,40 +424,59 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
 # What is refused
 
 
-def gaps():
-    return TIDE.drop(HOURS[50])
+def test_a_missing_row_is_one_of_nan_and_windows_that_hold_it_are_counted():
+    missing = TIDE.drop(HOURS[50])
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        model = forecaster().fit(missing)
+    imputed = pd.concat([missing, pd.Series(np.nan, HOURS[50:51])]).sort_index().rename("tide")
+    with pytest.warns(DroppedDataWarning, match="30 of 271 windows hold NaN"):
+        expected = forecaster().fit(imputed)
+    pd.testing.assert_frame_equal(model.predict(), expected.predict())
+
+
+def test_an_array_is_one_series_counted_by_its_rows():
+    model = forecaster().fit(TIDE.to_numpy())
+    assert model.predict().index.tolist() == list(range(300, 306))
+    named = forecaster().fit(TIDE.reset_index(drop=True))
+    np.testing.assert_array_equal(model.predict(), named.predict())
 
 
 @pytest.mark.parametrize(
     ("fit", "message"),
     [
-        (lambda: forecaster().fit(gaps()), r"2024-03-03 02:00:00\+01:00 is missing"),
-        (lambda: forecaster().fit(TIDE[:20]), "y has 20 rows, and a window of 24 .* needs 30"),
-        (lambda: forecaster().fit(TIDE.to_numpy()), "y is a ndarray: a forecast needs timestamps"),
+        (lambda: forecaster().fit(TIDE.iloc[[0, 2, 5, 12, 40, 71]]), "are irregular: a forecast"),
+        (
+            lambda: forecaster().fit(TIDE[:7]),
+            "y has 7 rows, and a window with 6 steps behind it needs",
+        ),
+        (lambda: forecaster().fit([1.0, 2.0]), "y is a list without time: a forecast needs"),
         (lambda: forecaster(steps=0).fit(TIDE), "'steps' parameter"),
         (lambda: forecaster().fit(TIDE).predict(0), "steps=0 must be"),
         (lambda: forecaster(future_covariates=["x"]).fit(TIDE), "=.'x'. are no columns of X"),
-        (lambda: forecaster().fit(TIDE, TIDE[1:].to_frame("x")), "X must have the rows of y"),
+        (lambda: forecaster().fit(TIDE, X=TIDE[1:].to_frame("x")), "X must have the rows of y"),
         (
             lambda: forecaster().fit(TIDE[:200]).update(TIDE[201:]),
             "row expected next is 2024-03-09",
         ),
-        (lambda: forecaster().fit(TIDE[::-1]), "run backwards, from 2024-03-13 11:00"),
-        (lambda: forecaster().fit(TIDE, TIDE.to_frame()), "y and X both have the column 'tide'"),
+        (lambda: forecaster().fit(TIDE[::-1]), "Time must increase .* row 1 "),
+        (lambda: forecaster().fit(TIDE, X=TIDE.to_frame()), "y and X both have the column 'tide'"),
         (
             lambda: forecaster(series="shop").fit(
                 panel().replace({"shop": {"b": None}}).set_index("day")
             ),
-            "y has no 'shop' in row 120",
+            "series='shop' is missing in row 120",
         ),
         (lambda: forecaster().fit(TIDE).predict_interval(1.5), "coverage=1.5"),
         (lambda: forecaster().fit(TIDE).predict_interval(steps=9), "fit with steps=9"),
-        (lambda: forecaster(calibration_fraction=0).fit(TIDE).predict_interval(), "no residuals"),
+        (
+            lambda: forecaster(calibration_fraction=0).fit(TIDE).predict_interval(),
+            "too few residuals",
+        ),
         (
             lambda: (
                 forecaster(series="shop")
                 .fit(panel().set_index("day"))
-                .update(panel().assign(shop="c").set_index("day"))
+                .update(panel().drop_duplicates("day").assign(shop="c").set_index("day"))
             ),
             "The series 'c' was not seen in fit",
         ),
@@ -475,13 +507,37 @@ def test_a_table_of_future_covariates_is_refused_with_the_cure(table, fit):
 
 def test_an_array_of_names_is_no_table():
     with pytest.raises(ValueError, match="must be an instance of 'list' or an instance of 'tuple'"):
-        forecaster(future_covariates=np.array(["wind"])).fit(TIDE, TIDE.to_frame("wind"))
+        forecaster(future_covariates=np.array(["wind"])).fit(TIDE, X=TIDE.to_frame("wind"))
+
+
+X = pd.DataFrame({"wind": WAVE, "rain": WAVE}, HOURS)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: forecaster().fit(X, TIDE), r"\(DataFrame, Series\): the series come first"),
+        (lambda: forecaster().fit(TIDE, X), r"by name: fit\(y, X=covariates\)"),
+        (lambda: forecaster().fit(y=X, X=TIDE), "y is a table of 2 columns, and X a Series"),
+        (lambda: forecaster().fit(TIDE).update(X, TIDE), r"update\(y, X=covariates\)"),
+        (lambda: forecaster().fit(TIDE).predict(X), "steps is a DataFrame: pass .* X=future"),
+        (
+            lambda: GridSearchCV(
+                forecaster(), {"window_size": [4]}, scoring="r2", error_score="raise"
+            ).fit(X, TIDE),
+            "searches go inside",
+        ),
+    ],
+)
+def test_another_order_is_refused_by_what_comes(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_missing_values_are_left_out_and_said():
     y = TIDE.copy()
     y.iloc[100] = np.nan
-    with pytest.warns(UserWarning, match="30 of 277 windows hold NaN"):
+    with pytest.warns(UserWarning, match="30 of 271 windows hold NaN"):
         model = forecaster().fit(y)
     assert np.isfinite(model.predict()).all(axis=None)
     with pytest.raises(ValueError, match="newest 24 rows of y hold NaN"):
@@ -493,5 +549,6 @@ def test_an_update_passes_a_value_that_is_missing_in_all_windows():
     y.iloc[-12] = np.nan
     with pytest.warns(UserWarning, match="hold NaN"):
         model = forecaster(steps=2).fit(y)
-    model.update(pd.Series([0.1], HOURS[-1:] + pd.Timedelta("1h")))
-    assert np.isnan(model.residuals_[None][-1]).all()
+    later = pd.date_range(HOURS[-1], periods=26, freq="h")[1:]
+    model.update(pd.Series(0.1, later[:1])).update(pd.Series(WAVE[:24], later[1:]))
+    assert np.isfinite(model.predict_interval()).all(axis=None)

@@ -42,11 +42,13 @@ PARAMS = {
     "bidirectional": mostly(True, False),
     "dropout": mostly(0.0, 0.5, 0.99),
     "pooling": mostly("last", "mean", "max", "attention", None),
-    "embedding_dim": mostly(None, None, None, 3),
+    "embedding": mostly(None, None, None, 3),
     "standardize": mostly(True, False),
     "missing": mostly("error", "mask"),
     "optimizer": mostly("adam", "sgd", "rmsprop", torch.optim.Adam, "adagrad"),
-    "optimizer_params": mostly(None, {"eps": 1e-6}, {"momentum": 0.9}, {"nothing": 1}),
+    "skorch_params": mostly(
+        None, {"optimizer__eps": 1e-6}, {"optimizer__momentum": 0.9}, {"optimizer__nothing": 1}
+    ),
     "lr": mostly(1e-3, 1.0, 1e6, 1e-30),
     "lr_scheduler": mostly(None, "cosine", "onecycle", "step", "plateau"),
     "weight_decay": mostly(0.0, 0.1),
@@ -203,7 +205,7 @@ def test_pipelines_from_tables(data, window_size, horizon, series, max_gap, add_
 @pytest.mark.parametrize("texts", [[], [""], ["a b", ""], ["ab cd", None], "text", [1, 2]])
 def test_pipelines_from_texts(texts):
     model = make_pipeline(
-        TokenSequencer(), LSTMClassifier(2, max_epochs=1, embedding_dim=2, bidirectional=True)
+        TokenSequencer(), LSTMClassifier(2, max_epochs=1, embedding=2, bidirectional=True)
     )
     model.fit(["ab cd", "cd", "ab ab"], [0, 1, 0])
     predicted = result_of(lambda: model.predict(texts))

@@ -34,7 +34,7 @@ WAVE = np.sin(np.arange(1200) * 2 * np.pi / 25)
 
 
 def characters(**params):
-    settings = {"embedding_dim": 16, "pooling": None, "lr": 0.01, "batch_size": 8}
+    settings = {"embedding": 16, "pooling": None, "lr": 0.01, "batch_size": 8}
     settings |= {"random_state": 0} | params
     return make_pipeline(TokenSequencer(analyzer="char"), LSTMClassifier(32, **settings))
 
@@ -48,7 +48,7 @@ def unsure():
 def tokens_classifier(pooling="last"):
     tokens = [[k, k + 1, k + 2] for k in range(5)]
     y = [3 + k for k in range(5)] if pooling else [[k + 1, k + 2, k + 3] for k in range(5)]
-    model = LSTMClassifier(8, embedding_dim=4, pooling=pooling, max_epochs=5, random_state=0)
+    model = LSTMClassifier(8, embedding=4, pooling=pooling, max_epochs=5, random_state=0)
     return model.fit(tokens, y)
 
 
@@ -113,7 +113,7 @@ def test_labels_are_drawn_by_their_probabilities(unsure):
 def test_words_go_on():
     texts = 10 * ["the cat sat on the mat", "the dog sat by the cat"]
     model = make_pipeline(
-        TokenSequencer(), LSTMClassifier(8, embedding_dim=4, pooling=None, max_epochs=5)
+        TokenSequencer(), LSTMClassifier(8, embedding=4, pooling=None, max_epochs=5)
     )
     model.fit(texts, [[*text.split()[1:], "the"] for text in texts])
     assert set(generate(model, "The cat", 5)) <= set(" ".join(texts).split())

@@ -23,7 +23,7 @@ import torch
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from sklstm import LSTMRegressor
 from sklstm._train.identity import Describer
@@ -114,16 +114,19 @@ class Patient(EarlyStopping):
     [
         ("lr_scheduler", [Decay(0.5).make, Decay(0.9).make]),
         ("init", [Ridge(a, random_state=0) for a in (1.0, 2.0)] + [Scaled(1.0, random_state=0)]),
-        ("callbacks", [[Patient("train_loss", patience=3)], [Patient("train_loss", patience=2)]]),
+        ("callbacks", [[Patient("train_loss", patience=k)] for k in (3, 2)]),
         ("callbacks", [[LRScheduler("StepLR", step_size=k)] for k in (1, 2)]),
-        ("optimizer_params", [{"betas": (0.8, 0.9)}, {"betas": (0.9, 0.9)}]),
+        ("optimizer__betas", [(0.8, 0.9), (0.9, 0.9)]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_all_that_changes_a_training_makes_another(name, values, tmp_path):
     for _ in range(2):
         for value in values:
-            quick().set_params(checkpoint=tmp_path, **{name: value}).fit(X, Y)
+            changed = (
+                {name: value} if name in quick().get_params() else {"skorch_params": {name: value}}
+            )
+            quick().set_params(checkpoint=tmp_path, **changed).fit(X, Y)
     assert folders(tmp_path) == len(values)
 
 
@@ -415,13 +418,13 @@ def test_a_module_of_the_user_is_none_of_pythons(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "this", raising=False)
     from sklstm._train import identity
 
-    identity._is_installed.cache_clear()
+    identity.is_installed.cache_clear()
     loss = importlib.import_module("this").loss
     first = told(loss)
     monkeypatch.setattr(sys.modules["this"], "F", 2.0)
     assert told(loss) != first
     monkeypatch.undo()
-    identity._is_installed.cache_clear()
+    identity.is_installed.cache_clear()
 
 
 # Other processes
@@ -575,3 +578,81 @@ def test_a_logger_is_known_by_its_name():
     logs = [logging.getLogger(name) for name in ("a", "a", "b")]
     first, same, other = (told(in_code(text, LOG=log)) for log in logs)
     assert first == same != other
+
+
+# What a user's callback changes, and what code reads by a name
+
+
+class Rate(Callback):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.optimizer_.param_groups[0]["lr"] = 0.003 * self.factor
+
+
+class Watch(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        len(net.history)
+
+
+@pytest.mark.parametrize(("callbacks", "n_trainings"), [((Rate(1), Rate(9)), 2), ((Watch(),), 1)])
+def test_a_callback_that_changes_the_training_makes_another(callbacks, n_trainings, tmp_path):
+    quick(checkpoint=tmp_path).fit(X, Y)
+    for callback in callbacks:
+        quick(checkpoint=tmp_path, skorch_params={"callbacks": [callback]}).fit(X, Y)
+    assert folders(tmp_path) == n_trainings + (n_trainings > 1)
+
+
+OF_SETTINGS = """
+alpha = 1.0
+
+def __getattr__(name):
+    if name == "beta":
+        return alpha
+    raise AttributeError(name)
+"""
+READ_INDIRECTLY = {
+    "getattr": "NAME = 'alpha'\ndef loss(p, t):\n    return getattr(settings, NAME) * (p - t) ** 2",
+    "vars": "NAME = 'alpha'\ndef loss(p, t):\n    return vars(settings)[NAME] * (p - t) ** 2",
+    "attrgetter": "from operator import attrgetter\nget = attrgetter('alpha')\n"
+    "def loss(p, t):\n    return get(settings) * (p - t) ** 2",
+    "module's own": "def loss(p, t):\n    return settings.beta * (p - t) ** 2",
+}
+
+
+@pytest.mark.parametrize("how", READ_INDIRECTLY)
+def test_what_a_module_gives_by_a_name_is_told_apart(how, monkeypatch):
+    settings = types.ModuleType("settings_of_mine")
+    exec(OF_SETTINGS, vars(settings))
+    monkeypatch.setitem(sys.modules, "settings_of_mine", settings)
+    mine = types.ModuleType("losses_of_mine")
+    monkeypatch.setitem(sys.modules, "losses_of_mine", mine)
+    exec(f"import settings_of_mine as settings\n{READ_INDIRECTLY[how]}", vars(mine))
+    before = told(mine.loss)
+    assert told(mine.loss) == before
+    settings.alpha = 2.0
+    assert told(mine.loss) != before
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda p, t: float(os.environ["ALPHA"]) * (p - t) ** 2,
+        lambda p, t: sys.modules["settings"].alpha * (p - t) ** 2,
+        lambda p, t: importlib.import_module("settings").alpha * (p - t) ** 2,
+        np.frompyfunc(lambda epoch: 0.5**epoch, 1, 1),
+    ],
+    ids=["environ", "modules", "import_module", "frompyfunc"],
+)
+def test_what_cannot_be_told_apart_is_refused(value):
+    with pytest.raises(ValueError, match=r"checkpoint|cannot"):
+        told(value)
+
+
+def test_a_fit_leaves_a_module_given_as_a_loss_as_it_was(tmp_path):
+    loss = torch.nn.HuberLoss(reduction="none", delta=0.2)
+    for _ in range(2):
+        quick(loss=loss, checkpoint=tmp_path).fit(X, Y, X_val=X, y_val=Y)
+        assert loss.training
+    assert folders(tmp_path) == 1

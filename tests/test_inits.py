@@ -15,7 +15,12 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
-from sklstm._nn.inits import LinearInit
+from sklstm._data.warning import DataWarning
+from sklstm._nn.classification_heads import MulticlassHead
+from sklstm._nn.discriminant_init import DiscriminantInit
+from sklstm._nn.ridge_init import RidgeInit
+from sklstm._train.additive import dataset_of
+from sklstm._train.defaults import resolve
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(RNG.normal(size=(300, 3)).cumsum(axis=0), columns=["a", "b", "c"])
@@ -75,10 +80,8 @@ def test_an_unknown_feature_is_named():
         regressor(lagged_target="d").fit(WINDOWS, targets())
 
 
-def blank(n_outputs):
-    return LinearInit.blank(
-        np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs)
-    )
+def blank(n_outputs, kind=RidgeInit):
+    return kind.blank(np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs))
 
 
 def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
@@ -86,7 +89,7 @@ def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
     y = targets()[:, None]
     moments = init.moments(WINDOWS, y, np.ones(len(y)))
     init = replace(init, penalty=np.array([1e12]), lagged_target=np.array([13]))
-    init = init.fitted_ridge(moments)
+    init = init.fitted(moments)
     last = np.array([history[-1, 1] for history in WINDOWS])
     expected = last + (y[:, 0] - last).mean()
     np.testing.assert_allclose(init.predict(WINDOWS)[:, 0], expected, rtol=1e-6)
@@ -97,7 +100,7 @@ def test_a_difference_share_of_1_is_a_ridge_of_differences():
     init = blank(1)
     init = replace(init, penalty=np.array([1e-2]), lagged_target=np.array([13]))
     init = replace(init, difference_share=np.ones(1))
-    init = init.fitted_ridge(init.moments(WINDOWS, y[:, None], np.ones(len(y))))
+    init = init.fitted(init.moments(WINDOWS, y[:, None], np.ones(len(y))))
     histories = np.stack([np.asarray(history) for history in WINDOWS])
     changes = (histories[:, :-1] - histories[:, -1:]).reshape(len(y), -1)
     last = histories[:, -1, 1]
@@ -110,8 +113,9 @@ def test_a_difference_share_of_1_is_a_ridge_of_differences():
 
 
 def test_a_series_that_leaves_its_range_uses_differences():
-    slopes = np.repeat(RNG.normal(size=40), 10)
-    series = 100 + (1 + slopes).cumsum() + RNG.normal(size=400) / 10
+    rng = np.random.default_rng(0)
+    slopes = np.repeat(rng.normal(size=40), 10)
+    series = 100 + (1 + slopes).cumsum() + rng.normal(size=400) / 10
     windower = SequenceWindower(8, horizon=1)
     model = regressor().fit(windower.fit_transform(series[:300, None])[8:], series[8:300])
     assert model.init_.difference_share > 0.9
@@ -128,11 +132,11 @@ def test_the_difference_share_has_the_least_validation_error():
         for rows in (slice(150), slice(150, 200), slice(200, None))
     )
     folds = [(first, second), (first + second, third)]
-    chosen = init.tuned_ridge(first + second + third, folds, features=np.array([1]))
+    chosen = init.selected(first + second + third, folds, features=np.array([1]))
 
     def error(share):
         init = replace(chosen, difference_share=np.full(1, share))
-        parts = [(init.fitted_ridge(train), valid) for train, valid in folds]
+        parts = [(init.fitted(train), valid) for train, valid in folds]
         return sum(valid.squared_error(one.coef, one.intercept)[0] for one, valid in parts)
 
     shares = np.linspace(0, 1, 101)
@@ -143,14 +147,14 @@ def test_the_difference_share_has_the_least_validation_error():
 
 def test_the_init_of_labels_is_a_discriminant_analysis():
     lags = SequenceFlattener().fit_transform(WINDOWS)
-    init = blank(2)
+    init = blank(2, DiscriminantInit)
     labels = RISES[7:]
     moments = init.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(init.fitted_discriminant(moments, 0.0, several=False).predict(WINDOWS))[:, 0]
+    odds = np.diff(init.fitted(moments).predict(WINDOWS))[:, 0]
     reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
     np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
     table = np.stack([1 - labels, labels], axis=1)
-    several = init.fitted_discriminant(moments, 0.0, several=True).predict(WINDOWS)
+    several = replace(init, several=True).fitted(moments).predict(WINDOWS)
     np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
     model = classifier(init="linear").fit(WINDOWS, table)
     assert model.predict_proba(WINDOWS).shape == table.shape
@@ -262,7 +266,7 @@ def test_a_label_that_no_row_has_is_possible():
 
 def test_tokens_and_several_labels_have_no_such_start():
     with pytest.raises(ValueError, match="X holds tokens: use init=None"):
-        classifier(embedding_dim=2, init="linear").fit([[1, 2], [2]] * 10, [0, 1] * 10)
+        classifier(embedding=2, init="linear").fit([[1, 2], [2]] * 10, [0, 1] * 10)
     several = np.stack([RISES, 1 - RISES], axis=1)[7:]
     with pytest.raises(ValueError, match="y is a table of several"):
         classifier(init=RandomForestClassifier()).fit(WINDOWS, several)
@@ -276,7 +280,7 @@ def test_the_init_learns_from_all_rows_at_the_end():
     model = regressor().fit(WINDOWS, y)
     init = model.init_
     moments = init.moments(WINDOWS, y[:, None], np.ones(len(y)))
-    expected = init.fitted_ridge(moments)
+    expected = init.fitted(moments)
     np.testing.assert_allclose(init.coef, expected.coef)
 
 
@@ -379,12 +383,64 @@ def test_an_estimator_cannot_be_written(tmp_path):
         model.to_onnx(tmp_path / "model.onnx")
 
 
+def contradicted(y):
+    """Fit two outputs; the validation targets are far on the other side of the first one's init."""
+    train, valid = WINDOWS[:250], WINDOWS[250:]
+    network = regressor(init="linear", early_stopping=False).fit(train, y[:250])
+    init = network.init_.predict(valid)
+    y_val = init + [-9, 9] * (network.predict(valid) - init)
+    return regressor(init="linear", n_iter_no_change=9).fit(
+        train, y[:250], X_val=valid, y_val=y_val
+    )
+
+
+def test_each_output_has_its_own_blending_weight():
+    assert contradicted(targets(2)).blending_weight_.tolist() == [0, 1]
+
+
+def test_training_that_continues_without_validation_keeps_the_blending_weight():
+    y = targets(2)
+    model = contradicted(y).set_params(warm_start=True, early_stopping=False).fit(WINDOWS, y)
+    assert model.blending_weight_.tolist() == [0, 1]
+    init = model.init_.predict(WINDOWS)
+    np.testing.assert_allclose(model.predict(WINDOWS)[:, 0], init[:, 0])
+
+
+def test_penalties_are_chosen_on_later_parts_of_a_series():
+    """Later rows show that what earlier ones taught does not last; other folds would not."""
+    x = np.random.default_rng(0).normal(size=1000)
+    slope = np.repeat([-0.45, -0.45, 1, 1, 1], 200)
+    windows = SequenceWindower(1).fit_transform(x[:, None])
+    model = regressor(
+        hidden_size=1,
+        max_epochs=1,
+        batch_size=1000,
+        early_stopping=False,
+        lagged_target=None,
+    ).fit(windows, slope * x)
+    assert model.init_.predict(windows).std() < 0.01
+
+
+def test_a_lag_far_from_the_target_is_not_its_lagged_target():
+    """It fits later parts of the series, but differs from the target by far over all of them."""
+    x = np.random.default_rng(0).normal(size=500)
+    x[:200] *= 10
+    y = x.copy()
+    y[:200] = 0
+    windows = SequenceWindower(1).fit_transform(x[:, None])
+    near = regressor(max_epochs=1, early_stopping=False).fit(windows, 1.01 * x)
+    far = clone(near).fit(windows, y)
+    assert near.init_.lagged_target == 0
+    assert far.init_.lagged_target == -1
+
+
 # What the network reads
 
 
 def steps_read(model, arrays):
     fitted = model._fitted
-    return fitted.dataset(Sequences.from_arrays(arrays)).batch(slice(None))[0][0].numpy()
+    sequences = Sequences.from_arrays(arrays)
+    return dataset_of(fitted.net, fitted.scaling, sequences).batch(slice(None))[0][0].numpy()
 
 
 def test_levels_differences_and_position():
@@ -434,6 +490,7 @@ def test_histories_and_recordings_have_other_defaults():
         "init": "linear",
         "batch_size": 64,
         "early_stopping": True,
+        "validation_fraction": 0.1,
         "lr_scheduler": None,
     }
     recordings = RNG.normal(size=(40, 12, 2))
@@ -442,13 +499,44 @@ def test_histories_and_recordings_have_other_defaults():
         "pooling": "max",
         "bidirectional": True,
         "input_transform": ("levels", "differences", "position"),
-        "init": None,
+        "init": "convolutions",
         "batch_size": 16,
-        "early_stopping": False,
-        "lr_scheduler": "onecycle",
-        "max_epochs": 200,
+        "early_stopping": True,
+        "validation_fraction": 0.2,
+        "lr_scheduler": None,
+        "max_epochs": 100,
     }
-    assert whole.n_iter_ == 200
+    assert whole.n_iter_ < 100
+    alone = LSTMClassifier(hidden_size=4, init=None).fit(recordings[:20], [0, 1] * 10)
+    assert alone.resolved_params_["lr_scheduler"] == "onecycle"
+    assert alone.n_iter_ == 200
+
+
+def test_convolutions_need_nine_steps_and_halve_the_training():
+    def resolved(n_sequences, n_steps):
+        names = ["pooling", "bidirectional", "init", "batch_size", "early_stopping"]
+        names += ["validation_fraction", "max_epochs", "input_transform", "lr_scheduler"]
+        settings = dict.fromkeys(names, "auto") | {"embedding": None}
+        sequences = Sequences.from_arrays(np.zeros((n_sequences, n_steps, 1)))
+        return resolve(settings, sequences, is_regressor=False, has_validation=False)
+
+    assert resolved(400, 8)["init"] is None
+    assert resolved(400, 9)["init"] == "convolutions"
+    assert resolved(400, 8)["max_epochs"] == 60  # 1,500 steps, 25 of them in an epoch
+    assert resolved(400, 9)["max_epochs"] == 30
+    assert resolved(9, 9)["early_stopping"] is False
+    assert resolved(10, 9)["early_stopping"] is True
+
+
+def test_few_validation_rows_keep_the_weight_of_a_classifier_small():
+    head, outputs = MulticlassHead(np.arange(2)), np.tile([1.0, -1.0], (200, 1))
+    target = head.to_network(np.zeros((200, 1)), np.zeros((200, 2)))
+
+    def weight(n_rows):
+        return head.blending_weight(outputs[:n_rows], target[:n_rows], np.ones(n_rows))[0]
+
+    assert weight(200) == 1
+    assert 0.5 < weight(2) < 0.8
 
 
 def drifting(n_rows):
@@ -508,7 +596,8 @@ def test_a_curve_of_what_is_there_now_is_learned_as_it_comes(window_size):
 def test_defaults_of_an_earlier_fit_are_kept():
     model = LSTMClassifier(hidden_size=4, max_epochs=2, warm_start=True)
     model.fit(RNG.normal(size=(40, 12, 2)), [0, 1] * 20)
-    model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
+    with pytest.warns(DataWarning, match="set other rows aside"):
+        model.fit(WINDOWS.to_dense()[..., :2], RISES[7:])
     assert model.resolved_params_["pooling"] == "max"
     assert model.n_iter_ == 4
 

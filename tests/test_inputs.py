@@ -252,7 +252,7 @@ def test_sparse_tensors_are_read():
 # Messages
 
 
-@pytest.mark.parametrize("params", [{}, {"embedding_dim": 3}])
+@pytest.mark.parametrize("params", [{}, {"embedding": 3}])
 @pytest.mark.parametrize(
     "texts",
     [
@@ -279,7 +279,7 @@ def test_texts_need_a_tokeniser(texts, params):
     ],
 )
 def test_lists_of_words_need_one_too(words):
-    for model in (classifier(), classifier(embedding_dim=3), SequenceFlattener()):
+    for model in (classifier(), classifier(embedding=3), SequenceFlattener()):
         with pytest.raises(
             ValueError, match=r"words such as 'good'.*TokenSequencer\(analyzer=list"
         ):
@@ -402,7 +402,7 @@ def test_sequences_of_one_step_may_be_meant():
 @pytest.mark.parametrize("in_pipeline", [True, False])
 def test_importance_of_tokens(in_pipeline):
     texts = ["a good film", "what a bad one"] * 15
-    model = make_pipeline(TokenSequencer(), classifier(embedding_dim=2)).fit(texts, LABELS)
+    model = make_pipeline(TokenSequencer(), classifier(embedding=2)).fit(texts, LABELS)
     model, data = (model, texts) if in_pipeline else (model[-1], model[0].transform(texts))
     for function in (history_importance, HistoryImportanceDisplay.from_estimator):
         with pytest.raises(ValueError, match="tokens have none.* with a word and without it"):

@@ -8,9 +8,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
 from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
-from sklstm._estimators.intervals import RATE, AdaptiveInterval, newest_quantiles
+from sklstm._estimators.intervals import RATE, Intervals
 
 RNG = np.random.default_rng(0)
+FIRST = np.zeros(1, dtype=int)
 NOISE = pd.Series(RNG.normal(size=400), pd.RangeIndex(400), name="y")
 
 
@@ -25,52 +26,66 @@ def linear(**params):
 
 def quantile_by_hand(values, coverage):
     known = sorted(abs(value) for value in values if np.isfinite(value))
-    return known[min(int(np.ceil((len(known) + 1) * coverage)), len(known)) - 1]
+    return known[int(np.ceil((len(known) + 1) * coverage)) - 1]
 
 
 # Plain loops
 
 
-@pytest.mark.parametrize("size", [1, 7, 100])
-def test_newest_quantiles_are_those_of_sorted_values(size):
-    values = np.where(RNG.random(60) < 0.2, np.nan, RNG.random(60).round(1))
-    values[0] = 0.5
-    found = newest_quantiles(values.tolist(), size, 0.8)
-    for row in range(60):
-        newest = values[max(0, row + 1 - size) : row + 1]
-        if np.isfinite(newest).any():
-            assert found[row] == quantile_by_hand(newest, 0.8)
-        else:
-            assert np.isnan(found[row])
+def test_widths_are_the_residuals_at_their_rank():
+    scores = RNG.normal(size=(60, 1, 2))
+    scores[:5, 0, 1] = np.nan
+    intervals = Intervals.learn(scores, np.zeros(60, dtype=int), 1)
+    for coverage in (0.5, 0.8, 0.9):
+        width = intervals.width(coverage, FIRST)[0, 0]
+        assert width[0] == pytest.approx(quantile_by_hand(scores[:, 0, 0], coverage))
+        assert width[1] == pytest.approx(quantile_by_hand(scores[:, 0, 1], coverage), rel=0.05)
+
+
+@pytest.mark.parametrize(("n_origins", "coverage"), [(9, 0.9), (4, 0.8), (19, 0.95)])
+def test_a_rank_beyond_the_residuals_is_no_width(n_origins, coverage):
+    scores = RNG.normal(size=(2 * n_origins, 2, 1))
+    width = Intervals.learn(scores, np.zeros(len(scores), dtype=int), 1).width(coverage, FIRST)
+    assert width[0, 1, 0] == np.abs(scores[:, 1]).max()
+    fewer = Intervals.learn(scores[2:], np.zeros(len(scores) - 2, dtype=int), 1).width(
+        coverage, FIRST
+    )
+    assert np.isfinite(fewer[0, 0, 0])  # those of one step do not overlap
+    assert np.isnan(fewer[0, 1, 0])
 
 
 def test_widths_adapt_as_in_a_loop():
-    """For each step ahead: was the actual value in the interval that was issued so long before?"""
-    first, arrived = RNG.normal(size=(30, 3, 1)), 2 * RNG.normal(size=(200, 3, 1))
-    arrived[5, 1], first[:2, 2] = np.nan, np.nan
-    _, widths = AdaptiveInterval.begin(first).update(arrived, 0.8)
-    for step in range(3):
-        known, log_width = first[:, step, 0].tolist(), 0.0
-        told = dict.fromkeys(range(-3, 1), quantile_by_hand(known, 0.9))  # by origin
-        for row in range(200):
-            expected = quantile_by_hand(known[-100:], 0.8) * np.exp(log_width)
-            np.testing.assert_allclose(widths[row, step, 0], expected)
-            actual = arrived[row, step, 0]
-            known.append(actual)
-            if np.isfinite(actual):
-                log_width += RATE * ((abs(actual) > told[row - step]) - 0.1)
-            told[row + 1] = quantile_by_hand(known[-100:], 0.9) * np.exp(log_width)
+    """Three series share a pool: each date counts once; the fourth has its own residuals."""
+    scores = [RNG.normal(size=(n, 2, 1)) for n in (20, 20, 20, 300)]
+    code = np.repeat(np.arange(4), [20, 20, 20, 300])
+    intervals = Intervals.learn(np.concatenate(scores), code, 4)
+    assert intervals.pool.tolist() == [0, 0, 0, 1]
+    arrived = 2 * RNG.normal(size=(4, 50, 2, 1))
+    arrived[1, 7], arrived[3, 8] = np.nan, np.nan
+    series, turn = np.repeat(np.arange(4), 50), np.tile(np.arange(50), 4)
+    path = intervals.adapted(arrived.reshape(200, 2, 1), series, turn)
+    limit = intervals.width(0.9, np.arange(4))
+    for series, pool in (([0, 1, 2], 0), ([3], 1)):
+        for step in range(2):
+            log_width = 0.0
+            for row in range(50):
+                assert path[row, pool, step, 0] == pytest.approx(log_width)
+                missed = np.abs(arrived[series, row, step, 0])
+                missed = missed[np.isfinite(missed)]
+                if len(missed):
+                    beyond = missed > limit[series[0], step, 0] * np.exp(log_width)
+                    log_width += RATE * (beyond.mean() - 0.1)
 
 
 def test_rows_may_arrive_one_by_one_or_together():
-    first, arrived = RNG.normal(size=(20, 4, 2)), RNG.normal(size=(150, 4, 2))
-    together, widths = AdaptiveInterval.begin(first).update(arrived)
-    interval = AdaptiveInterval.begin(first)
+    scores, arrived = RNG.normal(size=(20, 4, 2)), RNG.normal(size=(150, 4, 2))
+    intervals = Intervals.learn(scores, np.zeros(20, dtype=int), 1)
+    code, turn = np.zeros(150, dtype=int), np.arange(150)
+    together = intervals.adapted(arrived, code, turn)
     for row in range(150):
-        np.testing.assert_allclose(interval.width(0.9), widths[row])
-        interval, _ = interval.update(arrived[row : row + 1])
-    for one, other in zip(interval, together, strict=True):
-        np.testing.assert_allclose(one, other)
+        np.testing.assert_allclose(intervals.log_width, together[row])
+        path = intervals.adapted(arrived[row : row + 1], code[:1], turn[:1])
+        intervals = intervals._replace(log_width=path[-1])
 
 
 # What they hold
@@ -86,15 +101,14 @@ def test_intervals_keep_their_coverage_where_errors_grow():
     assert ((table["actual"] - table["forecast"]).abs() < width.mean()).mean() < 0.5
 
 
-def test_a_series_with_few_residuals_begins_with_those_of_all():
-    days = pd.date_range("2024-01-01", periods=600, freq="D")
-    long = pd.DataFrame({"shop": "a", "y": RNG.normal(size=600)}, days)
-    short = pd.DataFrame({"shop": "b", "y": 100 * RNG.normal(size=60)}, days[:60])
-    model = linear(series="shop").fit(pd.concat([long, short]))
-    assert [len(rows) for rows in model.residuals_.values()] == [60, 66]
-    interval = model.predict_interval(0.8)
+def test_series_with_few_residuals_share_them_in_their_own_scale():
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    loud = np.array([1.0] * 20 + [100.0])
+    noise = loud[:, None] * RNG.normal(size=(21, 60)).cumsum(axis=1)
+    y = pd.concat([pd.DataFrame({"shop": k, "y": one}, days) for k, one in enumerate(noise)])
+    interval = linear(series="shop").fit(y).predict_interval(0.8)
     widths = (interval["upper"] - interval["lower"]).groupby("shop").mean()
-    assert widths["b"] == pytest.approx(100 * widths["a"], rel=0.3)
+    assert widths[20] == pytest.approx(100 * widths[:20].mean(), rel=0.4)
 
 
 # Estimators that predict_windows quantiles
@@ -114,7 +128,7 @@ def of_wind(request):
 
 def test_intervals_are_wide_where_quantiles_are(of_wind):
     model, y, windy = of_wind
-    model = model.fit(y[:600], windy[:600])
+    model = model.fit(y[:600], X=windy[:600])
     assert model.interval_method_ == "scaled conformal"
     coming = pd.DataFrame({"windy": [0]}, [600]), pd.DataFrame({"windy": [1]}, [600])
     calm, stormy = (model.predict_interval(0.8, X=X).iloc[0] for X in coming)
@@ -144,29 +158,25 @@ class Lopsided(RegressorMixin, BaseEstimator):
         return tags
 
 
-def test_residuals_are_in_units_of_the_quantiles():
-    model = SequenceForecaster(Lopsided(), 5).fit(NOISE)
-    z = ((NOISE - NOISE.mean()) / NOISE.std(ddof=0)).to_numpy()[360:]
-    scores = np.where(z > 0, z / 2, z)
-    np.testing.assert_allclose(model.residuals_[None][:, 0, 0], scores)
-    lower, forecast, upper = model.predict_interval(0.8).iloc[0]
-    below = quantile_by_hand(scores, 0.8) * NOISE.std(ddof=0)
-    assert forecast == pytest.approx(NOISE.mean())
-    assert forecast - lower == pytest.approx(below)
-    assert upper - forecast == pytest.approx(2 * below)
+def test_the_sides_are_those_of_the_quantiles():
+    y = NOISE.cumsum()
+    lower, forecast, upper = SequenceForecaster(Lopsided(), 5).fit(y).predict_interval(0.8).iloc[0]
+    assert forecast == y.iloc[-1]
+    assert upper - forecast == pytest.approx(2 * (forecast - lower))
 
 
 @pytest.mark.parametrize("loss", ["gaussian", "quantile"])
 def test_without_calibration_quantiles_are_the_interval(loss):
-    y = pd.DataFrame({"a": NOISE, "b": 10 * NOISE.shift(1, fill_value=0)})
+    y = pd.DataFrame({"a": NOISE, "b": 10 * NOISE.shift(1, fill_value=0)}).cumsum()
     model = SequenceForecaster(network(loss), 5, 2, calibration_fraction=0).fit(y)
     assert model.interval_method_ == "quantiles"
     interval = model.predict_interval(0.9)
-    z = ((y - y.mean()) / y.std(ddof=0)).to_numpy()[-5:]
-    predicted = model.estimator_.predict_quantiles(z[None])[0].reshape(2, 2, 3)
+    changes = y.diff().to_numpy()[1:]
+    scale = np.sqrt((changes**2).sum(axis=0) / 400)
+    predicted = model.estimator_.predict_quantiles((changes / scale)[None, -5:])[0]
     for k, name in enumerate(y):
-        by_hand = predicted[:, k] * y[name].std(ddof=0) + y[name].mean()
-        np.testing.assert_allclose(interval[name], by_hand, rtol=1e-4)
+        by_hand = predicted.reshape(2, 2, 3)[:, k] * scale[k] + y[name].iloc[-1]
+        np.testing.assert_allclose(interval[name], by_hand, rtol=1e-3)
     told = backtest(model, y, coverage=0.9)
     assert (told["lower"] < told["upper"]).all()
     with pytest.raises(ValueError, match="with coverage=0.9, and coverage=0.8 was asked for"):
@@ -203,6 +213,9 @@ def test_quantiles_on_one_side_are_no_interval():
 
 
 def test_steps_without_residuals_have_no_interval():
-    model = linear(steps=30).fit(NOISE[:290])  # 29 rows to calibrate
-    with pytest.raises(ValueError, match="no residuals to make prediction intervals of"):
+    model = linear(steps=30).fit(NOISE[:290])
+    assert np.isfinite(model.predict_interval(0.9, steps=2)).all(axis=None)
+    with pytest.raises(ValueError, match="too few residuals .* coverage of 0.9 30 steps ahead"):
         model.predict_interval(0.9)
+    with pytest.raises(ValueError, match="has 29 of 290 rows .* need 4 forecasts that do not"):
+        linear(steps=30, calibration_fraction=0.1).fit(NOISE[:290])

@@ -66,7 +66,7 @@ def on_array():
 
 def on_vectors(vectors):
     """With word vectors in one of the forms that an estimator takes."""
-    classifier = quick(LSTMClassifier, embedding_weights=vectors, freeze_embedding=True)
+    classifier = quick(LSTMClassifier, embedding=vectors, freeze_embedding=True)
     return make_pipeline(TokenSequencer(), classifier).fit(TEXTS, list("abca") * 5), TEXTS
 
 
@@ -74,7 +74,7 @@ VECTORS = {"cat": [1.0, 2.0], "dog": [3.0, 4.0], "sat": np.array([5.0, 6.0])}
 
 
 def on_texts(**params):
-    classifier = quick(LSTMClassifier, embedding_dim=3)
+    classifier = quick(LSTMClassifier, embedding=3)
     model = make_pipeline(TokenSequencer(**params), classifier).fit(TEXTS, list("abca") * 5)
     return model, TEXTS
 
@@ -184,7 +184,8 @@ def test_training_goes_on_where_it_was(way, tmp_path):
 def test_a_search_keeps_its_best_model(way, tmp_path):
     model, X = on_array()
     search = GridSearchCV(model, {"lstmregressor__lr": [0.01, 0.1]}, cv=TimeSeriesSplit(2))
-    search.fit(X, X[:, 0])
+    X = pd.DataFrame(X)
+    search.fit(X, X[0])
     assert_same(WAYS[way](search, tmp_path).predict(X), search.predict(X))
 
 
@@ -221,7 +222,7 @@ def test_series_keep_their_names(names, way, tmp_path):
 @pytest.mark.parametrize(
     "model",
     [
-        quick(optimizer_params={"betas": (0.8, 0.9)}),
+        quick(skorch_params={"optimizer__betas": (0.8, 0.9)}),
         quick(LSTMClassifier, class_weight={0: 1.0, 1: 2.5}),
         SequenceWindower(series=["a", "b"], max_gap="2h"),
         SequenceFlattener(),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklstm import Sequences
-from sklstm._data.lag_moments import LagTable
+from sklstm._data.lag_table import LagTable
 
 
 def reference(sequences, mean, scale, n_steps, fill, backcast=None):

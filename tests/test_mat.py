@@ -15,6 +15,7 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import csc_array
 
 from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+from sklstm._data.warning import DataWarning
 from sklstm.datasets import load_mat, save_mat
 
 WEEKS, DAYS = 5, 7
@@ -887,3 +888,15 @@ def test_what_cannot_be_saved_is_refused(path, data, target, message):
 def test_names_that_matlab_refuses(path, names, message):
     with pytest.raises(ValueError, match=message):
         save_mat(path, BLOCK, [1, 2], feature_names=names, target_name="rain")
+
+
+def test_channels_by_steps_are_heard(path):
+    rng = np.random.default_rng(0)
+    walks = [rng.normal([[0], [9], [40]], size=(3, 60)).cumsum(axis=1) for _ in range(5)]
+    save_v5(path, {"ecg": walks, "label": np.arange(5) % 2})
+    with pytest.warns(DataWarning, match=r"5 matrices \(3, 60\).* ecg = cellfun\(@transpose"):
+        load_mat(path, target="label")
+    noise = [rng.normal(size=(3, 60)) for _ in range(5)]
+    for right in ([walk.T for walk in walks], noise):
+        save_v5(path, {"ecg": right, "label": np.arange(5) % 2})
+        load_mat(path, target="label")

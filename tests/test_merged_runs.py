@@ -11,7 +11,8 @@ from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
-from sklstm._nn.batches import BatchLoader, SequenceDataset
+from sklstm._nn.batches import BatchLoader
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._nn.cells import CELLS
+from sklstm._nn.cells.layers import StackedLayers
+from sklstm._nn.network import SequenceNetwork
+from sklstm._nn.poolings import POOLINGS
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_pooling = pytest.mark.parametrize("pooling", POOLINGS)
@@ -309,3 +312,11 @@ def test_lengths_of_another_number_are_refused(lengths):
     network = make_network(pooling="mean")
     with pytest.raises(ValueError, match=r"lengths have the shape .* and must have \(5,\)"):
         network(torch.zeros(4, 5, N_FEATURES, dtype=torch.float64), torch.tensor(lengths))
+
+
+def test_a_cell_without_nodes_of_onnx_is_named():
+    class Plain(StackedLayers):
+        make_layer = torch.nn.Linear
+
+    with pytest.raises(ValueError, match="to_onnx cannot write layers of the cell Plain"):
+        Plain(2, 3).to_onnx(None, "steps", "lengths")

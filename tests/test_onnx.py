@@ -129,9 +129,7 @@ def test_missing_values(params, serve):
     assert_close(serve(model, nothing)["prediction"], model.predict(nothing))
 
 
-@pytest.mark.parametrize(
-    "params", [{"embedding_dim": 4}, {"embedding_weights": RNG.normal(size=(12, 3))}]
-)
+@pytest.mark.parametrize("params", [{"embedding": 4}, {"embedding": RNG.normal(size=(12, 3))}])
 def test_tokens_known_and_unknown(params, serve):
     model = quick(LSTMClassifier, pooling="max", bidirectional=True, **params).fit(TOKENS, LABELS)
     assert "steps" not in serve(model, TOKENS)
@@ -196,7 +194,7 @@ def gappy(sequences, share, rng):
 def test_sequences_of_other_lengths_than_in_training(
     estimator, params, share, most_columns, serve, monkeypatch
 ):
-    monkeypatch.setattr("sklstm._nn.inits.MOST_COLUMNS", most_columns)
+    monkeypatch.setattr("sklstm._nn.linear_init.MOST_COLUMNS", most_columns)
     rng = np.random.default_rng(1)
     train = [rng.normal(size=(length, 3)).cumsum(axis=0) for length in [6] * 40 + [1, 3, 0, 5]]
     y = [x[:, 0] + rng.normal(size=len(x)) for x in train]
@@ -231,7 +229,7 @@ def test_windows_of_merged_runs_short_ones_too(share, serve):
 @pytest.mark.parametrize("per_step", [False, True])
 @pytest.mark.parametrize("most_columns", [1024, 4])
 def test_the_last_value_seen_counts_however_long_ago(per_step, most_columns, serve, monkeypatch):
-    monkeypatch.setattr("sklstm._nn.inits.MOST_COLUMNS", most_columns)
+    monkeypatch.setattr("sklstm._nn.linear_init.MOST_COLUMNS", most_columns)
     rng = np.random.default_rng(0)
     train = rng.normal(size=(200, 5, 2))
     train[rng.random(train.shape) < 0.3] = np.nan
@@ -317,7 +315,7 @@ INPUTS = {
     "init": (X, {"init": "linear"}),
     "validated init": (X, {"init": "linear", "early_stopping": True, "validation_fraction": 0.3}),
     "missing": ([np.where(RANDOM.random(x.shape) < 0.4, np.nan, x) for x in X], {"init": None}),
-    "tokens": (TOKENS, {"init": None, "embedding_dim": 3}),
+    "tokens": (TOKENS, {"init": None, "embedding": 3}),
 }
 INPUTS["missing and init"] = INPUTS["missing"][0], {"init": "linear"}
 

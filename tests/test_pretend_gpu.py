@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_leaves
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceWindower
 from sklstm._nn.batches import BATCHES_AT_ONCE
+from sklstm._train.additive import dataset_of
 from sklstm._train.callbacks import ClipGradients
-from sklstm._train.fitted import FittedNetwork
 from sklstm._train.loop import _by_sequence, _Run
 from sklstm._train.seeds import RandomStream
 
@@ -32,7 +32,7 @@ KINDS = {
     "two layers": (LSTMRegressor, RAGGED, RNG.normal(size=200), {"num_layers": 2, "cell": "gru"}),
     "bfloat16": (LSTMRegressor, RAGGED, RNG.normal(size=200), {"dtype": "bfloat16"}),
     "every step": (LSTMRegressor, RAGGED, [r[:, 0] for r in RAGGED], {"pooling": None}),
-    "tokens": (LSTMClassifier, TOKENS, RNG.integers(0, 3, 200), {"embedding_dim": 4}),
+    "tokens": (LSTMClassifier, TOKENS, RNG.integers(0, 3, 200), {"embedding": 4}),
     "labels": (LSTMClassifier, HISTORIES, RNG.integers(0, 2, (N_ROWS, 3)), {}),
 }
 
@@ -55,21 +55,21 @@ def on_pretend_gpu(kind, monkeypatch):
     estimator, X, y, params = KINDS[kind]
     settings = {"hidden_size": 4, "batch_size": BATCH_SIZE, "max_epochs": 1, "init": None}
     settings |= {"early_stopping": False, "random_state": 0, "device": "cpu"}
-    settings |= {"optimizer_params": {"fused": False}}  # torch has no fused one there
+    settings |= {"skorch_params": {"optimizer__fused": False}}  # torch has no fused one there
     given = []
-    dataset = FittedNetwork.dataset
     with monkeypatch.context() as patch:
-        patch.setattr(FittedNetwork, "dataset", lambda *a: given.append(a[1:]) or dataset(*a))
+        spy = lambda *a: given.append(a) or dataset_of(*a)  # noqa: E731
+        patch.setattr("sklstm._train.training.dataset_of", spy)
         fitted = estimator(**settings | params).fit(X, y)._fitted
     net = fitted.net
     net.module_.to("meta")
     net.device = "meta"
     net.initialize_optimizer()
-    net._run = _Run(RandomStream(0, torch.device("cpu")), fitted.supervised_steps, [])
+    net._run = _Run(RandomStream(0, torch.device("cpu")), fitted.report.supervised_steps, [])
     for _, callback in net.callbacks_:
         if isinstance(callback, ClipGradients):
             callback.on_train_begin(net)
-    return net, fitted.dataset(*given[0]), dataset(fitted, given[0][0])
+    return net, dataset_of(*given[0]), dataset_of(*given[0][:3])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,6 +18,7 @@ from sklstm import (
     SequenceForecaster,
     generate,
 )
+from sklstm._data.warning import DataWarning
 
 X = np.random.default_rng(0).normal(size=(40, 5, 2))
 Y = X[:, -1, 0]
@@ -62,11 +63,11 @@ REFUSED = {
     "bad device": lambda model: model.set_params(device="nowhere").fit(1000 * X, Y),
     "bad validation": lambda model: model.fit(X * 1000, Y, X_val=X[..., :1], y_val=Y),
     "one row": lambda model: model.set_params(early_stopping=True).fit(1000 * X[:1], Y[:1]),
-    "at the beginning": lambda model: model.set_params(callbacks=[Failing("on_train_begin")]).fit(
-        1000 * X, Y
-    ),
+    "at the beginning": lambda model: model.set_params(
+        skorch_params={"callbacks": [Failing("on_train_begin")]}
+    ).fit(1000 * X, Y),
     "in the first epoch": lambda model: model.set_params(
-        callbacks=[Failing("on_grad_computed")]
+        skorch_params={"callbacks": [Failing("on_grad_computed")]}
     ).fit(1000 * X, Y),
     "diverging": lambda model: model.set_params(
         lr=1e38, clip_grad_norm=None, optimizer="sgd", standardize=False, batch_size=5
@@ -101,7 +102,7 @@ def test_a_refused_refit_leaves_the_labels():
 
 
 def test_a_refused_first_fit_leaves_nothing():
-    model = regressor(callbacks=[Failing("on_grad_computed")])
+    model = regressor(skorch_params={"callbacks": [Failing("on_grad_computed")]})
     before = {*vars(model)}
     with pytest.raises(RuntimeError, match="on purpose"):
         model.fit(X, Y)
@@ -140,7 +141,7 @@ CHANGES = [
     {"pooling": None},
     {"missing": "mask"},
     {"bidirectional": True},
-    {"embedding_dim": 3},
+    {"embedding": 3},
     {"dtype": "float64"},
     {"num_layers": 2, "cell": "gru", "hidden_size": 7},
     {"standardize": False},
@@ -173,11 +174,11 @@ def test_generated_numbers_do_not_follow_the_parameters():
     np.testing.assert_array_equal(generate(model.set_params(pooling=None), X[0], 5), expected)
 
 
-@pytest.mark.parametrize("strategy", ["mean", "last", "seasonal"])
+@pytest.mark.parametrize("strategy", ["mean", "naive", "seasonal_naive"])
 def test_a_rule_does_not_follow_the_parameters(strategy):
     rule = SequenceDummyRegressor(strategy, period=2).fit(X, X[:, 0, 0])
     expected = rule.predict(X)
-    for change in [{"strategy": "last"}, {"strategy": "mean"}, {"period": 3}, {"horizon": 0}]:
+    for change in [{"strategy": "naive"}, {"strategy": "mean"}, {"period": 3}, {"horizon": 0}]:
         np.testing.assert_array_equal(rule.set_params(**change).predict(X), expected)
 
 
@@ -202,7 +203,7 @@ ATTRIBUTES = [
     [
         (LSTMRegressor(), [*ATTRIBUTES, "target_mean_", "target_scale_"]),
         (LSTMClassifier(), [*ATTRIBUTES, "classes_"]),
-        (SequenceForecaster(LSTMRegressor()), ["residuals_"]),
+        (SequenceForecaster(LSTMRegressor()), ["validation_losses_"]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -245,7 +246,7 @@ EFFECTIVE = {
     "clip_grad_norm": 1e-6,
     "lr": 0.1,
     "batch_size": 7,
-    "optimizer_params": {"eps": 1.0},
+    "skorch_params": {"optimizer__eps": 1.0},
 }
 
 
@@ -267,7 +268,7 @@ def test_callbacks_of_a_warm_start_take_effect():
         def on_epoch_end(self, net, **kwargs):
             epochs.append(len(net.history))
 
-    regressor(warm_start=True).fit(X, Y).set_params(callbacks=[Note()]).fit(X, Y)
+    regressor(warm_start=True).fit(X, Y).set_params(skorch_params={"callbacks": [Note()]}).fit(X, Y)
     assert epochs == [4, 5, 6]
 
 
@@ -280,7 +281,7 @@ def test_going_on_shuffles_anew():
             if training:
                 order[-1].append(batch[1][0].flatten().tolist())
 
-    model = regressor(warm_start=True, batch_size=8, callbacks=[Note()])
+    model = regressor(warm_start=True, batch_size=8, skorch_params={"callbacks": [Note()]})
     for _ in range(3):
         order.append([])
         model.fit(X, Y)
@@ -302,7 +303,7 @@ def test_what_is_broken_off_leaves_the_state_of_adam():
     states = [model.net_.optimizer_.state_dict()["state"]]
     states.append(deepcopy(states[0]))
     with pytest.raises(KeyboardInterrupt):
-        model.set_params(callbacks=[BreakOff()]).fit(X, Y)
+        model.set_params(skorch_params={"callbacks": [BreakOff()]}).fit(X, Y)
     for now, before in zip(*(state.values() for state in states), strict=True):
         assert all(torch.equal(now[name], before[name]) for name in before)
 
@@ -310,3 +311,12 @@ def test_what_is_broken_off_leaves_the_state_of_adam():
 def test_a_clone_of_a_fitted_one_is_new():
     model = regressor(warm_start=True).fit(X, Y)
     np.testing.assert_array_equal(clone(model).fit(X, Y).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("changed", [{"n": 30}, {"validation_fraction": 0.5}])
+def test_another_split_of_a_warm_start_is_heard(changed):
+    n, settings = changed.pop("n", 40), {"early_stopping": True, "validation_fraction": 0.2}
+    model = regressor(warm_start=True, **settings).fit(X[:n], Y[:n])
+    with pytest.warns(DataWarning, match="rows that it may have been trained on"):
+        model.set_params(**changed).fit(X, Y)
+    model.fit(X, Y)

@@ -270,7 +270,7 @@ def test_unfitted_estimator_pickles_and_clones():
 
 
 def test_optimizer_by_class_with_parameters():
-    model = quick(optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.5}).fit(X3, Y)
+    model = quick(optimizer=torch.optim.SGD, skorch_params={"optimizer__momentum": 0.5}).fit(X3, Y)
     assert model.net_.optimizer_.param_groups[0]["momentum"] == 0.5
 
 

@@ -565,7 +565,7 @@ def test_rows_that_are_history_only_are_not_monitored():
 
 def test_monitoring_leaves_callbacks_of_skorch_alone():
     counter = EpochCounter()
-    model = regressor(max_epochs=3, callbacks=[counter])
+    model = regressor(max_epochs=3, skorch_params={"callbacks": [counter]})
     model.set_callbacks(ScoringMonitor(scoring="r2")).fit(SEQUENCES, Y)
     assert counter.n_epochs_ == 3
 

@@ -52,7 +52,8 @@ def from_zero():
 
 
 def quick(**params):
-    defaults = {"hidden_size": 4, "max_epochs": 3, "random_state": 0, "callbacks": [Count()]}
+    defaults = {"hidden_size": 4, "max_epochs": 3, "random_state": 0}
+    defaults["skorch_params"] = {"callbacks": [Count()]}
     return LSTMRegressor(**defaults | params)
 
 
@@ -123,7 +124,7 @@ class Tell(Callback):
 
 def search():
     model = LSTMRegressor(4, max_epochs=12, dropout=0.1, early_stopping=False, random_state=0)
-    model.set_params(checkpoint=folder + "/checkpoints", callbacks=[Tell()])
+    model.set_params(checkpoint=folder + "/checkpoints", skorch_params={"callbacks": [Tell()]})
     with joblib.parallel_backend("threading", n_jobs=2):
         search = GridSearchCV(model, {"lr": [0.001, 0.01], "hidden_size": [2, 3]}, cv=3)
         search.fit(X, X[:, -1, 0])
@@ -221,7 +222,7 @@ def test_equal_trainings_at_one_time_do_no_harm(tmp_path):
 def on_many_cores(backend, X, y, grid, scatter=None, **params):
     more = {"scatter": scatter} if scatter else {"max_nbytes": 1000}
     with joblib.parallel_config(backend, **more):
-        model = make_pipeline(SequenceWindower(6, horizon=1), quick(callbacks=None, **params))
+        model = make_pipeline(SequenceWindower(6, horizon=1), quick(skorch_params=None, **params))
         return GridSearchCV(model, grid, cv=TimeSeriesSplit(2), n_jobs=2).fit(X, y)
 
 

@@ -22,7 +22,8 @@ from sklstm import (
     masked_scoring,
 )
 from sklstm._data.statistics import medians
-from sklstm._nn.batches import BatchLoader, SequenceDataset, cut_by_length
+from sklstm._nn.batches import BatchLoader, cut_by_length
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 from sklstm._nn.network import SequenceNetwork
@@ -40,7 +41,8 @@ def regressor(**params):
 
 
 def classifier(**params):
-    return LSTMClassifier(**{"hidden_size": 8, "max_epochs": 3, "random_state": 0} | params)
+    settings = {"hidden_size": 8, "max_epochs": 3, "init": None, "random_state": 0}
+    return LSTMClassifier(**settings | params)
 
 
 def weights_of(model):
@@ -376,7 +378,7 @@ def test_parts_learn_what_a_whole_batch_does(pooling, weighted, estimator, monke
             init=None,
             batch_size=8,
             early_stopping=False,
-            callbacks=[Seen()],
+            skorch_params={"callbacks": [Seen()]},
         )
         models.append(model.fit(data, y, sample_weight=weight))
         batches += [x.batches for _, x in model.net_.callbacks_ if isinstance(x, Seen)]
@@ -501,7 +503,7 @@ PLEASED = np.array(["yes", "no", "yes", "no", "no"] * 8)
 
 
 def tokens_pipeline(**params):
-    settings = {"embedding_dim": 4, "max_epochs": 30, "lr": 0.03} | params
+    settings = {"embedding": 4, "max_epochs": 30, "lr": 0.03} | params
     return make_pipeline(TokenSequencer(), classifier(**settings))
 
 
@@ -516,7 +518,7 @@ def test_texts_whose_order_matters(pooling, device):
 
 def test_the_network_reads_the_vectors_of_tokens():
     tokens = TokenSequencer().fit_transform(TEXTS)
-    model = classifier(embedding_dim=3, pooling="last", bidirectional=False)
+    model = classifier(embedding=3, pooling="last", bidirectional=False)
     model.fit(tokens, PLEASED)
     vectors = model.net_.module_.embedding.weight.numpy(force=True)
     read = model.net_.module_
@@ -530,29 +532,29 @@ def test_the_network_reads_the_vectors_of_tokens():
 def test_forms_of_tokens():
     block = RNG.integers(0, 5, size=(20, 6))
     forms = [block, block.tolist(), Sequences.from_tokens(block)]
-    models = [classifier(embedding_dim=3).fit(form, PLEASED[:20]) for form in forms]
+    models = [classifier(embedding=3).fit(form, PLEASED[:20]) for form in forms]
     for model in models[1:]:
         assert_same_weights(model, models[0])
     codes = np.arange(60.0) % 5  # the windows of a table hold floats
     windows = SequenceWindower(4, horizon=1).fit_transform(codes[:, None])
-    model = classifier(embedding_dim=3, max_epochs=30, lr=0.03).fit(windows, codes)
+    model = classifier(embedding=3, max_epochs=30, lr=0.03).fit(windows, codes)
     assert model.score(windows[4:], codes[4:]) == 1
 
 
 def test_no_token_is_missing():
-    model = classifier(embedding_dim=3, missing="mask").fit([[1, 2], [2, 1]], [0, 1])
-    assert_same_weights(model, classifier(embedding_dim=3).fit([[1, 2], [2, 1]], [0, 1]))
+    model = classifier(embedding=3, missing="mask").fit([[1, 2], [2, 1]], [0, 1])
+    assert_same_weights(model, classifier(embedding=3).fit([[1, 2], [2, 1]], [0, 1]))
 
 
 def test_unknown_tokens_are_token_0():
-    model = classifier(embedding_dim=3).fit([[1, 2], [2, 1, 0]] * 10, [0, 1] * 10)
+    model = classifier(embedding=3).fit([[1, 2], [2, 1, 0]] * 10, [0, 1] * 10)
     np.testing.assert_array_equal(model.predict_proba([[1, 77]]), model.predict_proba([[1, 0]]))
     assert model.n_tokens_ == 3
 
 
 def test_a_language_model_of_few_epochs_learns_from_all_of_its_text():
     X = RNG.integers(1, 5, size=(60, 8))
-    settings = {"pooling": None, "embedding_dim": 2, "random_state": 0, "hidden_size": 2}
+    settings = {"pooling": None, "embedding": 2, "random_state": 0, "hidden_size": 2}
     for params, stops in [
         ({"max_epochs": 6}, False),
         ({"max_epochs": 10}, False),
@@ -571,9 +573,9 @@ def test_vectors_to_start_with():
     sequencer = TokenSequencer().fit(TEXTS)
     vectors = sequencer.embedding_weights({"good": [1.0, 0.2], "bad": [-1.0, 0.1]})
     tokens = sequencer.transform(TEXTS)
-    model = classifier(embedding_weights=vectors, freeze_embedding=True).fit(tokens, PLEASED)
+    model = classifier(embedding=vectors, freeze_embedding=True).fit(tokens, PLEASED)
     np.testing.assert_array_equal(model.net_.module_.embedding.weight.numpy(force=True), vectors)
-    model = classifier(embedding_weights=vectors).fit(tokens, PLEASED)
+    model = classifier(embedding=vectors).fit(tokens, PLEASED)
     changed = model.net_.module_.embedding.weight.numpy(force=True) != vectors
     assert changed[1:].all()
     assert not changed[0].any()  # no text holds an unknown word
@@ -582,13 +584,12 @@ def test_vectors_to_start_with():
 @pytest.mark.parametrize(
     ("params", "X", "message"),
     [
-        ({"embedding_dim": 3}, [[1, -2], [1]], r"Sequence 0 holds the token -2"),
-        ({"embedding_dim": 3}, Sequences([[0.5]], [0, 0], [1, 1]), "0.5, which is no token"),
-        ({"embedding_dim": 3}, Sequences(np.ones((2, 2)), [0, 1], [1, 1]), "has 2 features"),
-        ({"embedding_weights": np.ones((2, 3))}, [[1, 2], [1]], r"shape \(2, 3\).* tokens 0 to 2"),
-        ({"embedding_weights": np.ones((3, 3)), "embedding_dim": 2}, [[1], [2]], "2 columns"),
-        ({"embedding_weights": np.ones(3)}, [[1], [2]], "Expected 2D array"),
-        ({}, Sequences.from_tokens([[1], [2]]), "needs embedding_dim or embedding_weights"),
+        ({"embedding": 3}, [[1, -2], [1]], r"Sequence 0 holds the token -2"),
+        ({"embedding": 3}, Sequences([[0.5]], [0, 0], [1, 1]), "0.5, which is no token"),
+        ({"embedding": 3}, Sequences(np.ones((2, 2)), [0, 1], [1, 1]), "has 2 features"),
+        ({"embedding": np.ones((2, 3))}, [[1, 2], [1]], r"shape \(2, 3\).* tokens 0 to 2"),
+        ({"embedding": np.ones(3)}, [[1], [2]], "Expected 2D array"),
+        ({}, Sequences.from_tokens([[1], [2]]), "needs embedding"),
     ],
 )
 def test_tokens_that_do_not_fit(params, X, message):
@@ -597,7 +598,7 @@ def test_tokens_that_do_not_fit(params, X, message):
 
 
 def test_a_search_over_texts():
-    grid = {"tokensequencer__min_df": [1, 2], "lstmclassifier__embedding_dim": [2, 4]}
+    grid = {"tokensequencer__min_df": [1, 2], "lstmclassifier__embedding": [2, 4]}
     search = GridSearchCV(tokens_pipeline(max_epochs=2), grid, cv=2).fit(TEXTS, PLEASED)
     assert set(search.best_params_) == set(grid)
     assert len(search.predict(["", "never seen words", "good"])) == 3
@@ -607,10 +608,17 @@ def test_the_alphabet_goes_on():
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz " * 8))
     codes = np.unique(letters, return_inverse=True)[1]
     windows = SequenceWindower(5, horizon=1, carry_over=False)
-    model = classifier(hidden_size=32, embedding_dim=8, max_epochs=40, lr=0.02)
+    model = classifier(hidden_size=32, embedding=8, max_epochs=40, lr=0.02)
     model.fit(windows.fit_transform(codes[:, None])[1:], letters[1:])
     code_of = dict(zip(letters, codes, strict=True))
     text = "a"
     for _ in range(50):
         text += model.predict([[code_of[letter] for letter in text[-5:]]])[0]
     assert text == ("abcdefghijklmnopqrstuvwxyz " * 3)[:51]
+
+
+def test_padding_of_tokens_is_dropped_at_both_ends():
+    tokens = Sequences.from_tokens([[1, 0, 2, 0], [0, 0, 5]], padding=0)
+    assert [sequence[:, 0].tolist() for sequence in tokens] == [[1, 0, 2], [5]]
+    tokens = Sequences.from_tokens(np.array([[1, 2, -1], [-1, -1, 4]]), padding=-1)
+    assert tokens.lengths.tolist() == [2, 1]

@@ -125,7 +125,7 @@ def test_a_part_set_aside_validates_like_the_same_part_given(ragged, weighted):
     all_rows = head.encoded(samples)
     rows = np.arange(len(all_rows.sequences))
     marked = all_rows._replace(target=np.repeat(rows, all_rows.sequences.lengths)[:, None])
-    parts = split_validation(marked, 0.1, plan.seed)
+    parts = split_validation(marked, 0.1, plan.seed)[:2]
     train, valid = (sorted(set(part.target[:, 0])) for part in parts)
 
     def of(part):
@@ -317,3 +317,12 @@ def test_one_long_sequence_among_short_ones_does_not_lengthen_the_init():
     X = [RNG.normal(size=(length, 2)) for length in [5000, *RNG.integers(2, 9, 100)]]
     model = LSTMRegressor(4, max_epochs=1, random_state=0).fit(X, [x[-1, 0] for x in X])
     assert model.init_.n_steps < 10
+
+
+@pytest.mark.parametrize("at", [0, None])
+def test_weights_of_more_steps_than_there_are_are_refused(at):
+    y, weight = numbers(TRAIN, 1), weights(TRAIN)
+    longer = [np.insert(one, len(one) if at is None else at, 9.0) for one in weight]
+    model = LSTMRegressor(4, pooling=None, init=None, max_epochs=1, random_state=0)
+    with pytest.raises(ValueError, match="its sample_weight has .* in the form of y"):
+        model.fit(TRAIN, y, sample_weight=longer)

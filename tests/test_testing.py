@@ -105,7 +105,8 @@ def test_models_that_take_missing_values():
 def test_what_is_around_a_pipeline():
     """The windower is found inside a search, and a scaler in front is no leak."""
     X = days()
-    model = make_pipeline(StandardScaler(), SequenceWindower(5), network())
+    scaler = StandardScaler().set_output(transform="pandas")
+    model = make_pipeline(scaler, SequenceWindower(5), network())
     grid = {"lstmregressor__hidden_size": [2, 4]}
     assert_no_lookahead(GridSearchCV(model, grid, cv=TimeSeriesSplit(2)).fit(X, X["temp"]), X)
     X = stations(2)

@@ -54,6 +54,36 @@ def test_fits_in_threads_are_those_of_one_after_another():
     assert in_time(torch.get_num_threads) == n_threads
 
 
+def test_fits_that_overlap_give_back_the_number_of_threads_before_both():
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+
+    class First(Callback):
+        def on_train_begin(self, net, **kwargs):
+            first_began.set()
+            assert second_began.wait(60)
+
+    class Second(Callback):
+        def on_train_begin(self, net, **kwargs):
+            second_began.set()
+            assert first_ended.wait(60)
+
+    def fit(callback):
+        LSTMRegressor(2, max_epochs=1, callbacks=[callback]).fit(X, Y)
+
+    torch.set_num_threads(2)  # more than these small networks need
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(fit, First())
+            assert first_began.wait(60)
+            second = pool.submit(fit, Second())
+            first.result(60)
+            first_ended.set()
+            second.result(60)
+        assert in_time(torch.get_num_threads) == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_loading_in_threads_leaves_the_global_state():
     model = LSTMRegressor(4, max_epochs=2, random_state=0).fit(X, Y)
     expected = model.predict(X)
@@ -92,7 +122,9 @@ def test_a_fit_inside_the_callback_of_a_fit():
                 inner.extend(joblib.Parallel(2)(joblib.delayed(predicted)(p) for p in SETTINGS[:2]))
 
     def fit():
-        model = LSTMRegressor(8, max_epochs=2, callbacks=[Nested()], **SETTINGS[1])
+        model = LSTMRegressor(
+            8, max_epochs=2, skorch_params={"callbacks": [Nested()]}, **SETTINGS[1]
+        )
         return model.fit(X, Y).predict(X)
 
     given = in_time(fit)

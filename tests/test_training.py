@@ -45,7 +45,7 @@ def regressor(**params):
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
 def test_last_part_of_each_series_is_set_aside(window_size, fraction):
     series = np.random.default_rng(1).integers(0, 4, size=100)
-    train, valid = split_validation(samples_of(series, window_size), fraction, seed=0)
+    train, valid, *_ = split_validation(samples_of(series, window_size), fraction, seed=0)
     for code in range(4):
         rows = np.flatnonzero(series == code)
         n_valid = round(fraction * len(rows))
@@ -60,19 +60,19 @@ def test_last_part_of_each_series_is_set_aside(window_size, fraction):
 def test_rows_in_any_order_are_set_aside_by_time():
     samples = samples_of(np.zeros(40, dtype=int))
     shuffled = samples.take(np.random.default_rng(0).permutation(40))
-    _, valid = split_validation(shuffled, 0.25, seed=0)
+    _, valid, *_ = split_validation(shuffled, 0.25, seed=0)
     assert sorted(valid.target) == list(range(30, 40))
 
 
 def test_subset_of_a_series_is_set_aside_by_time():
     samples = samples_of(np.zeros(40, dtype=int)).take(np.r_[0:15, 25:40])
-    _, valid = split_validation(samples, 0.1, seed=0)
+    _, valid, *_ = split_validation(samples, 0.1, seed=0)
     assert list(valid.target) == [37, 38, 39]
 
 
 def test_random_part_of_independent_sequences_is_set_aside():
     samples = Samples(Sequences.from_arrays(X), np.arange(50), np.ones(50))
-    train, valid = split_validation(samples, 0.2, seed=0)
+    train, valid, *_ = split_validation(samples, 0.2, seed=0)
     assert len(valid.target) == 10
     assert sorted([*train.target, *valid.target]) == list(range(50))
     assert sorted(valid.target) != list(range(40, 50))
@@ -82,7 +82,7 @@ def test_random_part_of_independent_sequences_is_set_aside():
 def test_random_part_keeps_the_shares_of_labels():
     labels = np.repeat([0, 1], [40, 10])
     samples = Samples(Sequences.from_arrays(X), labels, np.ones(50))
-    _, valid = split_validation(samples, 0.2, seed=0, stratify=labels)
+    _, valid, *_ = split_validation(samples, 0.2, seed=0, stratify=labels)
     assert list(np.bincount(valid.target)) == [8, 2]
 
 
@@ -140,7 +140,7 @@ class BatchCounter(Counter):
 
 def test_callbacks_hear_of_epochs_and_of_batches_if_they_listen():
     counter, batches = Counter(), BatchCounter()
-    model = regressor(max_epochs=1, batch_size=20, callbacks=[counter, batches])
+    model = regressor(max_epochs=1, batch_size=20, skorch_params={"callbacks": [counter, batches]})
     model.fit(X, Y, X_val=X, y_val=Y)
     assert counter.calls == ["train", "epoch"]
     assert batches.calls == ["train", "batch", "batch", "batch", "valid", "epoch"]
@@ -153,7 +153,9 @@ def test_callbacks_may_be_switched_off():
 
 def test_a_skorch_callback_may_stop_the_training():
     stopping = SkorchEarlyStopping(patience=2, threshold=10, threshold_mode="abs")
-    model = regressor(max_epochs=50, callbacks=[stopping]).fit(X, Y, X_val=X, y_val=Y)
+    model = regressor(max_epochs=50, skorch_params={"callbacks": [stopping]}).fit(
+        X, Y, X_val=X, y_val=Y
+    )
     assert model.n_iter_ == 3
 
 
@@ -163,7 +165,7 @@ def test_keyboard_interrupt_is_raised_and_leaves_a_usable_estimator():
             if len(net.history) == 2:
                 raise KeyboardInterrupt
 
-    model = regressor(callbacks=[Interrupting()])
+    model = regressor(skorch_params={"callbacks": [Interrupting()]})
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     assert np.isfinite(model.predict(X)).all()
@@ -187,7 +189,7 @@ def test_gradients_are_clipped(clip):
             gradients = [p.grad.flatten() for p in net.module_.parameters()]
             norms.append(torch.cat(gradients).norm().item())
 
-    regressor(clip_grad_norm=clip, callbacks=[Norm()]).fit(X, Y)
+    regressor(clip_grad_norm=clip, skorch_params={"callbacks": [Norm()]}).fit(X, Y)
     assert (max(norms) <= 1.001e-3) == (clip is not None)
 
 
@@ -237,7 +239,9 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
         monkeypatch.setattr("sklstm._train.loop.OUTPUTS_IN_PART", outputs_in_part)
         sizes.append([])
         gradients.append([])
-        model = regressor(batch_size=20, optimizer="sgd", callbacks=[Watch()], **params)
+        model = regressor(
+            batch_size=20, optimizer="sgd", skorch_params={"callbacks": [Watch()]}, **params
+        )
         losses.append(model.fit(*data).loss_curve_)
     assert len(sizes[1]) > len(sizes[0]) == 9
     np.testing.assert_allclose(*losses, rtol=1e-5)
@@ -268,8 +272,8 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     plain = {"batch_size": 64, "pooling": "last", "bidirectional": False}
-    model = regressor(max_epochs=1, callbacks=[Sizes()], **plain | params)
-    monkeypatch.setattr("sklstm._train.run.suitable_threads", lambda *sizes: nullcontext())
+    model = regressor(max_epochs=1, skorch_params={"callbacks": [Sizes()]}, **plain | params)
+    monkeypatch.setattr("sklstm._train.training.suitable_threads", lambda *sizes: nullcontext())
     try:
         model.fit(X, Y)
     finally:
@@ -349,7 +353,10 @@ def test_merged_runs_have_fewer_columns_for_threads(supervised_steps, used):
 
     X = SequenceWindower(4).fit_transform(np.zeros((80, 1)))
     model = regressor(
-        supervised_steps=supervised_steps, batch_size=32, hidden_size=64, callbacks=[Threads()]
+        supervised_steps=supervised_steps,
+        batch_size=32,
+        hidden_size=64,
+        skorch_params={"callbacks": [Threads()]},
     )
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -115,7 +115,7 @@ DIRECT = {
     "unpickled": (lambda: pickle.loads(pickle.dumps(SavedBefore())), SavedVersionWarning),
     "copied": (lambda: copy.deepcopy(SavedBefore()), SavedVersionWarning),
     "diverged": (
-        lambda: regressor(max_epochs=3, callbacks=[Poison()]).fit(
+        lambda: regressor(max_epochs=3, skorch_params={"callbacks": [Poison()]}).fit(
             RNG.normal(size=(80, 3, 1)), RNG.normal(size=80)
         ),
         DivergenceWarning,

@@ -35,7 +35,7 @@ def test_callbacks_that_cannot_work_are_refused_by_name(callback):
     name = "EpochScoring" if name == "tuple" else name
     cure = "parameter checkpoint" if "Checkpoint" in name else "ScoringMonitor"
     with pytest.raises(ValueError, match=f"skorch's {name} among the callbacks .*{cure}"):
-        quick(callbacks=[callback]).fit(X, Y)
+        quick(skorch_params={"callbacks": [callback]}).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_callbacks_that_cannot_work_are_refused_by_name(callback):
     ids=lambda callback: type(callback).__name__,
 )
 def test_other_callbacks_of_skorch_work(callback):
-    assert quick(callbacks=[callback]).fit(X, Y).n_iter_ == 3
+    assert quick(skorch_params={"callbacks": [callback]}).fit(X, Y).n_iter_ == 3
 
 
 @pytest.mark.parametrize("verbose", [0, 1, 2])
@@ -61,7 +61,9 @@ def test_a_callback_that_fails_at_the_beginning_is_what_is_raised(verbose, early
             raise ZeroDivisionError("on purpose")
 
     with pytest.raises(ZeroDivisionError, match="on purpose"):
-        quick(callbacks=[Failing()], verbose=verbose, early_stopping=early_stopping).fit(X, Y)
+        quick(
+            skorch_params={"callbacks": [Failing()]}, verbose=verbose, early_stopping=early_stopping
+        ).fit(X, Y)
 
 
 def test_lines_of_a_warm_start_count_on(capsys):
@@ -140,7 +142,7 @@ class Breaking(Callback):
         if len(net.history) == 3:
             raise Break
 if sys.argv[3] == "break":
-    model.set_params(callbacks=[Breaking()])
+    model.set_params(skorch_params={"callbacks": [Breaking()]})
 try:
     model.fit(X, X[:, -1, 0])
 except Break:

@@ -378,8 +378,8 @@ def test_lags_take_other_names():
 
 
 def test_gradient_boosting_learns_from_a_lag():
-    x = np.random.default_rng(0).normal(size=(300, 1))
-    y = np.concatenate([[0, 0], x[:-2, 0]])
+    x = pd.DataFrame({"x": np.random.default_rng(0).normal(size=300)})
+    y = x["x"].shift(2, fill_value=0)
     model = make_pipeline(
         SequenceWindower(window_size=3), SequenceFlattener(), HistGradientBoostingRegressor()
     )

@@ -66,50 +66,75 @@ class Oracle:
         if self.carry_over and kind is not None:
             size = max(self.window_size - 1 + self.horizon, int(self.add_time_delta))
             for series, line in by_series(self.seen).items():
-                self.remembered[series] = line[len(line) - min(size, len(line)) :]
+                gaps = [k for k in range(1, len(line)) if self.n_missing(line[k - 1], line[k])]
+                gaps.sort(key=lambda k: (self.n_missing(line[k - 1], line[k]), -k), reverse=True)
+                held = [row for k in gaps[:8] for row in line[max(k - size, 0) : k]]
+                end = line if len(line) <= 64 else line[len(line) - min(size, len(line)) :]
+                self.remembered[series] = [row for row in line if row in held or row in end]
         return self.histories(self.seen, {})
 
     def transform(self, rows, kind):
+        """Windows of the given rows and the remembered ones, of which the given ones count."""
         before, self.kind_now = {}, kind if kind == self.kind else None
         for series, line in by_series(rows).items():
             known = self.remembered.get(series, []) if kind == self.kind else []
-            before[series] = [row for row in known if row.time < line[0].time]
+            numbers = [row.number for row in line]
+            before[series] = [row for row in known if row.number not in numbers]
         return self.histories(self.with_time_delta(rows, before), before)
+
+    def n_missing(self, last, row):
+        return row.number - last.number - 1
 
     def goes_on(self, last, row):
         """Whether no row is missing between two, or whether they are near enough."""
         if self.max_gap is None:
-            return self.kind_now is None or row.number == last.number + 1
+            return self.kind_now is None or not self.n_missing(last, row)
         return self.max_gap == "any" or row.time - last.time <= self.max_gap
 
     def with_time_delta(self, rows, before):
         if not self.add_time_delta:
             return rows
-        previous = {series: line[-1].time for series, line in before.items() if line}
         found = []
         for row in rows:
+            line = [*before.get(row.series, []), *(x for x in rows if x.series == row.series)]
+            earlier = [x.time for x in line if x.number < row.number]
             time_delta = 1.0
-            if row.series in previous and self.median is not None:
-                time_delta = (row.time - previous[row.series]) / self.median
-            previous[row.series] = row.time
+            if earlier and self.median is not None:
+                time_delta = (row.time - max(earlier)) / self.median
             found.append(row._replace(features=[*row.features, time_delta]))
         return found
 
     def histories(self, rows, before):
-        lines = {series: list(line) for series, line in before.items()}
         found = []
         for row in rows:
-            line = lines.setdefault(row.series, [])
-            line.append(row)
-            connected = [row]
+            line = [*before.get(row.series, []), *(x for x in rows if x.series == row.series)]
+            line = sorted((x for x in line if x.number <= row.number), key=lambda x: x.number)
+            if self.kind_now is None:
+                line = [x for x in rows if x.series == row.series]
+                line = line[: line.index(row) + 1]
+                line = line[: max(len(line) - self.horizon, 0)]
+            else:
+                later = [x for x in line if x.number > row.number - self.horizon]
+                line = line[: len(line) - len(later)]
+                if line and not self.reaches(line[-1], (later or [row])[0], row):
+                    line = []
+            connected = line[-1:]
             for earlier in reversed(line[:-1]):
                 if not self.goes_on(earlier, connected[0]):
                     break
                 connected.insert(0, earlier)
-            end = max(len(connected) - self.horizon, 0)
-            start = max(end - self.window_size, 0)
-            found.append([step.features for step in connected[start:end]])
+            found.append([step.features for step in connected[-self.window_size :]])
         return found
+
+    def reaches(self, newest, after, row):
+        """Whether the newest place of the history is there, or near enough to the last row."""
+        ahead = row.number - newest.number - self.horizon
+        if not ahead or self.max_gap == "any":
+            return True
+        if self.max_gap is None:
+            return False
+        per_row = (after.time - newest.time) / (after.number - newest.number)
+        return (ahead + 1) * per_row <= self.max_gap * (1 + 1e-6)
 
 
 def by_series(rows):
@@ -299,7 +324,6 @@ def test_rows_as_they_come_have_the_histories_of_the_whole_table(case, size):
         windower.partial_fit(arrived if start % 2 else arrived.copy())
 
 
-@pytest.mark.xfail(strict=True, reason="two rows of a series do not determine its frequency")
 @pytest.mark.filterwarnings("ignore")
 def test_two_rows_are_followed_by_the_same_histories_in_parts_of_any_size():
     table = pd.DataFrame({"a": np.arange(6.0)}, index=hours([0, 1, 2, 3, 4, 6]))
@@ -471,16 +495,20 @@ def test_test_folds_go_on_unless_the_row_before_is_missing(index):
         (days(10), days(10, "2024-01-12"), "expected next is 2024-01-11 00:00:00"),
         (pd.RangeIndex(10), pd.RangeIndex(11, 15), "expected next is 10"),
         (pd.RangeIndex(10), pd.RangeIndex(5), None),
-        (pd.Index(list("abcdef")), pd.Index(list("ghij")), None),
-        (days(1), days(10, "2024-01-02"), None),
+        (pd.Index(list("abcdef")), pd.Index(list("ghij")), "has no time, like the table of fit"),
     ],
-    ids=["longer step", "integer left out", "reset index", "no time", "no step known"],
+    ids=["longer step", "integer left out", "reset index", "no time"],
 )
 def test_rows_that_may_not_follow_have_no_history(train, test, message):
     windower = SequenceWindower(window_size=5).fit(frame(train))
     with nullcontext() if message is None else pytest.warns(UserWarning, match=message):
-        sequences = windower.transform(frame(test))
+        sequences = windower.transform(frame(test, seed=1))
     assert sequences.lengths.tolist()[:4] == [1, 2, 3, 4]
+
+
+def test_rows_that_arrive_tell_the_frequency_of_a_single_row_of_fit():
+    windower = SequenceWindower(window_size=5).fit(frame(days(1)))
+    assert windower.transform(frame(days(10, "2024-01-02"))).lengths.tolist()[:3] == [2, 3, 4]
 
 
 def test_integers_in_steps_of_two_go_on_in_steps_of_two():
@@ -632,11 +660,11 @@ def test_series_unseen_in_fit_has_no_buffer_beside_known_ones():
     assert set(sequences.series[unseen]) == {2}
 
 
-def test_seasons_of_a_station_may_carry_over_alone():
+def test_rows_before_a_gap_of_fit_are_held_too():
     index = days(10).union(days(10, "2024-06-01"))
     windower = SequenceWindower(window_size=5, max_gap="1D", cold_start="ignore").fit(frame(index))
     assert windower.transform(frame(days(3, "2024-06-11"))).lengths[0] == 5
-    assert windower.transform(frame(days(3, "2024-01-11"))).lengths[0] == 1
+    assert windower.transform(frame(days(3, "2024-01-11"))).lengths[0] == 5  # held for the gap
 
 
 def test_last_level_of_the_index_that_names_no_series_is_the_time():
@@ -754,7 +782,7 @@ SUBSETS = {
 )
 def test_validation_part_is_the_last_of_each_series(rows, params):
     table = interleaved()
-    train, valid = split_validation(samples_of(table, rows, **params), 0.25, seed=0)
+    train, valid, *_ = split_validation(samples_of(table, rows, **params), 0.25, seed=0)
     expected = []
     for station in "abc":
         of_station = [row for row in rows if table["station"][row] == station]
@@ -763,12 +791,21 @@ def test_validation_part_is_the_last_of_each_series(rows, params):
     assert sorted([*train.target, *valid.target]) == rows.tolist()
 
 
+def test_series_of_few_rows_give_their_share_of_validation_rows_together():
+    table = pd.DataFrame({"series": np.repeat(np.arange(40), 2), "x": np.arange(80.0)})
+    sequences = SequenceWindower(1, series="series").fit_transform(table)
+    samples = Samples(sequences, table["x"].to_numpy(), np.ones(80))
+    valid = split_validation(samples, 0.1, seed=0)[1]
+    assert len(valid.target) == 8
+    assert (valid.target.ravel() % 2 == 1).all()  # the last of their series
+
+
 @pytest.mark.parametrize("window_size", [1, 4])
 def test_validation_part_is_the_last_of_shuffled_rows_too(window_size):
     rows = np.random.default_rng(0).permutation(90)
     table = interleaved()
-    _, valid = split_validation(samples_of(table, rows, window_size=window_size), 0.25, seed=0)
-    _, expected = split_validation(
+    _, valid, *_ = split_validation(samples_of(table, rows, window_size=window_size), 0.25, seed=0)
+    _, expected, *_ = split_validation(
         samples_of(table, np.arange(90), window_size=window_size), 0.25, seed=0
     )
     assert sorted(valid.target) == sorted(expected.target)
@@ -934,8 +971,10 @@ def test_time_need_not_increase_across_series():
     windower = SequenceWindower(window_size=3, series="station", max_gap="any")
     lengths = windower.fit_transform(table).lengths
     assert lengths[table.index.get_level_values("station") == "b"][:3].tolist() == [1, 2, 3]
+    by_levels = SequenceWindower(window_size=3, max_gap="any").fit(table)
+    assert by_levels.transform(table).lengths.tolist() == lengths.tolist()
     with pytest.raises(ValueError, match="several series name them with series="):
-        SequenceWindower().fit(table)
+        SequenceWindower().fit(table.reset_index("station", drop=True))
 
 
 def test_unsorted_rows_of_one_of_several_series_are_named():

@@ -44,7 +44,8 @@ class DataSet(NamedTuple):
     ----------
     name : str
         Of the set.
-    kind : {"forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"}
+    kind : {"forecasts", "numbers", "independent sequences", "labels of rows", "labels of steps", \
+            "texts"}
         The task, by which models are chosen.
     half : {"choose", "report"}
         Whether defaults may be chosen on it, or are reported on it.
@@ -58,12 +59,40 @@ class DataSet(NamedTuple):
     read: Callable[[int], Split]
 
 
+class Probabilities(NamedTuple):
+    """Predicted probabilities of labels.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    shares : ndarray of shape (n, n_classes)
+        Probability of each label.
+    """
+
+    classes: np.ndarray
+    shares: np.ndarray
+
+
 SQUARED = "forecasts", "numbers"
 """Kinds whose errors are squared."""
+
+LEAST_SHARE = 1e-15
+"""A probability below it counts as much: a forest may say 0."""
 
 
 def error(kind, y, predictions):
     """Return the mean squared error of numbers, or the share of wrong labels."""
     if kind in SQUARED:
         return float(np.mean((y - predictions) ** 2))
+    if isinstance(predictions, Probabilities):
+        predictions = predictions.classes[predictions.shares.argmax(axis=1)]
     return float(np.mean(np.ravel(y) != np.ravel(predictions)))
+
+
+def log_loss(y, predictions):
+    """Return the mean negative logarithm of the probability of the actual label, or NaN."""
+    if not isinstance(predictions, Probabilities):
+        return np.nan
+    shares = predictions.shares[np.arange(len(y)), np.searchsorted(predictions.classes, y)]
+    return float(-np.log(np.maximum(shares, LEAST_SHARE)).mean())

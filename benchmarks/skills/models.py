@@ -5,6 +5,7 @@ table; then the model is fitted on all.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skills import Probabilities
 from sklstm import (
     LSTMClassifier,
     LSTMRegressor,
@@ -96,13 +98,15 @@ def _lstm(split, seed, params, pooling):
     if isinstance(X[0], str):
         sequencer = TokenSequencer(token_pattern=WORDS)
         X, X_test = sequencer.fit_transform(X), sequencer.transform(X_test)
-        params = {"dropout": 0.5} | params | {"embedding_dim": EMBEDDING_DIM}
+        params = {"dropout": 0.5} | params | {"embedding": EMBEDDING_DIM}
         if split.vectors is not None:
             vectors = sequencer.embedding_weights(split.vectors)
-            params |= {"embedding_dim": None, "embedding_weights": vectors}
+            params["embedding"] = vectors
     if split.y.ndim == 2:
-        pooling = {"pooling": None}
-    return LSTMClassifier(**params, **pooling).fit(X, split.y).predict(X_test)
+        model = LSTMClassifier(**params, pooling=None)
+        return model.fit(X, split.y).predict(X_test)
+    model = LSTMClassifier(**params, **pooling).fit(X, split.y)
+    return Probabilities(model.classes_, model.predict_proba(X_test))
 
 
 def naive(split, seed):
@@ -157,6 +161,15 @@ def random_forest(split, seed):
     return _fit(forest(300, random_state=seed), split)
 
 
+def minirocket(split, seed):
+    """MiniRocket as aeon has it, whose kernels have 9 weights: shorter series end in zeros."""
+    from aeon.classification.convolution_based import MiniRocketClassifier
+
+    padding = (0, 0), (0, max(9 - split.X.shape[1], 0)), (0, 0)
+    X, X_test = (np.pad(x, padding).transpose(0, 2, 1) for x in (split.X, split.X_test))
+    return MiniRocketClassifier(random_state=seed).fit(X, split.y).predict(X_test)
+
+
 def bag_of_words(split, seed):
     return _bag(split, 1)
 
@@ -181,7 +194,10 @@ def _search(model, grid, lags, y):
 
 def _fit(model, split):
     lags, lags_test = _lags(split)
-    return model.fit(lags, split.y.ravel()).predict(lags_test)
+    model.fit(lags, split.y.ravel())
+    if split.is_number or split.y.ndim == 2:
+        return model.predict(lags_test)
+    return Probabilities(model.classes_, model.predict_proba(lags_test))
 
 
 def _lags(split):
@@ -200,8 +216,9 @@ def _histories(X):
     return SequenceWindower(LAGS_OF_STEP, series="sequence").fit_transform(table)
 
 
+HAS_AEON = find_spec("aeon") is not None
 ROWS, STEPS = "labels of rows", "labels of steps"
-LABELS = ("recordings", ROWS, STEPS)
+LABELS = ("independent sequences", ROWS, STEPS)
 NUMBERS = ("forecasts", "numbers")
 
 MODELS = [
@@ -216,7 +233,12 @@ MODELS = [
     Model("logistic regression", LABELS, logistic_regression),
     Model("boosting", (*NUMBERS, ROWS, STEPS), boosting),
     Model("random forest", ("numbers", *LABELS), random_forest, is_random=True),
+    *(
+        [Model("MiniRocket", ("independent sequences",), minirocket, is_random=True)]
+        if HAS_AEON
+        else []
+    ),
     Model("bag of words", ("texts",), bag_of_words),
     Model("bag of words and pairs", ("texts",), bag_of_pairs),
 ]
-"""All models, ours first."""
+"""All models, ours first; MiniRocket where aeon is installed."""

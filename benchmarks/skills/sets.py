@@ -20,7 +20,7 @@ from skills import DataSet, Split
 from sklstm import SequenceWindower
 from sklstm.datasets import load_mat, load_weather, save_mat
 
-REPORTED_RECORDINGS = {
+REPORTED_SEQUENCES = {
     "BasicMotions",
     "CBF",
     "Handwriting",
@@ -30,7 +30,7 @@ REPORTED_RECORDINGS = {
     "SwedishLeaf",
     "Trace",
 }
-"""The sets of recordings, in the order of the alphabet, are halved with some of each kind in both.
+"""Sets of independent sequences, by name in turn, so that each kind of them is in both halves.
 
 The others are for choosing: ArrowHead, ERing, ItalyPowerDemand, MedicalImages, PowerCons,
 SmoothSubspace, SyntheticControl, TwoLeadECG. Tables alternate in the order of the alphabet.
@@ -208,12 +208,12 @@ def digits(seed):
     return Split(X[:n_train], y[:n_train], X[n_train:], y[n_train:])
 
 
-def recordings(train, test, seed):
+def sequences(train, test, seed):
     return Split(*read_ts(train), *read_ts(test))
 
 
 def read_ts(path):
-    """Read a `.ts` file of recordings of equal length: channels are separated by colons."""
+    """Read a `.ts` file of sequences of equal length: channels are separated by colons."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as file:
         lines = [line.strip().split(":") for line in file if line[:1].strip(" #@\n")]
     X = np.array([[channel.split(",") for channel in channels] for *channels, _ in lines], float)
@@ -244,7 +244,7 @@ def find_sets(folder):
     """
     sets = [
         DataSet("Seattle's weather", "forecasts", "report", seattle),
-        DataSet("digits", "recordings", "choose", digits),
+        DataSet("digits", "independent sequences", "choose", digits),
         DataSet("frequency", "numbers", "choose", frequency),
         DataSet("largest product", "numbers", "report", largest_product),
         DataSet(
@@ -253,8 +253,11 @@ def find_sets(folder):
         DataSet("sky by steps", "labels of steps", "choose", seattle_steps),
     ]
     if folder is not None:
-        sets += [*_tables(folder), *_recordings(folder), *_texts(folder)]
-    kinds = ["forecasts", "numbers", "recordings", "labels of rows", "labels of steps", "texts"]
+        sets += [*_tables(folder), *_sequences(folder), *_texts(folder)]
+    kinds = [
+        *("forecasts", "numbers", "independent sequences"),
+        *("labels of rows", "labels of steps", "texts"),
+    ]
     return sorted(sets, key=lambda one: (kinds.index(one.kind), one.name.lower()))
 
 
@@ -299,13 +302,13 @@ def _blocks(folder):
     ]
 
 
-def _recordings(folder):
+def _sequences(folder):
     sets = []
     for train in sorted([*folder.glob("**/*_TRAIN.ts"), *folder.glob("**/*_TRAIN.ts.gz")]):
         name = train.name.split("_TRAIN")[0]
-        half = "report" if name in REPORTED_RECORDINGS else "choose"
+        half = "report" if name in REPORTED_SEQUENCES else "choose"
         test = train.with_name(train.name.replace("_TRAIN", "_TEST"))
-        sets.append(DataSet(name, "recordings", half, partial(recordings, train, test)))
+        sets.append(DataSet(name, "independent sequences", half, partial(sequences, train, test)))
     return sets
 
 

@@ -1,7 +1,5 @@
 """Backcasts: predictions of the steps before the first one of a short history."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from sklstm._data.lag_moments import LagMoments
@@ -10,7 +8,8 @@ from sklstm._data.ridge import Ridge
 __all__ = ["backcast_in_units", "learn_backcast", "repeated_first_step"]
 
 PENALTIES = np.logspace(4, -6, 6)
-"""Per sample, for standardised features."""
+"""Per sample, for standardised features: from the mean to no penalty, as in `ridge_init`, of which
+every fourth is enough for steps that count little."""
 
 LEAST_GAIN = 0.05
 """Relative reduction of the squared error that a regression has to reach; otherwise the backcast is
@@ -69,22 +68,22 @@ def learn_backcast(
     errors = np.zeros((2 * len(PENALTIES), repeated.shape[1]))
     for fold in folds:
         train, valid = (moments.of_earlier_steps(n_features) for moments in fold)
-        for candidate, coef in enumerate(_ridges(train, repeated[:-1])):
-            errors[candidate] += valid.squared_error(coef, train.intercept(coef))
+        errors += valid.squared_errors(_ridges(train, repeated[:-1]), train)
     errors[0] *= 1 - LEAST_GAIN
     best = np.argmin(errors, axis=0)
     everything = everything.of_earlier_steps(n_features)
-    chosen = np.empty_like(repeated[:-1])
-    for candidate, coef in enumerate(_ridges(everything, repeated[:-1])):
-        chosen[:, best == candidate] = coef[:, best == candidate]
+    chosen = _ridges(everything, repeated[:-1])[:, best, np.arange(len(best))]
     return np.vstack([chosen, everything.intercept(chosen)])
 
 
-def _ridges(moments: LagMoments, repeated: np.ndarray) -> Iterator[np.ndarray]:
+def _ridges(moments: LagMoments, repeated: np.ndarray) -> np.ndarray:
+    """Coefficients shrunk to the mean with each penalty, and to a repeated step."""
     ridge = Ridge(moments)
-    for around in (np.zeros_like(repeated), repeated):
-        coefs = ridge.coefs(moments.of_remainder(around), PENALTIES)
-        yield from (around + coef for coef in coefs)
+    arounds = np.zeros_like(repeated), repeated
+    coefs = [ridge.coefs(moments.of_remainder(around), PENALTIES) for around in arounds]
+    return np.concatenate(
+        [around[:, None] + c for around, c in zip(arounds, coefs, strict=True)], 1
+    )
 
 
 def backcast_in_units(backcast: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ __all__ = [
 ]
 
 MIN_ROWS = 10
+"""Fewer rows may equal their target by chance, and are no training."""
+
 MANY_FEATURES = 8
 """As few steps have series that are classified as a whole."""
 

@@ -14,7 +14,6 @@ __all__ = [
     "index_from_plain",
     "index_to_plain",
     "lay_out",
-    "numeric_columns",
 ]
 
 
@@ -48,13 +47,16 @@ class Layout(NamedTuple):
         The same as nanoseconds or numbers: int64 or float64.
     clock : {"datetime", "datetime with time zone", "duration", "number", "counter"} or None
         Kind of the timestamps; a counter is the integer index of the table.
+    by_levels : bool
+        Whether the levels of the index beside the time name the series, though no one named them.
     """
 
-    features: object
-    keys: pd.Index | None = None
+    features: Any
+    keys: Any = None
     times: Any = None
     timestamps: Any = None
     clock: str | None = None
+    by_levels: bool = False
 
     @property
     def is_dated(self) -> bool:
@@ -67,7 +69,13 @@ class Layout(NamedTuple):
         return getattr(self.times, "tz", None)
 
 
-def lay_out(table, series=None, time=None, role="series"):
+def lay_out(
+    table: Any,
+    series: str | list[str] | None = None,
+    time: str | None = None,
+    role: str = "series",
+    by_levels: bool | None = None,
+) -> Layout:
     """Separate features, series and time of a table.
 
     Parameters
@@ -81,6 +89,9 @@ def lay_out(table, series=None, time=None, role="series"):
         not a series, if it holds dates, periods or integers.
     role : str, default="series"
         Name of the parameter `series`, for messages.
+    by_levels : bool, default=None
+        Without `series`, whether the levels of the index beside the time name the series. `None`:
+        if they must, as timestamps repeat or are not in order, such as in what xarray makes.
 
     Returns
     -------
@@ -95,12 +106,20 @@ def lay_out(table, series=None, time=None, role="series"):
     names = [] if series is None else [series] if isinstance(series, str) else list(series)
     columns = [_pick(table, name, role) for name in names]
     for name, column in zip(names, columns, strict=True):
-        _check_series(name, column, role)
+        _check_series(name, column, role, in_index=name not in table.columns)
+    index, is_split = table.index, False
+    if series is None and time is None and isinstance(index, pd.MultiIndex):
+        level = _time_level(index)
+        if level is not None and by_levels is None:
+            by_levels = _needs_series(index.get_level_values(level))
+        if level is not None and by_levels:
+            columns = [index.get_level_values(k) for k in range(index.nlevels) if k != level]
+            index, is_split = index.get_level_values(level), True
     keys = None
     if columns:
         keys = columns[0] if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
     if time is None:
-        times, timestamps, clock = _read_index(table.index, names)
+        times, timestamps, clock = _read_index(index, names)
     else:
         times = _without_arrow(_pick(table, time, "time"))
         timestamps, clock = _read_timestamps(times, f"time={time!r}")
@@ -112,10 +131,10 @@ def lay_out(table, series=None, time=None, role="series"):
     names = names if time is None else [*names, time]
     no_features = [name for name in names if name in table.columns]
     features = table.drop(columns=no_features) if no_features else table
-    return Layout(features, keys, times, timestamps, clock)
+    return Layout(features, keys, times, timestamps, clock, is_split)
 
 
-def gap_in_timestamps(max_gap, clock):
+def gap_in_timestamps(max_gap: Any, clock: str | None) -> float:
     """Convert `max_gap` to the unit of the timestamps.
 
     Parameters
@@ -152,7 +171,7 @@ def gap_in_timestamps(max_gap, clock):
     return gap
 
 
-def _nanoseconds(max_gap) -> int:
+def _nanoseconds(max_gap: Any) -> int:
     try:
         return pd.Timedelta(max_gap).as_unit("ns").value
     except ValueError as error:
@@ -183,7 +202,7 @@ class Rows(NamedTuple):
     timestamps: Any
 
     @classmethod
-    def arrange(cls, codes, timestamps):
+    def arrange(cls, codes: np.ndarray, timestamps: np.ndarray | None) -> "Rows":
         """Sort the rows by series.
 
         Parameters
@@ -226,7 +245,7 @@ class Rows(NamedTuple):
         step = self.steps[place]
         return step.item() if ((self.steps == step) | self.is_first).all() else None
 
-    def check_time(self, times, cure=CURE_OF_ORDER):
+    def check_time(self, times: Any, cure: str = CURE_OF_ORDER) -> None:
         """Raise an error if time does not increase within a series.
 
         Parameters
@@ -254,50 +273,7 @@ class Rows(NamedTuple):
         )
 
 
-def numeric_columns(table):
-    """Make every column of a DataFrame numeric, or raise an error that names it.
-
-    Parameters
-    ----------
-    table : DataFrame of shape (n_rows, n_columns) or any other object
-        Anything but a DataFrame is returned unchanged.
-
-    Returns
-    -------
-    DataFrame or object
-        The same table; columns of numbers that are stored as objects are converted.
-
-    Raises
-    ------
-    ValueError
-        If a column holds texts, dates or other objects; the message names it and such a value.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> numeric_columns(pd.DataFrame({"sky": ["grey", "blue"]}))
-    Traceback (most recent call last):
-    ...
-    ValueError: Column 'sky' of X has the dtype str and holds 'grey'; features must be numbers...
-    """
-    if not isinstance(table, pd.DataFrame):
-        return table
-    numeric = table.copy(deep=False)
-    for name, column in table.items():
-        if _holds_numbers(column):
-            numeric[name] = column.where(column.notna(), np.nan).astype(np.float64)
-        elif not pd.api.types.is_numeric_dtype(column):
-            raise ValueError(
-                f"Column {name!r} of X has the dtype {column.dtype} and holds "
-                f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
-                "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
-                "identifiers to the index. Texts to read word by word go through a TokenSequencer: "
-                f"X[{name!r}]."
-            )
-    return numeric
-
-
-def index_to_plain(index):
+def index_to_plain(index: pd.Index) -> list[tuple[str, np.ndarray]]:
     """Convert an index to arrays, so that it can be saved without pandas.
 
     Parameters
@@ -322,7 +298,7 @@ def index_to_plain(index):
     ]
 
 
-def index_from_plain(plain):
+def index_from_plain(plain: list[tuple[str, np.ndarray]]) -> pd.Index:
     """Restore an index from `index_to_plain`.
 
     Parameters
@@ -339,18 +315,7 @@ def index_from_plain(plain):
     return levels[0] if len(levels) == 1 else pd.MultiIndex.from_arrays(levels)
 
 
-def _holds_numbers(column):
-    """Return whether a column of objects holds numbers only."""
-    numbers = {"boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float"}
-    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in numbers
-
-
-def _no_number_in(column):
-    present = column.dropna()
-    return next((value for value in present if not isinstance(value, Real)), None)
-
-
-def _pick(table, name, role):
+def _pick(table: pd.DataFrame, name: Any, role: str) -> pd.Index:
     """A column or index level, as an Index."""
     if name in table.columns:
         return pd.Index(table[name])
@@ -362,14 +327,33 @@ def _pick(table, name, role):
     )
 
 
-def _check_series(name, column, role):
+def _time_level(index: pd.MultiIndex) -> int | None:
+    """The level of an index that holds dates; if there is none, the last one of integers."""
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    dated = [k for k, x in enumerate(levels) if _is_dated(x)]
+    if dated:
+        return dated[0] if len(dated) == 1 else None
+    whole = [k for k, x in enumerate(levels) if x.dtype.kind in "iu"]
+    return whole[-1] if whole else None
+
+
+def _is_dated(times: Any) -> bool:
+    return times.dtype.kind in "mM" or isinstance(times.dtype, pd.PeriodDtype)
+
+
+def _needs_series(times: pd.Index) -> bool:
+    """Whether timestamps are not those of one series: some repeat, or they are not in order."""
+    return len(times) > 1 and not (times.is_monotonic_increasing and times.is_unique)
+
+
+def _check_series(name: Any, column: Any, role: str, in_index: bool) -> None:
     missing = column.isna()
     if missing.any():
         raise ValueError(
             f"{role}={name!r} is missing in row {missing.argmax()} (counted from 0) and "
             f"{missing.sum() - 1} more: every row must name its series."
         )
-    if column.dtype.kind == "f" and (column != np.floor(column)).any():
+    if not in_index and column.dtype.kind == "f" and (column != np.floor(column)).any():
         fraction = column[column != np.floor(column)][0]
         raise ValueError(
             f"{role}={name!r} holds fractions such as {fraction}: has a scaler scaled it? Move it "
@@ -377,11 +361,14 @@ def _check_series(name, column, role):
         )
 
 
-def _read_index(index, series_names):
+def _read_index(index: pd.Index, series_names: list) -> tuple[Any, Any, str | None]:
     """Times, timestamps and clock of the last level that is not a series."""
     levels = [level for level, name in enumerate(index.names) if name not in series_names]
     if not levels:
         return None, None, None
+    if len(levels) > 1:
+        dated = [level for level in levels if _is_dated(index.get_level_values(level))]
+        levels = dated if len(dated) == 1 else levels
     times = _without_arrow(index.get_level_values(levels[-1]))
     if times.dtype.kind == "f":  # values such as those of a column, not a time index
         return None, None, None
@@ -400,7 +387,7 @@ def _without_arrow(times: pd.Index) -> pd.Index:
     return times
 
 
-def _refuse_disguised_dates(index):
+def _refuse_disguised_dates(index: pd.Index) -> None:
     """Raise an error for dates that are stored as texts or objects: pandas does not know them."""
     if not len(index):
         return
@@ -414,7 +401,20 @@ def _refuse_disguised_dates(index):
         )
 
 
-def _read_timestamps(times, name):
+def _refuse_dates_in_digits(numbers: np.ndarray, name: Any) -> None:
+    """Raise an error for integers such as 20240131: their steps are not those of the dates."""
+    if not len(numbers) or numbers.min() < 1500_01_01 or numbers.max() > 2999_12_31:
+        return
+    days, months = numbers % 100, numbers // 100 % 100
+    is_date = (days >= 1) & (days <= 31) & (months >= 1) & (months <= 12)
+    if is_date.all() and len(np.unique(numbers // 100)) > 1:
+        raise ValueError(
+            f"The time in {name} holds integers such as {numbers[0]}, which are dates written in "
+            "digits: pandas.to_datetime(times.astype(str)) makes dates of them."
+        )
+
+
+def _read_timestamps(times: Any, name: Any) -> tuple[Any, str | None]:
     """Timestamps and clock of an Index; None if it is not a time."""
     is_date = isinstance(times, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex))
     is_number = pd.api.types.is_numeric_dtype(times.dtype)
@@ -430,6 +430,8 @@ def _read_timestamps(times, name):
         )
     if not is_date:
         is_whole = pd.api.types.is_integer_dtype(times.dtype)
+        if is_whole:
+            _refuse_dates_in_digits(times.to_numpy(np.int64), name)
         return times.to_numpy(np.int64 if is_whole else np.float64), "number"
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()

@@ -8,11 +8,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import Layout, lay_out, numeric_columns
+from sklstm._data.frames import Layout, lay_out
+from sklstm._data.numeric import numeric_columns
 from sklstm._data.sequences import Sequences
 
 __all__ = [
     "FLOATS",
+    "as_frame",
     "as_sequences",
     "feature_values",
     "has_fitted_names",
@@ -83,19 +85,21 @@ def as_sequences(
     elif X.dtype.kind in "iu" and X.feature_names is not None and "token" in X.feature_names:
         raise ValueError(
             f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
-            "embedding_dim or embedding_weights to read them."
+            "embedding, such as embedding=32, to read them."
         )
     return X
 
 
-def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tuple[Any, Layout]:
+def lay_out_any(
+    X: Any, series: str | list[str] | None, time: str | None, by_levels: bool | None = None
+) -> tuple[Any, Layout]:
     """Separate features, series and time of any supported table.
 
     Parameters
     ----------
-    X : DataFrame of pandas, Polars or pyarrow, tensor, or array-like
+    X : DataFrame of pandas, Polars, pyarrow or dask, Dataset of xarray, tensor, or array-like
         The table.
-    series, time : str, list of str or None
+    series, time, by_levels : str, list of str, bool or None
         As in `lay_out`.
 
     Returns
@@ -103,18 +107,40 @@ def lay_out_any(X: Any, series: str | list[str] | None, time: str | None) -> tup
     X : DataFrame or array-like
         The table as a DataFrame of pandas, if it has names.
     layout : Layout
-        Its parts. Only tables of pandas have an index.
+        Its parts. A table without an index, such as that of Polars, has no time but a named one.
     """
-    X = plain(X)
-    if isinstance(X, pd.DataFrame):
-        return X, lay_out(X, series, time)
-    if not hasattr(X, "to_pandas"):
-        return X, Layout(X)
-    X = X.to_pandas()
-    layout = lay_out(X, series, time)
-    if time is None:
+    table = as_frame(X)
+    if not isinstance(table, pd.DataFrame):
+        return table, Layout(table)
+    layout = lay_out(table, series, time, by_levels=by_levels)
+    if layout.clock == "counter" and table is not X and hasattr(X, "to_pandas"):
         layout = layout._replace(times=None, timestamps=None, clock=None)
-    return X, layout
+    return table, layout
+
+
+def as_frame(X: Any) -> Any:
+    """Make a DataFrame of pandas from a table of another library.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    DataFrame or object
+        Of a Dataset or DataArray of xarray a row for each point, by `to_dataframe`; of dask the
+        computed table. All else that is no table is what `plain` makes of it.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    if hasattr(X, "dask") and hasattr(X, "compute"):
+        X = X.compute()
+    if hasattr(X, "to_dataframe") and hasattr(X, "dims"):
+        X = X.to_dataframe() if hasattr(X, "data_vars") else X.to_dataframe(X.name or "value")
+    if hasattr(X, "to_pandas") and not isinstance(X, (pd.DataFrame, pd.Series)):
+        return X.to_pandas()
+    return X if isinstance(X, pd.DataFrame) else plain(X)
 
 
 def kind_of_table(X: Any) -> str:
@@ -206,7 +232,7 @@ def is_table(X: Any) -> bool:
                 "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
                 "(n_steps, n_features): for sequences of one feature pass "
                 "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an "
-                "embedding_dim."
+                "embedding."
             )
         return max(map(_ndim, X)) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
@@ -249,7 +275,7 @@ def _refuse_texts(estimator: BaseEstimator, X: Any) -> None:
     raise ValueError(
         f"X holds {'lists of words' if of_words else 'texts'} such as {text[:40]!r}, and "
         f"{_name(estimator)} reads numbers: put a TokenSequencer{'(analyzer=list)' * of_words} in "
-        "front, and give the LSTM estimator an embedding_dim."
+        "front, and give the LSTM estimator an embedding."
     )
 
 

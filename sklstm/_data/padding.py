@@ -10,9 +10,17 @@ from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["check_padding", "cut_padding", "warn_of_missing_ends", "warn_of_padding"]
 
+# Of a warning, by judgement; tests have the data that it must hear, and those that it must not.
+
 FEWEST_ROWS = 10
+"""With fewer sequences a step that most of them share is chance."""
+
 MOST_ROWS = 1000
+"""So many sequences are looked at: enough for a share of half, in no time."""
+
 DIFFERENT_LENGTHS = 3
+"""Padding has different lengths; two may be a step that is repeated or not."""
+
 FREQUENT = 0.1
 """Share of the other steps from which a value counts as data, such as days without rain."""
 
@@ -44,12 +52,18 @@ def check_padding(padding: Any) -> Any:
 
 
 def cut_padding(
-    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: float
+    values: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    padding: float,
+    *,
+    at_both_ends: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leave out the padding of sequences.
 
     A number is padding at one end only: behind the sequences, or in front of them if there is
-    more of it there. At the other end the same number is data. NaN is padding at both ends.
+    more of it there. At the other end the same number is data. NaN is padding at both ends, and so
+    is a token that is no word.
 
     Parameters
     ----------
@@ -59,6 +73,8 @@ def cut_padding(
         First step and number of steps of each sequence.
     padding : float
         The value of all features of a step of padding; may be NaN.
+    at_both_ends : bool, default=False
+        Whether a number is padding at both ends, too.
 
     Returns
     -------
@@ -77,9 +93,11 @@ def cut_padding(
     trimmed = np.where(empty, starts, steps[np.minimum(first, len(steps) - 1)])
     ends = np.where(empty, starts, steps[last - 1] + 1)
     in_front, behind = trimmed - starts, np.where(empty, 0, starts + lengths - ends)
-    if not np.isnan(padding) and in_front.sum() > behind.sum():
+    if np.isnan(padding) or at_both_ends:
+        pass
+    elif in_front.sum() > behind.sum():
         ends = np.where(empty, starts, starts + lengths)
-    elif not np.isnan(padding):
+    else:
         trimmed = starts
     return trimmed, ends - trimmed
 

@@ -9,19 +9,15 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import Rows, lay_out, numeric_columns
+from sklstm._data.flattening import flatten_block, flatten_list, flatten_tokens
+from sklstm._data.frames import Rows, lay_out
+from sklstm._data.numeric import numeric_columns
 from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
 from sklstm._data.parts import INDEPENDENT, SequenceParts
-from sklstm._data.ranges import equal_names, ranges
+from sklstm._data.ranges import equal_names
 from sklstm._data.warning import DataWarning, warn
 
 __all__ = ["SequenceReaders"]
-
-
-ROWS_ARE_ALIKE = (
-    " All have as many rows: if features come before steps, as aeon and sktime keep them, "
-    "Sequences.from_arrays(X, channels_first=True) reads them."
-)
 
 
 CURE_OF_FRAME = (
@@ -102,12 +98,12 @@ class SequenceReaders(SequenceParts):
         if channels_first:
             arrays = [np.asarray(array).T for array in arrays]
         if getattr(arrays, "ndim", None) == 3:
-            values, lengths = _flatten_block(np.asarray(arrays))
+            values, lengths = flatten_block(np.asarray(arrays))
         else:
             arrays = list(arrays)
             if feature_names is None and arrays:
                 feature_names = getattr(arrays[0], "columns", None)
-            values, lengths = _flatten_list(arrays)
+            values, lengths = flatten_list(arrays)
         starts = np.cumsum(lengths) - lengths
         if filler is None:
             warn_of_padding(values, starts, lengths, "from_arrays")
@@ -125,7 +121,7 @@ class SequenceReaders(SequenceParts):
     ) -> Self:
         """Make independent sequences of tokens: integers that stand for words.
 
-        For tokens from any tokenizer. A network with an `embedding_dim` learns a
+        For tokens from any tokenizer. A network with an `embedding` learns a
         vector for each token.
 
         Parameters
@@ -177,7 +173,7 @@ class SequenceReaders(SequenceParts):
         array([3, 1], dtype=int32)
         """
         filler = check_padding(padding)
-        values, lengths = _flatten_tokens(tokens, filler)
+        values, lengths = flatten_tokens(tokens, filler)
         starts = np.cumsum(lengths) - lengths
         if filler is None:
             warn_of_padding(values, starts, lengths, "from_tokens")
@@ -365,39 +361,6 @@ class SequenceReaders(SequenceParts):
         )
 
 
-def _flatten_block(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and lengths of a 3-D array, without a copy."""
-    n_sequences, n_steps, n_features = block.shape
-    return block.reshape(-1, n_features), np.full(n_sequences, n_steps)
-
-
-def _flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and lengths of a list of 2-D arrays."""
-    if not arrays:
-        raise ValueError("There are no sequences: the list is empty.")
-    names = getattr(arrays[0], "columns", None)
-    for number, array in enumerate(arrays):
-        if not equal_names(getattr(array, "columns", names), names):
-            raise ValueError(
-                f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
-                f"{None if names is None else list(names)}."
-            )
-    arrays = [_block(array, number) for number, array in enumerate(arrays)]
-    for number, array in enumerate(arrays):
-        if array.ndim != 2:
-            raise ValueError(
-                f"Sequence {number} has the shape {array.shape}; expected (n_steps, n_features). "
-                "A sequence of one feature is array[:, None]."
-            )
-        if array.shape[1] != arrays[0].shape[1]:
-            raise ValueError(
-                f"Sequence {number} has {array.shape[1]} features, sequence 0 has "
-                f"{arrays[0].shape[1]}: every sequence needs the same features in its columns."
-                + (ROWS_ARE_ALIKE if len({len(array) for array in arrays}) == 1 else "")
-            )
-    return np.concatenate(arrays), np.array([len(array) for array in arrays])
-
-
 def _check_frame(table: Any, target: str | None, *, per_step: bool) -> None:
     """Raise an error for anything but a DataFrame, or a target that it does not have."""
     if not isinstance(table, pd.DataFrame):
@@ -437,57 +400,3 @@ def _warn_of_other_order(features: pd.DataFrame, codes: np.ndarray, rows: Rows) 
                 f"and time={name!r} checks it.",
                 DataWarning,
             )
-
-
-def _block(array: Any, number: int) -> np.ndarray:
-    """One sequence, whose steps must have equal numbers of features."""
-    try:
-        return np.asarray(array)
-    except ValueError as error:
-        raise ValueError(
-            f"Sequence {number} has steps of different numbers of features: {error}"
-        ) from error
-
-
-def _flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and lengths of a list of 1-D arrays of tokens, without the padding."""
-    cuts = filler is not None and filler != "keep"
-    kinds = "iuf" if cuts and np.isnan(filler) else "iu"
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
-    arrays = [np.asarray(row) for row in rows]
-    for number, array in enumerate(arrays):
-        if array.ndim == 0:
-            raise ValueError(
-                f"Sequence {number} is the single value {array.item()!r}; expected a list of "
-                "sequences of tokens. One sequence is [tokens]; TokenSequencer splits texts."
-            )
-        if array.ndim != 1:
-            raise ValueError(
-                f"Sequence {number} has the shape {array.shape}; expected (n_steps,), one token a "
-                "step. Sequences of several features are made by Sequences.from_arrays."
-            )
-        if array.size and array.dtype.kind not in kinds:
-            raise ValueError(
-                f"Sequence {number} holds {array.dtype}; tokens are integers. TokenSequencer "
-                "numbers words; whole numbers stored as another type need astype(int), without "
-                "the NaN of a padding, which Sequences.from_tokens(X, padding='nan') cuts off."
-            )
-    lengths = np.array([len(array) for array in arrays], dtype=np.int32)
-    dtype = np.int64 if all(array.dtype.kind in "iu" for array in arrays if array.size) else float
-    values = np.concatenate([[], *arrays], dtype=dtype, casting="unsafe")
-    if cuts:
-        starts = np.cumsum(lengths) - lengths
-        starts, lengths = cut_padding(values[:, None], starts, lengths, filler)
-        values = values[ranges(starts, lengths)]
-    bad = np.flatnonzero((values < 0) | (values % 1 != 0))  # NaN too
-    if len(bad):
-        number = np.searchsorted(np.cumsum(lengths), bad[0], side="right")
-        raise ValueError(
-            f"Sequence {number} holds the token {values[bad[0]]}; tokens are integers from 0, "
-            "which means unknown. Leave padding out: sequences may differ in length, and "
-            f"Sequences.from_tokens(X, padding={values[bad[0]]}) cuts it off."
-        )
-    values = values.astype(np.int64)
-    if values.max(initial=0) <= np.iinfo(np.int32).max:
-        values = values.astype(np.int32)
-    return values[:, None], lengths

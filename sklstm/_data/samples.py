@@ -92,9 +92,17 @@ class Samples(NamedTuple):
         Sequences
             One for each label: if steps have labels, all steps up to that step.
         """
-        if not self.of_steps:
-            return self.sequences
-        return histories_of_steps(self.sequences)[self.weight > 0]
+        return self.all_histories()[self.weight > 0] if self.of_steps else self.sequences
+
+    def all_histories(self) -> Sequences:
+        """Select the history of each row of `target`.
+
+        Returns
+        -------
+        Sequences
+            One for each: if steps have labels, all steps up to that step.
+        """
+        return histories_of_steps(self.sequences) if self.of_steps else self.sequences
 
     def sequence_weight(self) -> np.ndarray | None:
         """Compute weights of sequences: the mean weight of labelled steps, if steps have labels.
@@ -120,12 +128,15 @@ class TrainingData(NamedTuple):
         The training part.
     valid : Samples or None
         The validation part.
+    rest : Samples or None
+        All that is not in `train`, if `valid` was set aside: `valid` is among it.
     everything : Samples or None
-        Both parts together, if `valid` was set aside.
+        `train` and `rest` together, in the order they were given.
     """
 
     train: Samples
     valid: Samples | None = None
+    rest: Samples | None = None
     everything: Samples | None = None
 
 
@@ -260,7 +271,7 @@ def _read_steps(
     flat = flatten_steps(y, lengths, is_unlabelled=is_unlabelled)
     weight = np.ones(len(flat))
     if sample_weight is not None:
-        weight = flatten_weights(sample_weight, lengths)
+        weight = flatten_weights(sample_weight, lengths, y)
     weight = _checked_weight(weight, len(flat))
     weight[is_unlabelled(flat)] = 0
     if is_unlabelled is has_no_label:
@@ -317,7 +328,7 @@ def _comparable(weight: np.ndarray) -> np.ndarray:
 
 def split_validation(
     samples: Samples, fraction: float, seed: int, stratify: np.ndarray | None = None
-) -> tuple[Samples, Samples]:
+) -> TrainingData:
     """Set the validation part aside.
 
     The last rows of each series, in time order: neighbouring windows are almost equal, so that a
@@ -337,13 +348,13 @@ def split_validation(
 
     Returns
     -------
-    train, valid : Samples
-        The two parts.
+    TrainingData
+        The parts, and all samples.
 
     Raises
     ------
     ValueError
-        If one part would be empty.
+        If a part would be empty.
     """
     sequences = samples.sequences
     valid = np.zeros(len(sequences), dtype=bool)
@@ -361,7 +372,10 @@ def split_validation(
             f"(n_samples={len(valid)}). Give more rows, another validation_fraction, or X_val and "
             "y_val."
         )
-    return samples.take(np.flatnonzero(train)), samples.take(np.flatnonzero(valid))
+    of_train, of_valid, rest = (
+        samples.take(np.flatnonzero(part)) for part in (train, valid, ~train)
+    )
+    return TrainingData(of_train, of_valid, rest, samples)
 
 
 def _random_part(

@@ -268,7 +268,7 @@ def score_steps(
     flat = flatten_steps(y_true, lengths, is_unlabelled=is_unlabelled)
     labelled = ~is_unlabelled(flat)
     if sample_weight is not None:
-        params["sample_weight"] = flatten_weights(sample_weight, lengths)[labelled]
+        params["sample_weight"] = flatten_weights(sample_weight, lengths, y_true)[labelled]
     return score_targets(metric, plain_labels(flat[labelled]), predicted[labelled], **params)
 
 
@@ -346,7 +346,7 @@ def score_rows(
     return score_targets(metric, plain_labels(y_true[labelled]), y_pred[labelled], **params)
 
 
-def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
+def flatten_weights(sample_weight: Any, lengths: np.ndarray, y: Any) -> np.ndarray:
     """Weight of each step, from weights of sequences or of steps.
 
     Parameters
@@ -355,13 +355,35 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray) -> np.ndarray:
         As `fit` takes them.
     lengths : ndarray of int, shape (n_sequences,)
         Number of steps of each sequence.
+    y : array-like or Sequences
+        Targets of the steps: weights of steps have as many entries.
 
     Returns
     -------
     ndarray of float64, shape (sum of lengths,)
         A step has the weight of its sequence, if it has none of its own.
+
+    Raises
+    ------
+    ValueError
+        If a sequence has neither as many weights as steps nor as many as entries of `y`.
     """
     of_sequences = all(np.ndim(weight) == 0 for weight in sample_weight)
     if of_sequences:
         return np.repeat(np.asarray(sample_weight, dtype=np.float64), lengths)
-    return flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
+    flat = flatten_steps(sample_weight, lengths, "sample_weight").astype(np.float64)
+    given, of_y = _n_entries(sample_weight), _n_entries(y)
+    wrong = np.flatnonzero((given != lengths) & (given != of_y))
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"Sequence {row} (counted from 0) has {lengths[row]} steps and {of_y[row]} entries of "
+            f"y, and its sample_weight has {given[row]}: give one weight for each step, in the "
+            "form of y."
+        )
+    return flat
+
+
+def _n_entries(y: Any) -> np.ndarray:
+    """Number of entries of each sequence."""
+    return y.lengths if isinstance(y, Sequences) else np.array([len(part) for part in y])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -12,16 +11,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 
 from sklstm._data.arrays import plain
-from sklstm._data.frames import lay_out
+from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import (
+    HasMethods,
     Interval,
     RealNotInt,
     _safe_indexing,
     validate_parameter_constraints,
 )
 from sklstm._estimators.forecaster import SequenceForecaster
-from sklstm._estimators.window_regression import Forecasts
-from sklstm._tables.panel import read_panel
+from sklstm._tables.panel import read_panel, time_numbers
+from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.windower import SequenceWindower
 
 __all__ = ["backtest", "backtest_scores"]
@@ -30,6 +30,8 @@ CONSTRAINTS: dict = {
     "initial_train_size": [
         Interval(RealNotInt, 0, 1, closed="neither"),
         Interval(Integral, 1, None, closed="left"),
+        str,
+        HasMethods(["strftime"]),
     ],
     "stride": [Interval(Integral, 1, None, closed="left")],
     "season": [Interval(Integral, 1, None, closed="left"), None],
@@ -43,7 +45,7 @@ def backtest(
     y: Any,
     X: Any = None,
     *,
-    initial_train_size: float | int = 0.8,
+    initial_train_size: Any = 0.8,
     stride: int = 1,
     season: int | None = None,
     coverage: float | None = None,
@@ -60,8 +62,9 @@ def backtest(
         Pipeline has a :class:`SequenceWindower` whose `horizon` is the step that is forecast.
     y, X : as in `SequenceForecaster.fit`
         The past. For a Pipeline what its `fit` takes, rows in time order.
-    initial_train_size : float or int, default=0.8
-        Rows of each series to train on: a share, or a number.
+    initial_train_size : float, int, date or str, default=0.8
+        The rows to train on: a share of them, a number of timestamps, or the date of the first
+        forecast. A panel has one cutoff: all rows before it, of all series.
     stride : int, default=1
         Rows from one origin to the next.
     season : int, default=None
@@ -107,16 +110,15 @@ def backtest(
     }
     validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
     if isinstance(model, SequenceForecaster):
-        parts = _of_forecaster(clone(model), y, X, initial_train_size, stride, coverage)
+        forecasts = _of_forecaster(clone(model), y, X, initial_train_size, stride, coverage)
     else:
         if coverage is not None:
             raise ValueError(
                 f"{type(model).__name__} has no prediction intervals: use a "
                 "SequenceForecaster, or coverage=None."
             )
-        parts = _of_pipeline(clone(model), y, X, initial_train_size, stride)
-    tables = [part.tidy(season, coverage) for part in parts]
-    result = pd.concat(tables, ignore_index=True)
+        forecasts = _of_pipeline(clone(model), y, X, initial_train_size, stride)
+    result = forecasts.tidy(season, coverage)
     if not len(result):
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to forecast of {len(y)}."
@@ -124,23 +126,21 @@ def backtest(
     return result
 
 
-class _SeriesForecasts(NamedTuple):
-    """Forecasts of one series, and its actual values.
+class _Backtest(NamedTuple):
+    """Forecasts of all series from origins of the past.
 
     Attributes
     ----------
-    name : hashable
-        Name of the series; None if there is only one.
-    timestamps : Index of length n_rows
-        Its timestamps.
-    y : ndarray of shape (n_rows, n_targets)
+    rows : SeriesRows
         Actual values.
+    timestamps : Index of length n_rows
+        Timestamps of the rows.
     targets : list
         Names of the targets.
-    n_first : int
-        Rows of the training part.
-    place : ndarray of int, shape (n_origins,)
-        Last known row of each forecast origin.
+    cutoff : float
+        Time at which the training part ends.
+    ends : ndarray of int, shape (n_origins,)
+        Row of each forecast origin.
     step : ndarray of int, shape (n_steps,)
         Steps that are forecast, from 1.
     point : ndarray of shape (n_origins, n_steps, n_targets)
@@ -149,97 +149,109 @@ class _SeriesForecasts(NamedTuple):
         Lower and upper ends of the prediction intervals.
     """
 
-    name: Hashable
+    rows: SeriesRows
     timestamps: pd.Index
-    y: np.ndarray
     targets: list
-    n_first: int
-    place: np.ndarray
+    cutoff: float
+    ends: np.ndarray
     step: np.ndarray
     point: np.ndarray
     sides: tuple[np.ndarray, np.ndarray] | None = None
 
     def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
         """Make a row of each forecast whose actual value is known."""
-        place, step, y, shape = self.place, self.step, self.y, self.point.shape
-        ahead = place[:, None] + step
-        inside = ahead < len(y)
-        ahead = np.where(inside, ahead, 0)
-        columns = {
-            "actual": np.where(inside[..., None], y[ahead], np.nan),
-            "forecast": self.point,
-            "naive": np.broadcast_to(y[place][:, None], shape),
-        }
-        if season is not None:
-            back = season * -(-step // season)
-            columns["seasonal_naive"] = y[place[:, None] + step - back]
-        if self.sides is not None:
-            columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
-        lag = season or 1
-        if lag >= self.n_first:
+        rows, ends, step, shape = self.rows, self.ends, self.step, self.point.shape
+        n_trained = np.bincount(rows.code[rows.time < self.cutoff]).max(initial=0)
+        if season is not None and season >= n_trained:
             raise ValueError(
-                f"season={season} is not shorter than the training part, {self.n_first} rows: "
+                f"season={season} is not shorter than the training part, {n_trained} rows: "
                 "choose a larger initial_train_size."
             )
-        changes = np.abs(y[lag : self.n_first] - y[: self.n_first - lag])
-        rows = {
-            "series": np.full(self.point.size, self.name, dtype=object),
-            "origin": self.timestamps[np.repeat(place, shape[1] * shape[2])],
+        ahead = ends[:, None] + step
+        first, last = (part[rows.code[ends], None] for part in (rows.starts, rows.ends - 1))
+        inside = ahead <= last
+        ahead = np.where(inside, ahead, 0)
+        columns = {
+            "actual": np.where(inside[..., None], rows.y[ahead], np.nan),
+            "forecast": self.point,
+            "naive": np.broadcast_to(rows.y[ends][:, None], shape),
+        }
+        if season is not None:
+            before = ends[:, None] + step - season * -(-step // season)
+            known = np.where((before >= first)[..., None], rows.y[np.maximum(before, 0)], np.nan)
+            columns["seasonal_naive"] = known
+        if self.sides is not None:
+            columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
+        names = np.empty(len(rows.names), dtype=object)
+        names[:] = rows.names
+        each = shape[1] * shape[2]
+        scale = rows.naive_errors(season or 1, self.cutoff)[rows.code[ends]]
+        table = {
+            "series": np.repeat(names[rows.code[ends]], each),
+            "origin": self.timestamps[np.repeat(ends, each)],
             "timestamp": self.timestamps[np.repeat(ahead, shape[2])],
             "step": np.broadcast_to(step[None, :, None], shape).ravel(),
-            "target": np.tile(np.array(self.targets, dtype=object), len(place) * len(step)),
+            "target": np.tile(np.array(self.targets, dtype=object), len(ends) * len(step)),
         }
-        rows |= {key: values.ravel() for key, values in columns.items()}
-        rows["scale"] = np.broadcast_to(np.nanmean(changes, axis=0), shape).ravel()
+        table |= {key: values.ravel() for key, values in columns.items()}
+        table["scale"] = np.broadcast_to(scale[:, None], shape).ravel()
         if self.sides is not None:
-            rows["nominal"] = np.full(self.point.size, coverage)
-        result = pd.DataFrame(rows).dropna(subset="actual", ignore_index=True)
-        return result.drop(columns="series") if self.name is None else result
+            table["nominal"] = np.full(self.point.size, coverage)
+        result = pd.DataFrame(table).dropna(subset="actual", ignore_index=True)
+        return result.drop(columns="series") if rows.names == [None] else result
 
 
 def _of_forecaster(
     model: SequenceForecaster,
     y: Any,
     X: Any,
-    initial_train_size: float | int,
+    initial_train_size: Any,
     stride: int,
     coverage: float | None,
-) -> Iterator[_SeriesForecasts]:
+) -> _Backtest:
     whole = read_panel(y, X, model.series, model.time).regular()
-    n_first = {
-        name: _n_first(initial_train_size, len(table)) for name, table in whole.tables.items()
-    }
-    first = whole._replace(tables={n: t[: n_first[n]] for n, t in whole.tables.items()})
-    fitted = model._fit_panel(first)
-    windows = fitted._windows(whole)
-    begin = np.array([n_first[name] for name in windows.names])[windows.code] - 1
+    rows, timestamps = whole.rows, whole.timestamps
+    cutoff = _cutoff(initial_train_size, rows, timestamps)
+    fitted = model._fit_panel(whole.take(rows.time < cutoff))
+    n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
+    windows = fitted._model.windows(rows)
+    origin = rows.place[windows.ends] - (n_first[windows.code] - 1)
     reach = 0 if coverage is None else fitted.steps - 1  # earlier origins, not yet observed
-    windows = windows.take(windows.whole() & (windows.place >= begin - reach))
-    predicted = fitted._forecasts(windows)
-    scores = predicted.scores(windows.ahead)
-    for code, name in enumerate(windows.names):
-        first_place = n_first[name] - 1
-        shown = (windows.code == code) & (windows.place >= first_place)
-        shown &= (windows.place - first_place) % stride == 0
-        mine = windows.take(shown)
-        forecasts, sides = Forecasts(*(part[shown] for part in predicted)), None
-        if coverage is not None:
-            width = fitted._width(name, coverage, fitted.steps)[None]
-            if name in fitted._intervals:
-                arrived = windows.by_row(scores, code, n_first[name])
-                widths = fitted._intervals[name].update(arrived, coverage)[1]
-                width = widths[mine.place - first_place]
-            lower, upper = forecasts.sides(width)
-            sides = mine.in_units(lower), mine.in_units(upper)
-        table, step = whole.tables[name], np.arange(1, fitted.steps + 1)
-        values = table[fitted.targets_].to_numpy(float)
-        actual = name, table.index, values, fitted.targets_, n_first[name]
-        yield _SeriesForecasts(*actual, mine.place, step, mine.in_units(forecasts.point), sides)
+    windows, origin = windows.take(origin >= -reach), origin[origin >= -reach]
+    predicted = fitted._model.forecasts(windows)
+    shown = (origin >= 0) & (origin % stride == 0)
+    forecasts, ends, sides = predicted.take(shown), windows.ends[shown], None
+    if coverage is not None:
+        width = fitted._width(coverage, np.zeros(1, dtype=int))
+        if fitted._intervals is not None:
+            scores = windows.by_row(predicted.scores(windows.actual()))
+            width = _widths(fitted, rows, scores, cutoff, ends, coverage)
+        sides = forecasts.sides(width)
+    step = np.arange(1, fitted.steps + 1)
+    return _Backtest(rows, timestamps, fitted.targets_, cutoff, ends, step, forecasts.point, sides)
 
 
-def _of_pipeline(
-    model: Any, y: Any, X: Any, initial_train_size: float | int, stride: int
-) -> Iterator[_SeriesForecasts]:
+def _widths(
+    fitted: SequenceForecaster,
+    rows: SeriesRows,
+    scores: np.ndarray,
+    cutoff: float,
+    ends: np.ndarray,
+    coverage: float,
+) -> np.ndarray:
+    """Half widths at each origin, as if an `update` had brought each row."""
+    intervals = fitted._intervals
+    assert intervals is not None
+    code = fitted._buffer.rows.find(rows.names)[rows.code]
+    later = np.flatnonzero(rows.time >= cutoff)
+    turns = np.unique(rows.time[later])
+    turn = np.searchsorted(turns, rows.time)
+    path = intervals.adapted(scores[later], code[later], turn[later])
+    n_arrived = np.where(rows.time[ends] >= cutoff, turn[ends] + 1, 0)
+    return intervals.width_after(path, coverage, code[ends], n_arrived)
+
+
+def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: int) -> _Backtest:
     steps = [step for _, step in getattr(model, "steps", [])]
     windowers = [step for step in steps if isinstance(step, SequenceWindower)]
     horizon = sum(step.horizon for step in windowers)
@@ -251,47 +263,52 @@ def _of_pipeline(
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
     y = plain(y)
     check_consistent_length(X, y)
-    layout = None
-    if isinstance(X, pd.DataFrame):
-        layout = lay_out(X, windowers[0].series, windowers[0].time)
-    keys = np.zeros(len(y)) if layout is None or layout.keys is None else layout.keys
+    X, layout = lay_out_any(X, windowers[0].series, windowers[0].time)
+    keys = np.zeros(len(y)) if layout.keys is None else layout.keys
     codes, names = pd.factorize(keys)
-    place = pd.Series(codes).groupby(codes).cumcount().to_numpy()
-    n_first = np.array([_n_first(initial_train_size, size) for size in np.bincount(codes)])
-    rows = np.flatnonzero(place < n_first[codes])
-    model.fit(_safe_indexing(X, rows), _safe_indexing(y, rows))
-    predicted = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
-    values = np.asarray(y, dtype=float).reshape(len(y), -1)
-    targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
-    times = None if layout is None else layout.times
+    order = np.argsort(codes, kind="stable")
+    times = layout.times
     timestamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
-    for code, name in enumerate(names):
-        of_series = codes == code
-        origins = np.arange(n_first[code] - 1, of_series.sum() - horizon, stride)
-        yield _SeriesForecasts(
-            None if len(names) == 1 else name,
-            timestamps[of_series],
-            values[of_series],
-            targets,
-            n_first[code],
-            origins,
-            np.array([horizon]),
-            predicted[of_series][origins + horizon][:, None],
-        )
-
-
-def _n_first(initial_train_size: float | int, n_rows: int) -> int:
-    n_first = (
-        round(initial_train_size * n_rows)
-        if isinstance(initial_train_size, float)
-        else initial_train_size
+    if times is None and len(names) > 1:
+        timestamps = pd.Index(pd.Series(codes).groupby(codes).cumcount().to_numpy())
+    values = np.asarray(y, dtype=float).reshape(len(y), -1)
+    rows = SeriesRows(
+        values[order],
+        values.shape[1],
+        np.bincount(codes),
+        time_numbers(timestamps)[order],
+        [None] if len(names) == 1 else list(names),
     )
-    if not 0 < n_first < n_rows:
-        lack = "forecast" if n_first else "train on"
+    cutoff = _cutoff(initial_train_size, rows, timestamps[order])
+    first = np.sort(order[rows.time < cutoff])
+    model.fit(_safe_indexing(X, first), _safe_indexing(y, first))
+    predicted = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)[order]
+    targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
+    n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
+    origin = rows.place - (n_first[rows.code] - 1)
+    ends = (origin >= 0) & (origin % stride == 0) & (rows.place + horizon < rows.sizes[rows.code])
+    ends = np.flatnonzero(ends)
+    point = predicted[ends + horizon][:, None]
+    return _Backtest(rows, timestamps[order], targets, cutoff, ends, np.array([horizon]), point)
+
+
+def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> float:
+    """Time of the first row to forecast, the same in all series."""
+    if isinstance(initial_train_size, Real):
+        dates = np.sort(rows.time)
+        if isinstance(initial_train_size, Integral):
+            dates, place = np.unique(dates), int(initial_train_size)
+        else:
+            place = round(float(initial_train_size) * len(dates))
+    else:
+        dates = np.sort(rows.time)
+        place = int((timestamps < initial_train_size).sum())
+    if not 0 < place < len(dates):
+        lack = "forecast" if place else "train on"
         raise ValueError(
-            f"initial_train_size={initial_train_size} leaves no row to {lack}, of {n_rows}."
+            f"initial_train_size={initial_train_size} leaves no row to {lack}, of {len(dates)}."
         )
-    return n_first
+    return dates[place].item()
 
 
 def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:

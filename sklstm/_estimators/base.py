@@ -28,15 +28,15 @@ from sklstm._data.steps import has_no_number, score_steps, score_targets, unflat
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.fitted_attributes import FittedAttributes
 from sklstm._nn.heads import Head
+from sklstm._nn.init_kinds import INITS
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
 from sklstm._nn.scaling import check_finite_steps
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
-from sklstm._train.additive import fit_scaling_and_init, refit_init
+from sklstm._train.additive import AdditiveModel
 from sklstm._train.callbacks import ScikitLearnCallbacks
-from sklstm._train.fitted import FittedNetwork
-from sklstm._train.plan import DTYPES, OPTIMIZERS, SCHEDULES, Plan
-from sklstm._train.run import run
-from sklstm._train.seeds import RandomStream
+from sklstm._train.optimizers import OPTIMIZERS, SCHEDULES
+from sklstm._train.plan import DTYPES, Plan
+from sklstm._train.training import Training, split_of
 
 __all__ = ["ONE_EPOCH", "BaseLSTM"]
 
@@ -78,14 +78,15 @@ class BaseLSTM(FittedAttributes):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions({*POOLINGS, "auto"}), None],
         "input_transform": [StrOptions({"levels", "differences", "auto"}), list, tuple],
-        "init": [StrOptions({"auto", "linear"}), HasMethods(["fit", "predict"]), None],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
-        "embedding_weights": ["array-like", Mapping, str, os.PathLike, None],
+        "init": [StrOptions({"auto", *INITS}), HasMethods(["fit", "predict"]), None],
+        "embedding": [
+            Interval(Integral, 1, None, closed="left"),
+            *("array-like", Mapping, str, os.PathLike, None),
+        ],
         "freeze_embedding": ["boolean"],
         "standardize": ["boolean"],
         "missing": [StrOptions({"error", "mask"})],
         "optimizer": [StrOptions(set(OPTIMIZERS)), type],
-        "optimizer_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "lr_scheduler": [StrOptions({*SCHEDULES, "auto"}), callable, None],
@@ -93,10 +94,9 @@ class BaseLSTM(FittedAttributes):
         "max_epochs": [Interval(Integral, 1, None, closed="left"), AUTO],
         "batch_size": [Interval(Integral, 1, None, closed="left"), AUTO],
         "supervised_steps": [Interval(Integral, 1, None, closed="left"), AUTO],
-        "callbacks": [list, None],
         "skorch_params": [dict, None],
         "early_stopping": ["boolean", AUTO],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), AUTO],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
@@ -118,35 +118,36 @@ class BaseLSTM(FittedAttributes):
         _check_validation(*validation)
         plan = self._plan(**changes)
         given, validation = _plain(*given), _plain(*validation)
-        earlier = getattr(self, "_fitted", None) if plan["warm_start"] else None
+        earlier = getattr(self, "_fitted", None) if plan.run.warm_start else None
         reader = self if earlier else self._blank()
         samples = self._read_samples(reader, plan, *given, reset=earlier is None)
         plan = plan.with_resolved(
             samples.sequences,
-            earlier.resolved if earlier else {},
+            earlier.report.resolved if earlier else {},
             is_regressor=is_regressor(self),
             has_validation=validation[0] is not None,
         ).with_vectors(samples.sequences)
-        head = self._learn_head(samples, plan, earlier.head if earlier else None)
+        head = self._learn_head(
+            samples, plan, earlier.head if earlier else None, changes.get("classes")
+        )
         seed = earlier.split_seed if earlier else plan.seed
         data = self._split(reader, plan, head, samples, given[0], validation, seed)
-        if earlier and earlier.validation_losses is None and data.everything is not None:
-            _warn_of_trained_rows(type(self).__name__)
-        random = RandomStream(plan.seed + (earlier.n_epochs if earlier else 0), plan.device)
         if earlier:
-            fitted = earlier.continued(plan, head)
-            refit_init(fitted, data)
+            if data.everything is not None:
+                _warn_of_trained_rows(type(self).__name__, earlier, split_of(plan, data))
+            training = Training.go_on(earlier, plan, head, data)
         else:
-            parts = fit_scaling_and_init(plan, head, data)
-            plan = parts[0]
-            fitted = FittedNetwork.build(*parts, random, _is_table(plan, given[0]))
-        learned, done = _features_of(reader) | {"_fitted": fitted}, fitted.n_epochs
+            training = Training.begin(plan, head, data, _is_table(plan, given[0]))
+
+        def learned() -> dict[str, Any]:
+            return _features_of(reader) | {"_fitted": training.model()}
+
         try:
             with _scikit_learn_callbacks(self, changes, plan, given, learned) as callbacks:
-                run(plan, fitted, data, random, callbacks)
+                training.run(callbacks)
         finally:
-            if fitted.n_epochs > done:  # an interrupted fit keeps its complete epochs
-                self._keep(learned)
+            if training.has_new_epochs:  # an interrupted fit keeps its complete epochs
+                self._keep(learned())
         return self
 
     def _plan(self, **changes: Any) -> Plan:
@@ -157,8 +158,8 @@ class BaseLSTM(FittedAttributes):
     def _title(self) -> str:
         """Title of a progress bar, without word vectors: to write a dict of them takes seconds."""
         shown = self._blank()
-        if isinstance(shown.embedding_weights, Mapping):
-            shown.embedding_weights = None
+        if isinstance(shown.embedding, Mapping):
+            shown.embedding = None
         return " ".join(super(BaseLSTM, shown).__repr__(N_CHAR_MAX=60).split())
 
     def _keep(self, learned: dict[str, Any]) -> None:
@@ -174,13 +175,13 @@ class BaseLSTM(FittedAttributes):
         self, reader: "BaseLSTM", plan: Plan, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> GivenSamples:
         """Read X, y and weights; the reader gets or checks the features."""
-        sequences = reader._as_sequences(X, tokens=plan.reads_tokens, reset=reset)
+        sequences = reader._as_sequences(X, tokens=plan.network.reads_tokens, reset=reset)
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        without_target = type(self)._has_no_target if plan.per_step else None
+        without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
-        rows, allow_nan = samples.rows_of_sequences, plan["missing"] == "mask"
+        rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
         _warn_of_missing_ends(sequences)
         if reset:
@@ -189,7 +190,7 @@ class BaseLSTM(FittedAttributes):
                 warn_of_step_labels(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
-            elif not plan.reads_tokens:
+            elif not plan.network.reads_tokens:
                 warn_of_one_step(samples, name)
         return samples
 
@@ -218,11 +219,10 @@ class BaseLSTM(FittedAttributes):
                 return TrainingData(train, head.encoded(given))
             except ValueError as error:
                 raise ValueError(f"X_val and y_val, read as X and y: {error}") from error
-        if not plan["early_stopping"]:
+        if not plan.training.early_stopping:
             return TrainingData(train)
         strata = None if train.of_steps else head.strata(train.target)
-        parts = split_validation(train, plan["validation_fraction"], seed, strata)
-        return TrainingData(*parts, everything=train)
+        return split_validation(train, plan.training.validation_fraction, seed, strata)
 
     def _predict(self, X: Any, *methods: str) -> Any:
         """Apply methods of the head to the outputs of the network, for each row of X or step."""
@@ -344,7 +344,7 @@ class BaseLSTM(FittedAttributes):
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
-        state["embedding_weights"] = vectors_to_plain(state["embedding_weights"])
+        state["embedding"] = vectors_to_plain(state["embedding"])
         if "_fitted" in state:
             state["_fitted"] = state["_fitted"].to_plain()
         return state
@@ -352,9 +352,9 @@ class BaseLSTM(FittedAttributes):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network again, on the CPU if the device it was trained on is not here."""
         super().__setstate__(state)
-        self.embedding_weights = vectors_from_plain(state["embedding_weights"])
+        self.embedding = vectors_from_plain(state["embedding"])
         if "_fitted" in state:
-            self._fitted = FittedNetwork.from_plain(state["_fitted"])
+            self._fitted = AdditiveModel.from_plain(state["_fitted"])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -363,11 +363,20 @@ class BaseLSTM(FittedAttributes):
         return tags
 
 
-def _warn_of_trained_rows(name: str) -> None:
+def _warn_of_trained_rows(
+    name: str, earlier: AdditiveModel, split: tuple[int, float] | None
+) -> None:
+    """Warn if rows that validate now may have been trained on before."""
+    if earlier.report.validation_losses is None:
+        what = "whose last training set no rows aside"
+    elif earlier.n_split != split:
+        what = "whose last training set other rows aside, of another number of sequences"
+    else:
+        return
     warn(
-        f"{name} goes on with a network whose last training set no rows aside, and early_stopping "
-        "now validates on rows that it may have been trained on: the validation loss is too low. "
-        "Give X_val and y_val, early_stopping=False, or fit a clone.",
+        f"{name} goes on with a network {what}, and early_stopping now validates on rows that it "
+        "may have been trained on: the validation loss is too low. Give X_val and y_val, "
+        "early_stopping=False, or fit a clone.",
         DataWarning,
     )
 
@@ -392,7 +401,7 @@ def _warn_of_missing_ends(sequences: Sequences) -> None:
 
 
 def _is_table(plan: Plan, X: Any) -> bool:
-    return not plan.reads_tokens and is_table(X)
+    return not plan.network.reads_tokens and is_table(X)
 
 
 def _features_of(reader: BaseLSTM) -> dict[str, Any]:
@@ -402,19 +411,25 @@ def _features_of(reader: BaseLSTM) -> dict[str, Any]:
 
 @contextmanager
 def _scikit_learn_callbacks(
-    estimator: BaseLSTM, changes: dict, plan: Plan, given: Given, learned: dict[str, Any]
+    estimator: BaseLSTM,
+    changes: dict,
+    plan: Plan,
+    given: Given,
+    learned: Callable[[], dict[str, Any]],
 ) -> Iterator[list[ScikitLearnCallbacks]]:
     """Call scikit-learn's callbacks where training begins and ends, and after each epoch."""
     if changes:
         yield []
         return
-    context = estimator._init_callback_context(max_subtasks=plan["max_epochs"])
-    fit_data = _rows_with_weight(*given, of_steps=plan.per_step)
+    context = estimator._init_callback_context(max_subtasks=plan.training.max_epochs)
+    fit_data = _rows_with_weight(*given, of_steps=plan.network.per_step)
     context.call_on_fit_task_begin(estimator=estimator, **fit_data)
     has_callbacks = hasattr(estimator, "_skl_callbacks")
     callbacks = ScikitLearnCallbacks(estimator, context, fit_data, learned)
     yield [callbacks] if has_callbacks else []
-    context.call_on_fit_task_end(estimator=estimator, reconstruction_attributes=learned, **fit_data)
+    context.call_on_fit_task_end(
+        estimator=estimator, reconstruction_attributes=learned(), **fit_data
+    )
 
 
 def _rows_with_weight(X: Any, y: Any, sample_weight: Any, of_steps: bool) -> dict[str, Any]:

@@ -30,9 +30,10 @@ class LSTMClassifier(ClassifierMethods):
     hidden_size : int, default=64
         Units of each recurrent layer.
     num_layers : int, default=1
-        Number of layers, each reading the outputs of the one below.
+        Number of recurrent layers, each reading the outputs of the one below.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
-        Kind of recurrent layer, as in :mod:`torch.nn`; ``"rnn"`` is the simple one with tanh.
+        Kind of recurrent layer: :class:`torch.nn.LSTM`, :class:`torch.nn.GRU` or
+        :class:`torch.nn.RNN` (tanh).
     bidirectional : bool or "auto", default="auto"
         Whether each layer reads the sequence backwards too. ``"auto"``: True for independent
         sequences, False for histories of a table and with `pooling=None`.
@@ -44,31 +45,33 @@ class LSTMClassifier(ClassifierMethods):
         How the outputs at all steps become one vector: that of the last step read, their mean,
         their maximum, or a mean with learned weights (Zhou et al. 2016). ``"auto"`` is ``"last"``
         for histories of a table and ``"max"`` for independent sequences. `None`: no pooling, a
-        label at every step.
+        prediction at every step.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences, levels and differences with an init,
         else levels.
-    init : {"auto", "linear"}, estimator or None, default="auto"
-        A simple model of the flattened history, to whose predicted log-odds the network learns an
-        additive correction: ``"linear"`` is a linear discriminant analysis whose penalty is chosen
-        on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes,
-        0 for the first label in its training rows. ``"auto"`` is `None`. With validation data the
-        output of the network is multiplied by `blending_weight_`.
-    embedding_dim : int, default=None
-        For sequences of tokens: the length of the vector that stands for a token. X is then
-        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of integers, or a 2-D
-        array of them. A token larger than all seen in `fit` is read as token 0. Initial vectors
-        are random, with a standard deviation of 0.1 where a text has one target and there are more
-        than 256 tokens, most of them rare; else of 1.
-    embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
-            shape (n_tokens, embedding_dim), default=None
-        Initial vectors. Word vectors, in a form that :meth:`TokenSequencer.embedding_weights`
-        takes, are aligned with the vocabulary of X in each fit, so that they work in a Pipeline
-        under cross-validation; for many words, a path or a DataFrame is quicker to copy and to
-        show than a dict. A matrix has a row for each token; where X knows its vocabulary, it must
-        be the matrix that this method made for it.
+    init : {"auto", "convolutions", "linear"}, estimator or None, default="auto"
+        A simple model, to whose predicted log-odds the network learns an additive correction.
+        ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
+        (Dempster et al. 2021), and the network learns from its predictions out of sample.
+        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
+        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
+        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
+        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
+        validation data the output of the network is multiplied by `blending_weight_`.
+    embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
+            (n_tokens, n_dimensions), default=None
+        For sequences of tokens: the length of the vector that stands for a token, or initial
+        vectors. X is then `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of
+        integers, or a 2-D array of them. A token larger than all seen in `fit` is read as token 0.
+        With a length, initial vectors are random, with a standard deviation of 0.1 where a text has
+        one target and there are more than 256 tokens, most of them rare; else of 1. Word vectors,
+        in a form that :meth:`TokenSequencer.embedding_weights` takes, are aligned with the
+        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation; for
+        many words, a path or a DataFrame is quicker to copy and to show than a dict. A matrix has a
+        row for each token; where X knows its vocabulary, it must be the matrix that this method
+        made for it.
     freeze_embedding : bool, default=False
         Whether training leaves the vectors of tokens as they are.
     class_weight : dict, "balanced" or None, default=None
@@ -85,9 +88,8 @@ class LSTMClassifier(ClassifierMethods):
         al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
-        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
-    optimizer_params : dict, default=None
-        More arguments of the optimizer, for example ``{"momentum": 0.9}``.
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`. More
+        of its arguments go into `skorch_params`.
     lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
@@ -104,7 +106,8 @@ class LSTMClassifier(ClassifierMethods):
         Largest norm of the gradient; longer ones are shortened to it. `None` never clips.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
-        with it, else as many as make 1,500 optimizer steps, from 10 to 200.
+        with it, else as many as make 1,500 optimizer steps, from 10 to 200; with
+        ``init="convolutions"`` at most 100 and 750 steps.
     batch_size : int or "auto", default="auto"
         Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
         a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
@@ -115,21 +118,22 @@ class LSTMClassifier(ClassifierMethods):
         1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
         longest history, if histories overlap and a batch has enough to compute; else 1. Needs
         ``pooling="last"`` and one direction. Validation and predictions use exact histories.
-    callbacks : list, default=None
-        Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
-        instance.
     skorch_params : dict, default=None
-        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
-        that have no effect, or that a parameter of the estimator sets, are refused.
+        More settings of the :class:`skorch.NeuralNet`: ``"callbacks"``, a list of
+        :class:`skorch.callbacks.Callback` or pairs of name and instance; further arguments of the
+        optimizer, such as ``"optimizer__momentum": 0.9``; ``"compile": True``. Those that have no
+        effect, or that a parameter of the estimator sets, are refused.
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences, stratified by class.
-        ``"auto"`` is True with `X_val`, and from 50 histories of a table or sequences with
-        ``pooling=None`` on; but not for tokens with ``pooling=None`` if `max_epochs` is a number
-        not above `n_iter_no_change`, as training could not stop early.
-    validation_fraction : float, default=0.1
-        Part of the training data set aside for `early_stopping`.
+        ``"auto"`` is True with `X_val`, from 50 histories of a table or sequences with
+        ``pooling=None`` on, and from 10 sequences on with ``init="convolutions"``; but not for
+        tokens with ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as
+        training could not stop early.
+    validation_fraction : float or "auto", default="auto"
+        Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.2 with
+        ``init="convolutions"``, else 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -153,8 +157,8 @@ class LSTMClassifier(ClassifierMethods):
         Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
         torch, such as ``"cuda:1"``.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
-        Data type of the network; ``"bfloat16"`` is that of the recurrent layers alone, about twice
-        as fast on processors that have it. Probabilities are float64.
+        Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
+        rest in float32, about twice as fast on processors that have it. Predictions are float64.
 
     Attributes
     ----------
@@ -174,7 +178,8 @@ class LSTMClassifier(ClassifierMethods):
     supervised_steps_ : int
         How many neighbouring histories a training run merged; 1 if none.
     init_ : object or None
-        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``.
+        The fitted init, for ``"linear"`` with ``coef`` and ``penalty``, for ``"convolutions"``
+        also with ``dilations``, ``biases`` and ``slope``, its inverse temperature.
     blending_weight_ : ndarray of shape (`n_outputs_`,) or None
         Weight in [0, 1] that multiplies the network's output before it is added to that of the
         init. None without an init, or without validation data.
@@ -236,14 +241,12 @@ class LSTMClassifier(ClassifierMethods):
         pooling: str | None = "auto",
         input_transform: str | Sequence[str] = "auto",
         init: Any = "auto",
-        embedding_dim: int | None = None,
-        embedding_weights: Any = None,
+        embedding: Any = None,
         freeze_embedding: bool = False,
         class_weight: dict | str | None = None,
         standardize: bool = True,
         missing: str = "error",
         optimizer: str | type = "adam",
-        optimizer_params: dict | None = None,
         lr: float = 3e-3,
         weight_decay: float = 0.0,
         lr_scheduler: str | Callable | None = "auto",
@@ -251,10 +254,9 @@ class LSTMClassifier(ClassifierMethods):
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         supervised_steps: int | str = "auto",
-        callbacks: list | None = None,
         skorch_params: dict | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
@@ -272,14 +274,12 @@ class LSTMClassifier(ClassifierMethods):
         self.pooling = pooling
         self.input_transform = input_transform
         self.init = init
-        self.embedding_dim = embedding_dim
-        self.embedding_weights = embedding_weights
+        self.embedding = embedding
         self.freeze_embedding = freeze_embedding
         self.class_weight = class_weight
         self.standardize = standardize
         self.missing = missing
         self.optimizer = optimizer
-        self.optimizer_params = optimizer_params
         self.lr = lr
         self.weight_decay = weight_decay
         self.lr_scheduler = lr_scheduler
@@ -287,7 +287,6 @@ class LSTMClassifier(ClassifierMethods):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.supervised_steps = supervised_steps
-        self.callbacks = callbacks
         self.skorch_params = skorch_params
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -418,14 +417,13 @@ class LSTMClassifier(ClassifierMethods):
         return self._fit((X, y, sample_weight), **ONE_EPOCH, classes=classes)
 
     def _learn_head(
-        self, given: GivenSamples, plan: Plan, earlier: MulticlassHead | None
+        self, given: GivenSamples, plan: Plan, earlier: MulticlassHead | None, classes: Any = None
     ) -> MulticlassHead:
         """Learn the labels, and their weights in this fit."""
-        classes = plan.settings.get("classes")
         head = earlier or learn_classification_head(given.y, given.rows, classes)
         if earlier and classes is not None:
             earlier.refuse_other_classes(classes)
-        return head.weighted_by(plan["class_weight"], given)
+        return head.weighted_by(plan.training.class_weight, given)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

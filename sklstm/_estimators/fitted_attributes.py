@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._train.fitted import FittedNetwork
+from sklstm._train.additive import AdditiveModel
 from sklstm._train.loop import SequenceNet
 
 __all__ = ["FittedAttributes"]
@@ -15,7 +15,7 @@ __all__ = ["FittedAttributes"]
 class FittedAttributes(SequenceEstimator):
     """Fitted attributes of both estimators; before `fit` there are none."""
 
-    _fitted: FittedNetwork
+    _fitted: AdditiveModel
 
     @property
     def net_(self) -> SequenceNet:
@@ -95,7 +95,7 @@ class FittedAttributes(SequenceEstimator):
         >>> model.fit([[[1.0]], [[3.0]]], [1.0, 2.0]).best_epoch_
         3
         """
-        return self._fitted.best_epoch
+        return self._fitted.report.best_epoch
 
     @property
     def resolved_params_(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class FittedAttributes(SequenceEstimator):
         >>> LSTMRegressor(2, max_epochs=1).fit(X, y).resolved_params_["pooling"]
         'last'
         """
-        return self._fitted.resolved
+        return self._fitted.report.resolved
 
     @property
     def init_(self) -> Any:
@@ -191,7 +191,7 @@ class FittedAttributes(SequenceEstimator):
         >>> model.fit(X, X[:, 1, 0]).validation_losses_["model"].tolist()
         ['mean', 'init', 'init and network']
         """
-        return self._fitted.validation_losses
+        return self._fitted.report.validation_losses
 
     @property
     def supervised_steps_(self) -> int:
@@ -212,7 +212,7 @@ class FittedAttributes(SequenceEstimator):
         >>> model.fit(windows, np.sin(np.arange(100.0))).supervised_steps_
         4
         """
-        return self._fitted.supervised_steps
+        return self._fitted.report.supervised_steps
 
     @property
     def feature_mean_(self) -> np.ndarray:
@@ -277,7 +277,7 @@ class FittedAttributes(SequenceEstimator):
         """Number of tokens, or None.
 
         The number of vectors of the embedding: one more than the largest token of `fit`, as token 0
-        is the unknown one, or the rows of `embedding_weights`. None if X holds numbers.
+        is the unknown one, or the rows of `embedding`. None if X holds numbers.
 
         See Also
         --------
@@ -286,7 +286,7 @@ class FittedAttributes(SequenceEstimator):
         Examples
         --------
         >>> from sklstm import LSTMRegressor
-        >>> LSTMRegressor(2, embedding_dim=4, max_epochs=1).fit([[1, 2], [3]], [0.0, 1.0]).n_tokens_
+        >>> LSTMRegressor(2, embedding=4, max_epochs=1).fit([[1, 2], [3]], [0.0, 1.0]).n_tokens_
         4
         """
         return self._fitted.scaling.n_tokens
@@ -308,7 +308,7 @@ class FittedAttributes(SequenceEstimator):
         >>> LSTMRegressor(2, max_epochs=1).fit([[[1.0]], [[2.0]]], y).n_outputs_
         2
         """
-        return self._fitted.head.n_targets  # type: ignore[attr-defined]
+        return self._fitted.head.n_targets
 
     @property
     def history_(self) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -10,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
-from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows, series_in_words
-from sklstm._estimators.intervals import AdaptiveInterval, first_intervals
-from sklstm._estimators.window_regression import best_of, learn, predict_windows, predicts_quantiles
-from sklstm._tables.panel import Panel, read_panel, with_series
-from sklstm._tables.windows import Windows
+from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
+from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
+from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.window_regression import predicts_quantiles
+from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
 
@@ -25,8 +24,8 @@ class SequenceForecaster(FutureRows):
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
     each step uses the newest data; further steps feed forecasts back (recursive). The default
-    estimator is an LSTM on the residuals of a linear init, which forecasts the change since the
-    last value, or since the lag that fits best, such as that of a season before.
+    estimator is an LSTM on the residuals of a linear init. What it reads and forecasts are changes
+    from an anchor, such as the last value, which later rows choose (local scaling).
     Multivariate targets are read together, or each by itself (channel-independent), whichever
     errs less on later rows.
 
@@ -35,16 +34,21 @@ class SequenceForecaster(FutureRows):
     estimator : regressor, default=None
         What is fitted on windows: `None` is :class:`LSTMRegressor`; any regressor of scikit-learn
         reads the flattened window, a copy for each step and target if it can predict only one.
-    window_size : int, default=24
-        Length of the lookback window: rows that a forecast reads.
+    window_size : int or "auto", default="auto"
+        Length of the lookback window: rows that a forecast reads, with the one before them to
+        which the first is compared. ``"auto"`` is 24, or a third of the rows of a typical series.
     steps : int, default=1
         How many rows are forecast at once, elsewhere often called horizon. `horizon` of
         :class:`SequenceWindower` is something else: how far ahead of the last row it may read a
         row's prediction lies.
-    series : str, default=None
-        Column or index level of `y` that names the series of a row, for a panel of many series.
+    season : int or "auto", default="auto"
+        Rows of a season, whose value a season before may be the anchor. ``"auto"``: those of a
+        year, a week or a day, by the frequency; 1, which is none, for integers.
+    series : str or list of str, default=None
+        Columns or index levels of `y` that name the series of a row, for a panel of many series.
+        `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
-        Column with the timestamps, if they are not the index.
+        Column or index level with the timestamps, if they are not the index.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -54,10 +58,11 @@ class SequenceForecaster(FutureRows):
         of them, which then has more windows to learn from and fewer weights. False: all targets
         from the past of all. ``"auto"`` fits both, and keeps the one with the smaller error on the
         calibration set; without such a set it is False.
-    calibration_fraction : float, default=0.1
-        Part of each series, at its end, that is the calibration set of the prediction intervals:
-        their width follows from the residuals there of a first model, fitted on the earlier rows.
-        The estimator is then fitted again on all rows. 0: no intervals (unless the estimator
+    calibration_fraction : float or "auto", default="auto"
+        Part of the time span, at its end, that is the calibration set, with one cutoff for all
+        series: a first model is fitted on the earlier rows, and its residuals there make the
+        prediction intervals. The estimator is then fitted again on all rows. ``"auto"``: a tenth,
+        or more if 90 % intervals need it, up to a third. 0: no intervals (unless the estimator
         predicts quantiles), and one fit less.
 
     Attributes
@@ -66,19 +71,25 @@ class SequenceForecaster(FutureRows):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    window_size_ : int
+        Rows of a window.
+    local_scaling_ : dict
+        What values are measured against: the ``anchor`` "last", "season" or "mean" is subtracted,
+        and the rest is divided by the ``scale``: "none" (one number for all series), "spread" or
+        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows.
+    blending_weight_ : float
+        Weight in [0, 1] of the model beside its anchor, which the calibration set chose.
     channel_independent_ : bool
         Whether each target is forecast from its own past alone.
     validation_losses_ : DataFrame or None
-        Columns ``model`` and ``loss``: mean squared error on the calibration set, in variances of
-        each series, of the naive forecast and of the first model, or of both if two were fitted.
-        Lower is better. For the choice of hyperparameters, such as the window size: see the notes.
+        Columns ``model`` and ``loss``: mean absolute scaled error (MASE) on the calibration set,
+        of the naive forecast and of the first model, or of both if two were fitted. The same
+        number as that of :func:`backtest_scores`, for the same forecasts. Lower is better. For the
+        choice of hyperparameters, such as the window size: see the notes.
     interval_method_ : {"conformal", "scaled conformal", "quantiles"} or None
         What prediction intervals are made from: residuals; residuals in units of the distance to
         the outer quantiles that the estimator predicts; these quantiles alone, without a
         calibration set.
-    residuals_ : dict of ndarray of shape (n_rows, steps, n_targets)
-        Actual minus forecast, made so many steps before, of the newest rows of each series: in its
-        standard deviations, or in units of the quantiles. After `fit` those of the first model.
 
     See Also
     --------
@@ -87,18 +98,27 @@ class SequenceForecaster(FutureRows):
 
     Notes
     -----
+    Anchor and scale of a window are those of its series up to its end, so that no window is
+    measured by what follows it. They are chosen by ridge regressions on rows before the
+    calibration set: the last value without a scale stays, unless another errs less by more than
+    one standard error over series and over dates. Forecasts are then moved to the anchor alone as
+    far as the calibration set says, with the shrinkage of James and Stein ("Estimation with
+    Quadratic Loss", 1961), so that on random walks the last value remains.
+
     Prediction intervals are split-conformal (Lei et al., "Distribution-Free Predictive Inference
-    for Regression", JASA 2018): quantiles of absolute residuals, for each step. With
-    ``loss="quantile"`` or ``"gaussian"`` of the estimator their width changes with its quantiles.
+    for Regression", JASA 2018): quantiles of absolute residuals, for each step. Series share
+    their residuals, in units of the spread of each, which is shrunk to that of the panel; from
+    some 200 forecast origins on a series has its own. As forecasts of s steps overlap, n of them
+    count as n / s. With ``loss="quantile"`` or ``"gaussian"`` of the estimator the width changes
+    with its quantiles.
 
-    `update` makes them adaptive. It keeps the newest residuals, as many as there were, at least
-    100. It widens intervals by 2.7 % after an actual value outside of one with 90 % coverage, and
-    narrows them by 0.3 % after one inside, so that in the long run these are 1 to 9 (Gibbs and
-    Candès, "Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021; here applied to
-    logarithms of widths, as in Angelopoulos et al., "Conformal PID Control for Time Series
-    Prediction", NeurIPS 2023).
+    `update` makes intervals adaptive. It widens them by 9 % after an actual value beyond one with
+    90 % coverage, and narrows them by 1 % after one inside, so that in the long run these are 1 to
+    9; where series share residuals, by the mean of the date (Gibbs and Candès, "Adaptive Conformal
+    Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
+    Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
-    `fit(y, X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
+    `fit(y, X=X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
     the regressor's hyperparameters goes inside:
     ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
     Hyperparameters of the forecaster itself are compared by `validation_losses_`, or by
@@ -122,42 +142,47 @@ class SequenceForecaster(FutureRows):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"]), None],
-        "window_size": [Interval(Integral, 1, None, closed="left")],
+        "window_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "steps": [Interval(Integral, 1, None, closed="left")],
-        "series": [str, None],
+        "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
-        "calibration_fraction": [Interval(Real, 0, 1, closed="left")],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
     }
 
     def __init__(
         self,
         estimator: Any = None,
-        window_size: int = 24,
+        window_size: int | str = "auto",
         steps: int = 1,
         *,
-        series: str | None = None,
+        season: int | str = "auto",
+        series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
-        calibration_fraction: float = 0.1,
+        calibration_fraction: float | str = "auto",
     ):
         self.estimator = estimator
         self.window_size = window_size
         self.steps = steps
+        self.season = season
         self.series = series
         self.time = time
         self.future_covariates = future_covariates
         self.channel_independent = channel_independent
         self.calibration_fraction = calibration_fraction
 
-    def fit(self, y: Any, X: Any = None) -> Self:
+    def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
 
         With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
         takes two fits, with several targets three. NaN are not filled: windows that hold them are
-        left out, so if they are many, impute first.
+        left out, unless the estimator takes NaN, such as ``LSTMRegressor(missing="mask")``. Short
+        series are learned from the rows they have; of those with less than a quarter of a window
+        the forecast is the anchor alone.
 
         Parameters
         ----------
@@ -165,6 +190,8 @@ class SequenceForecaster(FutureRows):
             The past, at a regular frequency: indexed by dates, periods or integers. With `series`
             a long table. A warning counts windows that are left out: those that hold NaN, or have
             one in the steps behind them.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates (exogenous variables): more columns, of the same rows. Those whose future
             values are known are named in `future_covariates`.
@@ -177,7 +204,8 @@ class SequenceForecaster(FutureRows):
         Raises
         ------
         ValueError
-            If timestamps are irregular, a series is too short, X has other rows than y, or
+            If timestamps are irregular, no series has a window with all steps behind it, the
+            calibration set is too small for intervals, X has other rows than y, or
             `future_covariates` is a table or names columns that X does not have.
 
         See Also
@@ -196,94 +224,47 @@ class SequenceForecaster(FutureRows):
         >>> SequenceForecaster(LinearRegression(), 5, series="shop").fit(sold).predict().shape
         (2, 1)
         """
+        refuse_other_order("fit", y, others, X)
         learned = self._blank()
         learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
     def _fit_panel(self, panel: Panel) -> Self:
-        _refuse_table_of_covariates(self.future_covariates)
+        refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
-            raise ValueError(
-                f"future_covariates={missing} are no columns of X, which has {panel.covariates}."
-            )
-        for name, table in panel.tables.items():
-            if len(table) < self.window_size + self.steps:
-                raise ValueError(
-                    f"{series_in_words(name)} has {len(table)} rows, and a window of "
-                    f"{self.window_size} rows with {self.steps} steps behind it needs "
-                    f"{self.window_size + self.steps}: give more rows, or choose a smaller "
-                    "window_size or steps."
-                )
+            has = panel.covariates
+            raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
+        settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
+        model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
-        self._units = {name: self._learn_units(table) for name, table in panel.tables.items()}
-        windows = self._windows(panel)
-        usable = windows.usable()
-        if not usable.any():
-            raise ValueError(
-                "Every window, or the steps behind it, has a NaN: impute y and X first."
-            )
-        n_lost = (windows.complete() & ~usable).sum()
-        if n_lost:
-            warn(
-                f"{n_lost} of {len(usable)} windows hold NaN, or a step behind them does: they are "
-                "left out. Impute y and X to keep them.",
-                DroppedDataWarning,
-            )
-        self._calibrate(windows, usable)
-        self.estimator_ = learn(self.estimator, windows.take(usable), self.channel_independent_)
+        self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
+        self.window_size_ = model.shape.window_size
+        self.local_scaling_ = model.unit.unit._asdict()
+        self.blending_weight_ = model.weight
+        self._losses = found.losses if found else None
+        self._model = model
+        self._intervals = found.intervals if found else None
         own = predicts_quantiles(self.estimator_)
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._buffer = panel.tail(self.window_size + self.steps)
+        self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
+        self._keep(panel, model.unit.measure(panel.rows))
         return self
 
-    def _calibrate(self, windows: Windows, usable: np.ndarray) -> None:
-        """Fit first models on earlier rows; the residuals of the better one make the intervals."""
-        self._intervals: dict[Hashable, AdaptiveInterval] = {}
-        self.channel_independent_, self.validation_losses_ = self.channel_independent is True, None
-        early, late = windows.parted(1 - self.calibration_fraction)
-        if not (self.calibration_fraction and (early & usable).any() and (late & usable).any()):
-            return
-        tried = [self.channel_independent_]
-        if self.channel_independent == "auto" and len(self.targets_) > 1:
-            tried = [False, True]
-        late &= windows.whole()
-        is_known, later = usable[late], windows.take(late)
-        errors = {"naive": np.mean((later.ahead - later.last())[is_known] ** 2)}
-        first, mse = {}, {}
-        for channel_independent in tried:
-            model = learn(self.estimator, windows.take(early & usable), channel_independent)
-            first[channel_independent] = predict_windows(model, later, channel_independent)
-            missed = later.ahead - first[channel_independent].point
-            mse[channel_independent] = np.mean(missed[is_known] ** 2)
-            kind = "channel-independent" if channel_independent else "targets together"
-            errors[kind if len(self.targets_) > 1 else "forecaster"] = mse[channel_independent]
-        self.channel_independent_ = min(mse, key=lambda one: mse[one])
-        self.validation_losses_ = pd.DataFrame(
-            {"model": list(errors), "loss": list(errors.values())}
-        )
-        scores = first[self.channel_independent_].scores(later.ahead)
-        begin = windows.first_of_rest(1 - self.calibration_fraction)
-        self._intervals = first_intervals(
-            {name: later.by_row(scores, k, begin[k]) for k, name in enumerate(windows.names)}
-        )
-
     @property
-    def residuals_(self) -> dict[Hashable, np.ndarray]:
-        """Residuals of the newest rows, actual minus forecast.
+    def validation_losses_(self) -> pd.DataFrame | None:
+        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
 
-        By series, of shape (n_rows, steps, n_targets), in standard deviations of the series or in
-        units of its quantiles; those of `update` come behind those of `fit`. Empty without a
-        calibration set.
+        Columns ``model`` and ``loss``; None without a calibration set.
 
         See Also
         --------
-        SequenceForecaster.predict_interval : The prediction intervals that are made of them.
+        backtest_scores : The same errors, of later rows.
 
         Examples
         --------
@@ -291,18 +272,20 @@ class SequenceForecaster(FutureRows):
         >>> from sklearn.linear_model import LinearRegression
         >>> from sklstm import SequenceForecaster
         >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5, calibration_fraction=0.2)
-        >>> forecaster = forecaster.fit(sold)
-        >>> {name: missed.shape for name, missed in forecaster.residuals_.items()}
-        {None: (6, 1, 1)}
+        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
+        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
+        [1.0, 0.0]
         """
-        return {name: interval.rows for name, interval in self._intervals.items()}
+        if self._losses is None:
+            return None
+        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
-    def predict(self, steps: int | None = None, X: Any = None) -> pd.DataFrame:
+    def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
 
-        The forecast origin is the newest row of `fit` or `update`. Nothing is changed: another
-        call gives the same forecast.
+        The forecast origin is the newest row of `fit` or `update`, or of `y`. Nothing is changed:
+        another call gives the same forecast. Series that ended more than `steps` rows before the
+        newest date of all are left out, with a warning.
 
         Parameters
         ----------
@@ -311,6 +294,9 @@ class SequenceForecaster(FutureRows):
             forecasts back.
         X : DataFrame, default=None
             The columns `future_covariates` of these rows, with `series` and `time` as in `fit`.
+        y : as in `fit`, default=None
+            Rows of other series, new ones too, which are forecast in place of those of `fit`; X
+            then has the covariates of these rows as well.
 
         Returns
         -------
@@ -335,14 +321,13 @@ class SequenceForecaster(FutureRows):
         """
         self._check_fitted()
         steps = self._checked_steps(steps)
-        future = self._future(steps, X)
-        return with_series(
-            {name: self._forecast(name, steps, future[name]) for name in self._buffer.tables},
-            self.series,
-        )
+        origins = self._origins(steps, X, y)
+        timestamps, coming = self._future(origins.panel, steps, X)
+        point = self._forecast(origins, coming, steps).point
+        return self._table(origins.panel, timestamps, point, self.targets_)
 
     def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, X: Any = None
+        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None, y: Any = None
     ) -> pd.DataFrame:
         """Forecast with prediction intervals, which cover a share of actual values.
 
@@ -355,8 +340,8 @@ class SequenceForecaster(FutureRows):
             Nominal coverage: share of actual values inside, between 0 and 1.
         steps : int, default=None
             How many rows to forecast, at most the parameter `steps`, which is the default.
-        X : DataFrame, default=None
-            As in `predict`.
+        X, y : as in `predict`
+            Future covariates, and rows of other series.
 
         Returns
         -------
@@ -367,7 +352,7 @@ class SequenceForecaster(FutureRows):
         Raises
         ------
         ValueError
-            If there are no residuals of so many steps.
+            If there are too few residuals for such a coverage of so many steps.
 
         See Also
         --------
@@ -393,21 +378,23 @@ class SequenceForecaster(FutureRows):
                 f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
                 f"fit with steps={steps}."
             )
-        future, parts = self._future(steps, X), {}
-        for name, table in self._buffer.tables.items():
-            width = self._width(name, coverage, steps)
-            newest = self._newest(name, table, future[name])
-            forecasts = self._forecasts(newest)
-            lower, upper = forecasts.sides(width)
-            parts_of_all = lower, forecasts.point, upper
-            values = np.stack([newest.in_units(part) for part in parts_of_all], -1)
-            columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-            flat = values[0].reshape(self.steps, -1)[:steps]
-            parts[name] = pd.DataFrame(flat, future[name].index[:steps], columns)
-        result = with_series(parts, self.series)
+        origins = self._origins(steps, X, y)
+        width = self._width(coverage, origins.series)[:, :steps]
+        if np.isnan(width).any():
+            raise ValueError(
+                f"There are too few residuals for prediction intervals with a coverage of "
+                f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
+                "calibration_fraction, or ask for a lower coverage."
+            )
+        timestamps, coming = self._future(origins.panel, steps, X)
+        forecasts = self._forecast(origins, coming, steps)
+        lower, upper = forecasts.sides(width)
+        values = np.stack([lower, forecasts.point, upper], axis=-1)
+        columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
+        result = self._table(origins.panel, timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
-    def update(self, y: Any, X: Any = None) -> Self:
+    def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
 
         The forecast origin moves to the last of them, and prediction intervals adapt to the
@@ -417,6 +404,8 @@ class SequenceForecaster(FutureRows):
         ----------
         y : as in `fit`
             The rows right behind the newest ones.
+        *others
+            Refused: covariates are passed by name.
         X : DataFrame, default=None
             Covariates of these rows.
 
@@ -444,50 +433,18 @@ class SequenceForecaster(FutureRows):
         >>> forecaster.update(sold[25:]).predict().index[0]
         Timestamp('2024-01-31 00:00:00')
         """
+        refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, names=self.targets_)
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
-        counts = {name: len(table) for name, table in arrived.tables.items()}
-        if self._intervals:
-            windows = self._windows(longer.only(counts))
-            windows = windows.take(windows.whole())
-            scores = self._forecasts(windows).scores(windows.ahead)
-            for code, name in enumerate(windows.names):
-                missed = windows.by_row(scores, code, windows.sizes[code] - counts[name])
-                self._intervals[name], _ = self._intervals[name].update(missed)
-        self._buffer = longer.tail(self.window_size + self.steps)
+        rows = longer.rows
+        windows = self._model.windows(rows, self._before, least=1)
+        if self._intervals is not None:
+            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
+            new = turn >= 0
+            windows = windows.take(turn[windows.ends] >= -self.steps)
+            scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
+            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
+            self._intervals = self._intervals._replace(log_width=path[-1])
+        self._keep(longer, windows.local)
         return self
-
-    def _width(self, name: Hashable, coverage: float, steps: int) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (steps, n_targets)."""
-        if self.interval_method_ == "quantiles":
-            levels = best_of(self.estimator_).quantiles
-            if not np.isclose(coverage, levels[-1] - levels[0]):
-                raise ValueError(
-                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
-                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
-                    "that of the quantiles, or fit with calibration_fraction above 0."
-                )
-            return np.ones((self.steps, len(self.targets_)))
-        nothing = np.full((self.steps, len(self.targets_)), np.nan)
-        width = self._intervals[name].width(coverage) if self._intervals else nothing
-        if np.isnan(width[:steps]).any():
-            raise ValueError(
-                "There are no residuals to make prediction intervals of: fit with more rows, or "
-                "with calibration_fraction above 0."
-            )
-        return width
-
-
-def _refuse_table_of_covariates(future_covariates: Any) -> None:
-    """The parameter takes names; in other libraries the argument of that name is the table."""
-    names = (
-        future_covariates if isinstance(future_covariates, list | tuple) else [future_covariates]
-    )
-    for one in names:
-        if isinstance(one, pd.Series | dict) or len(getattr(one, "shape", ())) > 1:
-            raise ValueError(
-                f"future_covariates has a {type(one).__name__}, and takes the names of columns: "
-                "pass the table as X to fit and predict, and name those of its columns whose "
-                "future values are known, such as future_covariates=['holiday']."
-            )

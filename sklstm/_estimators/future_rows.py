@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.estimator import SequenceEstimator
-from sklstm._data.statistics import weighted_moments
-from sklstm._estimators.window_regression import Forecasts, predict_windows
-from sklstm._tables.panel import Panel, future_index, read_panel
-from sklstm._tables.windows import Windows, make_windows
+from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
+from sklstm._estimators.intervals import Intervals
+from sklstm._estimators.window_regression import Forecasts, PanelModel, best_of
+from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import History, LocalUnits
+from sklstm._tables.windows import Windows
 
-__all__ = ["FIXED_BY_FIT", "FutureRows", "series_in_words"]
+__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "series_in_words", "some_names"]
 
 FIXED_BY_FIT = "window_size", "steps", "series", "time", "future_covariates"
 """Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
+
+
+class Origins(NamedTuple):
+    """Rows behind which there are forecasts.
+
+    Attributes
+    ----------
+    panel : Panel
+        The newest rows of each series.
+    before : History
+        What was before them.
+    series : ndarray of int, shape (n_series,)
+        Position of each series among those of `fit`; -1 for new ones.
+    """
+
+    panel: Panel
+    before: History
+    series: np.ndarray
 
 
 class FutureRows(SequenceEstimator):
@@ -28,18 +50,20 @@ class FutureRows(SequenceEstimator):
     The subclass has the parameters, learns, and keeps the newest rows.
     """
 
-    window_size: int
+    window_size: int | str
     steps: int
-    series: str | None
+    series: str | list[str] | None
     time: str | None
     future_covariates: list | tuple
 
-    estimator_: Any
-    channel_independent_: bool
     targets_: list
     _covariates: list
-    _buffer: Any
-    _units: dict[Hashable, tuple[np.ndarray, np.ndarray]]
+    _buffer: Panel
+    _before: History
+    _model: PanelModel
+    _intervals: Intervals | None
+    estimator_: Any
+    interval_method_: str | None
     _fixed: dict[str, Any]
 
     def _check_fitted(self) -> None:
@@ -53,6 +77,11 @@ class FutureRows(SequenceEstimator):
 
     def _checked_steps(self, steps: Any) -> int:
         steps = self.steps if steps is None else steps
+        if isinstance(steps, pd.DataFrame | pd.Series):
+            raise TypeError(
+                f"steps is a {type(steps).__name__}: pass the table of future covariates by name, "
+                "X=future."
+            )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
         unknown = [name for name in self._covariates if name not in self.future_covariates]
@@ -63,62 +92,164 @@ class FutureRows(SequenceEstimator):
             )
         return int(steps)
 
-    def _future(self, steps: int, X: Any) -> dict[Hashable, pd.DataFrame]:
-        """Covariates of the future rows of each series, without columns if none are known."""
+    def _future(self, panel: Panel, steps: int, X: Any) -> tuple[pd.Index, np.ndarray]:
+        """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
+        rows = panel.rows
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
-        timestamps = {n: future_index(t.index, n_rows) for n, t in self._buffer.tables.items()}
-        if not self.future_covariates:
-            return {name: pd.DataFrame(index=index) for name, index in timestamps.items()}
-        if X is None:
-            raise ValueError(
-                f"X is missing: give a table with the columns {list(self.future_covariates)} of "
-                f"the next {steps} rows."
-            )
-        given = read_panel(None, X, self.series, self.time)
-        future = {}
-        for name, index in timestamps.items():
-            table = given.tables.get(name, pd.DataFrame(columns=list(self.future_covariates)))
-            late = index[:steps].difference(table.index)
-            if len(late):
-                raise ValueError(f"X lacks the row {late[0]} of {series_in_words(name)}.")
-            future[name] = table[list(self.future_covariates)].reindex(index).ffill()
-        return future
+        timestamps = panel.future(n_rows)
+        values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        if self.future_covariates:
+            if X is None:
+                raise ValueError(
+                    f"X is missing: give a table with the columns {list(self.future_covariates)} "
+                    f"of the next {steps} rows."
+                )
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            lacking = [name for name in self.future_covariates if name not in given.covariates]
+            if lacking:
+                raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
+            columns = [*panel.targets, *panel.covariates]
+            known = self._known(given, rows.names, timestamps, steps)
+            for name in self.future_covariates:
+                found = given.rows.values[known, given.covariates.index(name)]
+                missing = np.argwhere(np.isnan(found[:, :steps]))
+                if len(missing) and not self._model.shape.allow_nan:
+                    series, step = missing[0]
+                    raise ValueError(
+                        f"X has no value of {name!r} at {timestamps[series * n_rows + step]} of "
+                        f"{series_in_words(rows.names[series])}: impute it, or choose an estimator "
+                        "that takes NaN, such as LSTMRegressor(missing='mask')."
+                    )
+                values[:, :, columns.index(name)] = found
+        first = np.arange(len(timestamps)) % n_rows < steps
+        return timestamps if n_rows == steps else timestamps[first], values
 
-    def _forecast(self, name: Hashable, steps: int, future: pd.DataFrame) -> pd.DataFrame:
-        table, parts = self._buffer.tables[name], []
+    def _known(self, given: Panel, names: list, timestamps: pd.Index, steps: int) -> np.ndarray:
+        """Rows of X at future timestamps, (n_series, n_rows); behind `steps` the last of them."""
+        wanted = time_numbers(timestamps).reshape(len(names), -1)
+        each = np.repeat(given.rows.find(names), wanted.shape[1])
+        rows = places_of(given.rows.code, given.rows.time, each, wanted.ravel())
+        rows = rows.reshape(wanted.shape)
+        late = rows[:, :steps] < 0
+        if late.any():
+            k, step = np.argwhere(late)[0]
+            row = timestamps[k * wanted.shape[1] + step]
+            raise ValueError(f"X lacks the row {row} of {series_in_words(names[k])}.")
+        rows[:, steps:] = np.where(rows[:, steps:] < 0, rows[:, [steps - 1]], rows[:, steps:])
+        return rows
+
+    def _forecast(self, origins: Origins, coming: np.ndarray, steps: int) -> Forecasts:
+        """Forecast rows of all series; those beyond the parameter `steps` feed forecasts back."""
+        rows, blocks = origins.panel.rows, []
         for first in range(0, steps, self.steps):
-            block = future[first : first + self.steps]
-            newest = self._newest(name, table, block)
-            values = newest.in_units(self._forecasts(newest).point)[0]
-            parts.append(pd.DataFrame(values, block.index, self.targets_))
-            table = pd.concat([table, block.join(parts[-1])])
-        return pd.concat(parts)[:steps]
+            block = coming[:, first : first + self.steps]
+            windows = self._newest(rows.followed_by(block), rows, origins.before)
+            blocks.append(self._model.forecasts(windows))
+            block[:, :, : rows.n_targets] = blocks[-1].point
+            rows = rows.followed_by(block)
+        return Forecasts(*(np.hstack(parts)[:, :steps] for parts in zip(*blocks, strict=True)))
 
-    def _newest(self, name: Hashable, table: pd.DataFrame, block: pd.DataFrame) -> Windows:
-        """The window of the last rows of a series, with future covariates of the next ones."""
-        ahead = pd.concat([table[-self.window_size :], block]).astype(float)
-        windows = self._windows(Panel({name: ahead}, self.targets_, self._covariates))
-        newest = windows.take(windows.place == self.window_size - 1)
-        if not newest.whole().all():
+    def _origins(self, steps: int, X: Any, y: Any) -> Origins:
+        """The newest rows of all series that have not ended, or those of other series."""
+        if y is not None:
+            panel = self._given(y, X).regular()
+            before = History.none(len(panel.rows.sizes), len(self.targets_))
+            return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
+        panel, before, rows = self._buffer, self._before, self._buffer.rows
+        series = np.arange(len(rows.sizes))
+        if isinstance(panel.timestamps, pd.DatetimeIndex | pd.PeriodIndex) and len(series) > 1:
+            last = time_numbers(panel.future(steps)).reshape(len(series), -1)[:, -1]
+            going_on = last > rows.time.max()
+            if not going_on.all():
+                ended = [rows.names[k] for k in np.flatnonzero(~going_on)]
+                warn(
+                    f"{len(ended)} of {len(series)} series ended more than {steps} rows before the "
+                    f"newest date of all, and have no forecast: {some_names(ended)}. "
+                    "predict(y=their rows) makes one.",
+                    DroppedDataWarning,
+                )
+                panel, before = panel.take(going_on[rows.code]), before.take(going_on)
+                series = series[going_on]
+        return Origins(panel, before, series)
+
+    def _given(self, y: Any, X: Any) -> Panel:
+        """Rows of series, with their covariates, which X has beside those of future rows."""
+        levels = self._buffer.by_levels
+        given = read_panel(y, None, self.series, self.time, self.targets_, levels)
+        lacking = [name for name in self.targets_ if name not in given.targets]
+        if lacking:
+            raise ValueError(f"y lacks the columns {lacking}.")
+        values = given.rows.values[:, [given.targets.index(name) for name in self.targets_]]
+        if self._covariates:
+            if X is None:
+                raise ValueError(f"X is missing: y needs the columns {self._covariates}.")
+            others = read_panel(None, X, self.series, self.time, None, levels)
+            code = others.rows.find(given.rows.names)[given.rows.code]
+            place = places_of(others.rows.code, others.rows.time, code, given.rows.time)
+            columns = [others.covariates.index(name) for name in self._covariates]
+            found = others.rows.values[place][:, columns]
+            values = np.hstack([values, np.where(place[:, None] < 0, np.nan, found)])
+        rows = given.rows._replace(values=values, n_targets=len(self.targets_))
+        return given._replace(rows=rows, targets=self.targets_, covariates=self._covariates)
+
+    def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
+        """The windows of the last rows, which hold future covariates of the next ones."""
+        windows = self._model.windows(longer, before, least=1)
+        ends = longer.starts + rows.sizes - 1
+        newest = windows.take(np.isin(windows.ends, ends))
+        unread = np.setdiff1d(np.arange(len(ends)), newest.code)
+        if len(unread):
             raise ValueError(
-                f"The newest {self.window_size} rows of {series_in_words(name)} hold NaN: impute "
-                "them before fit or update."
+                f"The newest {self._model.shape.window_size} rows of "
+                f"{series_in_words(rows.names[unread[0]])} hold NaN: impute them before fit or "
+                "update, or choose an estimator that takes NaN, such as "
+                "LSTMRegressor(missing='mask')."
             )
         return newest
 
-    def _learn_units(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        columns = table[self.targets_].to_numpy(float).T
-        finite = [column[np.isfinite(column)] for column in columns]
-        units = [weighted_moments(x, np.ones(len(x))) if len(x) else (0.0, 1.0) for x in finite]
-        mean, scale = np.array(units).T
-        return mean, scale
+    def _keep(self, panel: Panel, local: LocalUnits) -> None:
+        """Keep the newest rows, and what is known before them."""
+        n_rows = self._model.n_needed()
+        self._before = local.before_tail(panel.rows, n_rows, self._before)
+        self._buffer = panel.tail(n_rows)
 
-    def _windows(self, panel: Panel) -> Windows:
-        future = [name for name in self._covariates if name in self.future_covariates]
-        return make_windows(panel, self._units, future, self.window_size, self.steps)
+    def _table(
+        self, panel: Panel, timestamps: pd.Index, values: np.ndarray, columns: Any
+    ) -> pd.DataFrame:
+        """A row for each step of each series."""
+        index, names = timestamps, panel.rows.names
+        if panel.by_levels:
+            each = pd.Index(names).repeat(len(index) // len(names))
+            keys = [each.get_level_values(level) for level in range(each.nlevels)]
+            levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
+            index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
+        return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
-    def _forecasts(self, windows: Windows) -> Forecasts:
-        return predict_windows(self.estimator_, windows, self.channel_independent_)
+    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
+        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
+        if self.interval_method_ == "quantiles":
+            levels = best_of(self.estimator_).quantiles
+            if not np.isclose(coverage, levels[-1] - levels[0]):
+                raise ValueError(
+                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
+                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
+                    "that of the quantiles, or fit with calibration_fraction above 0."
+                )
+        if self._intervals is None:
+            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
+            return np.full((len(series), self.steps, len(self.targets_)), width)
+        return self._intervals.width(coverage, series)
+
+    def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
+        return state_to_plain(state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state_from_plain(state))
+
+
+def some_names(names: list) -> str:
+    """The first names of many."""
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def series_in_words(name: Hashable) -> str:

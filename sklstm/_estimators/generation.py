@@ -91,7 +91,7 @@ def generate(
     >>> from sklstm import LSTMClassifier, TokenSequencer, generate
     >>> model = make_pipeline(
     ...     TokenSequencer(analyzer="char"),
-    ...     LSTMClassifier(16, embedding_dim=4, pooling=None, lr=0.03, random_state=0),
+    ...     LSTMClassifier(16, embedding=4, pooling=None, lr=0.03, random_state=0),
     ... )
     >>> model = model.fit(20 * ["abcabcab"], 20 * [list("bcabcabc")])
     >>> "".join(generate(model, "a", 7))

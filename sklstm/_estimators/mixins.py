@@ -10,15 +10,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.step_probabilities import as_step_probabilities
 from sklstm._estimators.base import BaseLSTM
-from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, DistributionalHead, GaussianHead
+from sklstm._nn.head_kinds import regression_head_of
 
 __all__ = ["ClassifierMethods", "RegressorMethods"]
 
 
 def _predicts_distribution(regressor: Any) -> bool:
     if hasattr(regressor, "_fitted"):
-        return isinstance(regressor._fitted.head, DistributionalHead)
-    return isinstance(regressor.loss, str) and regressor.loss in DISTRIBUTIONAL_HEADS
+        return hasattr(regressor._fitted.head, "predict_quantiles")
+    return hasattr(regression_head_of(regressor.loss), "predict_quantiles")
 
 
 class RegressorMethods(RegressorMixin, BaseLSTM):
@@ -181,7 +181,7 @@ class RegressorMethods(RegressorMixin, BaseLSTM):
 
     def _predict_with_std(self, X: Any) -> Any:
         check_is_fitted(self)
-        if not isinstance(self._fitted.head, GaussianHead):
+        if not hasattr(self._fitted.head, "predict_std"):
             raise ValueError("return_std needs a network that was fitted with loss='gaussian'.")
         return self._predict(X, "predict", "predict_std")
 

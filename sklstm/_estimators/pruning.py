@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.callback import FitCallback
 
-from sklstm._train.fitted import FittedNetwork
+from sklstm._train.additive import AdditiveModel
 
 __all__ = ["PruningCallback"]
 
@@ -152,11 +152,11 @@ class PruningCallback(FitCallback):
         )
 
 
-def _comparable_loss(fitted: FittedNetwork) -> float:
+def _comparable_loss(fitted: AdditiveModel) -> float:
     """The loss in units that depend neither on the init nor on `standardize`."""
     row = fitted.net.history[-1]
     loss, head = float(row.get("valid_loss", row["train_loss"])), fitted.head
-    scale, loss_of = getattr(head, "scale", None), str(fitted.settings.get("loss"))
+    scale, loss_of = getattr(head, "scale", None), str(getattr(head, "loss_of", None))
     if scale is None:
         return loss
     if loss_of == "gaussian":

@@ -13,7 +13,7 @@ from sklstm._data.sklearn_private import Interval, StrOptions
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import RegressorMethods
-from sklstm._nn.distributional_heads import DISTRIBUTIONAL_HEADS, learn_regression_head
+from sklstm._nn.head_kinds import REGRESSION_HEADS, learn_regression_head
 from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
@@ -69,19 +69,18 @@ class LSTMRegressor(RegressorMethods):
         value, and uses differences instead of levels by the share that predicts later rows best
         (``difference_share``), so that a series which leaves the range of training is predicted as
         well as before. ``"auto"`` chooses the feature and its lag on later rows, or none.
-    embedding_dim : int, default=None
-        For sequences of tokens: the length of the vector that stands for a token. X is then
-        `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of integers, or a 2-D
-        array of them. A token larger than all seen in `fit` is read as token 0. Initial vectors
-        are random, with a standard deviation of 0.1 where a text has one target and there are more
-        than 256 tokens, most of them rare; else of 1.
-    embedding_weights : dict of str to array-like, DataFrame, str, path-like, or array-like of \
-            shape (n_tokens, embedding_dim), default=None
-        Initial vectors. Word vectors, in a form that :meth:`TokenSequencer.embedding_weights`
-        takes, are aligned with the vocabulary of X in each fit, so that they work in a Pipeline
-        under cross-validation; for many words, a path or a DataFrame is quicker to copy and to
-        show than a dict. A matrix has a row for each token; where X knows its vocabulary, it must
-        be the matrix that this method made for it.
+    embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
+            (n_tokens, n_dimensions), default=None
+        For sequences of tokens: the length of the vector that stands for a token, or initial
+        vectors. X is then `Sequences` of tokens, as :class:`TokenSequencer` makes them, lists of
+        integers, or a 2-D array of them. A token larger than all seen in `fit` is read as token 0.
+        With a length, initial vectors are random, with a standard deviation of 0.1 where a text has
+        one target and there are more than 256 tokens, most of them rare; else of 1. Word vectors,
+        in a form that :meth:`TokenSequencer.embedding_weights` takes, are aligned with the
+        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation; for
+        many words, a path or a DataFrame is quicker to copy and to show than a dict. A matrix has a
+        row for each token; where X knows its vocabulary, it must be the matrix that this method
+        made for it.
     freeze_embedding : bool, default=False
         Whether training leaves the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
@@ -104,9 +103,8 @@ class LSTMRegressor(RegressorMethods):
         al. 2018).
     optimizer : str or class, default="adam"
         One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
-        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`.
-    optimizer_params : dict, default=None
-        More arguments of the optimizer, for example ``{"momentum": 0.9}``.
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`. More
+        of its arguments go into `skorch_params`.
     lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
@@ -134,12 +132,11 @@ class LSTMRegressor(RegressorMethods):
         1 computes each by itself. ``"auto"`` is a quarter of `batch_size`, at most half of the
         longest history, if histories overlap and a batch has enough to compute; else 1. Needs
         ``pooling="last"`` and one direction. Validation and predictions use exact histories.
-    callbacks : list, default=None
-        Callbacks of skorch: instances of :class:`skorch.callbacks.Callback`, or pairs of name and
-        instance.
     skorch_params : dict, default=None
-        More settings of the :class:`skorch.NeuralNet`, for example ``{"compile": True}``. Those
-        that have no effect, or that a parameter of the estimator sets, are refused.
+        More settings of the :class:`skorch.NeuralNet`: ``"callbacks"``, a list of
+        :class:`skorch.callbacks.Callback` or pairs of name and instance; further arguments of the
+        optimizer, such as ``"optimizer__momentum": 0.9``; ``"compile": True``. Those that have no
+        effect, or that a parameter of the estimator sets, are refused.
     early_stopping : bool or "auto", default="auto"
         Whether to stop when the loss on validation data no longer falls, and restore the best
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
@@ -147,8 +144,8 @@ class LSTMRegressor(RegressorMethods):
         ``"auto"`` is True with `X_val` or from 50 sequences on; but not for tokens with
         ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as training could
         not stop early.
-    validation_fraction : float, default=0.1
-        Part of the training data set aside for `early_stopping`.
+    validation_fraction : float or "auto", default="auto"
+        Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4
@@ -211,7 +208,8 @@ class LSTMRegressor(RegressorMethods):
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     target_mean_, target_scale_ : ndarray of shape (`n_outputs_`,)
-        What standardises the targets; 0 and 1 if not `standardize`.
+        What standardises the targets, or with an init what it leaves of them; 0 and 1 if not
+        `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
         Imputed before the first value of a sequence, with ``missing="mask"``.
     n_tokens_ : int
@@ -257,7 +255,7 @@ class LSTMRegressor(RegressorMethods):
     """
 
     _parameter_constraints: dict = BaseLSTM._parameter_constraints | {
-        "loss": [StrOptions({*REGRESSION_LOSSES, *DISTRIBUTIONAL_HEADS}), callable],
+        "loss": [StrOptions({*REGRESSION_LOSSES, *REGRESSION_HEADS}), callable],
         "quantiles": ["array-like"],
         "lagged_target": [str, Interval(Integral, 0, None, closed="left"), None],
     }
@@ -276,15 +274,13 @@ class LSTMRegressor(RegressorMethods):
         input_transform: str | Sequence[str] = "auto",
         init: Any = "auto",
         lagged_target: str | int | None = "auto",
-        embedding_dim: int | None = None,
-        embedding_weights: Any = None,
+        embedding: Any = None,
         freeze_embedding: bool = False,
         loss: str | Callable = "squared_error",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         standardize: bool = True,
         missing: str = "error",
         optimizer: str | type = "adam",
-        optimizer_params: dict | None = None,
         lr: float = 3e-3,
         weight_decay: float = 0.0,
         lr_scheduler: str | Callable | None = "auto",
@@ -292,10 +288,9 @@ class LSTMRegressor(RegressorMethods):
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         supervised_steps: int | str = "auto",
-        callbacks: list | None = None,
         skorch_params: dict | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
@@ -314,15 +309,13 @@ class LSTMRegressor(RegressorMethods):
         self.input_transform = input_transform
         self.init = init
         self.lagged_target = lagged_target
-        self.embedding_dim = embedding_dim
-        self.embedding_weights = embedding_weights
+        self.embedding = embedding
         self.freeze_embedding = freeze_embedding
         self.loss = loss
         self.quantiles = quantiles
         self.standardize = standardize
         self.missing = missing
         self.optimizer = optimizer
-        self.optimizer_params = optimizer_params
         self.lr = lr
         self.weight_decay = weight_decay
         self.lr_scheduler = lr_scheduler
@@ -330,7 +323,6 @@ class LSTMRegressor(RegressorMethods):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.supervised_steps = supervised_steps
-        self.callbacks = callbacks
         self.skorch_params = skorch_params
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -449,10 +441,10 @@ class LSTMRegressor(RegressorMethods):
         return self._fit((X, y, sample_weight), **ONE_EPOCH)
 
     def _learn_head(
-        self, given: GivenSamples, plan: Plan, earlier: RegressionHead | None
+        self, given: GivenSamples, plan: Plan, earlier: RegressionHead | None, classes: Any = None
     ) -> RegressionHead:
         """Learn the shape of the target."""
-        return earlier or learn_regression_head(given.y, plan["loss"], plan["quantiles"])
+        return earlier or learn_regression_head(given.y, plan.inputs.loss, plan.inputs.quantiles)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -13,21 +13,23 @@ from sklearn.utils import get_tags
 from sklstm._data.sklearn_private import BaseSearchCV
 from sklstm._estimators.regressor import LSTMRegressor
 from sklstm._tables.flattener import SequenceFlattener
-from sklstm._tables.windows import Windows
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import History, PanelUnit, Unit
+from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["Forecasts", "best_of", "learn", "predict_windows", "predicts_quantiles"]
+__all__ = ["Forecasts", "PanelModel", "WindowShape", "best_of", "predicts_quantiles", "takes_nan"]
 
 
 class Forecasts(NamedTuple):
-    """Forecasts, and the unit of their residuals, both in units of the series.
+    """Forecasts, and the unit of their residuals, in the units of the user.
 
     Attributes
     ----------
     point : ndarray of shape (n_windows, steps, n_targets)
         Forecasts.
     below, above : ndarray of that shape
-        Unit of residuals on each side: 1, or the distance to the outer quantile there, if the
-        estimator predicts quantiles.
+        Unit of residuals on each side: the spread of the series so far, or the distance to the
+        outer quantile there, if the estimator predicts quantiles.
     """
 
     point: np.ndarray
@@ -43,79 +45,177 @@ class Forecasts(NamedTuple):
         """Lower and upper ends of prediction intervals."""
         return self.point - width * self.below, self.point + width * self.above
 
+    def take(self, chosen: np.ndarray) -> Forecasts:
+        """Select windows."""
+        return Forecasts(*(part[chosen] for part in self))
 
-def learn(estimator: Any, windows: Windows, channel_independent: bool) -> Any:
-    """Fit a clone on windows and the steps behind them.
 
-    Parameters
+class WindowShape(NamedTuple):
+    """What windows are made of.
+
+    Attributes
     ----------
-    estimator : regressor or None
-        None is `LSTMRegressor`.
-    windows : Windows
-        Without NaN, all steps known.
+    window_size, steps : int
+        Number of rows of a window, and of steps behind it.
+    future : list of int
+        Columns of the rows whose future values are known.
+    allow_nan : bool
+        Whether windows with NaN are used.
+    """
+
+    window_size: int
+    steps: int
+    future: list[int]
+    allow_nan: bool
+
+    def windows(
+        self,
+        rows: SeriesRows,
+        unit: PanelUnit,
+        before: History | None = None,
+        least: int | None = None,
+    ) -> Windows:
+        """Windows of all rows, or of those without NaN."""
+        windows = make_windows(
+            rows, unit.measure(rows, before), self.future, self.window_size, self.steps, least
+        )
+        return windows if self.allow_nan else windows.take(windows.whole())
+
+    @property
+    def shortest(self) -> int:
+        """Fewer rows are no window: the forecast behind them is the anchor."""
+        return max(2, self.window_size // 4)
+
+
+class PanelModel(NamedTuple):
+    """An estimator that is fitted on windows, and what its forecasts are measured in.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Fitted on windows in their unit: as they are, or flat.
+    unit : PanelUnit
+        Unit of the windows.
+    shape : WindowShape
+        What they are made of.
     channel_independent : bool
         Whether each target is forecast from its own past alone.
-
-    Returns
-    -------
-    estimator
-        Fitted on the windows: as they are, or flat.
+    weight : float
+        Forecasts are moved to those of the anchor alone: 1 leaves them, at 0 they are the anchor.
     """
-    windows = windows.one_by_one() if channel_independent else windows
+
+    estimator: Any
+    unit: PanelUnit
+    shape: WindowShape
+    channel_independent: bool
+    weight: float = 1.0
+
+    @classmethod
+    def learn(
+        cls,
+        estimator: Any,
+        rows: SeriesRows,
+        unit: Unit,
+        shape: WindowShape,
+        channel_independent: bool,
+    ) -> PanelModel | None:
+        """Fit a clone on all windows of the rows, in time order; None if there are none.
+
+        Parameters
+        ----------
+        estimator : regressor or None
+            None is `LSTMRegressor`.
+        rows : SeriesRows
+            Training rows.
+        unit : Unit
+            Unit of the windows.
+        shape : WindowShape
+            What windows are made of.
+        channel_independent : bool
+            Whether each target is forecast from its own past alone.
+        """
+        of_panel = PanelUnit.learn(rows, unit)
+        windows = shape.windows(rows, of_panel).followed()
+        if unit.anchor == "season":  # shorter ones have no season to be measured against
+            enough = rows.place[windows.ends] >= unit.season
+            windows = windows.take(enough) if enough.any() else windows
+        targets = windows.targets()
+        known = np.isfinite(targets).all(axis=(1, 2))
+        if not known.any():
+            return None
+        order = np.flatnonzero(known)
+        order = order[np.argsort(rows.time[windows.ends[order]], kind="stable")]
+        fitted = _fit(estimator, windows.take(order), targets[order], channel_independent)
+        return cls(fitted, of_panel, shape, channel_independent)
+
+    def n_needed(self) -> int:
+        """How many rows before the next one a forecast, and those still to be judged, read."""
+        unit = self.unit.unit
+        season = unit.season if unit.anchor == "season" else 1
+        return self.shape.window_size + self.shape.steps + season
+
+    def windows(
+        self, rows: SeriesRows, before: History | None = None, least: int | None = None
+    ) -> Windows:
+        """Windows that the estimator can read."""
+        return self.shape.windows(rows, self.unit, before, least)
+
+    def forecasts(self, windows: Windows) -> Forecasts:
+        """Forecast the steps behind windows.
+
+        Raises
+        ------
+        ValueError
+            If the quantiles of the estimator do not lie on both sides of its forecasts.
+        """
+        anchor, scale = windows.anchors(), windows.scales()
+        if not len(anchor):
+            return Forecasts(anchor, anchor, anchor)
+        sequences = windows.one_by_one() if self.channel_independent else windows.sequences
+        n_windows, steps, n_targets = anchor.shape
+
+        def arranged(values: Any) -> np.ndarray:
+            if self.channel_independent:
+                return np.reshape(values, (n_targets, n_windows, steps)).transpose(1, 2, 0)
+            return np.reshape(values, (n_windows, steps, n_targets))
+
+        change = arranged(self.estimator.predict(sequences)) * scale
+        enough = windows.local.seen.n_known[windows.ends].max(axis=1) >= self.shape.shortest
+        point = anchor + np.where(enough[:, None, None], self.weight, 0) * change
+        if not predicts_quantiles(self.estimator):
+            spread = np.broadcast_to(windows.spreads(), point.shape)
+            return Forecasts(point, spread, spread)
+        quantiles = np.asarray(best_of(self.estimator).predict_quantiles(sequences))
+        below = change - arranged(quantiles[..., 0]) * scale
+        above = arranged(quantiles[..., -1]) * scale - change
+        if not ((below > 0).all() and (above > 0).all()):
+            raise ValueError(
+                "The estimator predicts no quantiles on both sides of its forecast: give levels "
+                "such as quantiles=(0.05, 0.5, 0.95)."
+            )
+        return Forecasts(point, below, above)
+
+
+def _fit(estimator: Any, windows: Windows, targets: np.ndarray, channel_independent: bool) -> Any:
+    sequences = windows.sequences
+    if channel_independent:
+        sequences, targets = windows.one_by_one(), np.concatenate(np.moveaxis(targets, -1, 0))
     estimator = LSTMRegressor() if estimator is None else clone(estimator)
-    n_outputs = windows.ahead.shape[1] * windows.ahead.shape[2]
+    targets = targets.reshape(len(targets), -1)
+    n_outputs = targets.shape[1]
     if n_outputs > 1 and not _learns_several(estimator):
         estimator = MultiOutputRegressor(estimator)
     if not _reads_sequences(estimator):
         _refuse_flattened_network(estimator)
         estimator = make_pipeline(SequenceFlattener(), estimator)
-    ahead = windows.ahead.reshape(len(windows.ahead), -1)
-    return estimator.fit(windows.sequences, ahead[:, 0] if n_outputs == 1 else ahead)
+    return estimator.fit(sequences, targets[:, 0] if n_outputs == 1 else targets)
 
 
-def predict_windows(estimator: Any, windows: Windows, channel_independent: bool) -> Forecasts:
-    """Forecast the steps behind windows by a fitted estimator.
-
-    Parameters
-    ----------
-    estimator : estimator
-        From `learn`.
-    windows : Windows
-        Without NaN.
-    channel_independent : bool
-        As in `learn`.
-
-    Returns
-    -------
-    Forecasts
-        In units of the series.
-
-    Raises
-    ------
-    ValueError
-        If its quantiles do not lie on both sides of its forecasts.
-    """
-    sequences = windows.one_by_one().sequences if channel_independent else windows.sequences
-    n_windows, steps, n_targets = windows.ahead.shape
-    if not n_windows:
-        return Forecasts(windows.ahead, windows.ahead, windows.ahead)
-
-    def arranged(values: Any) -> np.ndarray:
-        if channel_independent:
-            return np.reshape(values, (n_targets, n_windows, steps)).transpose(1, 2, 0)
-        return np.reshape(values, (n_windows, steps, n_targets))
-
-    point = arranged(estimator.predict(sequences))
-    if not predicts_quantiles(estimator):
-        return Forecasts(point, np.ones_like(point), np.ones_like(point))
-    quantiles = np.asarray(best_of(estimator).predict_quantiles(sequences))
-    below, above = point - arranged(quantiles[..., 0]), arranged(quantiles[..., -1]) - point
-    if not ((below > 0).all() and (above > 0).all()):
-        raise ValueError(
-            "The estimator predicts no quantiles on both sides of its forecast: give levels such "
-            "as quantiles=(0.05, 0.5, 0.95)."
-        )
-    return Forecasts(point, below, above)
+def takes_nan(estimator: Any) -> bool:
+    """Whether windows with NaN are no obstacle."""
+    if estimator is None:
+        return False
+    return get_tags(estimator).input_tags.allow_nan or getattr(estimator, "missing", "") == "mask"
 
 
 def predicts_quantiles(estimator: Any) -> bool:

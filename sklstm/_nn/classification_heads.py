@@ -17,7 +17,7 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.steps import plain_labels
 from sklstm._data.warning import DataConversionWarning, warn
 from sklstm._nn.heads import Head
-from sklstm._nn.losses import cross_entropy, label_cross_entropy
+from sklstm._nn.losses import CrossEntropy, LabelCrossEntropy
 
 __all__ = ["MulticlassHead", "MultilabelHead", "learn_classification_head"]
 
@@ -36,6 +36,10 @@ class MulticlassHead(Head):
     class_weights : ndarray of shape (n_classes,), or None
         Factors of the sample weights; None for 1 each.
     """
+
+    target_type = "multiclass"
+    baseline_name = "class prior"
+    blending_penalty = 0.5  # log losses and a standard normal prior: of few rows it stays small
 
     classes: np.ndarray
     class_weights: np.ndarray | None = None
@@ -58,7 +62,7 @@ class MulticlassHead(Head):
     @property
     def loss(self) -> Callable:
         """Cross-entropy."""
-        return cross_entropy
+        return CrossEntropy()
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Find the position of each label."""
@@ -151,24 +155,21 @@ class MulticlassHead(Head):
         """Append the log-odds of the init estimator to the targets, for the loss."""
         return target if init is None else np.hstack([target, init])
 
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add log-odds."""
-        return init + outputs
-
-    def init_in_onnx(self, op: Any, init: str) -> str:
+    @property
+    def init_map(self) -> np.ndarray:
         """Keep log-odds as they are."""
-        return init
+        return np.eye(self.n_outputs)
+
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """A column for each class: 1 for the samples that have it."""
+        return (target == np.arange(self.n_outputs)).astype(np.float64)
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the logarithm of the class prior."""
         counts = np.bincount(target[:, 0].astype(int), weight, minlength=self.n_outputs)
         return np.log(np.maximum(counts / counts.sum(), SMALLEST_SHARE))
 
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Take the difference of log-odds."""
-        return prediction if init is None else prediction - init
-
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """One blending weight for all log-odds, as only their differences matter."""
         return [(list(range(self.n_outputs)), [], slice(None))]
 
@@ -211,6 +212,8 @@ class MultilabelHead(MulticlassHead):
         Number of columns.
     """
 
+    target_type = "multilabel-indicator"
+
     n_labels: int = 0
 
     @property
@@ -231,7 +234,7 @@ class MultilabelHead(MulticlassHead):
     @property
     def loss(self) -> Callable:
         """Cross-entropy of each label."""
-        return label_cross_entropy
+        return LabelCrossEntropy()
 
     def encode(self, y: Any, rows: np.ndarray) -> np.ndarray:
         """Mark the labels by 1."""
@@ -263,6 +266,10 @@ class MultilabelHead(MulticlassHead):
                 "sample_weight."
             )
         return self
+
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """The marks themselves."""
+        return target
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the log-odds of the share of each label."""

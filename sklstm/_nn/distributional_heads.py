@@ -1,8 +1,8 @@
 """Heads that predict distributions: a mean with a standard deviation, or quantiles."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,13 +14,11 @@ from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import ElementwiseLoss
 
 __all__ = [
-    "DISTRIBUTIONAL_HEADS",
     "DistributionalHead",
     "GaussianHead",
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
-    "learn_regression_head",
 ]
 
 UNIT = float(np.log(2))
@@ -137,7 +135,18 @@ class DistributionalHead(RegressionHead):
         Levels of `predict_quantiles`.
     """
 
-    quantiles: np.ndarray
+    spread_is_learned = True
+
+    quantiles: np.ndarray = field(default_factory=lambda: np.array([0.5]))
+
+    @classmethod
+    def learn(cls, y: Any, loss: Any, quantiles: Any = ()) -> Self:
+        """Learn the shape of the targets, and check the levels."""
+        levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
+        inside = len(levels) and levels[0] > 0 and levels[-1] < 1
+        if not (inside and (np.diff(levels) > 0).all()):
+            raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
+        return replace(super().learn(y, loss), quantiles=levels)
 
     @property
     @abstractmethod
@@ -154,29 +163,15 @@ class DistributionalHead(RegressionHead):
         """Locations and spreads."""
         return self.n_targets * (1 + len(self.steps[1]))
 
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add the predictions of the init estimator to the locations."""
-        moved = super().corrected(init, outputs[:, : self.n_targets])
-        return np.hstack([moved, outputs[:, self.n_targets :]])
-
-    def init_in_onnx(self, op: Any, init: str) -> str:
-        """Scale, with zeros for the spreads."""
-        return op("MatMul", init, np.eye(self.n_targets, self.n_outputs) / self.scale[:, None])
-
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Take mean and standard deviation."""
-        learned = self.scaled_to(target, weight)
-        return np.concatenate([learned.mean, learned.scale])
-
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Scale it like a target, with spreads that amount to the standard deviation."""
-        mean, deviation = np.split(prediction, 2)
-        location = np.atleast_2d(super().as_outputs(mean, init))
+        """Take the mean, with spreads that amount to the standard deviation."""
+        deviation = self.scaled_to(target, weight).scale
         softplus = np.maximum(deviation / self.scale * UNIT, LEAST)
         spread = np.repeat(softplus + np.log(-np.expm1(-softplus)), len(self.steps[1]))
-        return np.hstack([location, np.tile(spread, (len(location), 1))])
+        location = (self._mean(target, weight) - self.mean) / self.scale
+        return np.concatenate([location, spread])
 
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each location; spreads correct nothing and have none."""
         spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
         return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]
@@ -261,37 +256,3 @@ class QuantileHead(DistributionalHead):
     def steps(self) -> tuple[float, np.ndarray]:
         """Positive numbers between two levels each."""
         return quantile_steps(self.quantiles)
-
-
-DISTRIBUTIONAL_HEADS = {"gaussian": GaussianHead, "quantile": QuantileHead}
-"""Distributional heads by the name of their loss."""
-
-
-def learn_regression_head(y: Any, loss: Any, quantiles: Any) -> RegressionHead:
-    """Learn the shape of the targets of a regression.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, n_columns)
-        Training targets.
-    loss : str or callable
-        Name of a loss, or a loss of the user.
-    quantiles : array-like of shape (n_levels,)
-        Levels, if the loss is that of quantiles.
-
-    Returns
-    -------
-    RegressionHead
-        In the units of `y`.
-
-    Raises
-    ------
-    ValueError
-        If the levels are not increasing numbers between 0 and 1.
-    """
-    if not isinstance(loss, str) or loss not in DISTRIBUTIONAL_HEADS:
-        return RegressionHead.learn(y, loss)
-    levels = np.asarray(quantiles, dtype=np.float64).reshape(-1)
-    if not len(levels) or not (levels[0] > 0 and levels[-1] < 1 and (np.diff(levels) > 0).all()):
-        raise ValueError(f"quantiles={quantiles} must be increasing levels between 0 and 1.")
-    return DISTRIBUTIONAL_HEADS[loss].learn(y, loss, quantiles=levels)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -26,8 +26,25 @@ __all__ = ["Head", "RegressionHead"]
 class Head(ABC):
     """The meaning of the outputs of a network. Frozen: learned once, from the training labels.
 
-    A new kind of target is a new subclass and an entry in `HEADS` of `_train/fitted.py`.
+    Outputs are a sum: what the init estimator predicts, in units of the outputs (`init_map`), and
+    the outputs of the network times a blending weight.
     """
+
+    target_type = "continuous"  # as scikit-learn's type_of_target: by it an init is chosen
+    baseline_name = "mean"
+    blending_penalty = 0.0  # on squared blending weights, against the sum of losses
+    spread_is_learned = False  # spreads depend on levels, also where the location does not
+
+    _kinds: ClassVar[dict[str, type["Head"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Head._kinds[cls.__name__] = cls
+
+    @property
+    @abstractmethod
+    def n_targets(self) -> int:
+        """Number of targets of a sample: columns of `y`, or labels it may have at once."""
 
     @property
     @abstractmethod
@@ -103,9 +120,39 @@ class Head(ABC):
         """Return labels to stratify a random validation part by; None without labels."""
         return None
 
-    def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> "Head":
-        """Learn mean and scale of the training targets; unchanged if they are labels."""
+    def scaled_to(
+        self, target: np.ndarray, weight: np.ndarray, init: np.ndarray | None = None
+    ) -> "Head":
+        """Learn mean and scale of training targets, or of what an init estimator leaves of them.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n, n_targets)
+            Targets.
+        weight : ndarray of shape (n,)
+            Their weights.
+        init : ndarray of shape (n, n_init_outputs), default=None
+            Predictions of the init estimator.
+
+        Returns
+        -------
+        Head
+            Unchanged if targets are labels.
+        """
         return self
+
+    @property
+    @abstractmethod
+    def init_map(self) -> np.ndarray:
+        """From predictions of an init estimator to outputs: (n_init_outputs, n_outputs)."""
+
+    @abstractmethod
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """Turn targets into columns that a linear model is fitted to: (n, n_init_outputs)."""
+
+    def init_units(self, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scale of the columns of `init_target`; 0 and 1 if targets are labels."""
+        return np.zeros(len(self.init_map)), np.ones(len(self.init_map))
 
     @abstractmethod
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
@@ -115,7 +162,7 @@ class Head(ABC):
         ----------
         target : ndarray of shape (n, n_targets)
             Targets.
-        init : ndarray of shape (n, n_outputs), or None
+        init : ndarray of shape (n, n_init_outputs), or None
             Predictions of the init estimator.
 
         Returns
@@ -123,14 +170,6 @@ class Head(ABC):
         ndarray of shape (n, n_columns)
             For the loss.
         """
-
-    @abstractmethod
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add the outputs of the network to the predictions of the init estimator."""
-
-    @abstractmethod
-    def init_in_onnx(self, op: Any, init: str) -> str:
-        """Append the nodes that scale predictions of the init estimator to the outputs."""
 
     def blending_weight(
         self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray
@@ -152,7 +191,7 @@ class Head(ABC):
             Factors in [0, 1] that minimise the loss.
         """
         result = np.ones(outputs.shape[1])
-        for columns, others, targets in self._blended():
+        for columns, others, targets in self.blended():
             scaled, rest, part = outputs[:, columns], outputs[:, others], target[:, targets]
             if np.isnan(part).all():
                 continue
@@ -163,7 +202,8 @@ class Head(ABC):
                 rest: np.ndarray = rest,
                 part: np.ndarray = part,
             ) -> float:
-                return self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
+                loss = self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
+                return loss + self.blending_penalty * factor**2 / len(part)
 
             best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
             result[columns] = min((0.0, float(best), 1.0), key=cost)
@@ -192,20 +232,22 @@ class Head(ABC):
 
     @abstractmethod
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Compute the prediction that does not depend on X, (n_outputs,), from training targets."""
+        """Compute the outputs that do not depend on X, (n_outputs,), from training targets."""
 
     @abstractmethod
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Return the outputs that, beside an init estimator, amount to a prediction."""
-
-    @abstractmethod
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """Outputs that share a blending weight, others of the same loss, and its target columns."""
 
     def to_plain(self) -> dict[str, Any]:
         """Convert to arrays, numbers and texts."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"kind": type(self).__name__} | parts
+
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> "Head":
+        """Restore a head from `to_plain`."""
+        parts = dict(plain)
+        return Head._kinds[parts.pop("kind")](**parts)
 
 
 @dataclass(frozen=True)
@@ -228,7 +270,7 @@ class RegressionHead(Head):
     scale: np.ndarray
 
     @classmethod
-    def learn(cls, y: Any, loss: Any, **more: Any) -> Self:
+    def learn(cls, y: Any, loss: Any, quantiles: Any = ()) -> Self:
         """Learn the shape of the targets.
 
         Parameters
@@ -237,8 +279,8 @@ class RegressionHead(Head):
             Training targets.
         loss : str or callable
             Name in `REGRESSION_LOSSES`, or a loss of the user.
-        **more : object
-            Further attributes of a subclass.
+        quantiles : array-like of shape (n_levels,), default=()
+            Levels of quantiles, for heads that predict them.
 
         Returns
         -------
@@ -247,7 +289,7 @@ class RegressionHead(Head):
         """
         y = _numbers(y)
         n_columns = y.reshape(len(y), -1).shape[1]
-        return cls(loss, y.ndim, np.zeros(n_columns), np.ones(n_columns), **more)
+        return cls(loss, y.ndim, np.zeros(n_columns), np.ones(n_columns))
 
     @property
     def n_targets(self) -> int:
@@ -285,42 +327,39 @@ class RegressionHead(Head):
             )
         return target
 
-    def scaled_to(self, target: np.ndarray, weight: np.ndarray) -> Self:
+    def scaled_to(
+        self, target: np.ndarray, weight: np.ndarray, init: np.ndarray | None = None
+    ) -> Self:
         """Learn mean and standard deviation of each column."""
-        is_known = ~np.isnan(target)
-        empty = np.flatnonzero(~is_known.any(axis=0))
-        if len(empty):
-            raise ValueError(
-                f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
-                "to learn from. Leave it out, or give more rows."
-            )
-        mean, scale = np.array(
-            [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, is_known.T, strict=True)]
-        ).T
+        mean, scale = _column_moments(target if init is None else target - init, weight)
         return replace(self, mean=mean, scale=scale)
 
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Scale the residuals of the init estimator."""
         return (target - self.mean if init is None else target - init - self.mean) / self.scale
 
-    def corrected(self, init: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Add both in the units of the network."""
-        return init / self.scale + outputs
+    @property
+    def init_map(self) -> np.ndarray:
+        """Divide by the scale."""
+        return np.eye(self.n_targets, self.n_outputs) / self.scale[:, None]
 
-    def init_in_onnx(self, op: Any, init: str) -> str:
-        """Scale."""
-        return op("Div", init, np.asarray(self.scale))
+    def init_target(self, target: np.ndarray) -> np.ndarray:
+        """The numbers themselves."""
+        return target
+
+    def init_units(self, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each column."""
+        return _column_moments(self.init_target(target), weight)
 
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean."""
+        return (self._mean(target, weight) - self.mean) / self.scale
+
+    def _mean(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         is_known = ~np.isnan(target)
         return np.average(np.where(is_known, target, 0), axis=0, weights=weight[:, None] * is_known)
 
-    def as_outputs(self, prediction: np.ndarray, init: np.ndarray | None) -> np.ndarray:
-        """Scale it like a target."""
-        return self.to_network(prediction, init)
-
-    def _blended(self) -> list[tuple[list[int], list[int], Any]]:
+    def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each column, or one for all with a loss of the user."""
         if callable(self.loss_of):
             columns = list(range(self.n_targets))
@@ -350,3 +389,18 @@ def _numbers(y: Any) -> np.ndarray:
         input_name="y",
         estimator="LSTMRegressor",
     )
+
+
+def _column_moments(target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of each column, of the values that are there."""
+    is_known = ~np.isnan(target)
+    empty = np.flatnonzero(~is_known.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            f"Column {empty[0]} of y (counted from 0) holds nothing but NaN in the rows "
+            "to learn from. Leave it out, or give more rows."
+        )
+    mean, scale = np.array(
+        [weighted_moments(y[k], weight[k]) for y, k in zip(target.T, is_known.T, strict=True)]
+    ).T
+    return mean, scale

@@ -1,6 +1,7 @@
 """Losses of each target, averaged with the weights of the sequences."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -9,16 +10,18 @@ from torch.nn import functional as F
 
 __all__ = [
     "REGRESSION_LOSSES",
+    "CrossEntropy",
     "ElementwiseLoss",
+    "LabelCrossEntropy",
     "UserLoss",
     "WeightedLoss",
-    "cross_entropy",
-    "label_cross_entropy",
     "mask_missing",
 ]
 
 ElementwiseLoss = Callable[..., torch.Tensor]
-"""``loss(prediction, target, reduction)``, with an attribute `outputs_a_target` if it is not 1."""
+"""``loss(prediction, target, reduction)``. Attributes that differ from these defaults:
+``outputs_a_target = 1``; ``one_target = False``, whether all outputs have one target together;
+``takes_init = False``, whether predictions of an init estimator may stand behind the targets."""
 
 REGRESSION_LOSSES: dict[str, ElementwiseLoss] = {
     "squared_error": F.mse_loss,
@@ -27,53 +30,52 @@ REGRESSION_LOSSES: dict[str, ElementwiseLoss] = {
 }
 
 
-def cross_entropy(prediction: torch.Tensor, target: torch.Tensor, reduction: str) -> torch.Tensor:
-    """Cross-entropy of one class a sample.
+class CrossEntropy(nn.Module):
+    """Cross-entropy of one class a sample, ``-log softmax(prediction)[target]``.
 
-    Parameters
-    ----------
-    prediction : Tensor of shape (n_sequences, n_classes)
-        Logits.
-    target : Tensor of shape (n_sequences, 1) or (n_sequences, 1 + n_classes)
-        Position of the class, and logits to which the prediction is added.
-    reduction : {"none", "mean"}
-        One number for each, or their mean.
-
-    Returns
-    -------
-    Tensor of shape (n_sequences, 1) or ()
-        ``-log softmax(prediction)[target]``.
+    Shape
+    -----
+    - prediction: ``(n, n_classes)``, logits
+    - target: ``(n, 1)`` or ``(n, 1 + n_classes)``: the position of the class, and logits of an
+      init estimator, to which the prediction is added
+    - output: ``(n, 1)``, or a scalar with ``reduction="mean"``
     """
-    if target.shape[1] > 1:
-        prediction = prediction + target[:, 1:]
-    losses = F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)
-    return losses[:, None] if reduction == "none" else losses
+
+    one_target = takes_init = True
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the loss of each sample."""
+        if target.shape[1] > 1:
+            prediction = prediction + target[:, 1:]
+        losses = F.cross_entropy(prediction, target[:, 0].long(), reduction=reduction)
+        return losses[:, None] if reduction == "none" else losses
 
 
-def label_cross_entropy(
-    prediction: torch.Tensor, target: torch.Tensor, reduction: str
-) -> torch.Tensor:
+class LabelCrossEntropy(nn.Module):
     """Cross-entropy of each label of a sample that may have several.
 
-    Parameters
-    ----------
-    prediction : Tensor of shape (n_sequences, n_labels)
-        Logits.
-    target : Tensor of shape (n_sequences, n_labels) or (n_sequences, 2 * n_labels)
-        1 for each label of the sample, and logits to which the prediction is added.
-    reduction : {"none", "mean"}
-        One number for each, or their mean.
+    ``-log p`` with ``p = sigmoid(prediction)`` for labels of the sample, else ``-log(1 - p)``.
 
-    Returns
-    -------
-    Tensor of shape (n_sequences, n_labels) or ()
-        ``-log p`` with ``p = sigmoid(prediction)`` for labels of the sample, else
-        ``-log(1 - p)``.
+    Shape
+    -----
+    - prediction: ``(n, n_labels)``, logits
+    - target: ``(n, n_labels)`` or ``(n, 2 * n_labels)``: 1 for each label of the sample, and
+      logits of an init estimator, to which the prediction is added
+    - output: ``(n, n_labels)``, or a scalar with ``reduction="mean"``
     """
-    n_labels = prediction.shape[1]
-    if target.shape[1] > n_labels:
-        prediction, target = prediction + target[:, n_labels:], target[:, :n_labels]
-    return F.binary_cross_entropy_with_logits(prediction, target, reduction=reduction)
+
+    takes_init = True
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the loss of each label."""
+        n_labels = prediction.shape[1]
+        if target.shape[1] > n_labels:
+            prediction, target = prediction + target[:, n_labels:], target[:, :n_labels]
+        return F.binary_cross_entropy_with_logits(prediction, target, reduction=reduction)
 
 
 def mask_missing(target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +118,8 @@ class UserLoss(nn.Module):
 
     def __init__(self, function: Callable):
         super().__init__()
-        self.function = function
+        # skorch switches a module to evaluation; that of the user stays as it is
+        self.function = deepcopy(function) if isinstance(function, nn.Module) else function
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
@@ -149,8 +152,8 @@ class WeightedLoss(nn.Module):
     Shape
     -----
     - prediction: ``(n_sequences, n_outputs)``, or ``(n_steps, n_sequences, n_outputs)``
-    - target: likewise, or with 1 in place of ``n_outputs`` for classes; the logits of an
-      init estimator may follow for labels
+    - target: likewise, or with 1 in place of ``n_outputs`` for classes; predictions of an
+      init estimator may follow, if the loss takes them
     - weight: ``(n_sequences,)``, or ``(n_steps, n_sequences)``; None for 1 each. Of the
       shape of the targets if some of several are missing: 0 for those
     - output: a scalar
@@ -171,9 +174,9 @@ class WeightedLoss(nn.Module):
     def __init__(self, elementwise: ElementwiseLoss):
         super().__init__()
         self.elementwise = elementwise
-        self._one_target = elementwise is cross_entropy
+        self._one_target = getattr(elementwise, "one_target", False)
         self._outputs_a_target = getattr(elementwise, "outputs_a_target", 1)
-        self._may_have_init = elementwise in (cross_entropy, label_cross_entropy)
+        self._takes_init = getattr(elementwise, "takes_init", False)
 
     def forward(
         self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
@@ -184,8 +187,8 @@ class WeightedLoss(nn.Module):
             weight = None if weight is None else weight.flatten(0, 1)
         n_outputs = prediction.shape[1]
         n_targets = 1 if self._one_target else n_outputs // self._outputs_a_target
-        n_logits = n_outputs if self._may_have_init else 0
-        right_width = target.shape[1] in (n_targets, n_targets + n_logits)
+        n_of_init = n_outputs if self._takes_init else 0
+        right_width = target.shape[1] in (n_targets, n_targets + n_of_init)
         if len(target) != len(prediction) or not right_width:
             raise ValueError(
                 f"The network gives outputs of the shape {tuple(prediction.shape)}, and the "
@@ -196,6 +199,8 @@ class WeightedLoss(nn.Module):
         losses = self.elementwise(prediction, target, reduction="none")
         if weight.ndim == 1:
             return torch.dot(losses.mean(1), weight) / weight.sum()
+        if self._takes_init:
+            weight = weight[:, : losses.shape[1]]  # behind them those of the init's predictions
         if losses.shape != weight.shape:
             raise ValueError(
                 "loss gives one number a row, and in some rows some of the targets are missing: it "

@@ -2,15 +2,16 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
 
 from sklstm._nn.heads import Head
 from sklstm._nn.inits import Init
-from sklstm._nn.network import LastPooling, MaxPooling, MeanPooling, SequenceNetwork
+from sklstm._nn.network import SequenceNetwork
 from sklstm._nn.scaling import InputScaling
 
 try:
@@ -22,9 +23,6 @@ except ImportError as error:
 __all__ = ["Operations", "export", "make_model"]
 
 OPSET, IR_VERSION = 17, 8  # those of ONNX 1.12, so that older runtimes read them too
-CELLS_IN_ONNX = {nn.LSTM: "LSTM", nn.GRU: "GRU", nn.RNN: "RNN"}
-GATES = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
-"""Positions in torch of the gates in the order of ONNX: i, o, f, c; z, r, h."""
 
 
 def export(
@@ -97,19 +95,13 @@ def make_model(
     onnx.ModelProto
         Scaling, init, network, and the way back to units or labels.
     """
-    weights = {
-        name.removeprefix("_orig_mod."): w.numpy(force=True).astype(np.float32)
-        for name, w in network.state_dict().items()  # the prefix comes from torch.compile
-    }
     op = Operations()
     inputs, steps = scaling.to_onnx(op)
     op.input("lengths", "int64", ["batch"], "Number of steps of each sequence.")
-    if "embedding.weight" in weights:
-        inputs = op("Gather", weights["embedding.weight"], inputs)
-    outputs = _network(op, weights, network, inputs)
+    outputs = _network(op, network, inputs)
     per_step = network.pooling is None
     if init is not None:
-        predicted = head.init_in_onnx(op, init.to_onnx(op, steps, per_step))
+        predicted = op("MatMul", init.to_onnx(op, steps, per_step), head.init_map)
         outputs = op.cast(outputs, "double")
         if blending_weight is not None:
             outputs = op("Mul", outputs, blending_weight)
@@ -127,7 +119,7 @@ def make_model(
 class Operations:
     """Nodes of a graph: each call appends one and returns the name of its result.
 
-    Arrays among the inputs become constants.
+    Arrays among the inputs become constants, and tensors constants in single precision.
 
     Attributes
     ----------
@@ -174,107 +166,63 @@ class Operations:
         """Append a cast and return the name of its result."""
         return self("Cast", x, to=_kind(kind))
 
-    def scan(self, body: str, init: tuple[str, ...], steps: str, names: list[str]) -> list[str]:
-        """Append a loop over the second axis of `steps`; return the names of its outputs."""
+    def scan(
+        self,
+        body: str,
+        init: Sequence[str],
+        steps: Sequence[str],
+        names: Sequence[str],
+        axis: int = 1,
+    ) -> list[str]:
+        """Append a loop over an axis of `steps`; return the names of its outputs of every step.
+
+        `names` are those of the last states, as many as `init`, and of these outputs.
+        """
+        results = self.names(*names)
         self(
             "Scan",
             *init,
-            steps,
-            names=names,
+            *steps,
+            names=results,
             body=onnx.parser.parse_graph(body),
-            num_scan_inputs=1,
-            scan_input_axes=[1],
-            scan_output_axes=[1] * (len(names) - len(init)),
+            num_scan_inputs=len(steps),
+            scan_input_axes=[axis] * len(steps),
+            scan_output_axes=[axis] * (len(names) - len(init)),
         )
-        return names[len(init) :]
+        return results[len(init) :]
+
+    def names(self, *names: str) -> list[str]:
+        """Names of the results of the next node, which no other node has."""
+        return [f"{name}_{len(self.nodes)}" for name in names]
 
     def _constant(self, array: Any) -> str:
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        if isinstance(array, torch.Tensor):
+            array = array.numpy(force=True).astype(np.float32)
+        array = np.asarray(array)
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
 
-def _network(
-    op: Operations, weights: dict[str, np.ndarray], network: SequenceNetwork, steps: str
-) -> str:
+def _network(op: Operations, network: SequenceNetwork, inputs: str) -> str:
     """The nodes of `SequenceNetwork`; the first axis of the result is the batch, then steps."""
-    n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
+    n_steps = op("Squeeze", op("Shape", inputs, start=1, end=2))
     positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
     inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
-    steps = op("Transpose", steps, perm=[1, 0, 2])
+    if network.embedding is not None:
+        inputs = op("Gather", network.embedding.weight, inputs)
+    steps = op("Transpose", inputs, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # padding may have any values
-    outputs, last = _recurrent(op, weights, network.recurrent, steps)
-    head = weights["head.weight"].T, weights["head.bias"]
-    if network.pooling is None:
+    outputs = network.recurrent.to_onnx(op, steps, "lengths")
+    head = network.head.weight.T, network.head.bias
+    pooling: Any = network.pooling
+    if pooling is None:
         outputs = op("Transpose", outputs, perm=[1, 0, 2])
         return op("Add", op("MatMul", outputs, head[0]), head[1])
-    pooled = _pooled(op, weights, type(network.pooling), outputs, last, inside)
+    pooled = pooling.to_onnx(op, outputs, inside)
     some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
-    pooled = op("Where", some, pooled, np.float32(0))  # an empty sequence says nothing
+    pooled = op("Where", some, pooled, np.float32(0))  # an empty sequence has no outputs
     return op("Add", op("MatMul", pooled, head[0]), head[1])
-
-
-def _recurrent(
-    op: Operations, weights: dict[str, np.ndarray], layers: nn.RNNBase, steps: str
-) -> tuple[str, str]:
-    """Outputs of every step, and the last ones of each direction."""
-    cell = CELLS_IN_ONNX[type(layers)]
-    directions = ["", "_reverse"] if layers.bidirectional else [""]
-    settings = {
-        "hidden_size": layers.hidden_size,
-        "direction": "bidirectional" if layers.bidirectional else "forward",
-    }
-    if cell == "GRU":
-        settings["linear_before_reset"] = 1
-    width = len(directions) * layers.hidden_size
-    lengths = op.cast("lengths", "int32")
-    for layer in range(layers.num_layers):
-        kernels = [
-            np.stack([_gates(weights[f"recurrent.{kind}_l{layer}{d}"], cell) for d in directions])
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        ]
-        outputs, last = op(
-            cell,
-            steps,
-            *kernels[:2],
-            np.concatenate(kernels[2:], axis=1),
-            lengths,
-            names=[f"outputs_{layer}", f"last_{layer}"],
-            **settings,
-        )
-        outputs = op("Transpose", outputs, perm=[0, 2, 1, 3])
-        steps = op("Reshape", outputs, np.array([0, 0, width]))
-    last = op("Transpose", last, perm=[1, 0, 2])
-    return steps, op("Reshape", last, np.array([0, width]))
-
-
-def _gates(weight: np.ndarray, cell: str) -> np.ndarray:
-    """Weights of a direction with the gates in the order of ONNX."""
-    gates = np.split(weight, len(GATES[cell]))
-    return np.concatenate([gates[place] for place in GATES[cell]])
-
-
-def _pooled(
-    op: Operations,
-    weights: dict[str, np.ndarray],
-    pooling: type,
-    outputs: str,
-    last: str,
-    inside: str,
-) -> str:
-    """One vector for each sequence; undefined for empty ones."""
-    if pooling is LastPooling:
-        return last
-    if pooling is MaxPooling:
-        outside = np.float32(-np.inf)
-        return op("ReduceMax", op("Where", inside, outputs, outside), axes=[0], keepdims=0)
-    if pooling is MeanPooling:
-        inside = op.cast(inside, "float32")
-        share = op("Div", inside, op("ReduceSum", inside, np.array([0])))
-    else:
-        scores = op("MatMul", op("Tanh", outputs), weights["pooling.score.weight"].T)
-        share = op("Softmax", op("Where", inside, scores, np.float32(-np.inf)), axis=0)
-    return op("ReduceSum", op("Mul", share, outputs), np.array([0]), keepdims=0)
 
 
 def _kind(kind: Any) -> int:

@@ -1,8 +1,8 @@
 """Input scaling: from steps in the units of users to inputs of the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,17 @@ from sklearn.utils.validation import check_array
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
-from sklstm._nn.input_transform import INPUT_TRANSFORMS, SPREAD, InputReader
+from sklstm._nn.input_transform import INPUT_TRANSFORMS, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "differences", "shared_tensor", "to_device"]
+__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
+"""Rows that are scaled at a time on a CPU. A sixteenth takes 1.8 times as long, a fourth or four
+times as many 1.1 times: `benchmarks/constants.py`."""
+
 VALUES_IN_BLOCK = 2**21
+"""Values that are scaled at a time on a GPU, 16 MB in double precision: estimated, few calls for
+a table and little memory for each."""
 NO_FLOAT64 = {"mps", "xpu"}
 """Kinds of devices that do not support float64, or not always."""
 
@@ -52,10 +57,9 @@ class InputScaling:
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
     input_transform : tuple of str
-        Some of `INPUT_TRANSFORMS`: values; differences from the step before, 0 at the first step;
-        position of a step in its sequence, from ``-sqrt(3)`` to ``sqrt(3)``, of variance 1.
-    difference_scale : ndarray of float64, shape (n_features,), or None
-        Standard deviation of the differences, which are divided by it, if they are inputs.
+        Some of `INPUT_TRANSFORMS`, in their order.
+    learned : dict of str to ndarray of float64, or None
+        What each of them learned.
     """
 
     mean: np.ndarray
@@ -63,7 +67,7 @@ class InputScaling:
     median: np.ndarray | None = None
     n_tokens: int | None = None
     input_transform: tuple[str, ...] = ("levels",)
-    difference_scale: np.ndarray | None = None
+    learned: Mapping[str, np.ndarray | None] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -107,27 +111,22 @@ class InputScaling:
             median = medians(sequences, weight)
         if standardize:
             mean, scale = standardization(sequences, weight)
-        in_order = tuple(name for name in INPUT_TRANSFORMS if name in input_transform)
-        changes = None
-        if "differences" in in_order:
-            changes = np.ones(sequences.n_features)
-            if standardize:
-                changes = standardization(differences(sequences), weight)[1]
-        return cls(mean, scale, median, input_transform=in_order, difference_scale=changes)
+        of_steps = scale if standardize else None
+        learned = {
+            name: INPUT_TRANSFORMS[name].learn(sequences, weight, of_steps)
+            for name in input_transform
+        }
+        return cls(mean, scale, median, None, tuple(input_transform), learned)
 
     @classmethod
-    def of_tokens(
-        cls, sequences: Sequences, embedding_dim: int | None, embedding_weights: Any
-    ) -> "InputScaling":
+    def of_tokens(cls, sequences: Sequences, vectors: Any) -> "InputScaling":
         """Count the tokens, and compare their vectors with them.
 
         Parameters
         ----------
         sequences : Sequences
             Training sequences of tokens.
-        embedding_dim : int or None
-            Length of a vector.
-        embedding_weights : array-like of shape (n_tokens, embedding_dim), or None
+        vectors : array-like of shape (n_tokens, n_dimensions), or None
             Vectors of the user, whose number then is that of the tokens.
 
         Returns
@@ -138,18 +137,16 @@ class InputScaling:
         Raises
         ------
         ValueError
-            If a token has no vector, or vectors are not of length `embedding_dim`.
+            If a token has no vector.
         """
         used = sequences.step_weights() > 0
         n_tokens = int(sequences.values[used].max(initial=0)) + 1
-        if embedding_weights is not None:
-            weights = check_array(embedding_weights, input_name="embedding_weights")
-            n_columns = embedding_dim or weights.shape[1]
-            if len(weights) < n_tokens or weights.shape[1] != n_columns:
+        if vectors is not None:
+            weights = check_array(vectors, input_name="embedding")
+            if len(weights) < n_tokens:
                 raise ValueError(
-                    f"embedding_weights has the shape {weights.shape}; expected a row for each of "
-                    f"the tokens 0 to {n_tokens - 1} in X, and "
-                    f"{embedding_dim or 'any number of'} columns."
+                    f"embedding has the shape {weights.shape}; expected a row for each of the "
+                    f"tokens 0 to {n_tokens - 1} in X."
                 )
             n_tokens = len(weights)
         return cls(np.zeros(1), np.ones(1), n_tokens=n_tokens)
@@ -157,9 +154,11 @@ class InputScaling:
     @property
     def n_inputs(self) -> int:
         """Number of inputs of the network at a step."""
-        of_feature = len({"levels", "differences"} & set(self.input_transform))
-        of_feature += 0 if self.median is None else 2
-        return len(self.mean) * of_feature + ("position" in self.input_transform)
+        n_features = len(self.mean)
+        n_masks = 0 if self.median is None else 2 * n_features
+        return n_masks + sum(
+            INPUT_TRANSFORMS[name].n_inputs(n_features) for name in self.input_transform
+        )
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -215,13 +214,16 @@ class InputScaling:
             For batches of steps.
         """
 
-        def tensor(array: np.ndarray) -> torch.Tensor:
-            return torch.tensor(array, device=device, dtype=dtype)
+        def tensor(array: np.ndarray | None) -> torch.Tensor | None:
+            return None if array is None else torch.tensor(array, device=device, dtype=dtype)
 
+        fill = None if self.median is None else (self.median - self.mean) / self.scale
         return InputReader(
-            None if self.median is None else tensor((self.median - self.mean) / self.scale),
-            self.input_transform,
-            None if self.difference_scale is None else tensor(self.scale / self.difference_scale),
+            tensor(fill),
+            [
+                (INPUT_TRANSFORMS[name], tensor(self.learned.get(name)))
+                for name in self.input_transform
+            ],
         )
 
     def to_onnx(self, op: Any) -> tuple[str, str]:
@@ -260,37 +262,19 @@ class InputScaling:
             shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
-            filled, since = op.scan(LAST_SEEN, start, steps, names=names)
+            filled, since = op.scan(LAST_SEEN, start, [steps], names)
             masks = [
                 op.cast(op("IsNaN", steps), "float32"),
                 op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
             ]
             steps = filled
-        inputs = []
-        if "levels" in self.input_transform:
-            centred = op("Sub", steps, np.asarray(self.mean))
-            inputs.append(op.cast(op("Div", centred, np.asarray(self.scale)), "float32"))
-        if self.difference_scale is not None:
-            inputs.append(self._differences_in_onnx(op, steps))
-        if "position" in self.input_transform:
-            inputs.append(_position_in_onnx(op, steps))
+        centred = op("Sub", steps, np.asarray(self.mean))
+        scaled = op("Div", centred, np.asarray(self.scale))
+        inputs = [
+            op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
+            for name in self.input_transform
+        ]
         return op("Concat", *inputs, *masks, axis=2), steps
-
-    def _differences_in_onnx(self, op: Any, steps: str) -> str:
-        first = op("Slice", steps, np.array([0]), np.array([1]), np.array([1]))
-        before = op("Slice", steps, np.array([0]), np.array([-1]), np.array([1]))
-        before = op("Concat", first, before, axis=1)
-        changes = op("Div", op("Sub", steps, before), np.asarray(self.difference_scale))
-        return op.cast(changes, "float32")
-
-
-def _position_in_onnx(op: Any, steps: str) -> str:
-    n_steps = op("Squeeze", op("Shape", steps, start=1, end=2))
-    place = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([0]))
-    last = op("Unsqueeze", op("Max", op("Sub", "lengths", np.int64(1)), np.int64(1)), np.array([1]))
-    share = op("Div", op.cast(place, "float32"), op.cast(last, "float32"))
-    centred = op("Mul", op("Sub", share, np.float32(0.5)), np.float32(2 * SPREAD))
-    return op("Unsqueeze", centred, np.array([2]))
 
 
 def check_finite_steps(
@@ -391,24 +375,6 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
         with suppress(RuntimeError):  # there may be no more pinned memory: then the copy is slower
             tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
-
-
-def differences(sequences: Sequences) -> Sequences:
-    """Compute the differences between neighbouring steps.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Of at least one step in all.
-
-    Returns
-    -------
-    Sequences
-        As many sequences, each shorter by one step.
-    """
-    changes = np.diff(sequences.values, axis=0)
-    starts = np.minimum(sequences.starts, len(changes))
-    return Sequences(changes, starts, np.maximum(sequences.lengths - 1, 0))
 
 
 def _refuse_missing_features(sequences: Sequences) -> None:

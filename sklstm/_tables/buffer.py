@@ -1,125 +1,18 @@
-"""The buffer of past rows: the last rows of each series, which later rows continue."""
+"""The buffer of past rows: those that later rows continue, or rows in the gaps of `fit`."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
-from sklstm._data.sequences import Sequences
-from sklstm._tables.histories import history_bounds, scatter
-from sklstm._tables.table_warnings import write_timestamp
+from sklstm._tables.seen import Seen
 
-__all__ = ["Buffer", "InputTable", "JoinedTable", "check_rows_are_later", "join_rows"]
+__all__ = ["LEARNED", "Buffer", "InputTable", "SortedRows", "sort_rows"]
 
-
-class Buffer(NamedTuple):
-    """The last rows of each series, one series after another, each in time order.
-
-    Attributes
-    ----------
-    codes : ndarray of int, shape (n_rows,)
-        Position of the series in ``series_``.
-    timestamps : ndarray of shape (n_rows,)
-        Timestamp of each row.
-    values : ndarray of shape (n_rows, n_features)
-        Features of each row.
-    cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before a row.
-    """
-
-    codes: np.ndarray
-    timestamps: np.ndarray
-    values: np.ndarray
-    cuts: np.ndarray
-
-    @classmethod
-    def keep(cls, table: "JoinedTable", size: int) -> "Buffer":
-        """Keep the last rows of each series.
-
-        Parameters
-        ----------
-        table : JoinedTable
-            All rows seen so far.
-        size : int
-            Maximum number of rows of a series.
-
-        Returns
-        -------
-        Buffer
-            A copy of those rows.
-        """
-        rows = table.rows
-        first = np.flatnonzero(rows.is_first)
-        ends = np.append(first[1:], len(rows.order))
-        n_kept = np.minimum(ends - first, size)
-        places = ranges(ends - n_kept, n_kept)
-        last = rows.order[places]
-        cuts = table.is_first[places]
-        return cls(table.codes[last], rows.timestamps[places], table.values[last], cuts)
-
-    def take(self, places: np.ndarray) -> "Buffer":
-        """Select rows.
-
-        Parameters
-        ----------
-        places : ndarray of int, shape (n_selected,)
-            Which rows.
-
-        Returns
-        -------
-        Buffer
-            In the order of `places`.
-        """
-        return Buffer(*(x[places] for x in self))
-
-    def bounds(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the rows of some series.
-
-        Parameters
-        ----------
-        codes : ndarray of int, shape (n_series,)
-            Any series.
-
-        Returns
-        -------
-        starts, ends : ndarray of int, shape (n_series,)
-            Position of the first row of each series, and the position after its last one; both
-            are equal if the buffer has no row of the series.
-        """
-        return self.codes.searchsorted(codes), self.codes.searchsorted(codes, side="right")
-
-    def count_before(self, starts: np.ndarray, ends: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """Count the rows that are earlier than the first given row of their series.
-
-        Parameters
-        ----------
-        starts, ends : ndarray of int, shape (n_series,)
-            Where the buffered rows of each series are.
-        first : ndarray of shape (n_series,)
-            Timestamp of the first given row of each.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_series,)
-            Number of earlier rows.
-        """
-        n_rows = ends - starts
-        if (self.timestamps[ends - 1] < first).all():  # of each series, or of the one before it
-            return n_rows
-        owner = np.repeat(np.arange(len(starts)), n_rows)
-        earlier = self.timestamps[ranges(starts, n_rows)] < first[owner]
-        return np.bincount(owner, earlier, len(starts)).astype(np.int64)
-
-    def to_plain(self) -> tuple:
-        """Convert the buffer to arrays, for files of plain data."""
-        return tuple(self)
-
-    @classmethod
-    def from_plain(cls, plain: tuple) -> "Buffer":
-        """Restore a buffer from these arrays."""
-        return cls(*plain)
+LEARNED = 64
+"""Number of rows of a series from which its frequency is learned, if they arrive one by one: nine
+weeks of days, or eight days of trading hours. Until then all of them are kept."""
 
 
 class InputTable(NamedTuple):
@@ -146,148 +39,244 @@ class InputTable(NamedTuple):
     rows: Rows
 
 
-class JoinedTable(NamedTuple):
-    """The buffered rows, followed by the given ones.
+class SortedRows(NamedTuple):
+    """Buffered and given rows, sorted by series and time.
 
     Attributes
     ----------
-    values : ndarray of shape (n_rows, n_features)
-        Features of each row, the buffered rows first.
     codes : ndarray of int, shape (n_rows,)
-        Series of each row.
+        Series of each row: the buffered rows first, then the given ones in the order of the table.
     rows : Rows
-        The rows, sorted by series and time.
-    is_first : ndarray of bool, shape (n_rows,)
-        Whether the row at each sorted position is the first of its series, or follows a gap.
-    n_carried : int
-        Number of buffered rows.
+        All rows, sorted.
+    buffered : ndarray of int, shape (n_buffered,)
+        Position of each buffered row in the buffer.
+    was_buffered : ndarray of bool, shape (n_rows,)
+        Whether the row at each sorted position is in the buffer, or replaces one of it.
+    is_dropped : ndarray of bool, shape (n_rows,)
+        Whether it is, but not the rows that were seen right before it.
     """
 
-    values: np.ndarray
     codes: np.ndarray
     rows: Rows
-    is_first: np.ndarray
-    n_carried: int
+    buffered: np.ndarray
+    was_buffered: np.ndarray
+    is_dropped: np.ndarray
 
-    def histories(
-        self,
-        window_size: int,
-        horizon: int,
-        names: np.ndarray | None,
-        index: pd.Index | None = None,
-    ) -> Sequences:
-        """Cut the histories of the given rows out of all rows.
+    @property
+    def is_buffered(self) -> np.ndarray:
+        """Whether the row at each sorted position is from the buffer."""
+        return self.rows.order < len(self.buffered)
+
+
+class Buffer(NamedTuple):
+    """Past rows, one series after another, each in time order.
+
+    They are the last rows of each series, those before the longest gaps of `fit`, and all rows of a
+    series of which too few were seen to know its frequency for good.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n_rows,)
+        Position of the series in ``series_``.
+    timestamps : ndarray of shape (n_rows,)
+        Timestamp of each row.
+    values : ndarray of shape (n_rows, n_features)
+        Features of each row.
+    is_dropped : ndarray of bool, shape (n_rows,)
+        Whether rows of the series that were seen right before a row are not kept.
+    is_before_gap : ndarray of bool, shape (n_rows,)
+        Whether a row is kept for a gap of `fit`.
+    seen : Seen
+        Which rows were seen.
+    """
+
+    codes: np.ndarray
+    timestamps: np.ndarray
+    values: np.ndarray
+    is_dropped: np.ndarray
+    is_before_gap: np.ndarray
+    seen: Seen
+
+    @classmethod
+    def keep(
+        cls,
+        table: SortedRows,
+        values: np.ndarray,
+        is_before_gap: np.ndarray,
+        seen: Seen,
+        size: float,
+    ) -> "Buffer":
+        """Keep the last rows of each series, and those before gaps.
 
         Parameters
         ----------
-        window_size : int
-            Maximum number of rows of a history.
-        horizon : int
-            Lead: number of rows from the last row of a history to the row it belongs to.
-        names : ndarray of shape (n_features,), or None
-            Names of the features.
-        index : pandas.Index of length n_rows, default=None
-            That of the given rows.
+        table : SortedRows
+            All rows at hand.
+        values : ndarray of shape (n_rows, n_features)
+            Their features, as the codes of `table`.
+        is_before_gap : ndarray of bool, shape (n_rows,)
+            Which rows to keep besides, by sorted position.
+        seen : Seen
+            All rows seen so far.
+        size : int or inf
+            Number of rows to keep at the end of each series.
 
         Returns
         -------
-        Sequences
-            One for each given row, in the order of the table.
+        Buffer
+            A copy of those rows.
         """
-        order, values = self.rows.order, self.values
-        starts, lengths = history_bounds(self.is_first, window_size, horizon)
-        if not np.array_equal(order, np.arange(len(order))):
-            starts, lengths = scatter(starts, order), scatter(lengths, order)
-            if values.flags.f_contiguous:  # take would copy the table first
-                values = values.T.take(order, axis=1).T
-            else:
-                values = values.take(order, axis=0)
-        given = slice(self.n_carried, None)
-        return Sequences(values, starts[given], lengths[given], self.codes[given], names, index)
+        rows = table.rows
+        first = np.flatnonzero(rows.is_first)
+        ends = np.append(first[1:], len(rows.order))
+        codes = table.codes[rows.order[first]]
+        n_last = np.where(
+            seen.n_rows[codes] <= LEARNED, ends - first, np.minimum(size, ends - first)
+        )
+        n_last = n_last.astype(np.int64)
+        is_kept = is_before_gap.copy()
+        is_kept[ranges(ends - n_last, n_last)] = True
+        places = np.flatnonzero(is_kept)
+        is_dropped = table.is_dropped[places]
+        is_dropped |= ~rows.is_first[places] & ~is_kept[places - 1]
+        kept = rows.order[places]
+        return cls(
+            table.codes[kept],
+            rows.timestamps[places],
+            values[kept],
+            is_dropped,
+            is_before_gap[places],
+            seen,
+        )
+
+    @classmethod
+    def empty(cls, values: np.ndarray, timestamps: np.ndarray) -> "Buffer":
+        """Begin without rows.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_features)
+            The first rows, of which only the kind counts.
+        timestamps : ndarray of shape (n_rows,)
+            Their timestamps.
+
+        Returns
+        -------
+        Buffer
+            No rows, of no series.
+        """
+        no_row, no_time = np.zeros(0, dtype=bool), timestamps[:0]
+        no_gap = np.zeros((0, 0), dtype=timestamps.dtype)
+        none = no_row.astype(np.int64)
+        seen = Seen(no_time, no_time, none, no_gap, no_gap, no_time)
+        return cls(none, no_time, values[:0], no_row, no_row, seen)
+
+    def with_others(self, before: "Buffer") -> "Buffer":
+        """Add the rows of series that this buffer does not hold.
+
+        Parameters
+        ----------
+        before : Buffer
+            An earlier one.
+
+        Returns
+        -------
+        Buffer
+            With what was seen until now.
+        """
+        is_mine = np.zeros(len(self.seen.n_rows), dtype=bool)
+        is_mine[self.codes] = True
+        others = ~is_mine[before.codes]
+        if not others.any():
+            return self
+        mine, theirs = self[:5], (x[others] for x in before[:5])
+        parts = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
+        order = np.argsort(parts[0], kind="stable")
+        codes, timestamps, values, is_dropped, is_before_gap = (part[order] for part in parts)
+        return Buffer(codes, timestamps, values, is_dropped, is_before_gap, self.seen)
+
+    def to_plain(self) -> tuple:
+        """Convert the buffer to arrays, for files of plain data."""
+        return (*self[:-1], tuple(self.seen))
+
+    @classmethod
+    def from_plain(cls, plain: tuple) -> "Buffer":
+        """Restore a buffer from these arrays."""
+        codes, timestamps, values, is_dropped, is_before_gap, seen = plain
+        return cls(codes, timestamps, values, is_dropped, is_before_gap, Seen(*seen))
 
 
-def join_rows(
-    carried: Buffer | None,
-    given: InputTable,
-    cuts: np.ndarray,
-    continuations: Any,
-    median_step: float | None,
-) -> JoinedTable:
-    """Append the given rows to the buffered ones.
+def sort_rows(buffer: Buffer | None, given: InputTable) -> SortedRows:
+    """Put the given rows among the buffered ones of their series.
 
     Parameters
     ----------
-    carried : Buffer or None
-        Buffered rows of the given series.
+    buffer : Buffer or None
+        Rows seen before.
     given : InputTable
-        The table.
-    cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the given row at each sorted position.
-    continuations : Continuations or None
-        Which series continue their buffered rows; required if there are buffered rows.
-    median_step : float or None
-        Unit of the feature ``time_delta``, 0 if it is unknown; None if there is no such feature.
+        The table. Where it has a row of the buffer, with the same timestamp, the given one counts.
 
     Returns
     -------
-    JoinedTable
-        All rows.
+    SortedRows
+        All of them, but buffered rows later than the last given one of their series.
     """
-    values, codes, rows = given.values, given.codes, given.rows
-    n_carried = 0 if carried is None else len(carried.codes)
-    if carried is not None and n_carried:
-        codes = np.concatenate([carried.codes, codes])
-        timestamps = np.concatenate([carried.timestamps, given.layout.timestamps])
-        of_rows = np.concatenate([carried.cuts, scatter(cuts, rows.order)])
-        of_rows[n_carried + continuations.rows[~continuations.is_continued]] = True
-        rows = Rows.arrange(codes, timestamps)
-        cuts = of_rows[rows.order]
-    if median_step is not None:
-        values = _with_time_delta(values, rows, median_step, n_carried)
-    if carried is not None and n_carried:
-        values = np.concatenate([carried.values, values])
-    return JoinedTable(values, codes, rows, rows.is_first | cuts, n_carried)
-
-
-def _with_time_delta(
-    values: np.ndarray, rows: Rows, median_step: float, n_carried: int
-) -> np.ndarray:
-    """Append the time since the previous row of the series to the given rows."""
-    time_delta = np.ones(len(rows.order), dtype=values.dtype)
-    if median_step:
-        steps = np.where(rows.is_first, median_step, rows.steps)
-        time_delta[rows.order] = steps / median_step
-    return np.column_stack([values, time_delta[n_carried:]])
-
-
-def check_rows_are_later(buffer: Buffer, given: InputTable) -> None:
-    """Refuse rows that are not later than the buffered rows of their series.
-
-    Parameters
-    ----------
-    buffer : Buffer
-        Rows seen before.
-    given : InputTable
-        The rows that have arrived.
-
-    Raises
-    ------
-    ValueError
-        If a row was seen before, or arrives late; the message names it.
-    """
-    rows = given.rows.order[given.rows.is_first]
-    codes = given.codes[rows]
-    starts, ends = buffer.bounds(codes)
-    last = buffer.timestamps[ends - 1]  # of another series, if the buffer has no row of this one
-    late = (starts < ends) & (given.layout.timestamps[rows] <= last)
-    if not late.any():
-        return
-    place = int(late.argmax())
-    row, seen = rows[place], write_timestamp(last[place], given.layout)
-    what = "was seen before" if given.layout.timestamps[row] == last[place] else "is late"
-    of_series = "" if given.names is None else f" of series {given.names[codes[place]]!r}"
-    raise ValueError(
-        f"Row {row} (counted from 0; time {given.layout.times[row]}){of_series} {what}: "
-        f"partial_fit takes rows later than {seen}, the last timestamp in its buffer. Leave out "
-        "the rows it has seen; for rows that arrive late, call fit with all rows in time order."
+    no_row = np.zeros(len(given.codes), dtype=bool)
+    rows = given.rows
+    first = np.flatnonzero(rows.is_first)
+    if buffer is None:
+        return SortedRows(given.codes, rows, first[:0], no_row, no_row)
+    series = given.codes[rows.order[first]]
+    starts, ends = (buffer.codes.searchsorted(series, side) for side in ("left", "right"))
+    buffered = ranges(starts, ends - starts)
+    if not len(buffered):
+        return SortedRows(given.codes, rows, buffered, no_row, no_row)
+    owner = np.repeat(np.arange(len(series)), ends - starts)
+    timestamps = buffer.timestamps[buffered]
+    if (timestamps < rows.timestamps[first[owner]]).all():
+        return _followed(buffer, buffered, given)
+    last = np.append(first[1:], len(rows.order))
+    places = _search(rows.timestamps, first[owner], last[owner], timestamps)
+    at_hand = np.minimum(places, len(rows.order) - 1)
+    is_given = (places < last[owner]) & (rows.timestamps[at_hand] == timestamps)
+    was_buffered, is_dropped = no_row, no_row.copy()
+    if is_given.any():
+        was_buffered = no_row.copy()
+        was_buffered[places[is_given]] = True
+        is_dropped[places[is_given]] = buffer.is_dropped[buffered[is_given]]
+        buffered, places, timestamps = (x[~is_given] for x in (buffered, places, timestamps))
+    if not len(buffered):
+        return SortedRows(given.codes, rows, buffered, was_buffered, is_dropped)
+    codes = np.concatenate([buffer.codes[buffered], given.codes])
+    order = np.insert(rows.order + len(buffered), places, np.arange(len(buffered)))
+    joined = Rows.arrange(codes[order], np.insert(rows.timestamps, places, timestamps))
+    return SortedRows(
+        codes,
+        joined._replace(order=order),
+        buffered,
+        np.insert(was_buffered, places, True),
+        np.insert(is_dropped, places, buffer.is_dropped[buffered]),
     )
+
+
+def _followed(buffer: Buffer, buffered: np.ndarray, given: InputTable) -> SortedRows:
+    """Put given rows behind the buffered ones, all of which are earlier."""
+    n_buffered = len(buffered)
+    codes = np.concatenate([buffer.codes[buffered], given.codes])
+    timestamps = np.concatenate([buffer.timestamps[buffered], given.layout.timestamps])
+    rows = Rows.arrange(codes, timestamps)
+    is_dropped = np.zeros(len(codes), dtype=bool)
+    is_dropped[:n_buffered] = buffer.is_dropped[buffered]
+    is_dropped = is_dropped[rows.order]
+    return SortedRows(codes, rows, buffered, rows.order < n_buffered, is_dropped)
+
+
+def _search(x: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where each value belongs in its sorted part of an array, by binary search."""
+    low, high = low.copy(), high.copy()
+    while (low < high).any():
+        middle = (low + high) // 2
+        before = (low < high) & (x[np.minimum(middle, len(x) - 1)] < values)
+        low = np.where(before, middle + 1, low)
+        high = np.where(before, high, np.minimum(middle, high))
+    return low

@@ -26,22 +26,21 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
 
     Parameters
     ----------
-    strategy : {"last", "seasonal", "mean"}, default="last"
-        ``"last"`` is the naive forecast, the last value of the history; ``"seasonal"`` the
-        seasonal naive forecast, the value `period` steps before the predicted row; ``"mean"`` the
-        weighted mean of the training targets.
+    strategy : {"naive", "seasonal_naive", "mean"}, default="naive"
+        ``"naive"`` predicts the last value of the history, ``"seasonal_naive"`` the value `period`
+        steps before the predicted row, ``"mean"`` the weighted mean of the training targets.
     period : int, default=1
-        Length of the season in rows, for ``"seasonal"``.
+        Length of the season in rows, for ``"seasonal_naive"``.
     horizon : int, default=1
-        The `horizon` of the windower, for ``"seasonal"``: the number of rows from the end of a
-        history to the row it belongs to.
-    feature : str, int or None, default=None
-        The feature whose value is predicted. `None`: for each target, the feature whose values,
+        The `horizon` of the windower, for ``"seasonal_naive"``: the number of rows from the end of
+        a history to the row it belongs to.
+    lagged_target : str or int, default="auto"
+        The feature whose later value y is. ``"auto"``: for each target, the feature whose values,
         selected by the strategy, have the smallest squared error in training.
 
     Attributes
     ----------
-    features_ : ndarray of int, shape (n_outputs,)
+    lagged_target_ : ndarray of int, shape (n_outputs,)
         Feature used for each target; not with ``"mean"``.
     mean_ : ndarray of float64, shape (n_outputs,)
         Mean of the training targets. It is predicted where a history is too short, or the value
@@ -67,31 +66,31 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
     """
 
     _parameter_constraints: dict = {
-        "strategy": [StrOptions({"last", "seasonal", "mean"})],
+        "strategy": [StrOptions({"naive", "seasonal_naive", "mean"})],
         "period": [Interval(Integral, 1, None, closed="left")],
         "horizon": [Interval(Integral, 0, None, closed="left")],
-        "feature": [str, Interval(Integral, 0, None, closed="left"), None],
+        "lagged_target": [str, Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
         self,
-        strategy: str = "last",
+        strategy: str = "naive",
         *,
         period: int = 1,
         horizon: int = 1,
-        feature: str | int | None = None,
+        lagged_target: str | int = "auto",
     ):
         self.strategy = strategy
         self.period = period
         self.horizon = horizon
-        self.feature = feature
+        self.lagged_target = lagged_target
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the feature of each target, and the mean.
 
-        Only the mean is learned and, with ``feature=None``, which column holds the past values of
-        the target. Rows of weight 0 are ignored.
+        Only the mean is learned and, with ``lagged_target="auto"``, which column holds the past
+        values of the target. Rows of weight 0 are ignored.
 
         Parameters
         ----------
@@ -110,7 +109,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         Raises
         ------
         ValueError
-            If `feature` is not in X, or `period` is shorter than `horizon`.
+            If `lagged_target` is not in X, or `period` is shorter than `horizon`.
 
         See Also
         --------
@@ -123,11 +122,11 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         >>> from sklstm import SequenceDummyRegressor, SequenceWindower
         >>> table = [[9.0, 1.0], [0.0, 2.0], [9.0, 3.0], [0.0, 4.0]]
         >>> windows = SequenceWindower(1, horizon=1).fit_transform(table)
-        >>> SequenceDummyRegressor().fit(windows, [1.0, 2.0, 3.0, 4.0]).features_
+        >>> SequenceDummyRegressor().fit(windows, [1.0, 2.0, 3.0, 4.0]).lagged_target_
         array([1])
         """
         self._validate_params()
-        if self.strategy == "seasonal" and self.period < self.horizon:
+        if self.strategy == "seasonal_naive" and self.period < self.horizon:
             raise ValueError(
                 f"period={self.period} is shorter than horizon={self.horizon}: the value one "
                 "season before is not yet observed. Use a multiple of the period that is at least "
@@ -155,8 +154,8 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         self._n_dimensions = y.ndim
         self._back = 0
         if self.strategy != "mean":
-            self._back = 1 if self.strategy == "last" else self.period - self.horizon + 1
-            self.features_ = self._find_features(samples, targets)
+            self._back = 1 if self.strategy == "naive" else self.period - self.horizon + 1
+            self.lagged_target_ = self._find_features(samples, targets)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -193,7 +192,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         sequences = as_sequences(self, X, reset=False)
         predicted = np.tile(self.mean_, (len(sequences), 1))
         if self._back:
-            values = self._values(sequences)[:, self.features_]
+            values = self._values(sequences)[:, self.lagged_target_]
             np.copyto(predicted, values, where=np.isfinite(values))
         return predicted[:, 0] if self._n_dimensions == 1 else predicted
 
@@ -207,7 +206,8 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
     def _find_features(self, samples: GivenSamples, targets: np.ndarray) -> np.ndarray:
         sequences = samples.sequences
         names = sequences.feature_names
-        if self.feature is None:
+        feature_names = list(range(sequences.n_features) if names is None else names)
+        if self.lagged_target == "auto" and "auto" not in feature_names:
             errors = (self._values(sequences)[:, :, None] - targets[:, None]) ** 2
             is_known = np.isfinite(errors)
             weights = samples.weight[:, None, None] * is_known
@@ -215,13 +215,14 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
             with np.errstate(invalid="ignore"):
                 means = sums / weights.sum(axis=0)
             return np.where(np.isnan(means), np.inf, means).argmin(axis=0)
-        feature_names = list(range(sequences.n_features) if names is None else names)
-        if self.feature in feature_names:
-            feature = feature_names.index(self.feature)
-        elif isinstance(self.feature, Integral) and self.feature < sequences.n_features:
-            feature = self.feature
+        if self.lagged_target in feature_names:
+            feature = feature_names.index(self.lagged_target)
+        elif isinstance(self.lagged_target, Integral) and self.lagged_target < sequences.n_features:
+            feature = self.lagged_target
         else:
-            raise ValueError(f"feature={self.feature!r} is no feature of X: {feature_names}.")
+            raise ValueError(
+                f"lagged_target={self.lagged_target!r} is no feature of X: {feature_names}."
+            )
         return np.full(targets.shape[1], feature)
 
     def __sklearn_tags__(self) -> Tags:

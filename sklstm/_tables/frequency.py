@@ -8,13 +8,25 @@ import pandas as pd
 from sklstm._data.frames import Layout, Rows
 from sklstm._tables.timetable import Timetable, wall_clock
 
-__all__ = ["Frequency"]
+__all__ = ["Frequency", "Gaps"]
 
 THOUSANDTH = 1e-3
 """Tolerance of a sampling interval, as a share of it: clocks and fractions are rounded."""
 
-DAY = 86_400 * 10**9
+NO_RUNS = np.zeros((0, 2), dtype=np.int64)
+
+FEWEST = 0.1
+"""Share of the steps in time that must be one sampling interval: a table of which 80 % of the rows
+are missing at random has 20 % of such steps."""
+
 HOUR = 3_600 * 10**9
+DAY = 24 * HOUR
+
+MONTH = 365.2425 / 12 * DAY
+"""Mean length of a month. Calendar dates stay within `SLACK_OF_MONTHS` of its multiples, over any
+number of years."""
+
+SLACK_OF_MONTHS = 4.0 * DAY
 
 
 class Frequency(NamedTuple):
@@ -35,6 +47,10 @@ class Frequency(NamedTuple):
         Open hours and days, for example of series on business days.
     of_table : bool
         Whether the integers of the index count the rows of the table, not those of each series.
+    runs : ndarray of int64, shape (n_runs, 2)
+        First and last of the integers seen without gaps, if they count the rows of the table.
+    common : tuple of (step, slack, limit, timetable), or None
+        What all series of `fit` share, if they do: new series get it until they have three rows.
     """
 
     step: np.ndarray
@@ -43,6 +59,8 @@ class Frequency(NamedTuple):
     timetable: np.ndarray
     timetables: tuple[Timetable, ...]
     of_table: bool
+    runs: np.ndarray
+    common: tuple | None
 
     @classmethod
     def learn(cls, rows: Rows, layout: Layout) -> "Frequency":
@@ -62,31 +80,46 @@ class Frequency(NamedTuple):
         """
         first = np.flatnonzero(rows.is_first)
         sizes = np.diff(first, append=len(rows.order))
-        if layout.clock == "counter" and len(first) > 1 and _numbers_rows(layout.timestamps, 1.0):
-            return cls._same(len(first), 1.0, layout, of_table=True)
+        is_counter = layout.clock == "counter"
+        if is_counter and len(first) > 1 and _counts_the_table(rows, layout.timestamps):
+            frequency = cls._same(len(first), 1.0, layout)
+            return frequency._replace(of_table=True, runs=_runs(layout.timestamps, NO_RUNS))
         if isinstance(layout.times, pd.PeriodIndex) and layout.times.freqstr not in ("B", "C"):
             start = layout.times[:1]
-            step = (start + 1).to_timestamp()[0] - start.to_timestamp()[0]
-            return cls._same(len(first), step.as_unit("ns").value, layout)
+            length = (start + 1).to_timestamp()[0] - start.to_timestamp()[0]
+            step, slack = float(length.as_unit("ns").value), None
+            if step > 27 * DAY:
+                step, slack = max(round(step / MONTH), 1) * MONTH, SLACK_OF_MONTHS
+            return cls._same(len(first), step, layout, slack=slack)
         common = rows.common_step()
-        if common is not None and (sizes.max() > 2 or layout.clock == "counter"):
+        if common is not None and (sizes.max() > 2 or is_counter):
             return cls._same(len(first), common, layout)
         frequency = cls._of_each(rows.timestamps, first, sizes, layout)
-        irregular = np.isnan(frequency.step)
-        if layout.clock == "counter":
-            if len(first) > 1 and irregular.any() and _numbers_rows(layout.timestamps, 0.9):
-                return cls._same(len(first), 1.0, layout, of_table=True)
-            frequency.step[irregular & (sizes == 1)] = 1.0
-            frequency.slack[irregular & (sizes == 1)] = THOUSANDTH
+        frequency = frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
+        if is_counter:
+            alone = np.isnan(frequency.step) & (sizes == 1)
+            frequency.step[alone], frequency.slack[alone] = 1.0, THOUSANDTH
         return frequency
 
     @classmethod
+    def nothing(cls) -> "Frequency":
+        """Begin without series."""
+        none = np.zeros(0)
+        return cls(none, none, none, none.astype(np.int64), (), False, NO_RUNS, None)
+
+    @classmethod
     def _same(
-        cls, n_series: int, step: float, layout: Layout, *, of_table: bool = False
+        cls,
+        n_series: int,
+        step: float,
+        layout: Layout,
+        *,
+        slack: float | None = None,
     ) -> "Frequency":
-        slack = _slack(step, layout)
+        slack = _slack(step, layout) if slack is None else slack
         steps, slacks, limits = (np.full(n_series, float(x)) for x in (step, slack, 5 * step))
-        return cls(steps, slacks, limits, np.full(n_series, -1), (), of_table)
+        common = float(step), float(slack), 5.0 * step, -1
+        return cls(steps, slacks, limits, np.full(n_series, -1), (), False, NO_RUNS, common)
 
     @classmethod
     def _of_each(
@@ -98,7 +131,7 @@ class Frequency(NamedTuple):
         for series, (begin, size) in enumerate(zip(first, sizes, strict=True)):
             own = timestamps[begin : begin + size]
             if size > 2:
-                step[series], slack[series] = _typical_step(np.diff(own), layout)
+                step[series], slack[series] = _sampling_interval(own, layout)
                 limit[series] = 5 * np.quantile(np.diff(own), 0.9)
                 hours = _timetable(own, layout)
                 if hours is not None:
@@ -107,20 +140,18 @@ class Frequency(NamedTuple):
                     step[series], slack[series] = hours.step, THOUSANDTH * hours.step
             elif size == 2:
                 limit[series] = own[1] - own[0]
-        frequency = cls(
-            step, slack, limit, timetable, tuple(hours for _, hours in timetables.values()), False
-        )
-        return frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
+        hours_of_all = tuple(hours for _, hours in timetables.values())
+        return cls(step, slack, limit, timetable, hours_of_all, False, NO_RUNS, None)
 
     def _shared(self, short: np.ndarray, learned: np.ndarray) -> "Frequency":
         """Give series of too few rows the frequency of the others, if these all share one."""
-        same = len(learned) and all(
-            (x[learned] == x[learned[0]]).all() for x in (self.step, self.slack, self.timetable)
-        )
-        if same:
-            for x in (self.step, self.slack, self.limit, self.timetable):
-                x[short] = x[learned[0]]
-        return self
+        columns = self.step, self.slack, self.timetable
+        if not len(learned) or not all((x[learned] == x[learned[0]]).all() for x in columns):
+            return self
+        common = tuple(x[learned[0]].item() for x in self[:4])
+        for x, value in zip(self[:4], common, strict=True):
+            x[short] = value
+        return self._replace(common=common)
 
     def for_series(self, n_series: int) -> "Frequency":
         """Add series not seen in `fit`.
@@ -138,26 +169,21 @@ class Frequency(NamedTuple):
         n_seen = len(self.step)
         if n_series <= n_seen:
             return self
+        common = self.common or (np.nan, np.nan, np.nan, -1)
         new = n_series - n_seen
-        numbers = [np.append(x, np.full(new, np.nan)) for x in (self.step, self.slack, self.limit)]
-        longer = self._replace(
-            step=numbers[0],
-            slack=numbers[1],
-            limit=numbers[2],
-            timetable=np.append(self.timetable, np.full(new, -1)),
-        )
-        return longer._shared(np.arange(n_seen, n_series), np.arange(n_seen))
+        columns = [np.append(x, [value] * new) for x, value in zip(self[:4], common, strict=True)]
+        return self._with(columns, self.timetables)
 
     def to_plain(self) -> tuple:
         """Convert to arrays and numbers, for files of plain data."""
-        return (*self[:4], [tuple(hours) for hours in self.timetables], self.of_table)
+        return (*self[:4], [tuple(hours) for hours in self.timetables], *self[5:])
 
     @classmethod
     def from_plain(cls, plain: tuple) -> "Frequency":
         """Restore a frequency from these."""
-        step, slack, limit, timetable, timetables, of_table = plain
-        hours = tuple(Timetable(*parts) for parts in timetables)
-        return cls(step, slack, limit, timetable, hours, of_table)
+        hours = tuple(Timetable(*parts) for parts in plain[4])
+        step, slack, limit, timetable, _, of_table, runs, common = plain
+        return cls(step, slack, limit, timetable, hours, of_table, runs, common)
 
     def missed(
         self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
@@ -181,10 +207,10 @@ class Frequency(NamedTuple):
             0 if the later row directly follows the earlier one. Fractions and negative numbers
             mean that a row is off the grid of the frequency. NaN where the frequency is unknown.
         """
-        steps = later - earlier
-        typical = self.step[codes]
-        missed = steps / typical - 1
-        missed[np.abs(steps - typical) <= self.slack[codes]] = 0
+        missed = (later - earlier) / self.step[codes] - 1
+        whole = np.rint(missed)
+        on_grid = np.abs(missed - whole) * self.step[codes] <= self.slack[codes]
+        missed[on_grid] = whole[on_grid]
         of_pair = self.timetable[codes]
         if len(self.timetables) and (of_pair >= 0).any():
             walls = wall_clock(earlier, zone), wall_clock(later, zone)
@@ -193,37 +219,8 @@ class Frequency(NamedTuple):
                 missed[own] = hours.missed(walls[0][own], walls[1][own])
         return missed
 
-    def follows(
-        self, codes: np.ndarray, earlier: np.ndarray, later: np.ndarray, zone: Any
-    ) -> np.ndarray:
-        """Check whether a row directly follows the last buffered one.
-
-        Parameters
-        ----------
-        codes : ndarray of int, shape (n_pairs,)
-            Series of each pair.
-        earlier : ndarray of shape (n_pairs,)
-            Timestamp of the earlier row.
-        later : ndarray of shape (n_pairs,)
-            Timestamp of the later row.
-        zone : tzinfo or None
-            Time zone of the table.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_pairs,)
-            Exact where there is a frequency; for irregular sampling, whether the time between the
-            two rows is within the limit learned in `fit`.
-        """
-        irregular = np.isnan(self.step[codes])
-        return np.where(
-            irregular,
-            (later - earlier) <= self.limit[codes],
-            self.missed(codes, earlier, later, zone) == 0,
-        )
-
-    def cuts(self, rows: Rows, codes: np.ndarray, layout: Layout) -> np.ndarray:
-        """Find the gaps in a table.
+    def gaps(self, rows: Rows, codes: np.ndarray, layout: Layout) -> "Gaps":
+        """Find where rows are missing.
 
         Parameters
         ----------
@@ -236,74 +233,222 @@ class Frequency(NamedTuple):
 
         Returns
         -------
-        ndarray of bool, shape (n_rows,)
-            Whether rows are missing before the row at each sorted position; never before the
-            first row of a series.
+        Gaps
+            None of them before the first row of a series; where the frequency is unknown, no rows
+            are missing.
         """
         if self.of_table:
-            return _after_gaps(rows, layout.timestamps)
-        typical = self.step[0] if len(self.step) == 1 or (self.step == self.step[0]).all() else None
+            return self._gaps_of_table(rows)
+        typical = self.step[0] if len(self.step) and (self.step == self.step[0]).all() else None
         if typical is None:
-            cuts = rows.steps != self.step[codes[rows.order]]
+            differs = rows.steps != self.step[codes[rows.order]]
         elif np.isnan(typical):
-            return np.zeros(len(rows.order), dtype=bool)
+            return Gaps.none()
         else:
-            cuts = rows.steps != (int(typical) if typical == int(typical) else typical)
-        cuts &= ~rows.is_first
-        places = np.flatnonzero(cuts)
-        if len(places):
-            owner = codes[rows.order[places]]
-            later = rows.timestamps[places]
-            missed = self.missed(owner, rows.timestamps[places - 1], later, layout.zone)
-            cuts[places] = ~((missed == 0) | np.isnan(missed))
-        return cuts
+            differs = rows.steps != (int(typical) if typical == int(typical) else typical)
+        differs &= ~rows.is_first
+        at = np.flatnonzero(differs)
+        if not len(at):
+            return Gaps.none()
+        owner = codes[rows.order[at]]
+        missed = self.missed(owner, rows.timestamps[at - 1], rows.timestamps[at], layout.zone)
+        is_gap = ~((missed == 0) | np.isnan(missed))
+        at, missed = at[is_gap], missed[is_gap]
+        whole = np.rint(missed)
+        return Gaps(at, np.maximum(whole, 0).astype(np.int64), (missed != whole) | (missed < 0))
+
+    def _gaps_of_table(self, rows: Rows) -> "Gaps":
+        runs = _runs(rows.timestamps, self.runs)
+        if len(runs) == 1:
+            return Gaps.none()
+        run = np.searchsorted(runs[:, 0], rows.timestamps, side="right")
+        at = np.flatnonzero((run[1:] != run[:-1]) & ~rows.is_first[1:]) + 1
+        return Gaps(at, np.zeros(len(at), dtype=np.int64), np.ones(len(at), dtype=bool))
+
+    def relearned(
+        self, rows: Rows, codes: np.ndarray, layout: Layout, series: np.ndarray, n_rows: int
+    ) -> "Frequency":
+        """Learn the frequency of some series again, from their first rows.
+
+        Parameters
+        ----------
+        rows : Rows
+            All rows at hand, sorted by series and time.
+        codes : ndarray of int, shape (n_rows,)
+            Code of the series of each row, in the order of the table.
+        layout : Layout
+            Time and clock of the table.
+        series : ndarray of int
+            Codes of the series to learn.
+        n_rows : int
+            Maximum number of their first rows to learn from.
+
+        Returns
+        -------
+        Frequency
+            The others have the same as before. Series of fewer than three rows get that of the
+            others, if these share one.
+        """
+        if self.of_table:
+            return self._replace(runs=_runs(rows.timestamps, self.runs))
+        first = np.flatnonzero(rows.is_first)
+        sizes = np.minimum(np.diff(first, append=len(rows.order)), n_rows)
+        whose = np.searchsorted(codes[rows.order[first]], series)
+        first, sizes = first[whose], sizes[whose]
+        own = self._of_each(rows.timestamps, first, sizes, layout)
+        columns, timetables = [x.copy() for x in self[:4]], list(self.timetables)
+        for place, one in enumerate(series):
+            learned = tuple(x[place] for x in own[:4])
+            if learned[3] >= 0:
+                hours = own.timetables[learned[3]]
+                known = [k for k, other in enumerate(timetables) if other.key() == hours.key()]
+                learned = *learned[:3], known[0] if known else len(timetables)
+                timetables += [] if known else [hours]
+            elif self.common is not None and (
+                sizes[place] < 3 or self._fits(rows, int(first[place]), int(sizes[place]), layout)
+            ):
+                learned = self.common
+            for x, value in zip(columns, learned, strict=True):
+                x[one] = value
+        return self._with(columns, tuple(timetables))
+
+    def _with(self, columns: list[np.ndarray], timetables: tuple[Timetable, ...]) -> "Frequency":
+        step, slack, limit, timetable = columns
+        return self._replace(
+            step=step, slack=slack, limit=limit, timetable=timetable, timetables=timetables
+        )
+
+    def _fits(self, rows: Rows, begin: int, size: int, layout: Layout) -> bool:
+        """Whether rows are on the grid of all others, and often next to each other there."""
+        common = self._with([np.array([value]) for value in self.common or ()], self.timetables)
+        own = rows.timestamps[begin : begin + size]
+        missed = common.missed(np.zeros(size - 1, dtype=int), own[:-1], own[1:], layout.zone)
+        return bool((missed == np.floor(missed)).all() and (missed == 0).mean() >= FEWEST)
 
 
-def _numbers_rows(timestamps: np.ndarray, share: float) -> bool:
-    """Whether integers count the rows of a table, apart from some gaps."""
+class Gaps(NamedTuple):
+    """Where rows are missing in a table that is sorted by series and time.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (n_gaps,)
+        Sorted position of the row after each gap.
+    missing : ndarray of int64, shape (n_gaps,)
+        Number of missing rows.
+    is_break : ndarray of bool, shape (n_gaps,)
+        Whether the rows after it are on another grid: the phase changes, or two rows are in one
+        slot.
+    """
+
+    places: np.ndarray
+    missing: np.ndarray
+    is_break: np.ndarray
+
+    @classmethod
+    def none(cls) -> "Gaps":
+        """No gaps."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, np.zeros(0, dtype=bool))
+
+
+def _runs(integers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """First and last of consecutive integers, among these and the known runs of them."""
+    integers = np.sort(integers)
+    begins = np.flatnonzero(np.diff(integers, prepend=integers[0] - 2) > 1)
+    ends = np.append(begins[1:], len(integers)) - 1
+    runs = np.vstack([np.column_stack([integers[begins], integers[ends]]), known])
+    runs = runs[np.argsort(runs[:, 0], kind="stable")]
+    reached = np.maximum.accumulate(runs[:, 1])
+    is_new = np.append(True, runs[1:, 0] > reached[:-1] + 1)
+    last = np.append(np.flatnonzero(is_new)[1:], len(runs)) - 1
+    return np.column_stack([runs[is_new, 0], reached[last]])
+
+
+def _counts_the_table(rows: Rows, timestamps: np.ndarray) -> bool:
+    """Whether integers count the rows of a table of many series, apart from some gaps."""
     steps = np.diff(timestamps)
     if (steps <= 0).any():
         steps = np.diff(np.sort(timestamps))
-    return bool((steps > 0).all() and (steps == 1).mean() >= share)
+    if not (steps > 0).all() or (steps == 1).mean() < 0.9:
+        return False
+    return bool((steps == 1).all() or (rows.steps[~rows.is_first] == 1).mean() < 0.9)
 
 
-def _after_gaps(rows: Rows, timestamps: np.ndarray) -> np.ndarray:
-    """Whether an integer is missing between a row and the previous row of its series."""
-    order = np.argsort(timestamps, kind="stable")
-    part = np.empty(len(timestamps), dtype=np.int64)
-    part[order] = np.cumsum(np.diff(timestamps[order], prepend=timestamps[order[:1]]) > 1)
-    part = part[rows.order]
-    cuts = np.zeros(len(part), dtype=bool)
-    cuts[1:] = part[1:] != part[:-1]
-    return cuts & ~rows.is_first
+def _sampling_interval(timestamps: np.ndarray, layout: Layout) -> tuple[float, float]:
+    """Sampling interval and its slack; NaN if sampling is irregular.
+
+    It is the largest step that all timestamps are multiples of, also where most rows are missing.
+    """
+    steps = np.diff(timestamps)
+    if steps.dtype.kind == "i":
+        largest = int(np.gcd.reduce(steps))
+        if (steps == largest).mean() >= FEWEST:
+            return float(largest), _slack(largest, layout)
+    if layout.is_dated and np.median(steps) > 13 * DAY:
+        months = _months(wall_clock(timestamps, layout.zone))
+        if months is not None:
+            return months, SLACK_OF_MONTHS
+    return _rounded_interval(steps, layout)
 
 
-def _typical_step(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
-    """Typical time between two rows, and its slack; NaN if sampling is irregular."""
+def _rounded_interval(steps: np.ndarray, layout: Layout) -> tuple[float, float]:
+    """Sampling interval of timestamps that are rounded, jittered, or change their phase."""
+    short = np.quantile(steps, FEWEST, method="lower")
+    interval = np.median(steps[steps < 1.5 * short])
+    for _ in range(2):
+        n_steps = np.maximum(np.rint(steps / interval), 1)
+        near = np.abs(steps - n_steps * interval) <= 0.2 * interval
+        interval = np.median(steps[near] / n_steps[near])
+        mean = steps[near].sum() / n_steps[near].sum()
+        changes = layout.zone is not None and interval >= 3 * HOUR  # the clock, twice a year
+        if abs(mean - interval) > 2 * THOUSANDTH * interval and not changes:
+            interval = mean  # of rounded times, whose median is rounded too
+    interval = _snapped(float(interval))
+    n_steps, slack = np.maximum(np.rint(steps / interval), 1), _slack(interval, layout)
+    away = np.abs(steps - n_steps * interval)
+    is_exact = away <= slack
+    is_jittered = (away <= 0.3 * interval) & ~is_exact
+    is_often_next = (n_steps == 1).mean() >= FEWEST
+    if is_exact.mean() > 0.5 and not is_jittered.any() and is_often_next:
+        return interval, slack
+    if len(steps) >= 20 and (away <= 0.25 * interval).mean() > 0.95 and is_often_next:
+        return interval, 0.499 * interval  # of irregular times half are so near
     middle = np.median(steps)
-    values, counts = np.unique(np.rint(steps / middle / THOUSANDTH), return_counts=True)
-    mode = values[counts.argmax()] * THOUSANDTH * middle
-    typical = float(np.median(steps[np.abs(steps - mode) <= THOUSANDTH * middle]))
-    away = np.abs(steps - typical)
-    is_exact = away <= max(THOUSANDTH * typical, _slack(typical, layout))
-    is_jittered = (away <= 0.3 * middle) & ~is_exact
-    if is_exact.mean() > 0.5 and not is_jittered.any():
-        return typical, _slack(typical, layout)
-    away = np.abs(steps - middle)
-    between = (away > 0.3 * middle) & (away < 0.7 * middle)
-    if (away <= 0.3 * middle).mean() > 0.75 and between.sum() <= max(1, 0.02 * len(steps)):
+    away_from_middle = np.abs(steps - middle)
+    between = (away_from_middle > 0.3 * middle) & (away_from_middle < 0.7 * middle)
+    if (away_from_middle <= 0.3 * middle).mean() > 0.75 and between.sum() <= max(
+        1, 0.02 * len(steps)
+    ):
         return float(middle), 0.499 * middle
-    return (typical, _slack(typical, layout)) if is_exact.mean() > 0.5 else (np.nan, np.nan)
+    return (interval, slack) if is_exact.mean() > 0.5 and is_often_next else (np.nan, np.nan)
+
+
+def _snapped(interval: float) -> float:
+    """The nearest whole millisecond, if it is so near that only rounding can be between."""
+    whole = np.rint(interval / 1e6) * 1e6
+    return float(whole) if abs(interval - whole) < 1e-6 * interval else interval
+
+
+def _months(wall: np.ndarray) -> float | None:
+    """Mean length of the months, or halves of months, that all timestamps are apart."""
+    steps = np.diff(wall)
+    days = pd.DatetimeIndex(wall)
+    half = days.is_month_end | (days.day == 15)
+    if not half.all():
+        half = (days.day == 1) | (days.day == 15) | (days.day == 16)
+    for unit in (MONTH, MONTH / 2):
+        apart = np.rint(steps / unit)
+        on_grid = (np.abs(steps - apart * unit) <= SLACK_OF_MONTHS) & (apart > 0)
+        if on_grid.all() and (unit == MONTH or half.all()):
+            together = int(np.gcd.reduce(apart.astype(np.int64)))
+            return together * unit if (apart == together).mean() >= FEWEST else None
+    return None
 
 
 def _slack(step: float, layout: Layout) -> float:
-    """By how much the steps of a frequency vary: an hour at clock changes, three days in months."""
+    """By how much the steps of a frequency vary: an hour at changes of local clocks."""
     slack = THOUSANDTH * step
-    if layout.zone is not None and step >= 3 * HOUR:
-        slack = max(slack, HOUR)
-    if layout.is_dated and step >= 28 * DAY:
-        slack = max(slack, 3 * DAY)
-    return slack
+    return max(slack, HOUR + 1e9) if layout.zone is not None and step >= 3 * HOUR else slack
 
 
 def _timetable(timestamps: np.ndarray, layout: Layout) -> Timetable | None:

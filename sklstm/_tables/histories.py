@@ -1,43 +1,124 @@
 """Where the history of each row starts and ends."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
-__all__ = ["count_shortened", "factorize", "history_bounds", "longer", "scatter"]
+from sklstm._tables.frequency import Gaps
+
+__all__ = ["Bounds", "count_shortened", "factorize", "longer"]
 
 
-def history_bounds(
-    is_first: np.ndarray, window_size: int, horizon: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the first row and the length of the history of each row.
+class Bounds(NamedTuple):
+    """Where the history of each row starts and ends, in rows that are sorted by series and time.
 
-    Parameters
+    Attributes
     ----------
-    is_first : ndarray of bool, shape (n_rows,)
-        Whether a row is the first of its series, or the first after a gap.
-    window_size : int
-        Maximum number of rows of a history.
-    horizon : int
-        Number of rows from the last row of a history to the row it belongs to.
-
-    Returns
-    -------
     starts : ndarray of int64, shape (n_rows,)
         First row of each history.
     lengths : ndarray of int32, shape (n_rows,)
         Number of rows of each history.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> history_bounds(np.array([True, False, False, True]), window_size=2, horizon=1)
-    (array([0, 0, 0, 3]), array([0, 1, 2, 0], dtype=int32))
     """
-    first = np.flatnonzero(is_first)
-    starts = np.repeat(first, np.diff(first, append=len(is_first)))
-    ends = np.maximum(np.arange(1 - horizon, len(is_first) + 1 - horizon), starts)
-    np.maximum(starts, ends - window_size, out=starts)
-    return starts, (ends - starts).astype(np.int32)
+
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def find(
+        cls,
+        is_first: np.ndarray,
+        cuts: np.ndarray,
+        gaps: Gaps,
+        window_size: int,
+        horizon: int,
+        max_gap: tuple[np.ndarray, float] | None = None,
+    ) -> "Bounds":
+        """Find the first row and the length of the history of each row.
+
+        A row reads the places up to the one `horizon` before its own, so that a row that is missing
+        between costs nothing.
+
+        Parameters
+        ----------
+        is_first : ndarray of bool, shape (n_rows,)
+            Whether a row is the first of its series.
+        cuts : ndarray of bool, shape (n_rows,)
+            Whether histories are cut before a row.
+        gaps : Gaps
+            Where rows are missing.
+        window_size : int
+            Maximum number of rows of a history.
+        horizon : int
+            Number of places from the last row of a history to the row it belongs to.
+        max_gap : tuple of (timestamps, float), default=None
+            Timestamp of each row, and the longest time between rows that are joined. `None`: no
+            rows are joined where one is missing.
+
+        Returns
+        -------
+        Bounds
+            For each row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> is_first = np.array([True, False, False, True])
+        >>> cuts = np.zeros(4, dtype=bool)
+        >>> Bounds.find(is_first, cuts, Gaps.none(), window_size=2, horizon=1)
+        Bounds(starts=array([0, 0, 0, 3]), lengths=array([0, 1, 2, 0], dtype=int32))
+        """
+        begin = is_first | cuts
+        first = np.flatnonzero(begin)
+        starts = np.repeat(first, np.diff(first, append=len(begin)))
+        ends = np.maximum(np.arange(1 - horizon, len(begin) + 1 - horizon), starts)
+        if len(gaps.places) and horizon:
+            after = _after_gaps(gaps.places, horizon, is_first)
+            ends[after], starts[after] = _by_place(after, starts, is_first, gaps, horizon, max_gap)
+        np.maximum(starts, ends - window_size, out=starts)
+        return cls(starts, (ends - starts).astype(np.int32))
+
+
+def _after_gaps(at: np.ndarray, horizon: int, is_first: np.ndarray) -> np.ndarray:
+    """The rows less than `horizon` rows after a gap; positions count for all others."""
+    n_rows = len(is_first)
+    if len(at) * horizon > n_rows:
+        return np.arange(n_rows)
+    after = np.unique(at[:, None] + np.arange(horizon))
+    return after[after < n_rows]
+
+
+def _by_place(
+    rows: np.ndarray,
+    starts: np.ndarray,
+    is_first: np.ndarray,
+    gaps: Gaps,
+    horizon: int,
+    max_gap: tuple[np.ndarray, float] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """End and earliest start of the histories of some rows, by their places in time."""
+    n_rows = len(is_first)
+    missing = np.zeros(n_rows, dtype=np.int64)
+    missing[gaps.places] = gaps.missing
+    place = np.arange(n_rows) + np.cumsum(missing)
+    segment = np.zeros(n_rows, dtype=np.int64)
+    segment[gaps.places] = gaps.is_break
+    segment = np.cumsum(segment)
+    first = np.maximum.accumulate(np.where(is_first, np.arange(n_rows), 0))
+    newest = np.searchsorted(place, place[rows] - horizon, side="right") - 1
+    is_read = newest >= first[rows]
+    newest = np.maximum(newest, first[rows] - 1)
+    at_hand = np.maximum(newest, 0)
+    is_there = (place[at_hand] == place[rows] - horizon) & (segment[at_hand] == segment[rows])
+    if max_gap is not None:
+        timestamps, limit = max_gap
+        after = np.minimum(at_hand + 1, n_rows - 1)
+        apart = (place[rows] - horizon + 1 - place[at_hand]) / (place[after] - place[at_hand])
+        with np.errstate(invalid="ignore"):
+            is_there |= ~longer(apart * (timestamps[after] - timestamps[at_hand]), limit)
+    is_read &= is_there
+    ends = newest + 1
+    return ends, np.where(is_read, starts[at_hand], ends)
 
 
 def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple[int, int]:
@@ -74,34 +155,8 @@ def count_shortened(is_first: np.ndarray, cuts: np.ndarray, reach: int) -> tuple
     return int(cuts.sum()), int(np.minimum(sizes[counted], reach).sum())
 
 
-def scatter(x: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Move the entry at position ``i`` to row ``order[i]`` of the table.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_rows,)
-        One entry for each position.
-    order : ndarray of int, shape (n_rows,)
-        Row of the table at each position.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        One entry for each row of the table.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scatter(np.array([10, 30, 20]), order=np.array([0, 2, 1]))
-    array([10, 20, 30])
-    """
-    scattered = np.empty_like(x)
-    scattered[order] = x
-    return scattered
-
-
 def longer(steps: np.ndarray, limit: float) -> np.ndarray:
-    """Check which steps in time exceed a limit, with slack for the rounding of fractions.
+    """Check which steps in time exceed a limit, with slack for the rounding of clocks.
 
     Parameters
     ----------
@@ -115,7 +170,8 @@ def longer(steps: np.ndarray, limit: float) -> np.ndarray:
     ndarray of bool, shape (n_rows,)
         Whether a step exceeds the limit.
     """
-    return steps > (limit * (1 + 1e-4) if steps.dtype.kind == "f" else limit)
+    limit = limit * (1 + 1e-4)
+    return steps > (limit if steps.dtype.kind == "f" or np.isinf(limit) else int(limit))
 
 
 def factorize(

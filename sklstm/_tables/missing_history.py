@@ -1,296 +1,181 @@
-"""Missing history (cold start): rows that could have had a history and have none."""
+"""Missing history (cold start): rows that could have had a longer history than they have."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from sklstm._data.frames import Layout, gap_in_timestamps
-from sklstm._data.ranges import ranges
-from sklstm._tables.buffer import Buffer, InputTable
+from sklstm._data.frames import Layout
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.histories import longer
+from sklstm._tables.histories import Bounds
+from sklstm._tables.joined import JoinedTable
+from sklstm._tables.seen import Seen
 from sklstm._tables.table_warnings import write_step, write_timestamp
 
-__all__ = [
-    "ComparedTable",
-    "Continuations",
-    "Fingerprint",
-    "find_gaps",
-    "warning_of_missing_history",
-]
+__all__ = ["Beginning", "LostRows", "message_of_missing_history", "message_of_no_time"]
 
-FEW = 2**16
-"""Maximum number of values of a table that is recognised, so that it is read only once."""
+FEW = 32
+"""Number of values of the first and of the last row that are remembered of a table without time."""
+
+CURE = " cold_start='ignore' silences this warning, 'error' refuses such tables."
 
 
-class Continuations(NamedTuple):
-    """Whether the given rows of each series continue its buffered rows.
+class LostRows(NamedTuple):
+    """Given rows that could have had a longer history.
 
     Attributes
     ----------
-    codes : ndarray of int, shape (n_series,)
-        The series.
-    rows : ndarray of int, shape (n_series,)
-        First given row of each series, a position in the table.
-    first : ndarray of shape (n_series,)
-        Timestamp of that row.
-    last : ndarray of shape (n_series,)
-        Timestamp of the last buffered row; meaningless where `is_known` is False.
-    is_known : ndarray of bool, shape (n_series,)
-        Whether the buffer has rows of the series.
-    is_continued : ndarray of bool, shape (n_series,)
-        Whether no row is missing between the buffered rows and the given ones.
-    places : ndarray of int, shape (n_carried,)
-        Positions of the buffered rows that are earlier than the given ones.
+    at : ndarray of int, shape (n_lost,)
+        Their sorted positions.
+    begin : ndarray of int, shape (n_lost,)
+        Sorted position of the row before which a row that was or may have been seen is missing.
+    is_empty : ndarray of bool, shape (n_lost,)
+        Whether they have no history at all.
     """
 
-    codes: np.ndarray
-    rows: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    is_known: np.ndarray
-    is_continued: np.ndarray
-    places: np.ndarray
+    at: np.ndarray
+    begin: np.ndarray
+    is_empty: np.ndarray
 
     @classmethod
     def find(
-        cls, buffer: Buffer | None, given: InputTable, frequency: Frequency | None, max_gap: Any
-    ) -> "Continuations | None":
-        """Compare the first given row of each series with the last buffered row before it.
+        cls, joined: JoinedTable, bounds: Bounds, window_size: int, horizon: int, seen: Seen
+    ) -> "LostRows":
+        """Find them.
+
+        A history is short for good at the start of a series, and where rows are missing in the
+        table of `fit`, or in the given one. It is lost where a row was seen and is not kept, or
+        where the given rows start later than the row expected next.
 
         Parameters
         ----------
-        buffer : Buffer or None
-            Rows seen before.
-        given : InputTable
-            The table.
-        frequency : Frequency or None
-            The sampling intervals; None if the times of the two tables cannot be compared.
-        max_gap : Timedelta, str, number or None
-            The parameter of the windower: how far apart rows may be. None: the frequency decides.
-
-        Returns
-        -------
-        Continuations or None
-            For all given series.
-        """
-        if buffer is None or frequency is None:
-            return None
-        rows = given.rows.order[given.rows.is_first]
-        codes, first = given.codes[rows], given.layout.timestamps[rows]
-        starts, ends = buffer.bounds(codes)
-        n_before = buffer.count_before(starts, ends, first)
-        is_known = starts < ends
-        last = buffer.timestamps[
-            np.maximum(starts + np.maximum(n_before, 1) - 1, 0) % len(buffer.timestamps)
-        ]
-        if max_gap is not None:
-            gap = np.inf if max_gap == "any" else gap_in_timestamps(max_gap, given.layout.clock)
-            is_continued = ~longer(first - last, gap)
-        elif frequency.of_table:
-            is_continued = np.full(len(codes), first.min() - buffer.timestamps.max() == 1)
-        else:
-            is_continued = frequency.follows(codes, last, first, given.layout.zone)
-        is_continued &= is_known & (n_before > 0)
-        places = ranges(starts, n_before)
-        return cls(codes, rows, first, last, is_known, is_continued, places)
-
-    def is_ahead(self) -> np.ndarray:
-        """Check which series start after their buffered rows, or have none."""
-        return ~self.is_known | (self.first > self.last)
-
-
-class ComparedTable(NamedTuple):
-    """A table that is read and compared with the buffered rows.
-
-    Attributes
-    ----------
-    given : InputTable
-        The table.
-    frequency : Frequency or None
-        The sampling intervals; None if the times of the two tables cannot be compared.
-    cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each sorted position.
-    continuations : Continuations or None
-        Whether each series continues its buffered rows, if the times can be compared.
-    fingerprint : Fingerprint or None
-        Recognises the table if it comes again.
-    """
-
-    given: InputTable
-    frequency: Frequency | None
-    cuts: np.ndarray
-    continuations: Continuations | None
-    fingerprint: "Fingerprint | None"
-
-
-class Fingerprint(NamedTuple):
-    """Recognises a small table: a row is often predicted first and buffered next.
-
-    Attributes
-    ----------
-    row_index, columns : pandas.Index
-        Those of the table; they are immutable.
-    values : bytes
-        A copy of its values, which may change in place.
-    settings : tuple
-        Parameters that decide how the table is read.
-    """
-
-    row_index: pd.Index
-    columns: pd.Index
-    values: bytes
-    settings: tuple
-
-    @classmethod
-    def of(cls, X: Any, settings: tuple) -> "Fingerprint | None":
-        """Make the fingerprint of a table.
-
-        Parameters
-        ----------
-        X : object
-            The table.
-        settings : tuple
+        joined : JoinedTable
+            The given rows among the buffered ones.
+        bounds : Bounds
+            Their histories.
+        window_size, horizon : int
             Parameters of the windower.
+        seen : Seen
+            Which rows were seen before.
 
         Returns
         -------
-        Fingerprint or None
-            None for input that is no DataFrame, is large, or has other dtypes than floats.
+        LostRows
+            None of them, usually.
         """
-        if not isinstance(X, pd.DataFrame) or len(X) * len(X.columns) > FEW:
-            return None
-        values = X.to_numpy()
-        if values.dtype.kind != "f":
-            return None
-        return cls(X.index, X.columns, values.tobytes(), settings)
-
-    def matches(self, compared: ComparedTable | None) -> bool:
-        """Whether a table that was read before is this one."""
-        if compared is None or compared.fingerprint is None:
-            return False
-        row_index, columns, *others = compared.fingerprint
-        return self.row_index is row_index and self.columns is columns and others == [*self[2:]]
+        at = np.flatnonzero((bounds.lengths < window_size) & joined.is_given)
+        if not len(at):
+            return cls(at, at, at > 0)
+        begin = bounds.starts[at]
+        places, which = np.unique(begin, return_inverse=True)
+        is_lost = _is_lost(joined, places, seen)[which]
+        is_lost |= _is_alone(joined, bounds, at, horizon) & ~seen.knows(_codes(joined, at))
+        at, begin = at[is_lost], begin[is_lost]
+        return cls(at, begin, bounds.lengths[at] <= (horizon == 0))
 
 
-def find_gaps(given: InputTable, frequency: Frequency | None, max_gap: Any) -> np.ndarray:
-    """Find the gaps within a table, where histories are cut.
+def _codes(joined: JoinedTable, at: np.ndarray) -> np.ndarray:
+    return joined.table.codes[joined.table.rows.order[at]]
+
+
+def _is_lost(joined: JoinedTable, places: np.ndarray, seen: Seen) -> np.ndarray:
+    """Whether a row was seen, or may have been, right before the rows at some positions."""
+    table, rows = joined.table, joined.table.rows
+    codes = _codes(joined, places)
+    lost = table.is_dropped[places]
+    is_known = seen.knows(codes)
+    codes = np.where(is_known, codes, 0)
+    is_start = rows.is_first[places]
+    lost |= is_start & is_known & (rows.timestamps[places] > seen.first[codes])
+    is_gap = joined.cuts.copy()
+    is_gap[joined.gaps.places] = True
+    before = np.maximum(places - 1, 0)
+    both_given = joined.is_given[before] & joined.is_given[places]
+    saw = seen.saw_between(
+        codes, rows.timestamps[before], rows.timestamps[places], both_given=both_given
+    )
+    follows_buffered = ~joined.is_given[before]
+    inner = ~is_start & is_gap[places] & ~table.was_buffered[places]
+    return lost | (inner & ((is_known & saw) | follows_buffered))
+
+
+def _is_alone(joined: JoinedTable, bounds: Bounds, at: np.ndarray, horizon: int) -> np.ndarray:
+    """Whether no row of a series has a history, or there is only one row."""
+    first = np.flatnonzero(joined.table.rows.is_first)
+    sizes = np.diff(first, append=len(bounds.lengths))
+    longest = np.maximum.reduceat(bounds.lengths, first)
+    alone = (longest <= (horizon == 0)) | (sizes == 1)  # a row itself is no history
+    return alone[np.searchsorted(first, at, side="right") - 1]
+
+
+def message_of_missing_history(joined: JoinedTable, lost: LostRows, seen: Seen) -> str | None:
+    """Name the rows whose history is lost, and the cure.
 
     Parameters
     ----------
-    given : InputTable
+    joined : JoinedTable
         The table.
-    frequency : Frequency or None
-        The sampling intervals, if they are known.
-    max_gap : Timedelta, str, number or None
-        The parameter of the windower: how far apart rows may be. None: the frequency decides.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each sorted position; never before the first
-        row of a series.
-    """
-    rows, layout = given.rows, given.layout
-    if rows.steps is None or max_gap == "any" or (frequency is None and max_gap is None):
-        return np.zeros(len(rows.order), dtype=bool)
-    if max_gap is None and frequency is not None:
-        return frequency.cuts(rows, given.codes, layout)
-    return longer(rows.steps, gap_in_timestamps(max_gap, layout.clock)) & ~rows.is_first
-
-
-def warning_of_missing_history(
-    compared: ComparedTable, lengths: np.ndarray, horizon: int, *, has_max_gap: bool
-) -> str | None:
-    """Warn of rows without a history that could have one, with the reason.
-
-    Parameters
-    ----------
-    compared : ComparedTable
-        The table. Its `continuations` are None if it has no time, while the table of `fit` had one.
-    lengths : ndarray of int, shape (n_rows,)
-        Length of the history of each row.
-    horizon : int
-        Number of rows from the end of a history to the row it belongs to: as many rows may be
-        missing.
-    has_max_gap : bool
-        Whether the user has set `max_gap`.
+    lost : LostRows
+        Such rows.
+    seen : Seen
+        Which rows were seen before.
 
     Returns
     -------
     str or None
         None if no history is lost.
     """
-    given, frequency, _, continuations, _ = compared
-    layout = given.layout
-    if continuations is None or frequency is None:
-        return _message_of_no_time(layout)
-    if continuations.is_continued.all():
+    if not len(lost.at):
         return None
-    lacks_history = _lacks_history(given, lengths, horizon)
-    names = None if given.names is None else given.names.take(continuations.codes)
-    later = (
-        continuations.is_known
-        & ~continuations.is_continued
-        & (continuations.first > continuations.last)
-    )
-    missed = frequency.missed(
-        continuations.codes, continuations.last, continuations.first, layout.zone
-    )
-    is_comparable = ~np.isnan(missed) | ~np.isnan(frequency.limit[continuations.codes])
-    off_grid = missed != np.floor(missed)
-    too_late = later & is_comparable & (np.isnan(missed) | (missed > horizon) | off_grid)
-    late = (
-        later & lacks_history if has_max_gap else too_late | (later & is_comparable & lacks_history)
-    )
-    unseen = ~continuations.is_known & lacks_history
-    is_affected = late | unseen
-    if not is_affected.any():
-        return None
-    place = int(is_affected.argmax())
-    begins = "X begins" if names is None else f"Series {names[place]!r} begins"
-    if late[place]:
-        why = _reason_of_late_rows(continuations, place, frequency, layout, begins)
-    else:
-        why = (
-            f"Series {names[place]!r} was not seen in fit, and X has too few rows of it: "
-            "give the earlier rows as well, or let partial_fit remember them. Names must be those "
-            "of fit, texts or numbers as there."
-            if names is not None
-            else "No rows are buffered: give the earlier rows as well."
-        )
-    more = int(is_affected.sum()) - 1
+    n_empty = int(lost.is_empty.sum())
     return (
-        f"Rows of X have no history: {why}"
-        + (f" {more} more series have no history either." if more else "")
-        + " cold_start='ignore' silences this warning, cold_start='error' refuses such tables."
+        f"Rows of X have no history, or a shorter one than they could have: {n_empty} and "
+        f"{len(lost.at) - n_empty} of {len(joined.given.codes)}, because "
+        f"{_reason(joined, int(lost.begin[0]), seen)}{CURE}"
     )
 
 
-def _reason_of_late_rows(
-    continuations: Continuations, place: int, frequency: Frequency, layout: Layout, begins: str
-) -> str:
-    """Describe the gap between the last buffered row and the first given one."""
-    code, last, first = (
-        continuations.codes[place],
-        continuations.last[place],
-        continuations.first[place],
+def _reason(joined: JoinedTable, begin: int, seen: Seen) -> str:
+    """Why the rows before a row are missing, and what to do."""
+    table, layout, names = joined.table, joined.given.layout, joined.given.names
+    code = int(table.codes[table.rows.order[begin]])
+    of_series = "" if names is None else f" of series {names[code]!r}"
+    if not seen.knows(np.array([code]))[0]:
+        return (
+            f"series {names[code]!r} was not seen in fit, and X has too few rows of it. Give the "
+            "earlier rows as well, or let partial_fit remember them; names must be those of fit, "
+            "texts or numbers as there."
+            if names is not None
+            else "no rows are buffered. Give the earlier rows as well."
+        )
+    first = table.rows.timestamps[begin]
+    what = f"the row{of_series} at {write_timestamp(first, layout)}"
+    if joined.is_given[begin]:
+        row = int(table.rows.order[begin]) - len(table.buffered)
+        what = f"row {row}{of_series} (counted from 0; time {write_timestamp(first, layout)})"
+    if first <= seen.last[code]:
+        return (
+            f"{what} is among the rows that fit saw, of which those before it are not kept. Give "
+            "them as well; carry_over='all' keeps all rows of fit."
+        )
+    last = seen.last[code]
+    assert joined.frequency is not None
+    where = _expected(joined.frequency, code, last, first, layout)
+    return (
+        f"{what} comes later than expected: {where}, after the last row seen before, "
+        f"{write_timestamp(last, layout)}. Give the rows between as well, or let partial_fit "
+        "remember them; max_gap=... sets how far apart rows may be; context=... reads rows that a "
+        "splitter leaves out."
     )
-    begin, end = (write_timestamp(timestamp, layout) for timestamp in (first, last))
+
+
+def _expected(frequency: Frequency, code: int, last: float, first: float, layout: Layout) -> str:
+    """Describe when a row should have come."""
     if np.isnan(frequency.step[code]):
         limit = frequency.limit[code]
-        where = f"{write_step(first - last, layout)} after the last row seen before, {end}" + (
-            f"; steps of up to {write_step(limit, layout)} are typical" if limit > 0 else ""
-        )
-    else:
-        expected = write_timestamp(_expected_next(frequency, code, last, layout), layout)
-        where = f"the row expected next is {expected}, after the last row seen before, {end}"
-    return (
-        f"{begins} at {begin} (row {continuations.rows[place]}, counted from 0), but {where}. Give "
-        "the rows between as well, or let partial_fit remember them; max_gap=... sets how far "
-        "apart rows may be."
-    )
+        typical = f"; up to {write_step(limit, layout)} is typical" if limit > 0 else ""
+        return f"it is {write_step(first - last, layout)}{typical}"
+    expected = _expected_next(frequency, code, last, layout)
+    return f"the row expected next is {write_timestamp(expected, layout)}"
 
 
 def _expected_next(frequency: Frequency, code: int, last: float, layout: Layout) -> float:
@@ -310,22 +195,83 @@ def _expected_next(frequency: Frequency, code: int, last: float, layout: Layout)
     return ahead[opened[0] if len(opened) else later[-1]]
 
 
-def _lacks_history(given: InputTable, lengths: np.ndarray, horizon: int) -> np.ndarray:
-    """Whether no row of a series has a history, or there is only one row."""
-    places = np.flatnonzero(given.rows.is_first)
-    sizes = np.diff(places, append=len(lengths))
-    longest = np.maximum.reduceat(lengths[given.rows.order], places)
-    alone = 1 if horizon == 0 else 0  # a row itself is no history
-    return (longest <= alone) | (sizes == 1)
+class Beginning(NamedTuple):
+    """What is remembered of a table without time: it may be given again, to be predicted.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows.
+    first, last : ndarray of shape (n_features,)
+        The first features of the first and of the last row, at most 32.
+    """
+
+    n_rows: int
+    first: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Beginning":
+        """Remember a table.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_features)
+            Its features.
+
+        Returns
+        -------
+        Beginning
+            A copy of a few of them.
+        """
+        return cls(len(values), values[0, :FEW].copy(), values[-1, :FEW].copy())
+
+    def is_that_of(self, values: np.ndarray) -> bool:
+        """Check whether another table starts with the same rows.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_features)
+            Its features.
+
+        Returns
+        -------
+        bool
+            Whether the first rows are equal, or the number of rows and most features of the first
+            or last row, some of which may have been permuted or corrected.
+        """
+        first, last = (
+            _share_equal(*pair) for pair in zip(self[1:], (values[0], values[-1]), strict=True)
+        )
+        if len(values) == self.n_rows:
+            return max(first, last) > 0.5
+        return first == 1
 
 
-def _message_of_no_time(layout: Layout) -> str:
-    """Message for a table whose rows cannot be compared in time with those of `fit`."""
+def _share_equal(row: np.ndarray, other: np.ndarray) -> float:
+    other = other[:FEW]
+    return float(((row == other) | (np.isnan(row) & np.isnan(other))).mean())
+
+
+def message_of_no_time(layout: Layout, clock: str | None) -> str:
+    """Say that the rows of a table cannot be compared in time with those of `fit`.
+
+    Parameters
+    ----------
+    layout : Layout
+        The table, without time.
+    clock : str or None
+        Kind of time in `fit`.
+
+    Returns
+    -------
+    str
+        The reason, and the cure.
+    """
+    of_fit = "while the table of fit had one" if clock is not None else "like the table of fit"
     return (
         f"Rows of X have no history before the first one: X, of the type "
-        f"{type(layout.features).__name__}, has no time, while the table of fit had one, so it "
-        "is unknown whether its rows follow those of fit. Give a DataFrame whose index continues "
-        "that of fit (a scaler before the windower drops it: "
-        "Pipeline.set_output(transform='pandas')). cold_start='ignore' silences this warning, "
-        "cold_start='error' refuses such tables."
+        f"{type(layout.features).__name__}, has no time, {of_fit}, so that it is unknown which "
+        "rows of fit it follows. Give a DataFrame whose index continues that of fit (a scaler "
+        f"before the windower drops it: Pipeline.set_output(transform='pandas')).{CURE}"
     )

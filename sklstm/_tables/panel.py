@@ -1,47 +1,112 @@
-"""Panels: regular tables of one or many series, and their future timestamps."""
+"""Panels: the rows of one or many series, read from tables, and their future timestamps."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Panel", "future_index", "read_panel", "with_series"]
+from sklstm._data.frames import Rows, lay_out
+from sklstm._data.inputs import kind_of_table, lay_out_any
+from sklstm._data.numeric import numeric_columns
+from sklstm._data.warning import DataWarning, warn
+from sklstm._tables.calendar import Calendar
+from sklstm._tables.histories import factorize
+from sklstm._tables.series_rows import SeriesRows
+
+__all__ = ["Panel", "places_of", "read_panel", "time_numbers"]
 
 
 class Panel(NamedTuple):
-    """One table for each series.
+    """Rows of all series, with their timestamps.
 
     Attributes
     ----------
-    tables : dict of DataFrame
-        By the name of the series, None for a single series: targets and covariates, indexed by
-        time.
+    rows : SeriesRows
+        Targets and covariates; the name of a single series is None.
+    timestamps : Index of length n_rows
+        Of each row.
     targets, covariates : list
         Names of the columns.
+    calendars : list of Calendar
+        Those of all series, once `regular` has found them.
     """
 
-    tables: dict[Hashable, pd.DataFrame]
+    rows: SeriesRows
+    timestamps: pd.Index
     targets: list
     covariates: list
+    calendars: list
+
+    @property
+    def by_levels(self) -> bool:
+        """Whether there are several series, so that index levels name them if nothing else does."""
+        return self.rows.names != [None]
+
+    def regular(self) -> Panel:
+        """Find the frequency of each series, and put rows of NaN where one is missing.
+
+        Returns
+        -------
+        Panel
+            With a row at each timestamp of the frequency.
+
+        Raises
+        ------
+        ValueError
+            If the sampling of a series is irregular.
+        """
+        bounds = list(zip(self.rows.starts, self.rows.ends, strict=True))
+        known: dict[bytes, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
+        keys = [self.rows.time[start:end].tobytes() for start, end in bounds]
+        for k in sorted(range(len(keys)), key=lambda k: self.rows.sizes[k] < 3):
+            index = self.timestamps[slice(*bounds[k])]
+            if keys[k] not in known and known and len(index) < 3:
+                known[keys[k]] = next(iter(known.values()))[0], index
+            elif keys[k] not in known:
+                calendar = Calendar.learn(index)
+                known[keys[k]] = calendar, _without_gaps(index, calendar)
+        panel = self._replace(calendars=[known[key][0] for key in keys])
+        counts = np.array([len(known[key][1]) for key in keys])
+        if (counts == self.rows.sizes).all():
+            return panel
+        whole = [known[key][1] for key in keys]
+        timestamps = whole[0].append(whole[1:])
+        time = time_numbers(timestamps)
+        code = np.repeat(np.arange(len(counts)), counts)
+        place = places_of(code, time, self.rows.code, self.rows.time)
+        values = np.full((len(time), self.rows.values.shape[1]), np.nan)
+        values[place] = self.rows.values
+        rows = self.rows._replace(values=values, sizes=counts, time=time)
+        return panel._replace(rows=rows, timestamps=timestamps)
+
+    def take(self, kept: np.ndarray) -> Panel:
+        """Select rows by a boolean mask, and the series that have some."""
+        left = np.bincount(self.rows.code[kept], minlength=len(self.rows.sizes)) > 0
+        calendars = [one for one, is_left in zip(self.calendars, left, strict=True) if is_left]
+        return self._replace(
+            rows=self.rows.take(kept), timestamps=self.timestamps[kept], calendars=calendars
+        )
 
     def tail(self, n_rows: int) -> Panel:
         """Keep the last rows of each series."""
-        return self._replace(tables={name: t[-n_rows:] for name, t in self.tables.items()})
+        return self.take(self.rows.place >= np.repeat(self.rows.sizes - n_rows, self.rows.sizes))
 
-    def regular(self) -> Panel:
-        """Find the frequency of each series, or raise ValueError if its sampling is irregular."""
-        tables = {
-            name: _with_frequency(t, getattr(future_index(t.index, 1), "freq", None))
-            for name, t in self.tables.items()
-        }
-        return self._replace(tables=tables)
-
-    def only(self, names: Iterable[Hashable]) -> Panel:
-        """Keep some of the series."""
-        return self._replace(tables={name: self.tables[name] for name in names})
+    def future(self, n_rows: int) -> pd.Index:
+        """So many timestamps behind the rows of each series, one series after the other."""
+        found: dict[tuple, int] = {}
+        parts: list[pd.Index] = []
+        keys = []
+        for end, calendar in zip(self.rows.ends - 1, self.calendars, strict=True):
+            keys.append((self.rows.time[end], id(calendar)))
+            if keys[-1] not in found:
+                found[keys[-1]] = len(parts)
+                parts.append(calendar.after(self.timestamps[end : end + 1], n_rows))
+        if len(keys) == 1:
+            return parts[0]
+        first = np.array([found[key] for key in keys]) * n_rows
+        return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
 
     def extended(self, arrived: Panel) -> Panel:
         """Append rows that have arrived.
@@ -61,41 +126,65 @@ class Panel(NamedTuple):
         ValueError
             If a series is unknown, or its rows do not directly follow the old ones.
         """
-        tables = dict(self.tables)
-        for name, rows in arrived.tables.items():
-            if name not in tables:
-                raise ValueError(f"The series {name!r} was not seen in fit: {list(tables)}.")
-            lacking = [column for column in tables[name] if column not in rows]
-            if lacking:
-                raise ValueError(f"The new rows lack the columns {lacking}.")
-            expected = future_index(tables[name].index, len(rows))
-            if not rows.index.equals(expected):
-                of = "" if name is None else f" of series {name!r}"
+        known = self.rows.find(arrived.rows.names)
+        if (known < 0).any():
+            name = arrived.rows.names[int(known.argmin())]
+            raise ValueError(f"The series {name!r} was not seen in fit: {self.rows.names}.")
+        columns = [*arrived.targets, *arrived.covariates]
+        wanted = [*self.targets, *self.covariates]
+        lacking = [column for column in wanted if column not in columns]
+        if lacking:
+            raise ValueError(f"The new rows lack the columns {lacking}.")
+        self._check_they_follow(arrived, known)
+        counts = np.zeros(len(self.rows.sizes), dtype=int)
+        counts[known] = arrived.rows.sizes
+        order = np.argsort(known[arrived.rows.code], kind="stable")
+        values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
+        rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
+        timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
+        return self._replace(rows=rows, timestamps=timestamps)
+
+    def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
+        checked = set()
+        for k, code in enumerate(known):
+            begin, end = arrived.rows.starts[k], arrived.rows.ends[k]
+            last, calendar = self.rows.ends[code] - 1, self.calendars[code]
+            key = self.rows.time[last], id(calendar), arrived.rows.time[begin:end].tobytes()
+            if key in checked or begin == end:
+                continue
+            checked.add(key)
+            index = self.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
+            if not index.is_monotonic_increasing or calendar.missing(index).any():
+                expected = calendar.after(index[:1], 1)[0]
+                of = f" of series {self.rows.names[code]!r}" if self.by_levels else ""
                 raise ValueError(
-                    f"The rows{of} begin at {rows.index[0]}, but the row expected next is"
-                    f" {expected[0]}; the others must follow at the same frequency."
+                    f"The rows{of} begin at {index[1]}, but the row expected next is"
+                    f" {expected}; the others must follow at the same frequency."
                 )
-            longer = pd.concat([tables[name], rows[tables[name].columns]])
-            tables[name] = longer.set_axis(tables[name].index.append(expected))
-            tables[name] = _with_frequency(tables[name], getattr(expected, "freq", None))
-        return self._replace(tables=tables)
 
 
 def read_panel(
-    y: Any, X: Any, series: str | None, time: str | None, names: list | None = None
+    y: Any,
+    X: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    names: list | None = None,
+    by_levels: bool | None = None,
 ) -> Panel:
-    """Read a panel: one table for each series.
+    """Read a panel.
 
     Parameters
     ----------
     y : Series, DataFrame or None
-        Targets.
+        Targets; also a table of another library.
     X : DataFrame or None
         Covariates of the same rows.
-    series, time : str or None
+    series, time : str, list of str or None
         Columns or index levels of `y` and `X` that name the series and hold the time.
     names : list, default=None
-        Names of the targets, used for a Series without a name.
+        Names of the targets, used for a Series or an array without a name.
+    by_levels : bool, default=None
+        As in `lay_out`.
 
     Returns
     -------
@@ -105,146 +194,111 @@ def read_panel(
     Raises
     ------
     ValueError
-        If the rows of `y` and `X` differ, or a column is missing.
+        If the rows of `y` and `X` differ, or a column is missing or holds no numbers.
     """
-    targets = None if y is None else _by_series(y, series, time, "y", names)
-    covariates = None if X is None else _by_series(X, series, time, "X", None)
-    if targets is None:
-        assert covariates is not None
-        return Panel(covariates, [], list(next(iter(covariates.values()))))
-    tables = {}
-    for name, table in targets.items():
-        if covariates is not None:
-            if name not in covariates or not covariates[name].index.equals(table.index):
-                raise ValueError("X must have the rows of y, with the same timestamps.")
-            twice = table.columns.intersection(covariates[name].columns)
-            if len(twice):
-                raise ValueError(
-                    f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
-                    "used anyway."
-                )
-            table = table.join(covariates[name])
-        tables[name] = table
-    of_targets = list(next(iter(targets.values())))
-    of_covariates = [] if covariates is None else list(next(iter(covariates.values())))
-    return Panel(tables, of_targets, of_covariates)
+    if y is None:
+        covariates = _read(X, series, time, "X", None, by_levels)
+        return covariates._replace(targets=[], covariates=covariates.targets)
+    targets = _read(y, series, time, "y", names, by_levels)
+    if X is None:
+        return targets
+    others = _read(X, series, time, "X", None, by_levels)
+    code = targets.rows.find(others.rows.names)[others.rows.code]
+    order = np.argsort(code, kind="stable")
+    if not (
+        np.array_equal(code[order], targets.rows.code)
+        and others.timestamps[order].equals(targets.timestamps)
+    ):
+        raise ValueError("X must have the rows of y, with the same timestamps.")
+    twice = [name for name in targets.targets if name in others.targets]
+    if twice:
+        raise ValueError(
+            f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
+            "used anyway."
+        )
+    values = np.hstack([targets.rows.values, others.rows.values[order]])
+    return targets._replace(rows=targets.rows._replace(values=values), covariates=others.targets)
 
 
-def _by_series(
-    table: Any, series: str | None, time: str | None, role: str, names: list | None
-) -> dict[Hashable, pd.DataFrame]:
+def _read(
+    table: Any,
+    series: str | list[str] | None,
+    time: str | None,
+    role: str,
+    names: list | None,
+    by_levels: bool | None,
+) -> Panel:
+    """Read one table, all columns as targets."""
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
-    if not isinstance(table, pd.DataFrame):
+    elif isinstance(table, np.ndarray) and table.ndim < 3:
+        columns = names or (["y"] if table.ndim == 1 or table.shape[1] == 1 else None)
+        table = pd.DataFrame(table, columns=columns)
+    table, layout = lay_out_any(table, series, time, by_levels)
+    if not isinstance(table, pd.DataFrame) or layout.timestamps is None:
         raise ValueError(
-            f"{role} is a {type(table).__name__}: a forecast needs timestamps. Give a pandas "
-            "Series or DataFrame."
+            f"{role} is a {kind_of_table(table)} without time: a forecast needs timestamps. Give a "
+            "pandas Series or DataFrame indexed by dates, periods or integers, or name the column "
+            "of the time: time='date'."
         )
-    levels = [name for name in (series, time) if name is not None and name in table.index.names]
-    table = table.reset_index(levels) if levels else table
-    lacking = [name for name in (series, time) if name is not None and name not in table]
-    if lacking:
-        raise ValueError(f"{role} has no column or index level {lacking[0]!r}.")
-    if time is not None:
-        table = table.set_index(time)
-    if series is None:
-        return {None: table}
-    if table[series].isna().any():
-        row = int(np.flatnonzero(table[series].isna())[0])
-        raise ValueError(
-            f"{role} has no {series!r} in row {row}: name the series, or drop the row."
-        )
-    return {name: rows.drop(columns=series) for name, rows in table.groupby(series, sort=False)}
+    features = numeric_columns(layout.features, role)
+    _warn_of_time_columns(features, layout.clock, role)
+    codes, found = factorize(layout.keys, len(features))
+    order = Rows.arrange(codes, layout.timestamps)
+    order.check_time(layout.times)
+    index = pd.Index(layout.times, name=layout.times.name)
+    rows = SeriesRows(
+        features.to_numpy(np.float64, na_value=np.nan)[order.order],
+        features.shape[1],
+        np.bincount(codes, minlength=1 if found is None else len(found)),
+        order.timestamps,
+        [None] if found is None else list(found),
+    )
+    index = index if found is None else index[order.order]
+    return Panel(rows, index, list(features.columns), [], [])
 
 
-def future_index(index: pd.Index, steps: int) -> pd.Index:
-    """Continue an index.
+def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) -> None:
+    """Warn of a column that counts the rows: it looks like a time that no one named."""
+    if clock != "counter" or role != "y" or len(features) < 6 or len(features.columns) < 2:
+        return
+    for name, column in features.items():
+        steps = np.diff(column.to_numpy(np.float64, na_value=np.nan))
+        if steps[0] > 0 and (steps == steps[0]).all():
+            warn(
+                f"Column {name!r} of y rises by {steps[0]:g} in each row, like a time, and is "
+                f"forecast as a target: name it, time={name!r}, or drop it.",
+                DataWarning,
+            )
+
+
+def time_numbers(index: pd.Index) -> np.ndarray:
+    """Timestamps, periods or numbers as numbers."""
+    return lay_out(pd.DataFrame(index=index)).timestamps
+
+
+def places_of(
+    code: np.ndarray, time: np.ndarray, of_code: np.ndarray, of_time: np.ndarray
+) -> np.ndarray:
+    """Positions of series and times among others, sorted by series and time; -1 for those missing.
 
     Parameters
     ----------
-    index : pandas.Index
-        Dates, periods or integers at a regular frequency.
-    steps : int
-        Number of future timestamps.
-
-    Returns
-    -------
-    pandas.Index
-        The next timestamps, of the same kind, frequency and time zone.
-
-    Raises
-    ------
-    ValueError
-        If sampling is irregular; the message names the first timestamp that is missing or late.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> future_index(pd.date_range("2024-01-31", periods=3, freq="ME"), 2).strftime("%d %b")
-    Index(['30 Apr', '31 May'], dtype='str')
+    code, time : ndarray of shape (n,)
+        Where to look.
+    of_code, of_time : ndarray of shape (m,)
+        What to look for.
     """
-    if len(index) > 1 and index[-1] < index[0]:
-        raise ValueError(
-            f"The rows run backwards, from {index[0]} to {index[-1]}: sort_index() puts them in "
-            "time order."
-        )
-    if isinstance(index, pd.PeriodIndex):
-        expected: pd.Index = pd.period_range(index[0], periods=len(index), freq=index.freq)
-        _refuse_gaps(index, expected)
-        return pd.period_range(index[-1] + 1, periods=steps, freq=index.freq)
-    if isinstance(index, pd.DatetimeIndex):
-        freq = index.freq or _frequency(index)
-        expected = pd.date_range(index[0], periods=len(index), freq=freq)
-        _refuse_gaps(index, expected)
-        return pd.date_range(index[-1], periods=steps + 1, freq=freq, name=index.name)[1:]
-    if index.dtype.kind not in "iu":
-        raise ValueError(
-            f"The index has the dtype {index.dtype}: a forecast needs dates, periods or integers."
-        )
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    expected = pd.Index(index[0] + step * np.arange(len(index)))
-    _refuse_gaps(index, expected)
-    return pd.Index(index[-1] + step * np.arange(1, steps + 1), name=index.name)
+    index = pd.MultiIndex.from_arrays([code, time])
+    return index.get_indexer(pd.MultiIndex.from_arrays([of_code, of_time]))
 
 
-def _with_frequency(table: pd.DataFrame, freq: Any) -> pd.DataFrame:
-    """Set the frequency of an index of dates."""
-    if not isinstance(table.index, pd.DatetimeIndex):
-        return table
-    return table.set_axis(pd.DatetimeIndex(table.index, freq=freq))
-
-
-def _frequency(index: pd.DatetimeIndex) -> Any:
-    """The frequency of all rows, or of the first rows that have one."""
-    for n_rows in (len(index), 50, 10, 3):
-        if 3 <= n_rows <= len(index):
-            freq = pd.DatetimeIndex(index[:n_rows], freq="infer").freq
-            if freq is not None:
-                return freq
-    if len(index) < 3:
-        if len(index) == 2:
-            return index[1] - index[0]
-        raise ValueError(
-            "A single row has no frequency: give at least three, or an index with one."
-        )
-    raise ValueError(
-        f"The steps between {index[0]}, {index[1]} and {index[2]} are irregular: a forecast needs "
-        "a frequency. Set one with resample() or asfreq()."
-    )
-
-
-def _refuse_gaps(index: pd.Index, expected: pd.Index) -> None:
-    if not index.equals(expected):
-        wrong = int(np.flatnonzero(index != expected)[0])
-        raise ValueError(
-            f"The steps are irregular: {expected[wrong]} is missing, {index[wrong - 1]} is "
-            f"followed by {index[wrong]}. asfreq() puts rows of NaN into gaps, which fillna() or "
-            "interpolate() fill (imputation)."
-        )
-
-
-def with_series(tables: dict[Hashable, pd.DataFrame], series: str | None) -> pd.DataFrame:
-    """Concatenate the tables of all series, with the name of the series as an index level."""
-    if series is None:
-        return next(iter(tables.values()))
-    return pd.concat(tables, names=[series])
+def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
+    """Put a timestamp where one is missing."""
+    if len(index) < 2:
+        return index
+    missing, parts, begin = calendar.missing(index), [], 0
+    for row in np.flatnonzero(missing).tolist():
+        parts += [index[begin : row + 1], calendar.after(index[: row + 1], missing[row])]
+        begin = row + 1
+    return parts[0].append([*parts[1:], index[begin:]]) if parts else index

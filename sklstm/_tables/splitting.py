@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
 from sklstm._data.frames import NANOSECONDS, Rows, lay_out
-from sklstm._data.inputs import kind_of_table
+from sklstm._data.inputs import as_frame, kind_of_table
 from sklstm._data.sklearn_private import Interval, validate_parameter_constraints
 from sklstm._data.warning import SklstmWarning, warn
 
@@ -100,7 +100,8 @@ class TimestampSplit(BaseCrossValidator):
 
     ``SequenceWindower(horizon=h)`` needs no `purge`, as ``y[t]`` is a value of row ``t``. But a
     forecast for the first test row is made ``h`` rows earlier, when the last ``h - 1`` values of
-    the target were still unknown: ``gap=h - 1`` leaves them out. A target that depends on later
+    the target were still unknown: ``gap=h - 1`` leaves them out, with the whole table as `context`
+    of the windower, or on windows made before. A target that depends on later
     rows, such as the mean of the next 3 or ``groupby("station").shift(-3)``, needs ``purge=3``.
 
     All test folds have the same number of timestamps or the same duration, but not necessarily the
@@ -246,14 +247,14 @@ class TimestampSplit(BaseCrossValidator):
 
     def _read(self, X: Any) -> tuple[pd.Index | None, pd.Index | None, np.ndarray, str]:
         """Series, time and timestamp of each row, and the kind of the timestamps."""
-        name = type(self).__name__
+        name, X = type(self).__name__, as_frame(X)
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
                 f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Pass "
                 "the table itself to the search or the score, with transformers in a Pipeline; for "
                 "a single series in time order, use scikit-learn's TimeSeriesSplit."
             )
-        _, keys, times, timestamps, clock = lay_out(X, self.series, self.time)
+        _, keys, times, timestamps, clock, _ = lay_out(X, self.series, self.time)
         dates = [column for column in X if pd.api.types.is_datetime64_any_dtype(X[column])]
         if timestamps is None or clock is None or (clock == "counter" and dates):
             raise ValueError(

@@ -9,12 +9,12 @@ from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_timestamps
 from sklstm._data.inputs import kind_of_table
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import count_shortened
+from sklstm._tables.joined import JoinedTable
 
 __all__ = [
     "FEW",
     "check_kind_of_time",
     "check_parameters_fit_table",
-    "check_within_horizon",
     "warning_of_gaps",
     "warning_of_joins",
     "write_step",
@@ -33,9 +33,7 @@ KINDS = {
 }
 
 CAUSES_OF_GAPS = (
-    "Cross-validation that shuffles or stratifies drops rows in between (the default for "
-    "classifiers; KFold and TimeSeriesSplit do not; or window once and cross-validate the "
-    "Sequences), and so do resampling and dropna."
+    "Folds that shuffle rows make gaps: window once, then cross-validate the Sequences."
 )
 
 
@@ -74,40 +72,57 @@ def warning_of_joins(rows: Rows, frequency: Frequency, layout: Layout) -> str | 
     )
 
 
-def warning_of_gaps(rows: Rows, cuts: np.ndarray, reach: int, layout: Layout) -> str | None:
-    """Warn that gaps have shortened more than a few histories.
+def warning_of_gaps(joined: JoinedTable, reach: int, lost: np.ndarray | None = None) -> str | None:
+    """Warn that gaps have shortened more than a few histories, or that the clock has changed.
 
     Parameters
     ----------
-    rows : Rows
-        The rows, sorted by series and time.
-    cuts : ndarray of bool, shape (n_rows,)
-        Whether rows are missing before the row at each sorted position.
+    joined : JoinedTable
+        The given rows, among buffered ones.
     reach : int
         Number of rows after a gap whose histories would reach across it.
-    layout : Layout
-        Time and clock of the table.
+    lost : ndarray of int, default=None
+        Sorted positions of rows that are warned of anyway, as they lost their history.
 
     Returns
     -------
     str or None
         None if each series has at most one gap, or few histories are shortened.
     """
-    if not cuts.any():
+    if not len(joined.gaps.places):
         return None
-    n_gaps, n_shortened = count_shortened(rows.is_first, cuts, reach)
+    table, layout = joined.table, joined.given.layout
+    is_given = joined.is_given
+    codes = table.codes[table.rows.order[is_given]]
+    is_first = np.append(True, codes[1:] != codes[:-1])
+    between = is_given & np.append(False, is_given[:-1]) & ~table.rows.is_first
+    if lost is not None:
+        between[lost] = False
+    cuts = (joined.cuts & between)[is_given]
+    breaks = joined.gaps.places[joined.gaps.is_break]
+    breaks = breaks[between[breaks]]
+    steps = table.rows.steps[is_given]
+    n_gaps, n_shortened = count_shortened(is_first, cuts, reach)
+    if len(breaks) and joined.frequency is not None and not joined.frequency.of_table:
+        row = table.rows.order[breaks[0]] - len(table.buffered)
+        return (
+            f"X has {len(breaks)} rows off the grid of its frequency, the first of them row {row} "
+            f"(counted from 0; time {layout.times[row]}): histories start anew there. max_gap=... "
+            "joins rows up to a longer step in time, max_gap='any' all of them."
+        )
     if n_shortened <= FEW * len(cuts):
         return None
+    inner = ~is_first & ~cuts
     typical = (
-        np.median(rows.steps[~rows.is_first & ~cuts]) if (~rows.is_first & ~cuts).any() else None
+        f"the typical {write_step(np.median(steps[inner]), layout)}"
+        if inner.any()
+        else "one of fit"
     )
     return (
-        f"X has {n_gaps} gaps, where the step in time is not "
-        + (f"the typical {write_step(typical, layout)}" if typical is not None else "that of fit")
-        + f" but up to {write_step(rows.steps[cuts].max(), layout)}. Histories are cut there: "
-        f"{n_shortened} of {len(cuts)} rows have shorter ones. {CAUSES_OF_GAPS} Where rows may "
-        "be missing, max_gap=... joins rows up to a longer step, max_gap='any' all of them, and "
-        "add_time_delta=True makes the steps a feature."
+        f"X has {n_gaps} gaps, where the step in time is not {typical} but up to "
+        f"{write_step(steps[cuts].max(), layout)}: histories are cut there, and {n_shortened} of "
+        f"{len(cuts)} rows have shorter ones. max_gap=... joins rows up to a longer step, "
+        f"max_gap='any' all of them. {CAUSES_OF_GAPS}"
     )
 
 
@@ -173,43 +188,6 @@ def check_kind_of_time(clock: str | None, fitted: str | None) -> None:
     )
 
 
-def check_within_horizon(values: np.ndarray, rows: Rows, horizon: int, ahead: np.ndarray) -> None:
-    """Refuse rows of NaN beyond the horizon of the last row with values.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_features)
-        Features of the given rows.
-    rows : Rows
-        The given rows, sorted by series and time.
-    horizon : int
-        Number of rows from the end of a history to the row it belongs to.
-    ahead : ndarray of bool, shape (n_series,)
-        Whether the rows of a series are later than its buffered rows.
-
-    Raises
-    ------
-    ValueError
-        If a series ends with more rows of NaN than `horizon`.
-    """
-    first = np.flatnonzero(rows.is_first)
-    ends = np.append(first[1:], len(rows.order))
-    last = rows.order[ends - 1]
-    for series in np.flatnonzero(np.isnan(values[last]).all(axis=1) & ahead):
-        own = rows.order[first[series] : ends[series]]
-        n_rows = _run_at_end(np.isnan(values[own]).all(axis=1))
-        if n_rows <= horizon or (horizon == 0 and n_rows < max(len(own), 2)):
-            continue
-        begin = len(own) - n_rows
-        row = own[begin + horizon]
-        raise ValueError(
-            f"horizon={horizon} reaches {horizon} rows ahead of the last row with values, but "
-            f"X ends with {n_rows} rows of NaN, from row {own[begin]} (counted from 0): row {row} "
-            f"is {horizon + 1} ahead. Pass {horizon} such rows at most, or fit with a longer "
-            "horizon."
-        )
-
-
 def write_timestamp(timestamp: float, layout: Layout) -> str:
     """Format a timestamp as in the table.
 
@@ -247,7 +225,3 @@ def write_step(step: float, layout: Layout) -> str:
         A duration or a number.
     """
     return str(pd.Timedelta(int(step))) if layout.clock in NANOSECONDS else f"{step:.12g}"
-
-
-def _run_at_end(flags: np.ndarray) -> int:
-    return len(flags) if flags.all() else int(flags[::-1].argmin())

@@ -7,7 +7,11 @@ import pandas as pd
 
 __all__ = ["Timetable", "wall_clock"]
 
-DAY = 86_400 * 10**9
+SECOND = 10**9
+DAY = 86_400 * SECOND
+
+CHANCE = 0.01
+"""Probability below which rows are not missing by chance, where all days and hours are open."""
 
 
 def wall_clock(timestamps: np.ndarray, zone: Any) -> np.ndarray:
@@ -59,8 +63,7 @@ class Timetable(NamedTuple):
         Returns
         -------
         Timetable or None
-            None if nothing is closed, if the series is too short to tell, or if rows are missing
-            too often for holidays: after one row in ten.
+            None if nothing is closed, or if the series is too short to tell.
 
         Examples
         --------
@@ -78,8 +81,13 @@ class Timetable(NamedTuple):
             return None
         timetable = cls(days, slots, 0)
         missed = timetable.missed(wall[:-1], wall[1:])
-        if (missed <= 0).mean() < 0.9:
+        if (missed > 0).any() and not _were_often_possible(days, wall):
+            return None  # a fold of a cross-validation may have left out the only weekend
+        is_next = (missed <= 0).mean()
+        if is_next < 0.1:
             return None
+        if is_next < 0.9:  # a gap is more often a missing row than a holiday
+            return timetable
         another_day = wall[1:] // DAY > wall[:-1] // DAY
         missing = missed[another_day & (missed > 0) & (missed <= 10 * slots.sum())]
         sizes, counts = np.unique(missing, return_counts=True)
@@ -113,11 +121,17 @@ class Timetable(NamedTuple):
         Returns
         -------
         ndarray of float64, shape (n_pairs,)
-            0 if the later row directly follows the earlier one, or only holidays lie between.
+            0 if the later row directly follows the earlier one, or only holidays lie between; -1 if
+            both are in the same part of a day.
         """
-        missed = np.maximum(self._opened(later) - self._opened(earlier) - 1, 0)
-        holidays = (missed <= self.holidays) & (later // DAY > earlier // DAY)
+        missed = self._opened(later) - self._opened(earlier) - 1
+        missed[(missed < 0) & ~self._is_open(later)] = 0
+        holidays = (missed > 0) & (missed <= self.holidays) & (later // DAY > earlier // DAY)
         return np.where(holidays, 0, missed).astype(np.float64)
+
+    def _is_open(self, wall: np.ndarray) -> np.ndarray:
+        slots = self.slots[wall % DAY // (DAY // len(self.slots))]
+        return self.days[(wall // DAY + 3) % 7] & slots
 
     def _opened(self, wall: np.ndarray) -> np.ndarray:
         """Number of open parts of days, up to and including the given times."""
@@ -129,13 +143,11 @@ class Timetable(NamedTuple):
 
 
 def _slot_length(steps: np.ndarray) -> int | None:
-    """Length of the parts of a day: the sampling interval, or the whole day."""
+    """Length of the parts of a day: the largest that all steps are multiples of, or the day."""
     if steps.min() > 0.9 * DAY:
         return DAY
-    values, counts = np.unique(steps, return_counts=True)
-    interval = int(values[counts.argmax()])
-    divides = interval < DAY and DAY % interval == 0 and interval >= 10**9
-    return interval if divides and counts.max() > 0.5 * len(steps) else None
+    length = int(np.gcd.reduce(steps))
+    return length if DAY % length == 0 and length >= SECOND else None
 
 
 def _open_days(days: np.ndarray) -> np.ndarray:
@@ -144,7 +156,14 @@ def _open_days(days: np.ndarray) -> np.ndarray:
     possible = np.bincount((span + 3) % 7, minlength=7)
     found = np.bincount((days + 3) % 7, minlength=7)
     seen_often = possible >= np.array([2, 2, 2, 2, 2, 1, 1])
-    return ~(seen_often & (found <= 0.1 * possible))
+    return ~(seen_often & _is_closed(found, possible, np.array([CHANCE] * 5 + [5 * CHANCE] * 2)))
+
+
+def _were_often_possible(days: np.ndarray, wall: np.ndarray) -> bool:
+    """Whether each closed weekday came at least twice."""
+    span = np.arange(wall[0] // DAY, wall[-1] // DAY + 1)
+    possible = np.bincount((span + 3) % 7, minlength=7)
+    return bool((possible[~days] > 1).all())
 
 
 def _open_slots(wall: np.ndarray, length: int) -> np.ndarray:
@@ -154,4 +173,12 @@ def _open_slots(wall: np.ndarray, length: int) -> np.ndarray:
     n_days = len(np.unique(wall // DAY))
     if n_slots == 1 or n_days < 5:
         return np.ones(n_slots, dtype=bool)
-    return np.bincount(slots, minlength=n_slots) > 0.1 * n_days
+    return ~_is_closed(
+        np.bincount(slots, minlength=n_slots), np.full(n_slots, n_days), CHANCE / n_slots
+    )
+
+
+def _is_closed(found: np.ndarray, possible: np.ndarray, chance: np.ndarray | float) -> np.ndarray:
+    """Parts of a week or day with next to no rows, which is no chance at the rate of the others."""
+    rate = min(found.sum() / max(possible[found > 0].sum(), 1), 1.0)
+    return (found <= 0.1 * rate * possible) & ((1 - rate) ** possible <= chance)

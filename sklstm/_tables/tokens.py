@@ -336,7 +336,7 @@ class TokenSequencer(SequenceTransformer):
 
         See Also
         --------
-        LSTMClassifier : Takes `vectors`, or this array, as `embedding_weights`;
+        LSTMClassifier : Takes `vectors`, or this array, as `embedding`;
             `freeze_embedding` keeps them fixed.
 
         Notes

@@ -53,7 +53,7 @@ def vectors_to_plain(vectors: Any) -> Any:
     Parameters
     ----------
     vectors : object
-        The value of `embedding_weights`.
+        The value of `embedding`.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def vectors_from_plain(plain: Any) -> Any:
     Returns
     -------
     object
-        The value of `embedding_weights`.
+        The value of `embedding`.
     """
     make: dict[str, Any] = {"WordVectors": _with_vocabulary, "DataFrame": pd.DataFrame}
     if isinstance(plain, tuple) and plain and isinstance(plain[0], str):
@@ -111,7 +111,7 @@ def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
     if vocabulary is None:
         if has_words:
             raise ValueError(
-                f"embedding_weights is a {type(vectors).__name__} of word vectors, but X holds "
+                f"embedding is a {type(vectors).__name__} of word vectors, but X holds "
                 "tokens without a vocabulary: make them with a TokenSequencer or with "
                 "Sequences.from_tokens(tokens, vocabulary=...), or pass a matrix with a row for "
                 "each token."
@@ -121,7 +121,7 @@ def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
         return np.asarray(align_vectors(vectors, vocabulary))
     if not isinstance(vectors, WordVectors) or vectors.vocabulary is None:
         raise ValueError(
-            f"embedding_weights is a matrix of the shape {np.shape(vectors)} without the words "
+            f"embedding is a matrix of the shape {np.shape(vectors)} without the words "
             f"of its rows, but X holds tokens of a vocabulary of {len(vocabulary)} words, which "
             "can differ between fits. Pass the word vectors themselves: a path, a dict, or a "
             "DataFrame with the words in its index."
@@ -129,7 +129,7 @@ def vectors_of_tokens(vectors: Any, vocabulary: dict[str, int] | None) -> Any:
     n_tokens = max(vocabulary.values(), default=0) + 1
     if vectors.vocabulary != vocabulary or len(vectors) != n_tokens:
         raise ValueError(
-            f"embedding_weights holds the {len(vectors)} vectors of another vocabulary than that "
+            f"embedding holds the {len(vectors)} vectors of another vocabulary than that "
             f"of X, which has {len(vocabulary)} words and needs {n_tokens} vectors: its rows would "
             "belong to other words. Pass the word vectors themselves, a path, a dict or a "
             "DataFrame: each fit aligns them with its own vocabulary."

@@ -1,24 +1,26 @@
 """SequenceWindower: a lookback window for each row of a table of time series."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.frames import index_from_plain, index_to_plain
+from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
-from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.buffer import Buffer, check_rows_are_later, join_rows
+from sklstm._tables.arrived import check_within_horizon
+from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.missing_history import find_gaps, warning_of_missing_history
-from sklstm._tables.table_reader import TableReader
-from sklstm._tables.table_warnings import (
-    check_within_horizon,
-    warning_of_gaps,
-    warning_of_joins,
+from sklstm._tables.histories import Bounds
+from sklstm._tables.joined import JoinedTable
+from sklstm._tables.missing_history import (
+    Beginning,
 )
+from sklstm._tables.table_reader import TableReader
 
 __all__ = ["SequenceWindower"]
 
@@ -26,10 +28,10 @@ __all__ = ["SequenceWindower"]
 class SequenceWindower(TableReader):
     """Turn each row of a table into its lookback window, the sequence of the rows before it.
 
-    One row in, one sequence out: the history of row ``t`` is rows ``t - horizon - window_size + 1``
-    to ``t - horizon`` of its series. The number and the order of rows never change, so that ``y``,
-    ``sample_weight``, cross-validation and scorers work unchanged. Rows near the start of a series
-    get shorter sequences; its first `horizon` rows get empty ones.
+    One row in, one sequence out: the history of the row at time ``t`` is the `window_size` rows of
+    its series up to ``t - horizon`` sampling intervals. The number and the order of rows never
+    change, so that ``y``, ``sample_weight``, cross-validation and scorers work unchanged. Rows near
+    the start of a series get shorter sequences; its first `horizon` rows get empty ones.
 
     Parameters
     ----------
@@ -58,15 +60,21 @@ class SequenceWindower(TableReader):
         Whether to append a feature ``time_delta``, for irregular sampling: the time since the
         previous row of the series, in units of the median step in `fit`; 1 for the first row of a
         series.
-    carry_over : bool, default=True
-        Whether to keep a buffer of the last ``window_size - 1 + horizon`` rows of each series seen
-        in `fit`, with `add_time_delta` at least one. In `transform`, buffered rows earlier than the
-        first given row of their series precede it, if no row is missing in between (with `max_gap`:
-        if they are no further apart).
+    carry_over : bool or "all", default=True
+        Whether to keep a buffer of rows seen in `fit`: of each series the last ``window_size - 1 +
+        horizon`` rows, with `add_time_delta` at least one, as many before each of its 8 longest
+        gaps, and all of a series of up to 64. In `transform` they are part of the histories of
+        later rows; a given row replaces a buffered one with its timestamp. ``"all"`` keeps all
+        rows, so that each of them has its history by itself.
     cold_start : {"warn", "ignore", "error"}, default="warn"
-        What to do about missing history, when rows that could have had a history have none: the
-        table starts later than the row expected next, has no time index, or holds single rows of a
-        series not seen in `fit`.
+        What to do about missing history, when rows that could have had a longer history have a
+        shorter one, or none: the table starts later than the row expected next, has no time index,
+        is part of what `fit` saw, or holds single rows of a series not seen in `fit`.
+    context : DataFrame, default=None
+        Rows with the same columns and time, often the whole table, that are part of histories
+        though they are neither in `fit` nor in `transform`, as those that the `gap` of a splitter
+        leaves out. A row at ``t`` reads only those up to `horizon` rows before ``t``. Their targets
+        are not learned.
 
     Attributes
     ----------
@@ -81,6 +89,8 @@ class SequenceWindower(TableReader):
         else a number; None without time, or with single rows only.
     median_step_ : float or None
         Median of the same times; None unless `add_time_delta`.
+    n_buffered_rows_ : int
+        Number of rows in the buffer.
 
     See Also
     --------
@@ -94,12 +104,18 @@ class SequenceWindower(TableReader):
     of the table and 16 bytes a row, for any window size, and of another table if rows of several
     series are interleaved, if buffered rows precede them, or with `add_time_delta`.
 
+    The frequency of a series is the largest step that its timestamps are multiples of, by the
+    calendar for months, by open days and hours for business days and exchanges. The history of a
+    row at ``t`` ends at the place `horizon` steps before ``t``, so that a row that is missing
+    between costs nothing; one that is missing within cuts it there, the newest place included.
+    Where there is no frequency rows are counted.
+
     An array has no index: it is a single series, without gaps and without a buffer.
 
     Steps of NaN pass through, since only those within a history matter. To forecast the next
     `horizon` rows, append rows of NaN with the next timestamps.
 
-    With `carry_over` a pickled windower contains training rows.
+    With `carry_over` a pickled windower contains training rows, with ``"all"`` or `context` all.
 
     ``set_output`` has no effect: the output is not a table.
 
@@ -144,21 +160,23 @@ class SequenceWindower(TableReader):
         "series": [str, list, None],
         "time": [str, None],
         "add_time_delta": ["boolean"],
-        "carry_over": ["boolean"],
+        "carry_over": ["boolean", StrOptions({"all"})],
         "cold_start": [StrOptions({"warn", "ignore", "error"})],
+        "context": "no_validation",
     }
 
     def __init__(
         self,
-        window_size=24,
+        window_size: int = 24,
         *,
-        horizon=0,
-        series=None,
-        time=None,
-        max_gap=None,
-        add_time_delta=False,
-        carry_over=True,
-        cold_start="warn",
+        horizon: int = 0,
+        series: str | list[str] | None = None,
+        time: str | None = None,
+        max_gap: Any = None,
+        add_time_delta: bool = False,
+        carry_over: bool | str = True,
+        cold_start: str = "warn",
+        context: Any = None,
     ):
         self.window_size = window_size
         self.horizon = horizon
@@ -168,9 +186,10 @@ class SequenceWindower(TableReader):
         self.add_time_delta = add_time_delta
         self.carry_over = carry_over
         self.cold_start = cold_start
+        self.context = context
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the columns, the frequency of each series, and buffer the last rows of each series.
 
         This is what `transform` of later rows needs. Nothing is learned from `y`, and no statistics
@@ -210,7 +229,7 @@ class SequenceWindower(TableReader):
         return self
 
     @with_callbacks
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> Sequences:
         """Fit, and return the history of each row; faster than `fit` and `transform`.
 
         Histories of training rows start at the first row of each series: no buffered rows precede
@@ -244,9 +263,9 @@ class SequenceWindower(TableReader):
         >>> windows[0].ravel(), windows[2].ravel()
         (array([1.]), array([2., 3.]))
         """
-        return self._cut(self._fit(X, y), X)
+        return self._fit(X, y)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Sequences:
         """Return the history of each row.
 
         With `carry_over`, the last rows of `fit` precede rows that directly follow them. The buffer
@@ -281,18 +300,13 @@ class SequenceWindower(TableReader):
         array([1., 2., 3.])
         """
         check_is_fitted(self)
-        given, frequency, cuts, continuations, _ = compared = self._compare(X)
-        carried = None
-        if continuations is not None and self._buffer is not None:
-            check_within_horizon(given.values, given.rows, self.horizon, continuations.is_ahead())
-            carried = self._buffer.take(continuations.places)
-        if frequency is not None and self.max_gap is None:
-            self._warn(warning_of_gaps(given.rows, cuts, self._reach, given.layout), GapWarning)
-        sequences = self._cut(self._join(carried, given, cuts, continuations), X)
-        self._check_missing_history(compared, sequences.lengths)
-        return sequences
+        joined = self._join(X)
+        check_within_horizon(joined, self.horizon)
+        bounds = joined.bounds(self.window_size, self.horizon)
+        self._check_gaps(joined, self._check_missing_history(joined, bounds))
+        return self._cut(joined, bounds, joined.values(self._unit_of_time_delta), X)
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Update the buffer with rows that have arrived; nothing else changes.
 
         For rows that arrive one by one or in batches: predict them, then add them to the buffer, so
@@ -333,17 +347,14 @@ class SequenceWindower(TableReader):
         array([3., 4.])
         """
         if not hasattr(self, "_is_feature"):
-            return self.fit(X)
-        given, frequency, cuts, continuations, _ = self._compare(X)
-        if self._buffer is None or given.layout.timestamps is None:
+            return self._start(X) if self.context is None else self.fit(X)
+        joined = self._join(X)
+        if self._buffer is None or joined.frequency is None:
             return self
-        check_rows_are_later(self._buffer, given)
-        table = self._join(self._buffer, given, cuts, continuations)
-        self.series_, self._frequency, self._latest = given.names, frequency, None
-        self._buffer = Buffer.keep(table, max(self._reach, int(self.add_time_delta)))
+        self._append(self._buffer, joined)
         return self
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features of a step.
 
         They are the columns of each sequence; the names of lags come from the flattener.
@@ -371,85 +382,47 @@ class SequenceWindower(TableReader):
         check_is_fitted(self)
         return self._names_of_steps(_check_feature_names_in(self, input_features))
 
-    def _fit(self, X, y):
-        """Fit, and return the rows from which `_cut` takes the histories."""
+    def _fit(self, X: Any, y: Any) -> Sequences:
+        """Fit, and return the histories."""
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        given = self._arrange(X, reset=True)
-        rows, layout = given.rows, given.layout
-        self.series_, self._clock = given.names, layout.clock
-        self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
-        if rows.steps is not None:
-            self._frequency = Frequency.learn(rows, layout)
-            steps = rows.steps[~rows.is_first]
-            if len(steps):
-                self.longest_step_ = steps.max()
-                self.median_step_ = np.median(steps) if self.add_time_delta else None
-        cuts = find_gaps(given, self._frequency, self.max_gap)
-        if self.max_gap is None and self._frequency is not None:
-            self._warn(
-                warning_of_joins(rows, self._frequency, layout)
-                or warning_of_gaps(rows, cuts, self._reach, layout),
-                GapWarning,
-            )
-        table = self._join(None, given, cuts, None)
-        self._buffer, n_kept = None, max(self._reach, int(self.add_time_delta))
-        if self.carry_over and rows.steps is not None and n_kept:
-            self._buffer = Buffer.keep(table, n_kept)
+        joined, values = self._learn(X if self.context is None else self.context)
+        if self.context is not None:
+            joined = self._join(X)
+            values = joined.values(self._unit_of_time_delta)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return table
+        return self._cut(joined, joined.bounds(self.window_size, self.horizon), values, X)
 
-    @property
-    def _reach(self):
-        """Number of rows after a gap whose histories would reach across it."""
-        return self.window_size - 1 + self.horizon
-
-    def _warn(self, message, category):
-        if message is not None:
-            warn(message, category)
-
-    def _join(self, carried, given, cuts, continuations):
-        """Append the given rows to the buffered ones."""
-        median_step = (self.median_step_ or 0) if self.add_time_delta else None
-        return join_rows(carried, given, cuts, continuations, median_step)
-
-    def _check_missing_history(self, compared, lengths):
-        """Warn, or raise, if rows that could have a history have none."""
-        if self.cold_start == "ignore" or self._buffer is None or not self._reach:
-            return
-        has_max_gap = self.max_gap is not None
-        message = warning_of_missing_history(
-            compared, lengths, self.horizon, has_max_gap=has_max_gap
-        )
-        if message is not None and self.cold_start == "error":
-            raise ValueError(message)
-        self._warn(message, MissingHistoryWarning)
-
-    def _cut(self, table, X):
+    def _cut(self, joined: JoinedTable, bounds: Bounds, values: np.ndarray, X: Any) -> Sequences:
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        return table.histories(self.window_size, self.horizon, names, index)
+        return joined.sequences(
+            bounds, values, names, X.index if isinstance(X, pd.DataFrame) else None
+        )
 
-    def _to_plain(self, state):
+    def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         if state.get("series_") is not None:
             state["series_"] = index_to_plain(state["series_"])
         for name in ("_buffer", "_frequency"):
             if state.get(name) is not None:
                 state[name] = state[name].to_plain()
+        if state.get("_beginning") is not None:
+            state["_beginning"] = tuple(state["_beginning"])
         state.pop("_latest", None)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
+        if state.get("_beginning") is not None:
+            self._beginning = Beginning(*state["_beginning"])
         for name, kind in (("_buffer", Buffer), ("_frequency", Frequency)):
             if state.get(name) is not None:
                 setattr(self, name, kind.from_plain(state[name]))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

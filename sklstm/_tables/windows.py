@@ -2,221 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 
 from sklstm._data.sequences import Sequences
-from sklstm._tables.panel import Panel
+from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.window_units import LocalUnits, inner_range
 
-__all__ = ["Windows", "make_windows", "rows_ahead"]
+__all__ = ["Windows", "make_windows"]
 
 
 class Windows(NamedTuple):
-    """Lookback windows of several series, and the steps that follow each of them.
+    """Lookback windows of several series, in units that are known at their ends.
 
     Attributes
     ----------
+    rows : SeriesRows
+        Of all series.
+    local : LocalUnits
+        Anchor and scale at every row.
     sequences : Sequences
-        The windows.
-    ahead : ndarray of shape (n_windows, steps, n_targets)
-        Targets of the steps after each window, standardised by series; NaN after its end.
-    code : ndarray of int, shape (n_windows,)
-        Code of the series of each window.
-    place : ndarray of int, shape (n_windows,)
-        Last row of each window, a position in its series.
-    sizes : ndarray of int, shape (n_series,)
-        Number of rows of each series.
-    names : list
-        Names of the series.
-    mean, scale : ndarray of shape (n_windows, n_targets)
-        Local scaling: mean and standard deviation of the targets of the series of each window.
+        The windows: the anchored targets, then covariates.
+    ends : ndarray of int, shape (n_windows,)
+        Last row of each window: the forecast origin.
+    steps : int
+        How many rows behind each window are forecast.
     """
 
+    rows: SeriesRows
+    local: LocalUnits
     sequences: Sequences
-    ahead: np.ndarray
-    code: np.ndarray
-    place: np.ndarray
-    sizes: np.ndarray
-    names: list
-    mean: np.ndarray
-    scale: np.ndarray
+    ends: np.ndarray
+    steps: int
 
-    def take(self, rows: np.ndarray) -> Windows:
-        """Select windows by a boolean mask."""
-        rows = np.flatnonzero(rows)
-        return self._replace(
-            sequences=self.sequences[rows],
-            ahead=self.ahead[rows],
-            code=self.code[rows],
-            place=self.place[rows],
-            mean=self.mean[rows],
-            scale=self.scale[rows],
-        )
+    def take(self, chosen: np.ndarray) -> Windows:
+        """Select windows, by a boolean mask or by their positions."""
+        chosen = np.arange(len(self.ends))[chosen]
+        return self._replace(sequences=self.sequences[chosen], ends=self.ends[chosen])
 
-    def in_units(self, values: np.ndarray) -> np.ndarray:
-        """Undo the standardisation of values such as those of `ahead`."""
-        return values * self.scale[:, None] + self.mean[:, None]
+    @property
+    def code(self) -> np.ndarray:
+        """The series of each window."""
+        return self.rows.code[self.ends]
+
+    def dates(self) -> np.ndarray:
+        """Number of the block of `steps` timestamps in which each forecast origin lies."""
+        _, rank = np.unique(self.rows.time[self.ends], return_inverse=True)
+        return rank // self.steps
+
+    def actual(self) -> np.ndarray:
+        """The steps behind each window, (n_windows, steps, n_targets); NaN where unknown."""
+        n = self.rows.n_targets
+        steps = [self.rows.ahead(self.ends, step + 1)[:, :n] for step in range(self.steps)]
+        return np.stack(steps, axis=1)
 
     def last(self) -> np.ndarray:
-        """The naive forecast: the last value of each target, (n_windows, 1, n_targets)."""
-        return self.sequences.values[self.sequences.ends - 1, None, : self.ahead.shape[2]]
+        """The naive forecast: the last known value, (n_windows, 1, n_targets)."""
+        return self.local.seen.last[self.ends, None]
 
-    def one_by_one(self) -> Windows:
-        """Make every target a series of its own: windows for a channel-independent model.
+    def anchors(self) -> np.ndarray:
+        """The forecast of the anchor alone, (n_windows, steps, n_targets)."""
+        return self.local.anchors(self.ends, self.steps)
 
-        Returns
-        -------
-        Windows
-            All windows of the first target, then of the second.
-        """
-        given, n_targets = self.sequences, self.ahead.shape[2]
-        others = given.values[:, n_targets:]
-        values = [np.hstack([given.values[:, [k]], others]) for k in range(n_targets)]
-        which = np.repeat(np.arange(n_targets), len(self.code))
+    def scales(self) -> np.ndarray:
+        """Of each window, (n_windows, 1, n_targets)."""
+        return self.local.scale[self.ends, None]
 
-        def repeated(rows: np.ndarray) -> np.ndarray:
-            return np.tile(rows, n_targets)
+    def spreads(self) -> np.ndarray:
+        """Mean absolute change of the series so far, (n_windows, 1, n_targets)."""
+        return self.local.spread[self.ends, None]
 
-        def below(columns: np.ndarray) -> np.ndarray:
-            return np.concatenate(np.split(columns, n_targets, axis=-1))
-
-        return Windows(
-            Sequences(
-                np.concatenate(values),
-                repeated(given.starts) + which * len(given.values),
-                repeated(given.lengths),
-                repeated(given.series) + which * len(self.sizes),
-            ),
-            below(self.ahead),
-            repeated(self.code) + which * len(self.sizes),
-            repeated(self.place),
-            repeated(self.sizes),
-            self.names * n_targets,
-            below(self.mean),
-            below(self.scale),
-        )
-
-    def usable(self) -> np.ndarray:
-        """Windows without NaN that are followed by all steps, without NaN."""
-        return self.whole() & np.isfinite(self.ahead).all(axis=(1, 2))
-
-    def complete(self) -> np.ndarray:
-        """Windows that are followed by all steps, with or without NaN."""
-        return self.place + self.ahead.shape[1] < self.sizes[self.code]
+    def targets(self) -> np.ndarray:
+        """What a model learns: the steps behind each window in its unit, outliers clipped."""
+        targets = (self.actual() - self.anchors()) / self.scales()
+        if self.local.panel.unit.scale == "none":
+            return targets
+        flat = targets.reshape(len(targets), -1)
+        return np.clip(flat, *inner_range(flat)).reshape(targets.shape)
 
     def whole(self) -> np.ndarray:
         """Windows without NaN."""
         gaps = np.append(0, np.cumsum(~np.isfinite(self.sequences.values).all(axis=1)))
         return gaps[self.sequences.ends] == gaps[self.sequences.starts]
 
-    def parted(self, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Windows whose steps lie in the first part of their series, and those in the rest."""
-        first = self.first_of_rest(share)[self.code]
-        return self.place + self.ahead.shape[1] < first, self.place >= first - 1
+    def followed(self) -> Windows:
+        """Those that are followed by all steps, with or without NaN."""
+        return self.take(self.rows.place[self.ends] + self.steps < self.rows.sizes[self.code])
 
-    def first_of_rest(self, share: float) -> np.ndarray:
-        """The row of each series at which the rest starts."""
-        return np.round(self.sizes * share).astype(int)
+    def before(self, cutoff: float) -> Windows:
+        """Those that are followed by all steps before a time."""
+        windows = self.followed()
+        return windows.take(self.rows.time[windows.ends + self.steps] < cutoff)
 
-    def by_row(self, values: np.ndarray, code: int, first: int) -> np.ndarray:
-        """Arrange values of the steps after each window by the row of each step.
+    def behind(self, cutoff: float) -> Windows:
+        """Those that are followed by all steps, from a time on."""
+        windows = self.followed()
+        return windows.take(self.rows.time[windows.ends + 1] >= cutoff)
+
+    def by_row(self, values: np.ndarray) -> np.ndarray:
+        """Arrange values of the steps behind each window by the row of each step.
 
         Parameters
         ----------
         values : ndarray of shape (n_windows, steps, n_targets)
-            Values of the steps after each window.
-        code : int
-            Code of the series.
-        first : int
-            First row of the series to return.
+            Values of the steps behind each window.
 
         Returns
         -------
-        ndarray of shape (n_rows - first, steps, n_targets)
+        ndarray of shape (n_rows, steps, n_targets)
             For each row, the value of each step ahead; NaN where no window has one.
         """
-        mine, steps = self.code == code, values.shape[1]
-        result = np.full((self.sizes[code] - first, *values.shape[1:]), np.nan)
-        for step in range(steps):
-            row = self.place[mine] + 1 + step - first
-            inside = (row >= 0) & (row < len(result))
-            result[row[inside], step] = values[mine][inside, step]
+        result = np.full((len(self.rows.time), *values.shape[1:]), np.nan)
+        left = self.rows.sizes[self.code] - self.rows.place[self.ends]
+        for step in range(self.steps):
+            inside = step + 1 < left
+            result[self.ends[inside] + step + 1, step] = values[inside, step]
         return result
+
+    def one_by_one(self) -> Sequences:
+        """The windows of each target by itself: all of the first target, then of the second."""
+        given, n_targets = self.sequences, self.rows.n_targets
+        others = given.values[:, n_targets:]
+        values = [np.hstack([given.values[:, [k]], others]) for k in range(n_targets)]
+        which = np.repeat(np.arange(n_targets), len(self.ends))
+        return Sequences(
+            np.concatenate(values),
+            np.tile(given.starts, n_targets) + which * len(given.values),
+            np.tile(given.lengths, n_targets),
+            np.tile(given.series, n_targets) + which * len(self.rows.sizes),
+        )
 
 
 def make_windows(
-    panel: Panel,
-    units: dict[Hashable, tuple[np.ndarray, np.ndarray]],
-    future_covariates: list,
+    rows: SeriesRows,
+    local: LocalUnits,
+    future: list[int],
     window_size: int,
     steps: int,
+    least: int | None = None,
 ) -> Windows:
-    """Make the lookback window that ends at each row, where it is complete.
+    """Make the lookback windows of a panel, as views of its rows.
 
     Parameters
     ----------
-    panel : Panel
-        Rows of each series.
-    units : dict of (mean, scale)
-        Local scaling: mean and standard deviation of the targets of each series.
-    future_covariates : list
-        Names of the future covariates. Each row of a window also holds their values `steps` rows
-        later, and further ones if the window is shorter than `steps`, so that a window holds their
-        values for all steps after it.
-    window_size, steps : int
-        Number of rows of a window, and of steps after it.
+    rows : SeriesRows
+        Targets and covariates.
+    local : LocalUnits
+        Units of the targets.
+    future : list of int
+        Covariates whose future values are known: columns of `rows`. A window holds their values of
+        the steps behind it.
+    window_size : int
+        Number of rows. Missing rows in front of a series are 0: as their anchor.
+    steps : int
+        Number of steps behind each window.
+    least : int, default=None
+        Number of rows of the shortest windows. `None`: full ones; in a series of fewer than three
+        full windows a third of its rows.
 
     Returns
     -------
     Windows
-        Columns: the targets, then all covariates, then the future covariates of later steps.
+        Of each row which has enough rows before it.
     """
-    parts = []
-    for code, (name, table) in enumerate(panel.tables.items()):
-        mean, scale = units[name]
-        y = (table[panel.targets].to_numpy(float) - mean) / scale
-        others = table.reindex(columns=panel.covariates).to_numpy(float)
-        ahead = rows_ahead(y, steps)
-        coming = rows_ahead(table[future_covariates].to_numpy(float), steps)
-        coming = coming[:, range(steps - 1, -1, -window_size)].reshape(len(table), -1)
-        place = np.arange(window_size - 1, len(table))
-        parts.append(
-            (np.hstack([y, others, coming]), place, ahead[place], np.full(len(place), code))
-        )
-    values, place, ahead, codes = zip(*parts, strict=True)
-    offset = np.cumsum([0, *map(len, values[:-1])])
-    starts = np.concatenate([o + p - window_size + 1 for o, p in zip(offset, place, strict=True)])
-    of_series = np.concatenate(codes)
-    means, scales = (np.array(unit) for unit in zip(*(units[n] for n in panel.tables), strict=True))
-    return Windows(
-        Sequences(np.concatenate(values), starts, np.full(len(starts), window_size), of_series),
-        np.concatenate(ahead),
-        of_series,
-        np.concatenate(place),
-        np.array([len(table) for table in panel.tables.values()]),
-        list(panel.tables),
-        means[of_series],
-        scales[of_series],
-    )
-
-
-def rows_ahead(values: np.ndarray, steps: int) -> np.ndarray:
-    """Collect the rows that follow each row.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-        Rows in time order.
-    steps : int
-        Number of following rows.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, steps, n_columns)
-        NaN after the last row.
-    """
-    padded = np.concatenate([values, np.full((steps, values.shape[1]), np.nan)])
-    rows = np.arange(len(values))[:, None] + np.arange(1, steps + 1)
-    return padded[rows]
+    shortest = np.clip(rows.sizes // 3 if least is None else least, 1, window_size)
+    padding = np.broadcast_to(window_size - shortest, rows.sizes.shape)
+    code, place = rows.code, rows.place
+    position = np.arange(len(code)) + np.cumsum(padding)[code]
+    coming = [
+        rows.ahead(np.arange(len(code)), step + 1)[:, future]
+        for step in range(steps - 1, -1, -window_size)
+        if future
+    ]
+    others = np.hstack([rows.values[:, rows.n_targets :], *coming])
+    table = np.zeros((len(code) + padding.sum(), rows.n_targets + others.shape[1]))
+    table[position] = np.hstack([local.anchored, others])
+    before = np.repeat(rows.starts, padding)  # covariates of padding: those of the first row
+    is_padding = np.ones(len(table), dtype=bool)
+    is_padding[position] = False
+    table[is_padding, rows.n_targets :] = others[before]
+    ends = np.flatnonzero(place + 1 + padding[code] >= window_size)
+    starts = position[ends] - window_size + 1
+    sequences = Sequences(table, starts, np.full(len(ends), window_size), code[ends])
+    return Windows(rows, local, sequences, ends, steps)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from io import BytesIO
 from numbers import Real
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import joblib
@@ -16,7 +17,7 @@ from skorch.history import History
 
 from sklstm._data.samples import Samples
 from sklstm._data.warning import CheckpointWarning, warn
-from sklstm._train.identity import Describer
+from sklstm._train.identity import Describer, is_installed, names_in
 from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
 from sklstm._version import __version__
@@ -25,6 +26,12 @@ __all__ = ["Checkpoint", "TrainingFolder"]
 
 DIGEST_SIZE = 32
 CHANGING = {f"skorch.callbacks.{kind}" for kind in ("training", "lr_scheduler", "regularization")}
+CHANGED = {
+    *("module_", "optimizer_", "criterion_", "param_groups", "lr", "weight", "weights", "grad"),
+    *("set_params", "load_params", "load_state_dict", "KeyboardInterrupt", "StopTraining"),
+}
+"""Names in the code of a user's callback by which it may change a training."""
+
 FINISHED, UNFINISHED = "finished", "unfinished"
 
 
@@ -57,19 +64,19 @@ class TrainingFolder:
     """
 
     def __init__(self, plan: Plan, train: Samples, valid: Samples | None):
-        self.n_epochs = plan["max_epochs"]
-        self.scheduler = plan["lr_scheduler"]
-        self.can_continue = not plan.schedule_has_an_end
+        self.n_epochs = plan.training.max_epochs
+        self.scheduler = plan.training.lr_scheduler
+        self.can_continue = not plan.training.schedule_has_an_end
         training = _describe_training(plan, train, valid)
         description = json.dumps(training, indent=2, sort_keys=True)
-        self.path = Path(plan["checkpoint"]) / _digest(description.encode())[:10].hex()
+        self.path = Path(plan.run.checkpoint) / _digest(description.encode())[:10].hex()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not (self.path / "training.json").exists():
                 _write(self.path / "training.json", description.encode())
         except OSError as error:
             raise type(error)(
-                f"checkpoint={os.fspath(plan['checkpoint'])!r} has to be a folder that can be "
+                f"checkpoint={os.fspath(plan.run.checkpoint)!r} has to be a folder that can be "
                 f"written to: {error}"
             ) from error
 
@@ -126,6 +133,10 @@ class Checkpoint(Callback):
     companions : list of Callback
         Callbacks with `state_dict` and `load_state_dict`.
     """
+
+    # skorch's Checkpoint writes weights, optimizer and history as files of their own, of different
+    # epochs after a crash, and neither random numbers nor states of callbacks, without which a
+    # resumed training is another one.
 
     def __init__(self, folder: TrainingFolder, random: RandomStream, companions: list[Any]):
         self.folder = folder
@@ -192,7 +203,9 @@ def _describe_training(plan: Plan, train: Samples, valid: Samples | None) -> dic
     described = plan.describe(describer)
     settings = {name: repr(value) for name, value in described.items() if name != "seed"}
     del settings["max_epochs"]
-    changing = [one for one in map(_unnamed, plan["callbacks"] or []) if _changes_training(one)]
+    given = (plan.training.skorch_params or {}).get("callbacks") or []
+    given = [] if given == "disable" else given
+    changing = [one for one in map(_unnamed, given) if _changes_training(one)]
     callbacks = [describer.describe((type(one), one.get_params()), "callbacks") for one in changing]
     names: Any = train.sequences.feature_names
     names = range(train.sequences.n_features) if names is None else names.tolist()
@@ -214,8 +227,12 @@ def _unnamed(callback: Any) -> Any:
 
 
 def _changes_training(callback: Any) -> bool:
-    """Whether it inherits from a callback of skorch that changes weights or rates, or stops."""
-    return any(base.__module__ in CHANGING for base in type(callback).__mro__)
+    """Whether it changes weights or rates, or stops: as a callback of skorch's, or by its code."""
+    if any(base.__module__ in CHANGING for base in type(callback).__mro__):
+        return True
+    own = [vars(base) for base in type(callback).__mro__ if not is_installed(base.__module__)]
+    methods = [x for members in own for x in members.values() if isinstance(x, FunctionType)]
+    return any(names_in(method.__code__) & CHANGED for method in methods)
 
 
 def _content(state: dict[str, Any]) -> bytes:

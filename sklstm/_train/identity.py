@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["Describer"]
+__all__ = ["Describer", "is_installed", "names_in"]
 
 DIGEST_SIZE = 16
 SIMPLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
@@ -43,6 +43,14 @@ HEAP_TYPE = 1 << 9
 READ_BY_NAME = {"eval", "exec", "globals", "__import__"}
 """Builtins by which a function may read globals that its code does not name."""
 
+READ_BY_NAME_OF = {
+    ("importlib", "import_module"),
+    ("os", "environ"),
+    ("os", "getenv"),
+    ("sys", "modules"),
+}
+"""What does so in modules of Python."""
+
 Parts = list[tuple[str, Any]]
 """The parts of an object, each with its place."""
 
@@ -58,8 +66,9 @@ class _Used:
         """The objects with these names."""
         inside = vars(self.module)
         names = [name for name in inside if not name.startswith("__")]
-        if self.names is not None:
+        if self.names is not None and "__getattr__" not in inside:
             names = [name for name in names if name in self.names]
+        names += ["__getattr__"] if "__getattr__" in inside else []
         return [(name, _used(inside[name], self.names)) for name in sorted(names)]
 
 
@@ -210,7 +219,7 @@ class Describer:
                 return self._of_builtin(value)
             case type():
                 return self._of_class(value)
-            case types.ModuleType() if _is_installed(value.__name__):
+            case types.ModuleType() if is_installed(value.__name__):
                 return self._named(value.__name__, value.__name__), []
             case types.ModuleType():
                 return "module", _Used(value, None).parts()
@@ -230,15 +239,15 @@ class Describer:
 
     def _of_function(self, function: types.FunctionType) -> tuple[str, Parts]:
         module = function.__globals__.get("__name__", "")
-        ours = _is_installed(module)
-        if ours and _is_installed(function.__module__ or "") and _is_found(function):
+        ours = is_installed(module)
+        if ours and is_installed(function.__module__ or "") and _is_found(function):
             return self._named(module, f"{function.__module__}.{function.__qualname__}"), []
         kind, code = "function", function.__code__
         parts: Parts = [("code", code), ("attributes", function.__dict__)]
         parts += [("defaults", function.__defaults__), ("defaults", function.__kwdefaults__)]
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                parts.append((f"enclosed {name}", _used(cell.cell_contents, _names_in(code))))
+                parts.append((f"enclosed {name}", _used(cell.cell_contents, names_in(code))))
             except ValueError:  # not assigned yet
                 parts.append((f"enclosed {name}", "empty"))
         if ours:
@@ -255,7 +264,7 @@ class Describer:
         return f"method {function.__name__}", [("__self__", owner)]
 
     def _of_class(self, cls: type) -> tuple[str, Parts]:
-        if _is_installed(cls.__module__) and not _has_no_module(cls):
+        if is_installed(cls.__module__) and not _has_no_module(cls):
             return self._named(cls.__module__, _name_of(cls)), []
         inside = {k: x for k, x in vars(cls).items() if k not in WITHOUT_EFFECT_IN_CLASS}
         inside = {k: x for k, x in inside.items() if not isinstance(x, types.MemberDescriptorType)}
@@ -264,7 +273,7 @@ class Describer:
 
     def _of_state(self, value: Any) -> tuple[str, Parts]:
         """What a pickle would have, which the author of the class has said if it is not all."""
-        of_library = _is_installed(type(value).__module__)
+        of_library = is_installed(type(value).__module__)
         reduce = copyreg.dispatch_table.get(type(value))
         try:
             if of_library and isinstance(value, Iterator):
@@ -272,9 +281,11 @@ class Describer:
             reduced = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:
             raise _NotDescribable(f"an object of {_name_of(type(value))}") from error
+        if isinstance(value, np.ufunc) and not _is_in_a_module(value):
+            raise _NotDescribable("a function of np.frompyfunc")
         if isinstance(reduced, str):
             module = getattr(value, "__module__", None) or type(value).__module__
-            inside = {} if _is_installed(module) else getattr(value, "__dict__", {})
+            inside = {} if is_installed(module) else getattr(value, "__dict__", {})
             return self._named(module, f"{module}.{reduced}"), list(inside.items())
         make, args, state, items, pairs = (*reduced, None, None, None, None)[:5]
         parts: Parts = [("made by", make)]
@@ -291,7 +302,7 @@ class Describer:
 
     def _named(self, module: str, name: str) -> str:
         """Name of an object of a library, whose version is recorded."""
-        if _is_installed(module):
+        if is_installed(module):
             self.libraries.update(_version(module.partition(".")[0]))
         return name
 
@@ -325,7 +336,7 @@ def _name_of(value: Any) -> str:
 
 def _used(value: Any, names: frozenset[str] | None) -> Any:
     """A value as code of the user reads it: only some names of a module of the user."""
-    if isinstance(value, types.ModuleType) and not _is_installed(value.__name__):
+    if isinstance(value, types.ModuleType) and not is_installed(value.__name__):
         return _Used(value, names)
     return value
 
@@ -333,16 +344,19 @@ def _used(value: Any, names: frozenset[str] | None) -> Any:
 def _globals_of(function: types.FunctionType) -> Parts:
     """Globals that a function reads from its module, and from modules that it imports itself."""
     code, inside = function.__code__, function.__globals__
-    names = _names_in(code)
     parts: Parts = []
-    for instruction, level in _reading(code):
+    for instruction, level, attribute in _reading(code):
         name = instruction.argval
+        names = None if attribute is None else names_in(code)  # None: the module goes anywhere
         if instruction.opname == "IMPORT_NAME":
             package = inside.get("__package__") if level else None
             tops = [] if level else [name.partition(".")[0]]  # the name that `import a.b` binds
             for imported in ["." * level + name, *tops]:
                 parts.append((f"imported {imported}", _used(_imported(imported, package), names)))
         elif name in inside:
+            reached = getattr(inside[name], "__name__", None), attribute
+            if isinstance(inside[name], types.ModuleType) and reached in READ_BY_NAME_OF:
+                raise _NotDescribable(f"what {function.__qualname__} reads by {'.'.join(reached)}")
             parts.append((f"global {name}", _used(inside[name], names)))
         elif name in READ_BY_NAME:
             raise _NotDescribable(f"what {function.__qualname__} reads by {name}()")
@@ -356,23 +370,28 @@ def _imported(name: str, package: str | None) -> types.ModuleType | None:
         return None
 
 
-def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int]]:
-    """Instructions that read globals or import, also in nested code, and the level of an import."""
+def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int, str | None]]:
+    """Instructions that read globals or import, also in nested code.
+
+    With the level of an import, and the name of the attribute that is read of a global at once.
+    """
     instructions = [x for x in dis.get_instructions(code) if x.opname != "EXTENDED_ARG"]
     for k, instruction in enumerate(instructions):
         if instruction.opname == "IMPORT_NAME":
-            yield instruction, instructions[k - 2].argval
+            yield instruction, instructions[k - 2].argval, ""
         elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
-            yield instruction, 0
+            then = instructions[k + 1]
+            of_module = then.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
+            yield instruction, 0, then.argval if of_module else None
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _reading(constant)
 
 
-def _names_in(code: types.CodeType) -> frozenset[str]:
+def names_in(code: types.CodeType) -> frozenset[str]:
     """Names of globals and attributes, and texts by which `getattr` may find them."""
     texts = {x for x in code.co_consts if isinstance(x, str)}
-    nested = [_names_in(x) for x in code.co_consts if isinstance(x, types.CodeType)]
+    nested = [names_in(x) for x in code.co_consts if isinstance(x, types.CodeType)]
     return frozenset(code.co_names).union(texts, *nested)
 
 
@@ -409,13 +428,19 @@ def _is_found(value: Any) -> bool:
     return found is value
 
 
+def _is_in_a_module(function: np.ufunc) -> bool:
+    """Whether its name leads to it, in any module, as those of NumPy and SciPy do."""
+    modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
+    return any(inside.get(function.__name__) is function for inside in modules)
+
+
 def _has_no_module(cls: type) -> bool:
     """Whether a class was made without a module name: Python then gives it that of builtins."""
     return cls.__module__ == "builtins" and bool(cls.__flags__ & HEAP_TYPE) and not _is_found(cls)
 
 
 @functools.cache
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     """Whether a module belongs to Python or an installed library, which its version describes."""
     top = name.partition(".")[0]
     if top in ("__main__", "__mp_main__"):

@@ -12,16 +12,13 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
 from sklstm._data.warning import DivergenceWarning, warn
-from sklstm._nn.batches import (
-    STEP_COST,
-    BatchLoader,
-    SequenceDataset,
-    join_batches,
-    side_by_side,
-    split_batch,
-)
+from sklstm._nn.batch_parts import join_batches, side_by_side, split_batch
+from sklstm._nn.batches import STEP_COST, BatchLoader
+from sklstm._nn.cells import CELLS
+from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
+from sklstm._train.mean_loss import MeanLoss
 from sklstm._train.seeds import RandomStream
 
 __all__ = ["SequenceNet"]
@@ -35,9 +32,14 @@ OUTPUTS_IN_PART = 2**19
 """Numbers that the recurrent layers output for a part of a training batch: measured."""
 
 LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
+"""Sequences of a batch to predict, however short they are: by judgement, not measured."""
+
 SMALLEST_BATCH = 32
+"""Sequences of a batch to predict, also of long ones: the fixed cost of a step, that of 8 sequences
+(`STEP_COST`), is a fifth of such a batch's."""
+
 SMALLEST_PART = 4
-LOSSES_AT_ONCE = 2**10
+"""Sequences of a part of a training batch, also of long ones: by judgement, not measured."""
 
 
 class _Run(NamedTuple):
@@ -297,8 +299,9 @@ class SequenceNet(NeuralNet):
         and float64, are computed without oneDNN, step by step in small blocks. With more than two
         threads large parts are faster.
         """
-        of_lstm = self.module__cell == "lstm" and self.module__dtype is torch.float32
-        if not (of_lstm and self._on_cpu()) or torch.get_num_threads() > 2:
+        in_parts = CELLS[self.module__cell].trained_in_parts
+        in_parts = in_parts and self.module__dtype is torch.float32 and self._on_cpu()
+        if not in_parts or torch.get_num_threads() > 2:
             return None
         return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
 
@@ -341,7 +344,7 @@ class SequenceNet(NeuralNet):
         if iterator is None:
             return
         per_batch = any(_has_batch_methods(callback) for _, callback in self.callbacks_)
-        mean = _MeanLoss()
+        mean = MeanLoss()
         for batch in iterator:
             whole = join_batches(batch) if per_batch and isinstance(batch, list) else batch
             if per_batch:
@@ -384,40 +387,6 @@ class SequenceNet(NeuralNet):
             One row an epoch.
         """
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
-
-
-class _MeanLoss:
-    """Weighted mean of batch losses, which stay on the device until there are many."""
-
-    def __init__(self) -> None:
-        self.total = self.total_weight = 0.0
-        self.losses: list[torch.Tensor] = []
-        self.weights: list[Any] = []
-
-    def add(self, loss: torch.Tensor, weight: Any) -> None:
-        """Add a batch."""
-        self.losses.append(loss)
-        self.weights.append(weight)
-        if len(self.losses) == LOSSES_AT_ONCE:
-            self._read()
-
-    def result(self) -> float:
-        """The mean."""
-        self._read()
-        return self.total / self.total_weight
-
-    def _read(self) -> None:
-        """Add up on the CPU, as some devices have no float64."""
-        if not self.losses:
-            return
-        losses, weights = torch.stack(self.losses), self.weights
-        if isinstance(weights[0], torch.Tensor):
-            losses, weight = torch.stack([losses, torch.stack(weights)]).cpu().double()
-        else:
-            losses, weight = losses.cpu().double(), torch.tensor(weights, dtype=torch.float64)
-        self.total += float(losses @ weight)
-        self.total_weight += float(weight.sum())
-        self.losses, self.weights = [], []
 
 
 def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:

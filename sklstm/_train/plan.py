@@ -1,89 +1,32 @@
 """The plan of a training: its checked and frozen settings."""
 
-import inspect
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.base import clone
-from torch.optim import lr_scheduler
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.input_transform import INPUT_TRANSFORMS
-from sklstm._nn.network import SequenceNetwork
+from sklstm._nn.input_transform import check_input_transform, depends_on_length
 from sklstm._tables.vectors import vectors_of_tokens
-from sklstm._train.defaults import LASTING_CHOICES, resolve
+from sklstm._train.defaults import resolve
 from sklstm._train.devices import flops_of_step, resolve_device
 from sklstm._train.identity import Describer
+from sklstm._train.optimizers import refuse_what_has_no_effect, try_optimizer
 from sklstm._train.seeds import draw_seed
+from sklstm._train.settings import (
+    InputSettings,
+    NetworkSettings,
+    RunSettings,
+    TrainingSettings,
+)
 
-__all__ = ["DTYPES", "OPTIMIZERS", "SCHEDULES", "Plan"]
+__all__ = ["DTYPES", "Plan"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
-OPTIMIZERS = {
-    "adadelta": torch.optim.Adadelta,
-    "adagrad": torch.optim.Adagrad,
-    "adam": torch.optim.Adam,
-    "adamax": torch.optim.Adamax,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "radam": torch.optim.RAdam,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
-FUSED_OPTIMIZERS = {"adam", "adamw", "sgd"}
-
-
-def _one_cycle(optimizer: torch.optim.Optimizer, n_epochs: int) -> lr_scheduler.OneCycleLR:
-    lr = optimizer.param_groups[0]["lr"]
-    return lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=max(n_epochs, 4))
-
-
-SCHEDULES = {
-    "cosine": lambda optimizer, n_epochs: lr_scheduler.CosineAnnealingLR(optimizer, n_epochs),
-    "onecycle": _one_cycle,
-    "plateau": lambda optimizer, n_epochs: lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=0.5, patience=5
-    ),
-    "step": lambda optimizer, n_epochs: lr_scheduler.StepLR(optimizer, -(-n_epochs // 3)),
-}
-"""Schedulers by name: ``make(optimizer, n_epochs)``."""
-
-LASTING = [
-    *("hidden_size", "num_layers", "cell", "bidirectional", "dropout", "pooling"),
-    *("embedding_dim", "embedding_weights", "freeze_embedding", "dtype"),
-    *("loss", "quantiles", "standardize", "missing", "input_transform", "init"),
-]
-"""Settings of the network, its inputs and outputs, which have to stay for training to continue.
-
-All others may change from one call to the next.
-"""
-
-WITHOUT_EFFECT = {"callbacks", "checkpoint", "device", "random_state", "verbose", "warm_start"}
-"""Settings that do not change the result of a training."""
-
-OF_SKORCH = {
-    *("module", "compile", "torch_load_kwargs", "callbacks"),
-    *("iterator_valid__batch_size", "optimizer__param_groups"),
-}
-"""Parameters of skorch's net that no parameter of the estimators replaces."""
-
-IN_PLACE_OF = {
-    "criterion": "use the parameter loss",
-    "criterion__elementwise": "use the parameter loss",
-    "iterator_train__batch_size": "use the parameter batch_size",
-    "train_split": "use early_stopping and validation_fraction, or X_val and y_val of fit",
-    "optimizer__lr": "use the parameter lr",
-    "optimizer__weight_decay": "use the parameter weight_decay",
-    "module__n_features": "it comes from X",
-    "module__n_outputs": "it comes from y",
-    "module__n_tokens": "it comes from X",
-    "module__mixed_precision": "use the parameter dtype",
-}
+PARTS = ("network", "inputs", "training", "run")
 
 MIN_RUNS_IN_BATCH = 4
 MERGE_FROM_FLOPS = 1e7
@@ -102,31 +45,37 @@ class Plan:
 
     Attributes
     ----------
-    settings : mapping of str to object
-        The parameters of the estimator as they were when `fit` began: ``plan["lr"]``.
+    network : NetworkSettings
+        The network.
+    inputs : InputSettings
+        Its inputs, the init estimator and the loss.
+    training : TrainingSettings
+        The training.
+    run : RunSettings
+        What does not change the result.
     device : torch.device
         One that is available.
     seed : int
         Seed of all random numbers.
-    title : str
-        Title of the progress bar.
     resolved : mapping of str to object
-        Values of the settings that were "auto".
+        Values of the parameters that were "auto".
     """
 
-    settings: Mapping[str, Any]
+    network: NetworkSettings
+    inputs: InputSettings
+    training: TrainingSettings
+    run: RunSettings
     device: torch.device
     seed: int
-    title: str = "fit"
     resolved: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, settings: Mapping[str, Any], title: str = "fit") -> "Plan":
+    def make(cls, params: Mapping[str, Any], title: str = "fit") -> "Plan":
         """Resolve device and seed, and try to make the optimizer and scheduler.
 
         Parameters
         ----------
-        settings : mapping of str to object
+        params : mapping of str to object
             Parameters of an estimator, each valid by itself.
         title : str, default="fit"
             Title of the progress bar.
@@ -134,7 +83,7 @@ class Plan:
         Returns
         -------
         Plan
-            Frozen.
+            Frozen. Parameters that are "auto" are not resolved yet.
 
         Raises
         ------
@@ -142,17 +91,24 @@ class Plan:
             If the device is not available, optimizer and scheduler cannot be made, or something in
             `skorch_params` would have no effect.
         """
-        _refuse_what_has_no_effect(settings)
-        if settings["checkpoint"] is not None:
-            _refuse_what_cannot_resume(settings)
-        device, seed = resolve_device(settings["device"]), draw_seed(settings["random_state"])
-        settings = {**settings, "input_transform": _input_transform(settings["input_transform"])}
-        plan = cls(types.MappingProxyType(settings), device, seed, title)
-        plan._try_optimizer()
+        refuse_what_has_no_effect(params)
+        if params["checkpoint"] is not None:
+            _refuse_what_cannot_resume(params)
+        params = {
+            **params,
+            "input_transform": check_input_transform(params["input_transform"]),
+            "title": title,
+        }
+        plan = cls(
+            NetworkSettings.of(params),
+            InputSettings.of(params),
+            TrainingSettings.of(params),
+            RunSettings.of(params),
+            resolve_device(params["device"]),
+            draw_seed(params["random_state"]),
+        )
+        try_optimizer(plan.training)
         return plan
-
-    def __getitem__(self, name: str) -> Any:
-        return self.settings[name]
 
     def with_resolved(
         self,
@@ -162,14 +118,14 @@ class Plan:
         is_regressor: bool,
         has_validation: bool,
     ) -> "Plan":
-        """Resolve the settings that are "auto".
+        """Resolve the parameters that are "auto".
 
         Parameters
         ----------
         sequences : Sequences
             Training sequences.
         earlier : mapping of str to object
-            Resolved settings of a network whose training continues: lasting ones are not resolved
+            Resolved parameters of a network whose training continues: lasting ones are not resolved
             again.
         is_regressor : bool
             Whether the targets are numbers.
@@ -179,19 +135,22 @@ class Plan:
         Returns
         -------
         Plan
-            With a value for each setting.
+            With a value for each parameter.
         """
+        lasts = {name for name, value in self._lasting() if isinstance(value, str)}
         lasting = {
             name: value
             for name, value in earlier.items()
-            if name in LASTING_CHOICES and isinstance(self[name], str) and self[name] == "auto"
+            if name in lasts and getattr(self._part(name), name) == "auto"
         }
-        settings: dict[str, Any] = {**self.settings, **lasting}
+        plan = self._with(lasting)
         resolved = resolve(
-            settings, sequences, is_regressor=is_regressor, has_validation=has_validation
+            dict(plan._settings()),
+            sequences,
+            is_regressor=is_regressor,
+            has_validation=has_validation,
         )
-        frozen = types.MappingProxyType(settings | resolved)
-        return replace(self, settings=frozen, resolved={**lasting, **resolved})
+        return replace(plan._with(resolved), resolved={**lasting, **resolved})
 
     def with_vectors(self, sequences: Sequences) -> "Plan":
         """Match the vectors that the user gave with the tokens.
@@ -204,36 +163,24 @@ class Plan:
         Returns
         -------
         Plan
-            With a row of `embedding_weights` for each token.
+            With a row of vectors for each token.
 
         Raises
         ------
         ValueError
             If vectors and tokens do not match.
         """
-        if self["embedding_weights"] is None:
+        if self.network.vectors is None:
             return self
-        rows = vectors_of_tokens(self["embedding_weights"], sequences.vocabulary)
-        settings = {**self.settings, "embedding_weights": rows}
-        return replace(self, settings=types.MappingProxyType(settings))
+        rows = vectors_of_tokens(self.network.vectors, sequences.vocabulary)
+        return self._with({"embedding": rows})
 
     def with_differences_only(self) -> "Plan":
         """Use differences alone as inputs of the network, unless the user set `input_transform`."""
         if "input_transform" not in self.resolved:
             return self
-        resolved = {"input_transform": ("differences",)}
-        settings = types.MappingProxyType({**self.settings, **resolved})
-        return replace(self, settings=settings, resolved={**self.resolved, **resolved})
-
-    @property
-    def reads_tokens(self) -> bool:
-        """Whether steps are tokens."""
-        return self["embedding_dim"] is not None or self["embedding_weights"] is not None
-
-    @property
-    def per_step(self) -> bool:
-        """Whether there is a target at every step."""
-        return self["pooling"] is None
+        changed = {"input_transform": ("differences",)}
+        return replace(self._with(changed), resolved={**self.resolved, **changed})
 
     def refuse_changes(self, earlier: Mapping[str, Any]) -> None:
         """Refuse to continue with another network, or with other inputs and outputs.
@@ -249,7 +196,8 @@ class Plan:
             If a setting that lasts has changed; the message names it.
         """
         now = self.describe()
-        changed = [name for name in LASTING if name in now and now[name] != earlier[name]]
+        names = [name for name, _ in self._lasting() if name != "lagged_target"]  # init has it
+        changed = [name for name in names if now[name] != earlier[name]]
         if changed:
             raise ValueError(
                 f"The network was fitted with another {' and '.join(changed)} "
@@ -276,13 +224,15 @@ class Plan:
             If the describer is strict and cannot describe a setting.
         """
         describer = describer or Describer(strict=False)
-        settings = {k: x for k, x in self.settings.items() if k not in WITHOUT_EFFECT}
+        settings = {k: x for k, x in self._settings() if self._part(k) is not self.run}
         if hasattr(settings["init"], "get_params"):
             settings["init"] = clone(settings["init"])  # an unfitted copy: fit makes one too
+        given = settings["skorch_params"] or {}
+        settings["skorch_params"] = {k: x for k, x in given.items() if k != "callbacks"}
         described = {name: describer.describe(value, name) for name, value in settings.items()}
         return described | {"seed": self.seed}
 
-    def network(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict[str, Any]:
+    def network_arguments(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict:
         """Arguments of the network.
 
         Parameters
@@ -299,49 +249,27 @@ class Plan:
         dict
             For `SequenceNetwork`.
         """
+        network = self.network
         arguments = {
-            name: self[name]
-            for name in (
-                "hidden_size",
-                "num_layers",
-                "cell",
-                "bidirectional",
-                "dropout",
-                "pooling",
-            )
+            "hidden_size": network.hidden_size,
+            "num_layers": network.num_layers,
+            "cell": network.cell,
+            "bidirectional": network.bidirectional,
+            "dropout": network.dropout,
+            "pooling": network.pooling,
         }
         if n_tokens is not None:
             arguments |= {
                 "n_tokens": n_tokens,
-                "embedding_dim": self["embedding_dim"] or np.shape(self["embedding_weights"])[1],
-                "freeze_embedding": self["freeze_embedding"],
+                "embedding_dim": network.embedding_dim,
+                "freeze_embedding": network.freeze_embedding,
             }
         return arguments | {
             "n_features": n_inputs,
             "n_outputs": n_outputs,
-            "mixed_precision": self["dtype"] == "bfloat16",
-            "dtype": DTYPES[self["dtype"]],
+            "mixed_precision": network.dtype == "bfloat16",
+            "dtype": DTYPES[network.dtype],
         }
-
-    def optimizer(self) -> tuple[type, dict[str, Any]]:
-        """Class and arguments of the optimizer, except the learning rate."""
-        settings = {"weight_decay": self["weight_decay"]}
-        if self["optimizer"] in FUSED_OPTIMIZERS:
-            settings["fused"] = True
-        optimizer = OPTIMIZERS.get(self["optimizer"], self["optimizer"])
-        return optimizer, settings | (self["optimizer_params"] or {})
-
-    def scheduler(self, optimizer: torch.optim.Optimizer) -> Any:
-        """Make the scheduler of an optimizer."""
-        if callable(self["lr_scheduler"]):
-            return self["lr_scheduler"](optimizer)
-        n_epochs = self["max_epochs"]
-        return SCHEDULES[self["lr_scheduler"]](optimizer, 1 if n_epochs == "auto" else n_epochs)
-
-    @property
-    def schedule_has_an_end(self) -> bool:
-        """Whether the learning rate of an epoch depends on the total number of epochs."""
-        return self["lr_scheduler"] in ("cosine", "onecycle", "step")
 
     def supervised_steps(self, sequences: Sequences) -> int:
         """Return how many neighbouring histories a training run merges.
@@ -361,11 +289,11 @@ class Plan:
         ValueError
             If the network has no outputs in the middle of a run.
         """
-        asked = self["supervised_steps"]
-        can_merge = self["pooling"] == "last" and not self["bidirectional"]
+        asked = self.training.supervised_steps
+        can_merge = self.network.pooling == "last" and not self.network.bidirectional
         # The position in a run is not the position in a history.
-        can_merge &= "position" not in self["input_transform"]
-        if asked != "auto":
+        can_merge &= not depends_on_length(self.inputs.input_transform)
+        if not isinstance(asked, str):
             if asked > 1 and not can_merge:
                 raise ValueError(
                     f"supervised_steps={asked} reads several histories in one "
@@ -384,72 +312,48 @@ class Plan:
         is proportional to its operations. On a GPU it is constant for few sequences: merging more
         than fill the GPU would add steps and save nothing.
         """
-        flops = flops_of_step(self["batch_size"], self["hidden_size"])
-        most = max(min(self["batch_size"] // MIN_RUNS_IN_BATCH, n_steps // 2), 1)
+        batch_size = self.training.batch_size
+        flops = flops_of_step(batch_size, self.network.hidden_size)
+        most = max(min(batch_size // MIN_RUNS_IN_BATCH, n_steps // 2), 1)
         if self.device.type == "cpu":
             return most if n_steps * flops >= MERGE_FROM_FLOPS else 1
         return max(min(most, int(flops // FLOPS_TO_FILL_GPU)), 1)
 
-    def _try_optimizer(self) -> None:
-        """Raise an error before training if the optimizer does not accept its settings."""
-        optimizer, settings = self.optimizer()
-        try:
-            made = optimizer([torch.zeros(1, requires_grad=True)], lr=self["lr"], **settings)
-            if self["lr_scheduler"] not in (None, "auto"):
-                self.scheduler(made)
-        except Exception as error:
-            raise ValueError(
-                f"optimizer={self['optimizer']!r} cannot be made with lr={self['lr']}, "
-                f"optimizer_params={self['optimizer_params']} and "
-                f"lr_scheduler={self['lr_scheduler']!r}: {error}"
-            ) from error
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of all settings."""
+        for part in PARTS:
+            yield from vars(getattr(self, part)).items()
+
+    def _lasting(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of the settings that last."""
+        yield from vars(self.network).items()
+        yield from vars(self.inputs).items()
+
+    def _part(self, name: str) -> Any:
+        """The part that a setting is in."""
+        return next(part for k in PARTS if name in vars(part := getattr(self, k)))
+
+    def _with(self, values: Mapping[str, Any]) -> "Plan":
+        """The plan with other values of some settings."""
+        changed: dict[str, Any] = {}
+        for name in PARTS:
+            part = getattr(self, name)
+            here = {one.name for one in fields(part)} & values.keys()
+            changed[name] = replace(part, **{k: values[k] for k in here})
+        return replace(self, **changed)
 
 
-def _refuse_what_has_no_effect(settings: Mapping[str, Any]) -> None:
-    """Refuse parameters of skorch that are ignored, or that parameters of the estimator replace."""
-    given = settings["skorch_params"] or {}
-    of_network = set(inspect.signature(SequenceNetwork).parameters)
-    for name, value in given.items():
-        first, _, rest = name.partition("__")
-        of_ours = name in settings or (first == "module" and rest in of_network)
-        of_others = first in ("module", "compile", "callbacks") and rest and not of_ours
-        if name in OF_SKORCH - {"callbacks"} or of_others:
-            continue
-        if name == "callbacks" and value == "disable" and not settings["callbacks"]:
-            continue
-        cure = "it has no effect here, leave it out"
-        if name in IN_PLACE_OF:
-            cure = IN_PLACE_OF[name]
-        elif first == "optimizer" and rest:
-            cure = f"optimizer_params={{{rest!r}: {value!r}}} sets it"
-        elif of_ours:
-            cure = f"use the parameter {name.removeprefix('module__')}"
-        raise ValueError(f"skorch_params holds {name!r}: {cure}.")
-
-
-def _refuse_what_cannot_resume(settings: Mapping[str, Any]) -> None:
+def _refuse_what_cannot_resume(params: Mapping[str, Any]) -> None:
     """Refuse settings with which no training is equal to an earlier one."""
-    if settings["warm_start"]:
+    if params["warm_start"]:
         raise ValueError("checkpoint resumes a training by itself: set warm_start=False.")
-    params = settings["init"].get_params() if hasattr(settings["init"], "get_params") else {}
-    names = [f"init {name}" for name in params if name.split("__")[-1] == "random_state"]
-    drawn = [name for name in names if params[name.removeprefix("init ")] is None]
-    if settings["random_state"] is None:
+    of_init = params["init"].get_params() if hasattr(params["init"], "get_params") else {}
+    names = [f"init {name}" for name in of_init if name.split("__")[-1] == "random_state"]
+    drawn = [name for name in names if of_init[name.removeprefix("init ")] is None]
+    if params["random_state"] is None:
         drawn = ["random_state"]
     if drawn:
         raise ValueError(
             f"checkpoint needs a number as {drawn[0]}: a training with another seed is another "
             "one, and would never be found again."
         )
-
-
-def _input_transform(names: Any) -> Any:
-    """The parameter as a tuple; "auto" stays."""
-    if isinstance(names, str):
-        return names if names == "auto" else (names,)
-    if not names or not set(names) <= set(INPUT_TRANSFORMS) or set(names) == {"position"}:
-        raise ValueError(
-            f"input_transform={names!r} must hold some of {list(INPUT_TRANSFORMS)}, not the last "
-            "alone."
-        )
-    return tuple(names)

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,22 @@ from scipy.sparse import issparse
 
 from sklstm._data.warning import DataConversionWarning, warn
 
-__all__ = ["Unusable", "is_text", "is_time", "read_fields"]
+__all__ = [
+    "SEQUENCES_FIELD",
+    "Unusable",
+    "are_single",
+    "describe",
+    "holds_numbers",
+    "is_one_value",
+    "is_text",
+    "is_time",
+    "is_vector",
+    "listing",
+    "read_fields",
+]
+
+SEQUENCES_FIELD = "sklstm_sequences"
+"""Field of a file whose matrices are sequences, although they look like vectors."""
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512
@@ -98,6 +113,44 @@ def is_text(field: Any) -> bool:
 def is_time(field: Any) -> bool:
     """Whether a field is an array of dates or durations."""
     return isinstance(field, np.ndarray) and field.dtype.kind in "Mm"
+
+
+def holds_numbers(field: Any) -> bool:
+    """Whether a field, or each of its cells, holds numbers."""
+    if isinstance(field, list):
+        return all(map(holds_numbers, field))
+    return isinstance(field, np.ndarray) and field.dtype.kind in "biuf"
+
+
+def is_vector(field: Any) -> bool:
+    """Whether a field is a row or a column."""
+    return isinstance(field, np.ndarray) and (1 in field.shape or field.shape == (0, 0))
+
+
+def is_one_value(field: Any) -> bool:
+    """Whether a field is a single value."""
+    return isinstance(field, np.ndarray) and field.size == 1
+
+
+def are_single(cells: Any) -> bool:
+    """Whether each cell holds one value, as fields of a struct array often do."""
+    return isinstance(cells, list) and len(cells) > 0 and all(cell.size == 1 for cell in cells)
+
+
+def listing(fields: Mapping[str, Any]) -> str:
+    """Describe fields by name, for messages."""
+    return ", ".join(f"{name}: {describe(field)}" for name, field in fields.items()) or "no fields"
+
+
+def describe(field: Any) -> str:
+    """Describe a field, for messages."""
+    if isinstance(field, Unusable):
+        return field.kind
+    if not isinstance(field, list):
+        kind = "text " if is_text(field) else "times " if is_time(field) else ""
+        return f"{kind}{field.shape}"
+    shown = [describe(part) for part in field[:3]] + ["..."] * (len(field) > 3)
+    return f"{len(field)} cells [{', '.join(shown)}]"
 
 
 def _read_variables(path: Any, start: bytes, names: Collection[str] | None) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class ForecastDisplay:
     >>> from sklstm.plotting import ForecastDisplay
     >>> hours = pd.date_range("2024-01-01", periods=200, freq="h")
     >>> tide = pd.Series(np.sin(np.arange(200) / 4), hours, name="tide")
-    >>> forecaster = SequenceForecaster(LinearRegression(), steps=12).fit(tide)
+    >>> forecaster = SequenceForecaster(LinearRegression(), steps=6).fit(tide)
     >>> ForecastDisplay.from_estimator(forecaster, coverage=0.9).ax_.get_ylabel()
     'tide'
     """
@@ -194,21 +194,22 @@ class ForecastDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(forecaster)
-        tables, targets = forecaster._buffer.tables, forecaster.targets_
-        series = next(iter(tables)) if series is None else series
+        buffer, targets = forecaster._buffer, forecaster.targets_
+        series = buffer.rows.names[0] if series is None else series
         target = targets[0] if target is None else target
-        for name, names in ((series, list(tables)), (target, targets)):
+        for name, names in ((series, buffer.rows.names), (target, targets)):
             if name not in names:
                 raise ValueError(f"{name!r} is not among {names}: choose one of these.")
         if coverage is None:
-            forecast = forecaster.predict(steps, X)[[target]].set_axis(["forecast"], axis=1)
+            forecast = forecaster.predict(steps, X=X)[[target]].set_axis(["forecast"], axis=1)
         else:
-            forecast = forecaster.predict_interval(coverage, steps, X)
+            forecast = forecaster.predict_interval(coverage, steps, X=X)
             forecast = forecast[target] if len(targets) > 1 else forecast
         forecast = forecast if forecaster.series is None else forecast.loc[series]
-        return cls(tables[series][target], forecast, coverage=coverage).plot(
-            ax, line_kwargs=line_kwargs
-        )
+        mine = buffer.rows.code == buffer.rows.names.index(series)
+        values = buffer.rows.y[mine, targets.index(target)]
+        past = pd.Series(values, buffer.timestamps[mine], name=target)
+        return cls(past, forecast, coverage=coverage).plot(ax, line_kwargs=line_kwargs)
 
 
 def _places(index: pd.Index) -> pd.Index:

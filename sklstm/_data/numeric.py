@@ -1,0 +1,65 @@
+"""Tables whose columns are all numbers."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["numeric_columns"]
+
+
+def numeric_columns(table: Any, role: str = "X") -> Any:
+    """Make every column of a DataFrame numeric, or raise an error that names it.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns) or any other object
+        Anything but a DataFrame is returned unchanged.
+    role : str, default="X"
+        Name of the table, for messages.
+
+    Returns
+    -------
+    DataFrame or object
+        The same table; columns of numbers that are stored as objects are converted.
+
+    Raises
+    ------
+    ValueError
+        If a column holds texts, dates or other objects; the message names it and such a value.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> numeric_columns(pd.DataFrame({"sky": ["grey", "blue"]}))
+    Traceback (most recent call last):
+    ...
+    ValueError: Column 'sky' of X has the dtype str and holds 'grey'; features must be numbers...
+    """
+    if not isinstance(table, pd.DataFrame):
+        return table
+    numeric = table.copy(deep=False)
+    for name, column in table.items():
+        if _holds_numbers(column):
+            numeric[name] = column.where(column.notna(), np.nan).astype(np.float64)
+        elif not pd.api.types.is_numeric_dtype(column):
+            raise ValueError(
+                f"Column {name!r} of {role} has the dtype {column.dtype} and holds "
+                f"{_no_number_in(column)!r}; features must be numbers. Encode it (OneHotEncoder in "
+                "a ColumnTransformer, or pandas.get_dummies), leave it out, or move times and "
+                f"identifiers to the index, or name them: time={name!r}, series={name!r}. Texts "
+                f"to read word by word go through a TokenSequencer: {role}[{name!r}]."
+            )
+    return numeric
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Return whether a column of objects holds numbers only."""
+    numbers = {"boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float"}
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in numbers
+
+
+def _no_number_in(column: pd.Series) -> Any:
+    present = column.dropna()
+    return next((value for value in present if not isinstance(value, Real)), None)

@@ -1,0 +1,124 @@
+"""The cells of torch: a batch of sequences is one call of its recurrent functions."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklstm._nn.cells.layers import RecurrentLayers
+
+__all__ = ["GRU", "LSTM", "RNN"]
+
+
+class TorchLayers(RecurrentLayers, nn.RNNBase):
+    """Layers of one of torch's recurrent modules, without its checks of each batch."""
+
+    function: Callable
+    """What the module calls, such as `torch.lstm`."""
+
+    onnx_gates: Sequence[int]
+    """Positions in torch of the gates in the order of ONNX."""
+
+    onnx_settings: dict[str, Any] = {}
+    """Attributes of the node of ONNX."""
+
+    def run(self, steps: torch.Tensor, layers: range, directions: range) -> torch.Tensor:
+        """Run some layers in one call."""
+        n_directions = 2 if self.bidirectional else 1
+        every: list[list[Any]] = self.all_weights  # torch makes this list anew each time
+        weights = [every[layer * n_directions + way] for layer in layers for way in directions]
+        some = len(weights) < len(every)
+        if steps.dtype != weights[0][0].dtype or (some and steps.device.type != "cpu"):
+            weights = _in_one_block(weights, steps.dtype)
+        zeros = steps.new_zeros(len(weights), steps.shape[1], self.hidden_size)
+        return type(self).function(
+            steps,
+            self.initial_state(zeros),
+            list(chain.from_iterable(weights)),
+            True,
+            len(layers),
+            0.0,
+            self.training,
+            len(directions) == 2,
+            False,
+        )[0]
+
+    def initial_state(self, zeros: torch.Tensor) -> Any:
+        """The state before the first step, of zeros."""
+        return zeros
+
+    def to_onnx(self, op: Any, steps: str, lengths: str) -> str:
+        """Append a node of ONNX for each layer."""
+        ways = ["", "_reverse"] if self.bidirectional else [""]
+        settings = {
+            "hidden_size": self.hidden_size,
+            "direction": "bidirectional" if self.bidirectional else "forward",
+        }
+        lengths = op.cast(lengths, "int32")
+        for layer in range(self.num_layers):
+            kernels = [
+                torch.stack([self._gates(f"{kind}_l{layer}{way}") for way in ways])
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
+            steps = op(
+                type(self).__name__,
+                steps,
+                *kernels[:2],
+                torch.cat(kernels[2:], dim=1),
+                lengths,
+                **settings,
+                **self.onnx_settings,
+            )
+            outputs = op("Transpose", steps, perm=[0, 2, 1, 3])
+            steps = op("Reshape", outputs, np.array([0, 0, len(ways) * self.hidden_size]))
+        return steps
+
+    def _gates(self, name: str) -> torch.Tensor:
+        """Weights of a direction with the gates in the order of ONNX."""
+        gates = getattr(self, name).chunk(len(self.onnx_gates))
+        return torch.cat([gates[place] for place in self.onnx_gates])
+
+
+class LSTM(TorchLayers, nn.LSTM):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+
+    trained_in_parts = True
+    function = torch.lstm
+    onnx_gates = 0, 3, 1, 2  # i, o, f, c
+
+    def initial_state(self, zeros: torch.Tensor) -> Any:
+        """Output and cell state."""
+        return zeros, zeros
+
+
+class GRU(TorchLayers, nn.GRU):
+    """Gated recurrent unit (Cho et al. 2014)."""
+
+    function = torch.gru
+    onnx_gates = 1, 0, 2  # z, r, h
+    onnx_settings = {"linear_before_reset": 1}
+
+
+class RNN(TorchLayers, nn.RNN):
+    """Simple recurrent network with tanh (Elman 1990)."""
+
+    function = torch.rnn_tanh
+    onnx_gates = (0,)
+
+
+def _in_one_block(
+    weights: Sequence[Sequence[torch.Tensor]], dtype: torch.dtype
+) -> list[list[torch.Tensor]]:
+    """The weights as views of one tensor, in the layout of cuDNN: all matrices, then all biases.
+
+    torch copies weights in any other layout at every call, with a warning.
+    """
+    in_order = [w for one in weights for w in one[:2]] + [w for one in weights for w in one[2:]]
+    block = torch.cat([weight.flatten() for weight in in_order]).to(dtype)
+    parts = block.split([weight.numel() for weight in in_order])
+    views = [part.view_as(weight) for part, weight in zip(parts, in_order, strict=True)]
+    n = 2 * len(weights)
+    return [[*views[i : i + 2], *views[n + i : n + i + 2]] for i in range(0, n, 2)]

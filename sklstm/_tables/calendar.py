@@ -1,0 +1,280 @@
+"""The calendar of a regular series: which rows are missing, and the timestamps to come."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklstm._data.frames import Rows, lay_out
+from sklstm._tables.frequency import DAY, HOUR, MONTH, SLACK_OF_MONTHS, Frequency
+from sklstm._tables.timetable import Timetable, wall_clock
+
+__all__ = ["Calendar"]
+
+MILLISECOND = 10**6
+
+
+class Calendar(NamedTuple):
+    """How the timestamps of a series go on.
+
+    Attributes
+    ----------
+    frequency : Frequency
+        Its sampling interval.
+    rule : str
+        What the timestamps have in common: "step" (one of UTC or of numbers), "local" (one of local
+        clocks), "hours" (open days and hours), "periods", or the day of a month: "month end",
+        "business month end", "business month start", "half months" or "day of month".
+    day : int
+        Day of the month; in the others the local time of day, in nanoseconds.
+    """
+
+    frequency: Frequency
+    rule: str
+    day: int
+
+    @classmethod
+    def learn(cls, index: pd.Index) -> Calendar:
+        """Find the frequency of a series, and its rule.
+
+        Parameters
+        ----------
+        index : pandas.Index
+            Dates, periods or numbers that increase; rows may be missing.
+
+        Returns
+        -------
+        Calendar
+            Its calendar.
+
+        Raises
+        ------
+        ValueError
+            If sampling is irregular, or a single row has no frequency.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> ends = pd.date_range("2024-01-31", periods=3, freq="ME")
+        >>> Calendar.learn(ends).after(ends, 2).strftime("%d %b").tolist()
+        ['30 Apr', '31 May']
+        """
+        layout = lay_out(pd.DataFrame(index=index))
+        if layout.timestamps is None:
+            raise ValueError(
+                f"The index has the dtype {index.dtype}: a forecast needs dates, periods or "
+                "integers."
+            )
+        rows = Rows.arrange(np.zeros(len(index), dtype=int), layout.timestamps)
+        rows.check_time(layout.times)
+        frequency = Frequency.learn(rows, layout)
+        offset = getattr(index, "freq", None)
+        if len(index) == 2 and np.isnan(frequency.step[0]):
+            step = float(rows.steps[1])
+            frequency = frequency._replace(step=np.array([step]), slack=np.array([1e-3 * step]))
+        if len(index) == 1 and isinstance(index, pd.DatetimeIndex) and offset is not None:
+            further = pd.date_range(index[0], periods=3, freq=offset)
+            return cls.learn(further)
+        if np.isnan(frequency.step[0]):
+            raise ValueError(_why_irregular(index))
+        return cls(frequency, *_rule(index, frequency, layout.timestamps))
+
+    def missing(self, index: pd.Index) -> np.ndarray:
+        """Count the rows that are missing before each row but the first.
+
+        Parameters
+        ----------
+        index : pandas.Index of length n_rows
+            Timestamps of the series.
+
+        Returns
+        -------
+        ndarray of int, shape (n_rows - 1,)
+            Their numbers.
+
+        Raises
+        ------
+        ValueError
+            If a row is off the grid of the frequency.
+        """
+        layout = lay_out(pd.DataFrame(index=index))
+        timestamps = layout.timestamps
+        codes = np.zeros(len(index) - 1, dtype=int)
+        missed = self.frequency.missed(codes, timestamps[:-1], timestamps[1:], layout.zone)
+        off = np.flatnonzero((missed != np.rint(missed)) | (missed < 0))
+        if len(off):
+            row = off[0] + 1
+            expected = self.after(index[:row], 1)[0]
+            raise ValueError(
+                f"The steps are irregular: {index[row - 1]} is followed by {index[row]}, and the "
+                f"row expected next is {expected}. resample() makes one row of each interval."
+            )
+        return missed.astype(int)
+
+    def after(self, index: pd.Index, n_rows: int) -> pd.Index:
+        """Make the timestamps that follow.
+
+        Parameters
+        ----------
+        index : pandas.Index
+            Timestamps of the series; the last one counts.
+        n_rows : int
+            How many.
+
+        Returns
+        -------
+        pandas.Index of length n_rows
+            Of the same kind, time zone and name.
+        """
+        ahead, last, name = np.arange(1, n_rows + 1), index[-1:], index.name
+        step = self.frequency.step[0]
+        if self.rule == "periods":
+            return pd.PeriodIndex(last.repeat(n_rows) + self.day * ahead, name=name)
+        if not isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+            values = last.to_numpy() + (ahead * step).astype(last.dtype)
+            return pd.Index(values, name=name)
+        zone = getattr(index, "tz", None)
+        now = int(index[-1:].as_unit("ns").asi8[0])
+        if self.rule == "step":
+            later = now + np.rint(ahead * step).astype(np.int64)
+            if later[0] % MILLISECOND and abs(now - _rounded(now)) < 1e-4 * step:
+                later = _rounded(later)
+        else:
+            later = _from_wall(self._local(now, ahead, zone), zone)
+        if isinstance(index, pd.TimedeltaIndex):
+            return pd.TimedeltaIndex(later).rename(name).as_unit(index.unit)
+        dates = pd.DatetimeIndex(later, tz=None if zone is None else "UTC", name=name)
+        dates = dates if zone is None else dates.tz_convert(zone)
+        return dates.as_unit(index.unit) if (later % _NS[index.unit] == 0).all() else dates
+
+    def _local(self, now: int, ahead: np.ndarray, zone: Any) -> np.ndarray:
+        """Local times after one, in nanoseconds."""
+        wall = int(wall_clock(np.array([now]), zone)[0])
+        step = self.frequency.step[0]
+        if self.rule == "hours":
+            return _open_slots_after(self.frequency.timetables[0], wall, len(ahead))
+        if self.rule == "local":
+            days = step >= DAY
+            begin = wall // DAY * DAY + self.day if days else wall
+            return begin + np.rint(ahead * step).astype(np.int64)
+        time_of_day, date = wall % DAY, pd.Timestamp(wall)
+        n_months = step / MONTH
+        months = date.year * 12 + date.month - 1 + np.rint(ahead * n_months).astype(int)
+        if self.rule == "half months":
+            later = _half_months(date, ahead, self.day)
+        else:
+            later = np.array([_day_of(month, self.rule, self.day) for month in months])
+        return later.astype("datetime64[ns]").astype(np.int64) + time_of_day
+
+
+def _rounded(nanoseconds: Any) -> Any:
+    """The nearest whole millisecond: clocks of MATLAB and Excel are rounded."""
+    return (nanoseconds + MILLISECOND // 2) // MILLISECOND * MILLISECOND
+
+
+_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
+
+
+def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tuple[str, int]:
+    """What the timestamps have in common, and the day of the month or time of the day."""
+    step = frequency.step[0]
+    if isinstance(index, pd.PeriodIndex):
+        ordinals = np.diff(index.asi8)
+        return "periods", int(np.gcd.reduce(ordinals)) if len(ordinals) else 1
+    if not isinstance(index, pd.DatetimeIndex):
+        return "step", 0
+    if frequency.timetable[0] >= 0:
+        return "hours", 0
+    wall = wall_clock(timestamps, index.tz)
+    if frequency.slack[0] == SLACK_OF_MONTHS:
+        return _rule_of_months(pd.DatetimeIndex(wall), step)
+    if index.tz is None or step < 3 * HOUR:
+        return "step", 0
+    return _rule_of_clocks(wall, timestamps, index.tz, step)
+
+
+def _rule_of_clocks(wall: np.ndarray, utc: np.ndarray, zone: Any, step: float) -> tuple[str, int]:
+    """Whether steps are those of local clocks, which change, or of UTC."""
+    times, counts = np.unique(wall % DAY, return_counts=True)
+    typical = int(times[counts.argmax()])
+    if step % DAY == 0:
+        is_local = (_from_wall(wall // DAY * DAY + typical, zone) == utc).all()
+        prefers = typical == 0 or (utc % DAY != 0).any()
+    else:
+        is_local, prefers = (np.diff(wall) % int(step) == 0).all(), False
+    is_utc = (np.diff(utc) % int(step) == 0).all()
+    return ("local", typical) if is_local and (prefers or not is_utc) else ("step", 0)
+
+
+def _rule_of_months(days: pd.DatetimeIndex, step: float) -> tuple[str, int]:
+    """Which day of a month the timestamps have."""
+    if round(2 * step / MONTH) == 1:
+        on_ends = days[days.day > 16]
+        return "half months", int(days.day.min()) if not len(on_ends) else 31
+    whole = days.normalize()
+    rules = {
+        "month end": days.is_month_end.all(),
+        "business month end": all(map(pd.offsets.BMonthEnd().is_on_offset, whole)),
+        "business month start": days.day.max() > 1
+        and all(map(pd.offsets.BMonthBegin().is_on_offset, whole)),
+    }
+    found = [name for name, holds in rules.items() if holds]
+    return (found[0], 0) if found else ("day of month", int(days.day.max()))
+
+
+def _day_of(month: int, rule: str, day: int) -> np.datetime64:
+    """The date of a rule in a month, counted from year 0."""
+    first = np.datetime64(f"{month // 12:04d}-{month % 12 + 1:02d}", "M")
+    last = (first + 1).astype("datetime64[D]") - 1
+    if rule == "month end":
+        return last
+    if rule == "business month end":
+        return np.busday_offset(last, 0, roll="backward")
+    if rule == "business month start":
+        return np.busday_offset(first.astype("datetime64[D]"), 0, roll="forward")
+    return min(first.astype("datetime64[D]") + (day - 1), last)
+
+
+def _half_months(date: pd.Timestamp, ahead: np.ndarray, kind: int) -> np.ndarray:
+    """The 15th and last day of months (kind 31), or the 1st and 15th, or the 1st and 16th."""
+    halves = 2 * (date.year * 12 + date.month - 1) + ahead
+    is_late = date.day > 15 or (kind != 31 and date.day > 1)
+    halves += int(is_late)
+    second = date.day if kind != 31 and date.day > 1 else 15
+    return np.array(
+        [
+            _day_of(half // 2, "month end" if kind == 31 and half % 2 else "day", day)
+            for half in halves
+            for day in [15 if kind == 31 else (second if half % 2 else 1)]
+        ]
+    )
+
+
+def _open_slots_after(hours: Timetable, wall: int, n_rows: int) -> np.ndarray:
+    """The next open parts of days, at the same offset in them."""
+    length = DAY // len(hours.slots)
+    per_week = hours.days.sum() * hours.slots.sum()
+    n_slots = (n_rows // per_week + 2) * 7 * len(hours.slots)
+    later = wall + length * np.arange(1, n_slots + 1)
+    is_open = hours.days[(later // DAY + 3) % 7] & hours.slots[later % DAY // length]
+    return later[is_open][:n_rows]
+
+
+def _from_wall(wall: np.ndarray, zone: Any) -> np.ndarray:
+    """Local times as nanoseconds in UTC; where clocks skip a time, the first one after it."""
+    if zone is None:
+        return wall
+    first = np.ones(len(wall), dtype=bool)
+    local = pd.DatetimeIndex(wall).tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return local.as_unit("ns").asi8
+
+
+def _why_irregular(index: pd.Index) -> str:
+    if len(index) < 3:
+        return "A single row has no frequency: give at least three, or an index with one."
+    return (
+        f"The steps between {index[0]}, {index[1]} and {index[2]} are irregular: a forecast needs "
+        "a frequency. Make one row of each interval with resample()."
+    )

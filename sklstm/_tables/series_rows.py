@@ -1,0 +1,145 @@
+"""The rows of a panel in arrays: all series at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["SeriesRows"]
+
+
+class SeriesRows(NamedTuple):
+    """Rows of all series, one series after the other, each in time order.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Targets, then covariates, in the units of the user; NaN where they are missing.
+    n_targets : int
+        How many of the columns are targets.
+    sizes : ndarray of int, shape (n_series,)
+        Number of rows of each series.
+    time : ndarray of shape (n_rows,)
+        Timestamps as nanoseconds or numbers.
+    names : list
+        Names of the series.
+    """
+
+    values: np.ndarray
+    n_targets: int
+    sizes: np.ndarray
+    time: np.ndarray
+    names: list
+
+    @property
+    def y(self) -> np.ndarray:
+        """The targets, (n_rows, n_targets)."""
+        return self.values[:, : self.n_targets]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First row of each series."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @property
+    def ends(self) -> np.ndarray:
+        """The row behind the last one of each series."""
+        return np.cumsum(self.sizes)
+
+    @property
+    def code(self) -> np.ndarray:
+        """The series of each row, a position in `names`."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @property
+    def place(self) -> np.ndarray:
+        """Position of each row in its series."""
+        return np.arange(len(self.values)) - np.repeat(self.starts, self.sizes)
+
+    def ahead(self, rows: np.ndarray, step: int) -> np.ndarray:
+        """All columns of the row so many steps after each row; NaN after the end of a series."""
+        later = np.minimum(rows + step, len(self.values) - 1)
+        inside = self.code[rows] == self.code[later]
+        return np.where((inside & (later == rows + step))[:, None], self.values[later], np.nan)
+
+    def one_by_one(self) -> SeriesRows:
+        """Make every target a series of its own: all of the first target, then of the second."""
+        others = self.values[:, self.n_targets :]
+        parts = [np.hstack([self.values[:, [k]], others]) for k in range(self.n_targets)]
+        n = self.n_targets
+        again = np.tile(self.sizes, n), np.tile(self.time, n), self.names * n
+        return SeriesRows(np.concatenate(parts), 1, *again)
+
+    def cutoff(self, share: float) -> float:
+        """The time before which this share of all rows lies, one for all series."""
+        ordered = np.sort(self.time)
+        return ordered[min(round(share * len(ordered)), len(ordered) - 1)].item()
+
+    def take(self, kept: np.ndarray) -> SeriesRows:
+        """Select rows by a boolean mask, and the series that have some."""
+        sizes = np.bincount(self.code[kept], minlength=len(self.sizes))
+        names = [name for name, size in zip(self.names, sizes, strict=True) if size]
+        return self._replace(
+            values=self.values[kept], sizes=sizes[sizes > 0], time=self.time[kept], names=names
+        )
+
+    def until(self, cutoff: float) -> SeriesRows:
+        """Keep the rows before a time."""
+        return self.take(self.time < cutoff)
+
+    def find(self, names: list) -> np.ndarray:
+        """Positions of series; -1 for those that are not among them."""
+        return pd.Index(self.names, dtype=object).get_indexer(pd.Index(names, dtype=object))
+
+    def with_rows(
+        self, values: np.ndarray, time: np.ndarray, counts: np.ndarray
+    ) -> tuple[SeriesRows, np.ndarray]:
+        """Append so many rows to each series.
+
+        Returns
+        -------
+        rows : SeriesRows
+            Old and new rows.
+        place : ndarray of int, shape (n_rows,)
+            Of each row among the old ones and the new ones behind them.
+        """
+        code = np.concatenate([self.code, np.repeat(np.arange(len(counts)), counts)])
+        place = np.argsort(code, kind="stable")
+        values, time = np.concatenate([self.values, values]), np.concatenate([self.time, time])
+        rows = self._replace(values=values[place], time=time[place], sizes=self.sizes + counts)
+        return rows, place
+
+    def followed_by(self, block: np.ndarray) -> SeriesRows:
+        """Append rows to each series, (n_series, n_new, n_columns)."""
+        n_series, n_new = block.shape[:2]
+        later = self.time[self.ends - 1][:, None] + np.arange(1, n_new + 1)
+        counts = np.full(n_series, n_new)
+        return self.with_rows(block.reshape(-1, block.shape[2]), later.ravel(), counts)[0]
+
+    def naive_errors(self, lag: int, cutoff: float) -> np.ndarray:
+        """Mean absolute change of each series over so many rows, before a time.
+
+        Parameters
+        ----------
+        lag : int
+            Rows of a season. A shorter series is measured by its changes from row to row.
+        cutoff : float
+            Only rows before it count.
+
+        Returns
+        -------
+        ndarray of shape (n_series, n_targets)
+            The unit of scaled errors; NaN where there is no change to measure.
+        """
+        code, place, known = self.code, self.place, self.time < cutoff
+        sizes = np.bincount(code[known], minlength=len(self.sizes))
+        lags = np.where(sizes > lag, lag, 1)[code]
+        changes = np.abs(self.y - self.y[np.arange(len(code)) - lags])
+        changes[(place < lags) | ~known] = np.nan
+        sums = np.zeros((len(self.sizes), self.n_targets))
+        counts = sums.copy()
+        np.add.at(sums, code, np.nan_to_num(changes))
+        np.add.at(counts, code, np.isfinite(changes))
+        return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)
