@@ -289,8 +289,8 @@ def index_to_plain(index: pd.Index) -> list[tuple[str, np.ndarray]]:
     Examples
     --------
     >>> import pandas as pd
-    >>> index_to_plain(pd.Index(["a", "b"]))
-    [('str', array(['a', 'b'], dtype=object))]
+    >>> index_to_plain(pd.Index([1, 2]))
+    [('int64', array([1, 2]))]
     """
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
     return [
