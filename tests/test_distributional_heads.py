@@ -197,8 +197,8 @@ def test_simple_rules_are_told_in_the_same_loss(loss):
 def test_the_mean_is_told_by_its_own_deviation(loss):
     learned = head(GaussianHead if loss == "gaussian" else QuantileHead, LEVELS)
     target = RNG.normal(3, 7, size=(50, 2))
-    answer = learned.baseline(target, np.ones(50))
-    found = learned.predict_quantiles(learned.as_outputs(answer, None))[0]
+    outputs = learned.baseline(target, np.ones(50))
+    found = learned.predict_quantiles(outputs[None])[0]
     expected = norm.ppf(LEVELS, target.mean(axis=0)[:, None], target.std(axis=0)[:, None])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
