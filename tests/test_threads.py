@@ -68,7 +68,7 @@ def test_fits_that_overlap_give_back_the_number_of_threads_before_both():
             assert first_ended.wait(60)
 
     def fit(callback):
-        LSTMRegressor(2, max_epochs=1, callbacks=[callback]).fit(X, Y)
+        LSTMRegressor(2, max_epochs=1, skorch_params={"callbacks": [callback]}).fit(X, Y)
 
     torch.set_num_threads(2)  # more than these small networks need
     try:
