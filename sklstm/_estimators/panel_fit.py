@@ -90,8 +90,8 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
     cutoff = _cutoff(rows, n_late) if n_late else np.inf
     early = rows.until(cutoff)
-    learnt = _cutoff(early, held_back_rows(early, steps))
-    unit = choose_unit(early, window_size, steps, season, learnt, cutoff)
+    fit_until = _cutoff(early, held_back_rows(early, steps))
+    unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
     alone = [False, True] if both else [tried is True]

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.ranges import ranges
-from sklstm._tables.seen import Seen
+from sklstm._tables.seen_rows import Seen
 
 __all__ = ["LEARNED", "Buffer", "InputTable", "SortedRows", "sort_rows"]
 

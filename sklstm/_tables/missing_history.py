@@ -7,8 +7,8 @@ import numpy as np
 from sklstm._data.frames import Layout
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds
-from sklstm._tables.joined import JoinedTable
-from sklstm._tables.seen import Seen
+from sklstm._tables.joined_table import JoinedTable
+from sklstm._tables.seen_rows import Seen
 from sklstm._tables.table_warnings import write_step, write_timestamp
 
 __all__ = ["Beginning", "LostRows", "message_of_missing_history", "message_of_no_time"]

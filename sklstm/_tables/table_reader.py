@@ -9,18 +9,18 @@ from sklearn.utils.validation import validate_data
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.inputs import feature_values, has_fitted_names, lay_out_any
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
-from sklstm._tables.arrived import check_arrived
+from sklstm._tables.arriving_rows import check_arrived
 from sklstm._tables.buffer import Buffer, InputTable
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds, factorize
-from sklstm._tables.joined import JoinedTable, join
+from sklstm._tables.joined_table import JoinedTable, join
 from sklstm._tables.missing_history import (
     Beginning,
     LostRows,
     message_of_missing_history,
     message_of_no_time,
 )
-from sklstm._tables.seen import Seen, rows_before_gaps
+from sklstm._tables.seen_rows import Seen, rows_before_gaps
 from sklstm._tables.sequence_transformer import SequenceTransformer
 from sklstm._tables.table_warnings import (
     check_kind_of_time,

@@ -9,7 +9,7 @@ from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_timestamps
 from sklstm._data.inputs import kind_of_table
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import count_shortened
-from sklstm._tables.joined import JoinedTable
+from sklstm._tables.joined_table import JoinedTable
 
 __all__ = [
     "FEW",

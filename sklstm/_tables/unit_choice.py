@@ -34,7 +34,7 @@ LEAST_CLUSTERS = 30
 
 
 def choose_unit(
-    rows: SeriesRows, window_size: int, steps: int, season: int, learnt: float, cutoff: float
+    rows: SeriesRows, window_size: int, steps: int, season: int, fit_until: float, cutoff: float
 ) -> Unit:
     """Choose anchor and scale: the last value, or what is clearly better.
 
@@ -46,7 +46,7 @@ def choose_unit(
         Training rows.
     window_size, steps, season : int
         Number of rows of a window, of steps behind it, and of a season.
-    learnt : float
+    fit_until : float
         Time before which the ridge regressions learn, if series are long enough.
     cutoff : float
         Time before which they are judged: a single series by squared errors, which they minimise;
@@ -64,7 +64,7 @@ def choose_unit(
     common = whole.common  # of each target
     variance = np.log(whole.measure(rows).spread[rows.ends - 1]).var(axis=0).mean()
     rows = rows._replace(values=rows.y / common).one_by_one()
-    early = rows.until(learnt)
+    early = rows.until(fit_until)
     spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
     n_series = len(rows.sizes) // len(common)
     candidates = list(_candidates(season, n_series, variance))
@@ -73,7 +73,7 @@ def choose_unit(
     for unit in candidates:
         panel = PanelUnit.learn(early if len(early.time) else rows, unit)
         windows = make_windows(rows, panel.measure(rows), [], window_size, steps)
-        judged = _judged(windows.before(cutoff), learnt, by_series)
+        judged = _judged(windows.before(cutoff), fit_until, by_series)
         if judged is None:
             continue
         missed, judges = judged
@@ -88,14 +88,16 @@ def choose_unit(
     return best
 
 
-def _judged(windows: Windows, learnt: float, by_series: bool) -> tuple[np.ndarray, Windows] | None:
+def _judged(
+    windows: Windows, fit_until: float, by_series: bool
+) -> tuple[np.ndarray, Windows] | None:
     """Absolute errors of the forecasts behind late windows, and these windows.
 
     The ridge regressions learn from windows before them; where series are too short for that, from
     all windows of other series, each half of the series judging the other.
     """
     unit = windows.local.panel.unit
-    learners, late = windows.before(learnt), windows.behind(learnt)
+    learners, late = windows.before(fit_until), windows.behind(fit_until)
     folds = [(learners, late)]
     if by_series:
         folds = [
@@ -151,7 +153,7 @@ def _candidates(season: int, n_series: int, variance: float) -> Iterator[Unit]:
 
 
 def _thinned(windows: Windows) -> Windows:
-    """Every so manieth window, at most `MOST_WINDOWS`, if its steps are known."""
+    """At most `MOST_WINDOWS` windows, evenly spread, of those whose steps are known."""
     windows = windows.take(
         np.arange(len(windows.ends))[:: -(-len(windows.ends) // MOST_WINDOWS) or 1]
     )

@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import Interval, StrOptions, _check_feature_names_in
-from sklstm._tables.arrived import check_within_horizon
+from sklstm._tables.arriving_rows import check_within_horizon
 from sklstm._tables.buffer import Buffer
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds
-from sklstm._tables.joined import JoinedTable
+from sklstm._tables.joined_table import JoinedTable
 from sklstm._tables.missing_history import (
     Beginning,
 )

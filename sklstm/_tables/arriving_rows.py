@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sklstm._tables.joined import JoinedTable
-from sklstm._tables.seen import Seen
+from sklstm._tables.joined_table import JoinedTable
+from sklstm._tables.seen_rows import Seen
 from sklstm._tables.table_warnings import write_timestamp
 
 __all__ = ["check_arrived", "check_within_horizon"]
