@@ -209,10 +209,6 @@ class LagInit(Init):
         features = self.mean, self.scale, self.n_steps, self.fill, self.backcast
         return LagTable(sequences, *features)
 
-    def _predicted_with_empty(self, sequences: Sequences, predicted: np.ndarray) -> np.ndarray:
-        predicted[sequences.lengths == 0] = self.empty
-        return predicted
-
 
 def lag_units(task: InitTask) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Mean, scale and fill value of the lags, standardised even if the network's inputs are not."""
