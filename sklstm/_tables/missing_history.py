@@ -11,7 +11,7 @@ from sklstm._tables.joined_table import JoinedTable
 from sklstm._tables.seen_rows import Seen
 from sklstm._tables.table_warnings import write_step, write_timestamp
 
-__all__ = ["Beginning", "LostRows", "message_of_missing_history", "message_of_no_time"]
+__all__ = ["LostRows", "TableEnds", "message_of_missing_history", "message_of_no_time"]
 
 FEW = 32
 """Number of values of the first and of the last row that are remembered of a table without time."""
@@ -195,7 +195,7 @@ def _expected_next(frequency: Frequency, code: int, last: float, layout: Layout)
     return ahead[opened[0] if len(opened) else later[-1]]
 
 
-class Beginning(NamedTuple):
+class TableEnds(NamedTuple):
     """What is remembered of a table without time: it may be given again, to be predicted.
 
     Attributes
@@ -211,7 +211,7 @@ class Beginning(NamedTuple):
     last: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Beginning":
+    def of(cls, values: np.ndarray) -> "TableEnds":
         """Remember a table.
 
         Parameters
@@ -221,12 +221,12 @@ class Beginning(NamedTuple):
 
         Returns
         -------
-        Beginning
+        TableEnds
             A copy of a few of them.
         """
         return cls(len(values), values[0, :FEW].copy(), values[-1, :FEW].copy())
 
-    def is_that_of(self, values: np.ndarray) -> bool:
+    def resemble(self, values: np.ndarray) -> bool:
         """Check whether another table starts with the same rows.
 
         Parameters

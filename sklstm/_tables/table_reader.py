@@ -15,8 +15,8 @@ from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds, factorize
 from sklstm._tables.joined_table import JoinedTable, join
 from sklstm._tables.missing_history import (
-    Beginning,
     LostRows,
+    TableEnds,
     message_of_missing_history,
     message_of_no_time,
 )
@@ -102,7 +102,7 @@ class TableReader(SequenceTransformer):
     _clock: str | None
     _buffer: Buffer | None
     _frequency: Frequency | None
-    _beginning: Beginning
+    _table_ends: TableEnds
     longest_step_: float | None
     median_step_: float | None
     _latest: tuple[Fingerprint, JoinedTable] | None = None
@@ -196,7 +196,7 @@ class TableReader(SequenceTransformer):
         rows = given.rows
         self.series_, self._clock = given.names, given.layout.clock
         self.longest_step_ = self.median_step_ = self._frequency = self._latest = None
-        self._buffer, self._beginning = None, Beginning.of(given.values)
+        self._buffer, self._table_ends = None, TableEnds.of(given.values)
         if rows.steps is not None and not rows.is_first.all():
             self.longest_step_ = rows.steps[~rows.is_first].max()
             if self.add_time_delta:
@@ -291,7 +291,7 @@ class TableReader(SequenceTransformer):
             return None
         lost, message = None, None
         if joined.frequency is None:
-            if not self._beginning.is_that_of(joined.given.values):
+            if not self._table_ends.resemble(joined.given.values):
                 message = message_of_no_time(joined.given.layout, self._clock)
         elif self._buffer is not None:
             seen = self._buffer.seen

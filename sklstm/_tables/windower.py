@@ -18,7 +18,7 @@ from sklstm._tables.frequency import Frequency
 from sklstm._tables.histories import Bounds
 from sklstm._tables.joined_table import JoinedTable
 from sklstm._tables.missing_history import (
-    Beginning,
+    TableEnds,
 )
 from sklstm._tables.table_reader import TableReader
 
@@ -407,8 +407,8 @@ class SequenceWindower(TableReader):
         for name in ("_buffer", "_frequency"):
             if state.get(name) is not None:
                 state[name] = state[name].to_plain()
-        if state.get("_beginning") is not None:
-            state["_beginning"] = tuple(state["_beginning"])
+        if state.get("_table_ends") is not None:
+            state["_table_ends"] = tuple(state["_table_ends"])
         state.pop("_latest", None)
         return state
 
@@ -416,8 +416,8 @@ class SequenceWindower(TableReader):
         super().__setstate__(state)
         if getattr(self, "series_", None) is not None:
             self.series_ = index_from_plain(self.series_)
-        if state.get("_beginning") is not None:
-            self._beginning = Beginning(*state["_beginning"])
+        if state.get("_table_ends") is not None:
+            self._table_ends = TableEnds(*state["_table_ends"])
         for name, kind in (("_buffer", Buffer), ("_frequency", Frequency)):
             if state.get(name) is not None:
                 setattr(self, name, kind.from_plain(state[name]))
