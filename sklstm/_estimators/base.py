@@ -182,7 +182,8 @@ class BaseLSTM(FittedAttributes):
         without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
-        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
+        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         if reset:
             warn_of_leaked_target(samples, name)
@@ -236,7 +237,8 @@ class BaseLSTM(FittedAttributes):
                 DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
-        check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        scaling, allow_nan = fitted.scaling, fitted.scaling.median is not None
+        check_finite_steps(sequences, name, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
         predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
