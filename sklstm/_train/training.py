@@ -124,7 +124,7 @@ class Training:
         net = _make_net(plan, scaling, head).build(random)
         if plan.network.vectors is not None:
             with torch.no_grad():
-                vectors = torch.tensor(np.asarray(plan.network.vectors))
+                vectors = torch.tensor(np.ascontiguousarray(plan.network.vectors))
                 net.module_.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)
 
