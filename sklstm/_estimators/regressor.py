@@ -59,9 +59,8 @@ class LSTMRegressor(RegressorMethods):
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, on whose residuals the network is trained:
         ``"linear"`` is a ridge regression whose penalty is chosen on later rows; or any regressor
-        of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens and with
-        ``pooling=None``. With validation data the output of the network is multiplied by
-        `blending_weight_`. In front of a history shorter than those of training the init reads a
+        of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens. With validation data the
+        output of the network is multiplied by `blending_weight_`. In front of a history shorter than those of training the init reads a
         backcast: the most likely steps before its first one. For an empty history it predicts the
         mean of y.
     lagged_target : {"auto"}, feature name, int or None, default="auto"
@@ -124,7 +123,8 @@ class LSTMRegressor(RegressorMethods):
         with it, else as many as make 1,500 optimizer steps, from 10 to 200.
     batch_size : int or "auto", default="auto"
         Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
-        a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64.
+        a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64; with labels
+        of steps fewer, if 200 steps are in them.
     supervised_steps : int or "auto", default="auto"
         How many neighbouring histories of a series are computed in one run in training: the run
         begins with the first of them, and has a target at the end of each. It costs a fraction,
