@@ -353,5 +353,6 @@ def test_labels_of_steps_are_learned_in_a_number_of_updates(
     settings = LSTMClassifier(pooling=None).get_params()
     found = resolve(settings, X, is_regressor=False, has_validation=False)
     assert (found["batch_size"], found["max_epochs"]) == (batch_size, max_epochs)
-    assert not found["early_stopping"] and found["lr_scheduler"] == "onecycle"
+    assert not found["early_stopping"]
+    assert found["lr_scheduler"] == "onecycle"
     assert found["input_transform"] == ("levels", "differences")

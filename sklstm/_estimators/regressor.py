@@ -59,10 +59,10 @@ class LSTMRegressor(RegressorMethods):
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, on whose residuals the network is trained:
         ``"linear"`` is a ridge regression whose penalty is chosen on later rows; or any regressor
-        of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens. With validation data the
-        output of the network is multiplied by `blending_weight_`. In front of a history shorter than those of training the init reads a
-        backcast: the most likely steps before its first one. For an empty history it predicts the
-        mean of y.
+        of scikit-learn. ``"auto"`` is ``"linear"``, but `None` for tokens. With validation data
+        the output of the network is multiplied by `blending_weight_`. In front of a history shorter
+        than those of training the init reads a backcast: the most likely steps before its first
+        one. For an empty history it predicts the mean of y.
     lagged_target : {"auto"}, feature name, int or None, default="auto"
         The feature whose later value y is. The linear init then predicts the change since its last
         value, and uses differences instead of levels by the share that predicts later rows best

@@ -49,8 +49,8 @@ def resolve(
     Independent sequences are read whole and in both directions, in small batches: the number of
     optimizer steps matters, not that of epochs; so it does for labels of steps. Regression uses a
     linear init estimator, labels of whole independent sequences one of convolutions. Early stopping
-    is used for numbers, tables and convolutions, where there are enough rows to validate on. A language model whose
-    epochs are too few to stop early is trained on all of its text.
+    is used for numbers, tables and convolutions, where there are enough rows to validate on. A
+    language model whose epochs are too few to stop early is trained on all of its text.
 
     Parameters
     ----------
