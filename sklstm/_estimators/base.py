@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
 from sklstm._data.checks import (
+    warn_of_flat_sequences,
     warn_of_leaked_target,
     warn_of_one_step,
+    warn_of_other_rows,
     warn_of_rows_in_time,
     warn_of_step_labels,
 )
@@ -179,10 +181,12 @@ class BaseLSTM(FittedAttributes):
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
-        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
+        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         if reset:
             warn_of_leaked_target(samples, name)
@@ -190,6 +194,7 @@ class BaseLSTM(FittedAttributes):
                 warn_of_step_labels(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
+                warn_of_flat_sequences(X, name)
             elif not plan.network.reads_tokens:
                 warn_of_one_step(samples, name)
         return samples
@@ -236,7 +241,8 @@ class BaseLSTM(FittedAttributes):
                 DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
-        check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        scaling, allow_nan = fitted.scaling, fitted.scaling.median is not None
+        check_finite_steps(sequences, name, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
         predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
@@ -248,6 +254,7 @@ class BaseLSTM(FittedAttributes):
         """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
+        warn_of_other_rows(X, y=y)
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)

@@ -22,6 +22,9 @@ times as many 1.1 times: `benchmarks/constants.py`."""
 VALUES_IN_BLOCK = 2**21
 """Values that are scaled at a time on a GPU, 16 MB in double precision: estimated, few calls for
 a table and little memory for each."""
+LARGEST_INPUT = float(np.finfo(np.float32).max) / 1000
+"""Standard deviations from the mean up to which differences between inputs, and their products with
+weights up to 1000, are finite in single precision."""
 NO_FLOAT64 = {"mps", "xpu"}
 """Kinds of devices that do not support float64, or not always."""
 
@@ -160,6 +163,27 @@ class InputScaling:
             INPUT_TRANSFORMS[name].n_inputs(n_features) for name in self.input_transform
         )
 
+    def in_range(self, values: np.ndarray) -> np.ndarray:
+        """Find the numbers that the network can compute with.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps, n_features)
+            Steps in the units of users.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_steps, n_features)
+            False for NaN and infinity, and for what is infinite in single precision once it is
+            scaled, such as a fill value of 1e38.
+        """
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            reach = LARGEST_INPUT * self.scale
+            low = np.maximum(self.mean - reach, -largest)
+            high = np.minimum(self.mean + reach, largest)
+        return (values >= low) & (values <= high)
+
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
     ) -> torch.Tensor:
@@ -278,7 +302,12 @@ class InputScaling:
 
 
 def check_finite_steps(
-    sequences: Sequences, name: str, rows: np.ndarray | None = None, *, allow_nan: bool = False
+    sequences: Sequences,
+    name: str,
+    rows: np.ndarray | None = None,
+    *,
+    allow_nan: bool = False,
+    scaling: InputScaling | None = None,
 ) -> None:
     """Refuse NaN and infinity in every step that a sequence uses.
 
@@ -292,18 +321,21 @@ def check_finite_steps(
         Row of X of each sequence, if they are a selection.
     allow_nan : bool, default=False
         Whether values may be missing.
+    scaling : InputScaling, default=None
+        If it is learned: refuse also what it scales to infinity.
 
     Raises
     ------
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
-    finite = np.isfinite(sequences.values)
+    values = sequences.values
+    finite = np.isfinite(values) if scaling is None else scaling.in_range(values)
     if finite.all():
         return
     bad = ~finite
     if allow_nan:
-        bad &= ~np.isnan(sequences.values)
+        bad &= ~np.isnan(values)
     bad_steps = bad.any(axis=1)
     if bad_steps.any():
         bad_steps &= sequences.step_weights() > 0
@@ -312,26 +344,34 @@ def check_finite_steps(
     step = int(np.flatnonzero(bad_steps)[0])
     user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
     feature = int(np.flatnonzero(bad[step])[0])
-    names = sequences.feature_names
-    is_missing = np.isnan(sequences.values[step, feature])
-    if sequences.series[user] >= 0 or sequences.max_length == 1:
-        cure = "fill or drop them first, for example with a SimpleImputer in front"
-    else:
+    names, value = sequences.feature_names, values[step, feature]
+    found = f"{value:g}, too large" if np.isfinite(value) else "infinity"
+    raise ValueError(
+        f"Input X contains {'NaN' if np.isnan(value) else found}: "
+        f"feature {feature if names is None else repr(names[feature])} at step "
+        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
+        f"(both counted from 0). {name} needs finite numbers in every step that a "
+        f"sequence uses: {_cure(sequences, user, value)}."
+    )
+
+
+def _cure(sequences: Sequences, user: int, value: np.floating) -> str:
+    """What to do about a value of a sequence that the network cannot read."""
+    if np.isfinite(value):
+        return "a value that is missing is NaN, which missing='mask' reads, instead of a number"
+    is_recording = sequences.series[user] < 0 and sequences.max_length > 1
+    cure = "fill or drop them first, for example with a SimpleImputer in front"
+    if is_recording:
         cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
-    if is_missing:
-        cure = f"let missing='mask' tell the network, or {cure}"
-    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
+    if not np.isnan(value):
+        return cure
+    cure = f"let missing='mask' tell the network, or {cure}"
+    if sequences.series[user] < 0 and _is_padded(sequences[user]):
         cure = (
             "whole steps are missing at an end of it, which looks like padding, and "
             "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
         )
-    raise ValueError(
-        f"Input X contains {'NaN' if is_missing else 'infinity'}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {name} needs finite numbers in every step that a "
-        f"sequence uses: {cure}."
-    )
+    return cure
 
 
 def _is_padded(sequence: np.ndarray) -> bool:

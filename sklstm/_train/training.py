@@ -19,7 +19,7 @@ from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
-from sklstm._nn.scaling import InputScaling
+from sklstm._nn.scaling import InputScaling, check_finite_steps
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
@@ -110,6 +110,8 @@ class Training:
         """
         train, random = data.train, RandomStream(plan.seed, plan.device)
         scaling = _learn_scaling(plan, train)
+        if data.valid is not None:
+            _refuse_unscalable(scaling, data.valid)
         init = None
         if plan.inputs.init is not None:
             init = _finite(learn_init(_task(plan, head, scaling, data)), plan)
@@ -302,6 +304,15 @@ def split_of(plan: Plan, data: TrainingData) -> tuple[int, float] | None:
         return None
     n_independent = int((data.everything.sequences.series < 0).sum())
     return (n_independent, plan.training.validation_fraction) if n_independent else None
+
+
+def _refuse_unscalable(scaling: InputScaling, valid: Samples) -> None:
+    """Raise an error for numbers of the validation data that are infinite once they are scaled."""
+    allow_nan = scaling.median is not None
+    try:
+        check_finite_steps(valid.sequences, "The network", allow_nan=allow_nan, scaling=scaling)
+    except ValueError as error:
+        raise ValueError(f"The validation data, counted by themselves: {error}") from error
 
 
 def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
