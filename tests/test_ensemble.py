@@ -201,3 +201,10 @@ def test_a_forecaster_trains_an_ensemble_once():
     forecaster = SequenceForecaster(quick(), steps=6, window_size=8).fit(series)
     assert len(forecaster.estimator_.net_.module_.networks) == 3
     assert len(forecaster.predict()) == 6
+
+
+def test_the_validation_loss_is_the_mean_of_the_networks():
+    model = quick(init=None, early_stopping=True, max_epochs=1).fit(X, Y, X_val=X, y_val=Y)
+    errors = [np.square(one.predict(X) - Y).mean() for one in model.estimators_]
+    expected = np.mean(errors) / model.target_scale_[0] ** 2
+    assert model.history_["valid_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)

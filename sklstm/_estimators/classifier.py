@@ -175,8 +175,7 @@ class LSTMClassifier(ClassifierMethods):
         predictions depend on initial weights.
     history_ : DataFrame
         One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there is
-        validation data, ``dur`` in seconds. With `n_networks` the training loss is the mean of
-        theirs, the validation loss that of their average.
+        validation data, ``dur`` in seconds. With `n_networks` losses are the mean of theirs.
     loss_curve_ : list of float
         Training loss of each epoch.
     n_iter_ : int

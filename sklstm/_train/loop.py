@@ -323,6 +323,20 @@ class SequenceNet(NeuralNet):
             outputs.append(each.detach())
         return sum(losses) / self.n_networks, torch.cat(outputs).mean(0)
 
+    def validation_step(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
+        """Loss of a batch; of an ensemble the mean of the networks' losses, not that of their mean.
+
+        The loss of the mean would fall for twice as many epochs, in which each network overfits.
+        """
+        if self.n_networks == 1:
+            return super().validation_step(batch, **fit_params)
+        inputs, targets = batch
+        self._set_training(False)
+        with torch.no_grad():
+            each = self.infer(inputs, of=slice(None))
+            loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
+        return {"loss": loss, "y_pred": each.mean(0)}
+
     def _small_parts(self, part: tuple) -> list[tuple]:
         n_parts = self._n_parts(*part[0])
         return split_batch(part, n_parts) if n_parts > 1 else [part]
