@@ -81,6 +81,7 @@ class BaseLSTM(FittedAttributes):
         "pooling": [StrOptions({*POOLINGS, "auto"}), None],
         "input_transform": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", *INITS}), HasMethods(["fit", "predict"]), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "embedding": [
             Interval(Integral, 1, None, closed="left"),
             *("array-like", Mapping, str, os.PathLike, None),
@@ -338,10 +339,11 @@ class BaseLSTM(FittedAttributes):
         from sklstm._nn.onnx import export  # the package onnx is optional
 
         fitted = self._fitted
-        if fitted.net.module is not SequenceNetwork:
+        kind = fitted.net.kind_of_network
+        if kind is not SequenceNetwork:
             raise ValueError(
-                f"The network is a {fitted.net.module.__name__} from skorch_params, and to_onnx "
-                "knows only that of sklstm. torch.onnx.export may be able to write net_.module_."
+                f"The network is a {kind.__name__} from skorch_params, and to_onnx knows only "
+                "that of sklstm. torch.onnx.export may be able to write net_.module_."
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {

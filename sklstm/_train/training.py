@@ -15,6 +15,7 @@ from sklstm._data.samples import Samples, TrainingData
 from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
+from sklstm._nn.ensemble import networks_of
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
@@ -125,7 +126,8 @@ class Training:
         if plan.network.vectors is not None:
             with torch.no_grad():
                 vectors = torch.tensor(np.asarray(plan.network.vectors))
-                net.module_.embedding.weight.copy_(vectors)
+                for network in networks_of(net.module_):
+                    network.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)
 
     @classmethod
