@@ -79,6 +79,7 @@ def as_sequences(
         parts = X.values, X.starts, X.lengths, X.series
         X = Sequences(*parts, index=X.index, vocabulary=X.vocabulary)
     _check_features(estimator, X, reset=reset)
+    _check_categories(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
         _check_vocabulary(estimator, X, reset=reset)
@@ -320,6 +321,24 @@ def _check_vocabulary(estimator: BaseEstimator, sequences: Sequences, *, reset: 
         f"X holds tokens of a vocabulary of {len(vocabulary)} words, and {_name(estimator)} was "
         f"fitted on one of {len(fitted)}, in which the same numbers stand for other words. Put X "
         "through the TokenSequencer of the training data, as a Pipeline does."
+    )
+
+
+def _check_categories(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
+    """Raise an error if codes stand for other values than in `fit`; arrays have no categories."""
+    categories = sequences.categories
+    if reset:
+        estimator._categories = categories
+        return
+    fitted = getattr(estimator, "_categories", {})
+    if not categories or categories == fitted:
+        return
+    other = next(k for k in {**categories, **fitted} if categories.get(k) != fitted.get(k))
+    names = sequences.feature_names
+    raise ValueError(
+        f"The codes of feature {other if names is None else repr(names[other])} of X stand for "
+        f"other values than those {_name(estimator)} was fitted on: put X through the "
+        "SequenceWindower of the training data, as a Pipeline does."
     )
 
 
