@@ -49,7 +49,7 @@ AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
 
-OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary", "_categories")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -323,7 +323,9 @@ class BaseLSTM(FittedAttributes):
 
         The network computes in float32: a prediction differs from that of `predict` in about the
         sixth digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
-        ``feature_names`` and ``classes`` as JSON.
+        ``feature_names``, ``classes`` and ``categories`` as JSON: of each feature that is a
+        category, by its position among the features, the values that the codes 1, 2, ... stand for
+        in ``steps``. Any other code is an unknown value, like 0.
 
         Examples
         --------
@@ -349,6 +351,8 @@ class BaseLSTM(FittedAttributes):
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
+        if self._categories:
+            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
         init = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 

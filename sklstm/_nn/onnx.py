@@ -213,6 +213,8 @@ def _network(op: Operations, network: SequenceNetwork, inputs: str) -> str:
     inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
     if network.embedding is not None:
         inputs = op("Gather", network.embedding.weight, inputs)
+    if network.categories is not None:
+        inputs = network.categories.to_onnx(op, inputs)
     steps = op("Transpose", inputs, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # padding may have any values
     outputs = network.recurrent.to_onnx(op, steps, "lengths")
