@@ -80,6 +80,7 @@ def as_sequences(
         parts = X.values, X.starts, X.lengths, X.series
         X = Sequences(*parts, index=X.index, vocabulary=X.vocabulary)
     _check_features(estimator, X, reset=reset)
+    _check_categories(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
         _check_vocabulary(estimator, X, reset=reset)
@@ -340,6 +341,24 @@ def _refuse_times(X: Any) -> None:
             "array to array. A duration in seconds is X / np.timedelta64(1, 's'); of dates "
             "subtract one first."
         )
+
+
+def _check_categories(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
+    """Raise an error if codes stand for other values than in `fit`; arrays have no categories."""
+    categories = sequences.categories
+    if reset:
+        estimator._categories = categories
+        return
+    fitted = getattr(estimator, "_categories", {})
+    if not categories or categories == fitted:
+        return
+    other = next(k for k in {**categories, **fitted} if categories.get(k) != fitted.get(k))
+    names = sequences.feature_names
+    raise ValueError(
+        f"The codes of feature {other if names is None else repr(names[other])} of X stand for "
+        f"other values than those {_name(estimator)} was fitted on: put X through the "
+        "SequenceWindower of the training data, as a Pipeline does."
+    )
 
 
 def _read_arrays(X: Any) -> Sequences:

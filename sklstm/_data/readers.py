@@ -334,6 +334,11 @@ class SequenceReaders(SequenceParts):
                     f"Part {number} holds tokens of another vocabulary than part 0: the same "
                     "number stands for different words. Make both by one TokenSequencer."
                 )
+            if part.categories != parts[0].categories:
+                raise ValueError(
+                    f"Part {number} holds other categories than part 0: the same number stands "
+                    "for different values. Make both by one SequenceWindower."
+                )
         containers = list({id(part.values): part.values for part in parts}.values())
         positions = {id(values): number for number, values in enumerate(containers)}
         step_offsets = np.cumsum([0, *map(len, containers)])
@@ -358,6 +363,7 @@ class SequenceReaders(SequenceParts):
             parts[0].feature_names,
             indexes[0].append(indexes[1:]) if len(indexes) == len(parts) else None,
             parts[0].vocabulary,
+            parts[0].categories,
         )
 
 

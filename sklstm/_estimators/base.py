@@ -49,7 +49,7 @@ AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
 
-OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary", "_categories")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -81,6 +81,7 @@ class BaseLSTM(FittedAttributes):
         "pooling": [StrOptions({*POOLINGS, "auto"}), None],
         "input_transform": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", *INITS}), HasMethods(["fit", "predict"]), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "embedding": [
             Interval(Integral, 1, None, closed="left"),
             *("array-like", Mapping, str, os.PathLike, None),
@@ -322,7 +323,9 @@ class BaseLSTM(FittedAttributes):
 
         The network computes in float32: a prediction differs from that of `predict` in about the
         sixth digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
-        ``feature_names`` and ``classes`` as JSON.
+        ``feature_names``, ``classes`` and ``categories`` as JSON: of each feature that is a
+        category, by its position among the features, the values that the codes 1, 2, ... stand for
+        in ``steps``. Any other code is an unknown value, like 0.
 
         Examples
         --------
@@ -338,15 +341,18 @@ class BaseLSTM(FittedAttributes):
         from sklstm._nn.onnx import export  # the package onnx is optional
 
         fitted = self._fitted
-        if fitted.net.module is not SequenceNetwork:
+        kind = fitted.net.kind_of_network
+        if kind is not SequenceNetwork:
             raise ValueError(
-                f"The network is a {fitted.net.module.__name__} from skorch_params, and to_onnx "
-                "knows only that of sklstm. torch.onnx.export may be able to write net_.module_."
+                f"The network is a {kind.__name__} from skorch_params, and to_onnx knows only "
+                "that of sklstm. torch.onnx.export may be able to write net_.module_."
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
+        if self._categories:
+            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
         init = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 

@@ -53,9 +53,9 @@ class InputScaling:
 
     Attributes
     ----------
-    mean, scale : ndarray of float64, shape (n_features,)
-        A step is scaled to ``(step - mean) / scale``.
-    median : ndarray of float64, shape (n_features,), or None
+    mean, scale : ndarray of float64, shape (n_numbers,)
+        A step is scaled to ``(step - mean) / scale``: the features that are no categories.
+    median : ndarray of float64, shape (n_numbers,), or None
         Replaces values that are missing since the beginning. None: NaN is an error.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
@@ -63,6 +63,8 @@ class InputScaling:
         Some of `INPUT_TRANSFORMS`, in their order.
     learned : dict of str to ndarray of float64, or None
         What each of them learned.
+    n_codes : dict of int to int
+        Features that are categories, and the number of their codes; code 0 is unknown.
     """
 
     mean: np.ndarray
@@ -71,6 +73,7 @@ class InputScaling:
     n_tokens: int | None = None
     input_transform: tuple[str, ...] = ("levels",)
     learned: Mapping[str, np.ndarray | None] = field(default_factory=dict)
+    n_codes: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -107,6 +110,8 @@ class InputScaling:
         ValueError
             If a feature is missing in every step.
         """
+        n_codes = {k: len(values) + 1 for k, values in sorted(sequences.categories.items())}
+        sequences = sequences.numbers()
         mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
         median = None
         if missing == "mask":
@@ -119,7 +124,7 @@ class InputScaling:
             name: INPUT_TRANSFORMS[name].learn(sequences, weight, of_steps)
             for name in input_transform
         }
-        return cls(mean, scale, median, None, tuple(input_transform), learned)
+        return cls(mean, scale, median, None, tuple(input_transform), learned, n_codes)
 
     @classmethod
     def of_tokens(cls, sequences: Sequences, vectors: Any) -> "InputScaling":
@@ -156,7 +161,7 @@ class InputScaling:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs of the network at a step."""
+        """Number of inputs of the network at a step, without the codes of categories."""
         n_features = len(self.mean)
         n_masks = 0 if self.median is None else 2 * n_features
         return n_masks + sum(
@@ -201,26 +206,43 @@ class InputScaling:
         Returns
         -------
         Tensor of shape (n_steps + 1, n_features)
-            On the device, with a row of zeros, the padding, at the end; tokens as int32.
+            On the device, with a row of zeros, the padding, at the end; tokens as int32, and codes
+            of categories behind all other features.
         """
         if self.n_tokens is not None:
             is_known = (values >= 0) & (values < self.n_tokens)
             tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
             tokens[:-1] = np.where(is_known, values, 0)
             return to_device(torch.from_numpy(tokens), device)
+        codes = self._codes(values)
+        if self.n_codes:
+            values = values[:, self._numbers(values.shape[1])]
         scaled_there = device.type not in {"cpu", *NO_FLOAT64}
         there = device if scaled_there else torch.device("cpu")
         mean, scale = shared_tensor(self.mean).to(there), shared_tensor(self.scale).to(there)
-        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype, device=device)
-        size = max(VALUES_IN_BLOCK // values.shape[1], 1) if scaled_there else BLOCK
+        n_numbers, width = values.shape[1], values.shape[1] + codes.shape[1]
+        padded = torch.zeros((len(values) + 1, width), dtype=dtype, device=device)
+        if codes.shape[1]:
+            padded[:-1, n_numbers:] = to_device(shared_tensor(codes), device)
+        size = max(VALUES_IN_BLOCK // max(n_numbers, 1), 1) if scaled_there else BLOCK
         for start in range(0, len(values), size):  # in float64, without such a copy of the table
             part = values[start : start + size]
             if scaled_there and part.dtype == np.float32:  # half as much to carry
                 block = to_device(shared_tensor(part), device).double()
             else:
                 block = to_device(torch.from_numpy(part.astype(np.float64)), there)
-            padded[start : start + len(block)] = block.sub_(mean).div_(scale)
+            padded[start : start + len(block), :n_numbers] = block.sub_(mean).div_(scale)
         return padded
+
+    def _numbers(self, n_features: int) -> list[int]:
+        """The features that are no categories."""
+        return [k for k in range(n_features) if k not in self.n_codes]
+
+    def _codes(self, values: np.ndarray) -> np.ndarray:
+        """Codes of the categories, (n_steps, n_categories); 0 for any that was not seen."""
+        codes = values[:, list(self.n_codes)].astype(np.float32)
+        codes[~((codes >= 0) & (codes < list(self.n_codes.values())))] = 0
+        return codes
 
     def reader(self, device: torch.device, dtype: torch.dtype) -> "InputReader":
         """Make the reader that turns scaled steps into inputs of the network.
@@ -248,6 +270,7 @@ class InputScaling:
                 (INPUT_TRANSFORMS[name], tensor(self.learned.get(name)))
                 for name in self.input_transform
             ],
+            len(self.n_codes),
         )
 
     def to_onnx(self, op: Any) -> tuple[str, str]:
@@ -263,7 +286,8 @@ class InputScaling:
         inputs : str
             Name of the inputs of the network, float, or of the tokens, int64.
         steps : str
-            Name of the steps in the units of the user, none of them missing, or of the tokens.
+            Name of the steps in the units of the user, none of them missing and without the
+            categories, or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -274,16 +298,26 @@ class InputScaling:
             )
             tokens = op("Where", is_known, tokens, np.int64(0))
             return tokens, tokens
-        n_features = len(self.mean)
+        n_numbers = len(self.mean)
+        n_features = n_numbers + len(self.n_codes)
         steps = op.input(
             "steps",
             "double",
             ["batch", "n_steps", n_features],
-            "Features of each step of each sequence, in their own units.",
+            "Features of each step of each sequence, in their own units; codes of categories.",
         )
+        codes = []
+        if self.n_codes:
+            given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
+            n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
+            is_known = op(
+                "And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes)
+            )
+            codes = [op.cast(op("Where", is_known, given, np.float64(0)), "float32")]
+            steps = op("Gather", steps, np.array(self._numbers(n_features), dtype=np.int64), axis=2)
         masks = []
         if self.median is not None:
-            shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
+            shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
             filled, since = op.scan(LAST_SEEN, start, [steps], names)
@@ -298,7 +332,7 @@ class InputScaling:
             op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
             for name in self.input_transform
         ]
-        return op("Concat", *inputs, *masks, axis=2), steps
+        return op("Concat", *inputs, *masks, *codes, axis=2), steps
 
 
 def check_finite_steps(
@@ -329,6 +363,8 @@ def check_finite_steps(
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
+    if scaling is not None:
+        sequences = sequences.numbers()
     values = sequences.values
     finite = np.isfinite(values) if scaling is None else scaling.in_range(values)
     if finite.all():
