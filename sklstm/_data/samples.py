@@ -228,8 +228,7 @@ def read_samples(
     y, sample_weight = plain(y), plain(sample_weight)
     if isinstance(y, (dict, set, str)):
         raise ValueError(
-            f"y is a {type(y).__name__}; expected an array or a list with a target for each of the "
-            f"{len(sequences)} sequences, in their order."
+            f"y is a {type(y).__name__}; expected an array or a list, a target for each sequence."
         )
     if _num_samples(y) != len(sequences):
         raise ValueError(
@@ -243,8 +242,7 @@ def read_samples(
     if sample_weight is not None:
         if np.ndim(sample_weight) == 0:
             raise ValueError(
-                f"sample_weight is {sample_weight!r}; expected a number for each of the "
-                f"{len(sequences)} sequences."
+                f"sample_weight is {sample_weight!r}; expected a number for each sequence."
             )
         weight = _checked_weight(sample_weight, len(sequences))
         rows = np.flatnonzero(weight)
