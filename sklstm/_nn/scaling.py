@@ -320,7 +320,9 @@ class InputScaling:
             shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
-            filled, since = op.scan(LAST_SEEN, start, [steps], names)
+            in_time = op("Transpose", steps, perm=[1, 0, 2])
+            found = op.scan(LAST_SEEN, start, [in_time], names)
+            filled, since = (op("Transpose", one, perm=[1, 0, 2]) for one in found)
             masks = [
                 op.cast(op("IsNaN", steps), "float32"),
                 op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
