@@ -209,10 +209,12 @@ def _of_forecaster(
     stride: int,
     coverage: float | None,
 ) -> _Backtest:
-    whole = read_panel(y, X, model.series, model.time).regular()
+    kinds = model.categorical_features
+    whole = read_panel(y, X, model.series, model.time, categories=kinds).regular()
     rows, timestamps = whole.rows, whole.timestamps
     cutoff = _cutoff(initial_train_size, rows, timestamps)
     fitted = model._fit_panel(whole.take(rows.time < cutoff))
+    rows = rows.recoded(fitted._buffer.rows.categories)
     n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
     windows = fitted._model.windows(rows)
     origin = rows.place[windows.ends] - (n_first[windows.code] - 1)

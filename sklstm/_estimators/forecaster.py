@@ -59,6 +59,10 @@ class SequenceForecaster(PredictiveDistribution):
         of them, which then has more windows to learn from and fewer weights. False: all targets
         from the past of all. ``"auto"`` fits both, and keeps the one with the smaller error on the
         calibration set; without such a set it is False.
+    categorical_features : "from_dtype" or list of str, default="from_dtype"
+        Columns of `y` and X that are categories, which are covariates: an LSTM learns a vector for
+        each value, other estimators read a column for each. ``"from_dtype"``: those of texts and of
+        pandas' categories. A list may name columns of numbers too, and those of `series`.
     calibration_fraction : float or "auto", default="auto"
         Part of the time span, at its end, that is the calibration set, with one cutoff for all
         series: a first model is fitted on the earlier rows, and its residuals there make the
@@ -72,6 +76,9 @@ class SequenceForecaster(PredictiveDistribution):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    categories_ : dict of str to tuple
+        Values of each category, in the order of their codes, which count from 1. Code 0 is a
+        missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
     window_size_ : int
         Rows of a window.
     local_scaling_ : dict
@@ -150,6 +157,7 @@ class SequenceForecaster(PredictiveDistribution):
         "time": [str, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
+        "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
     }
 
@@ -164,6 +172,7 @@ class SequenceForecaster(PredictiveDistribution):
         time: str | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
+        categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
     ):
         self.estimator = estimator
@@ -174,6 +183,7 @@ class SequenceForecaster(PredictiveDistribution):
         self.time = time
         self.future_covariates = future_covariates
         self.channel_independent = channel_independent
+        self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
 
     def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
@@ -227,13 +237,15 @@ class SequenceForecaster(PredictiveDistribution):
         """
         refuse_other_order("fit", y, others, X)
         learned = self._blank()
-        learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
+        panel = read_panel(y, X, self.series, self.time, categories=self.categorical_features)
+        learned._fit_panel(panel.regular())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
     def _fit_panel(self, panel: Panel) -> Self:
         refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
+        panel = panel.with_learned_categories()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
@@ -242,6 +254,8 @@ class SequenceForecaster(PredictiveDistribution):
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
         model, found = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
+        self.categories_ = panel.categories
+        self._static = [panel.covariates[k] for k in panel.rows.static()]
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
         self.local_scaling_ = model.unit.unit._asdict()
@@ -256,30 +270,6 @@ class SequenceForecaster(PredictiveDistribution):
         self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
         self._keep(panel, model.unit.measure(panel.rows))
         return self
-
-    @property
-    def validation_losses_(self) -> pd.DataFrame | None:
-        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
-
-        Columns ``model`` and ``loss``; None without a calibration set.
-
-        See Also
-        --------
-        backtest_scores : The same errors, of later rows.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
-        [1.0, 0.0]
-        """
-        if self._losses is None:
-            return None
-        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
@@ -368,7 +358,8 @@ class SequenceForecaster(PredictiveDistribution):
         """
         refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, levels, kinds)
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)

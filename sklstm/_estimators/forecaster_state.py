@@ -59,18 +59,18 @@ def _panel_to_plain(panel: Panel) -> list:
     position = {key: k for k, key in enumerate(calendars)}
     plain = [(one.frequency.to_plain(), one.rule, one.day) for one in calendars.values()]
     names = None if rows.names == [None] else index_to_plain(pd.Index(rows.names))
-    parts = rows.values, rows.n_targets, rows.sizes, rows.time, names
+    parts = rows.values, rows.n_targets, rows.sizes, rows.time, names, rows.categories
     of_series = [position[id(one)] for one in panel.calendars]
     timestamps = _index_to_plain(panel.timestamps)
     return [parts, timestamps, panel.targets, panel.covariates, plain, of_series]
 
 
 def _panel_from_plain(plain: list) -> Panel:
-    (values, n_targets, sizes, time, names), timestamps, targets, covariates, *rest = plain
+    (values, n_targets, sizes, time, names, kinds), timestamps, targets, covariates, *rest = plain
     calendars, of_series = rest
     found = [Calendar(Frequency.from_plain(of), rule, day) for of, rule, day in calendars]
     names = [None] if names is None else list(index_from_plain(names))
-    rows = SeriesRows(values, n_targets, sizes, time, names)
+    rows = SeriesRows(values, n_targets, sizes, time, names, kinds)
     index = _index_from_plain(*timestamps)
     return Panel(rows, index, targets, covariates, [found[k] for k in of_series])
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.window_regression import Forecasts, PanelModel
@@ -44,7 +44,7 @@ class Origins(NamedTuple):
     series: np.ndarray
 
 
-class FutureRows(SequenceEstimator):
+class FutureRows(ForecasterAttributes):
     """Windows, covariates and forecasts of the rows behind the newest ones.
 
     The subclass has the parameters, learns, and keeps the newest rows.
@@ -58,6 +58,7 @@ class FutureRows(SequenceEstimator):
 
     targets_: list
     _covariates: list
+    _static: list
     _buffer: Panel
     _before: History
     _model: PanelModel
@@ -84,7 +85,8 @@ class FutureRows(SequenceEstimator):
             )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        unknown = [name for name in self._covariates if name not in self.future_covariates]
+        known = [*self.future_covariates, *self._static]
+        unknown = [name for name in self._covariates if name not in known]
         if int(steps) > self.steps and unknown:
             raise ValueError(
                 f"steps={steps} needs the columns {unknown} of future rows: fit with "
@@ -98,13 +100,17 @@ class FutureRows(SequenceEstimator):
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
         timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        for name in self._static:
+            column = len(panel.targets) + panel.covariates.index(name)
+            values[:, :, column] = rows.values[rows.ends - 1, None, column]
         if self.future_covariates:
             if X is None:
                 raise ValueError(
                     f"X is missing: give a table with the columns {list(self.future_covariates)} "
                     f"of the next {steps} rows."
                 )
-            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            kinds = panel.categories
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels, kinds)
             lacking = [name for name in self.future_covariates if name not in given.covariates]
             if lacking:
                 raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
@@ -174,22 +180,27 @@ class FutureRows(SequenceEstimator):
 
     def _given(self, y: Any, X: Any) -> Panel:
         """Rows of series, with their covariates, which X has beside those of future rows."""
-        levels = self._buffer.by_levels
-        given = read_panel(y, None, self.series, self.time, self.targets_, levels)
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
+        given = read_panel(y, None, self.series, self.time, self.targets_, levels, kinds)
         lacking = [name for name in self.targets_ if name not in given.targets]
         if lacking:
             raise ValueError(f"y lacks the columns {lacking}.")
-        values = given.rows.values[:, [given.targets.index(name) for name in self.targets_]]
-        if self._covariates:
-            if X is None:
-                raise ValueError(f"X is missing: y needs the columns {self._covariates}.")
-            others = read_panel(None, X, self.series, self.time, None, levels)
-            code = others.rows.find(given.rows.names)[given.rows.code]
-            place = places_of(others.rows.code, others.rows.time, code, given.rows.time)
-            columns = [others.covariates.index(name) for name in self._covariates]
-            found = others.rows.values[place][:, columns]
-            values = np.hstack([values, np.where(place[:, None] < 0, np.nan, found)])
-        rows = given.rows._replace(values=values, n_targets=len(self.targets_))
+        columns = dict(zip([*given.targets, *given.covariates], given.rows.values.T, strict=True))
+        others = [name for name in self._covariates if name not in columns]
+        if others and X is None:
+            raise ValueError(f"X is missing: y needs the columns {others}.")
+        if others:
+            of_x = read_panel(None, X, self.series, self.time, None, levels, kinds)
+            absent = [name for name in others if name not in of_x.covariates]
+            if absent:
+                raise ValueError(f"y and X lack the columns {absent}, which fit had.")
+            code = of_x.rows.find(given.rows.names)[given.rows.code]
+            place = places_of(of_x.rows.code, of_x.rows.time, code, given.rows.time)
+            found = of_x.rows.values[place][:, [of_x.covariates.index(name) for name in others]]
+            columns |= zip(others, np.where(place < 0, np.nan, found.T), strict=True)
+        values = np.stack([columns[name] for name in [*self.targets_, *self._covariates]], axis=1)
+        kinds = self._buffer.rows.categories
+        rows = given.rows._replace(values=values, n_targets=len(self.targets_), categories=kinds)
         return given._replace(rows=rows, targets=self.targets_, covariates=self._covariates)
 
     def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
