@@ -232,6 +232,7 @@ def test_categories_alone():
         piped(missing="mask"),
         piped(dtype="bfloat16"),
         piped(supervised_steps=2),
+        piped(n_networks=2),
         piped(init=Ridge()),
         make_pipeline(
             SequenceWindower(3, horizon=1), SequenceFlattener(), RandomForestRegressor(3)

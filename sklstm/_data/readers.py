@@ -11,7 +11,7 @@ import pandas as pd
 from sklstm._data.arrays import plain
 from sklstm._data.flattening import flatten_block, flatten_list, flatten_tokens
 from sklstm._data.frames import Rows, lay_out
-from sklstm._data.numeric import numeric_columns
+from sklstm._data.numeric import numbers_of, numeric_columns
 from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
 from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names
@@ -262,7 +262,7 @@ class SequenceReaders(SequenceParts):
         _warn_of_other_order(features, codes, rows)
         lengths = np.bincount(codes, minlength=len(ids))
         sequences = cls(
-            features.to_numpy().take(rows.order, axis=0),
+            numbers_of(features).take(rows.order, axis=0),
             np.cumsum(lengths) - lengths,
             lengths,
             feature_names=features.columns,

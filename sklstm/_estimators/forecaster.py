@@ -10,8 +10,9 @@ import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
-from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
+from sklstm._estimators.future_rows import FIXED_BY_FIT
 from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._estimators.window_regression import predicts_quantiles
 from sklstm._tables.panel import Panel, read_panel
 from sklstm._tables.window_units import History
@@ -19,7 +20,7 @@ from sklstm._tables.window_units import History
 __all__ = ["SequenceForecaster"]
 
 
-class SequenceForecaster(FutureRows):
+class SequenceForecaster(PredictiveDistribution):
     """Forecast the next steps of one time series or a panel of many, with prediction intervals.
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
@@ -316,74 +317,6 @@ class SequenceForecaster(FutureRows):
         point = self._forecast(origins, coming, steps).point
         return self._table(origins.panel, timestamps, point, self.targets_)
 
-    def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None, y: Any = None
-    ) -> pd.DataFrame:
-        """Forecast with prediction intervals, which cover a share of actual values.
-
-        The coverage holds for each step, not for whole paths, as long as errors are like those on
-        the calibration set and in each `update`.
-
-        Parameters
-        ----------
-        coverage : float, default=0.9
-            Nominal coverage: share of actual values inside, between 0 and 1.
-        steps : int, default=None
-            How many rows to forecast, at most the parameter `steps`, which is the default.
-        X, y : as in `predict`
-            Future covariates, and rows of other series.
-
-        Returns
-        -------
-        DataFrame
-            As from `predict`, with ``lower``, ``forecast`` and ``upper`` in place of a target, or
-            below each if there are several.
-
-        Raises
-        ------
-        ValueError
-            If there are too few residuals for such a coverage of so many steps.
-
-        See Also
-        --------
-        backtest : Measure the coverage, by ``coverage=``.
-        LSTMRegressor.predict_quantiles : Quantiles that differ from row to row.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.predict_interval(0.8).columns.tolist()
-        ['lower', 'forecast', 'upper']
-        """
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage={coverage} must lie between 0 and 1.")
-        self._check_fitted()
-        steps = self._checked_steps(steps)
-        if steps > self.steps:
-            raise ValueError(
-                f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
-                f"fit with steps={steps}."
-            )
-        origins = self._origins(steps, X, y)
-        width = self._width(coverage, origins.series)[:, :steps]
-        if np.isnan(width).any():
-            raise ValueError(
-                f"There are too few residuals for prediction intervals with a coverage of "
-                f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
-                "calibration_fraction, or ask for a lower coverage."
-            )
-        timestamps, coming = self._future(origins.panel, steps, X)
-        forecasts = self._forecast(origins, coming, steps)
-        lower, upper = forecasts.sides(width)
-        values = np.stack([lower, forecasts.point, upper], axis=-1)
-        columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(origins.panel, timestamps, values, columns)
-        return result[self.targets_[0]] if len(self.targets_) == 1 else result
-
     def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
 
@@ -434,8 +367,10 @@ class SequenceForecaster(FutureRows):
             turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
             new = turn >= 0
             windows = windows.take(turn[windows.ends] >= -self.steps)
-            scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
-            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
-            self._intervals = self._intervals._replace(log_width=path[-1])
+            scores = self._model.forecasts(windows).scores(windows.actual())
+            arrived_scores = windows.by_row(scores)[new]
+            path = self._intervals.adapted(arrived_scores, rows.code[new], turn[new])
+            longer_paths = self._intervals.with_paths(scores, windows.code, rows.time[windows.ends])
+            self._intervals = longer_paths._replace(log_width=path[-1])
         self._keep(longer, windows.local)
         return self

@@ -14,7 +14,7 @@ from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
-from sklstm._estimators.window_regression import Forecasts, PanelModel, best_of
+from sklstm._estimators.window_regression import Forecasts, PanelModel
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History, LocalUnits
@@ -235,21 +235,6 @@ class FutureRows(ForecasterAttributes):
             levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
             index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
-
-    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
-        if self.interval_method_ == "quantiles":
-            levels = best_of(self.estimator_).quantiles
-            if not np.isclose(coverage, levels[-1] - levels[0]):
-                raise ValueError(
-                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
-                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
-                    "that of the quantiles, or fit with calibration_fraction above 0."
-                )
-        if self._intervals is None:
-            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
-            return np.full((len(series), self.steps, len(self.targets_)), width)
-        return self._intervals.width(coverage, series)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         return state_to_plain(state)

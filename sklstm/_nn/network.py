@@ -131,15 +131,28 @@ class SequenceNetwork(nn.Module):
         columns: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
-        self._check_shapes(steps, lengths, columns)
+        self.check_shapes(steps, lengths, columns)
         if self.embedding is not None:
-            steps = self._dropped(self.embedding(self._with_unknown(steps[..., 0])))
+            steps = self.dropped(self.embedding(self._with_unknown(steps[..., 0])))
         if self.categories is not None:
             steps = self.categories(steps)
-        dtype = steps.dtype
+        outputs = self.recurrent.read(self.in_precision(steps), lengths)
+        pooled = self.pooled(outputs.to(steps.dtype), lengths, columns)
+        return self.head(self.dropped(pooled))
+
+    def in_precision(self, steps: torch.Tensor) -> torch.Tensor:
+        """Steps in the data type that the recurrent layers compute in."""
         if self.mixed_precision:  # autocast would use float16 for torch's recurrent layers on CUDA
-            steps = steps.bfloat16()
-        outputs = self.recurrent.read(steps, lengths).to(dtype)
+            return steps.bfloat16()
+        return steps
+
+    def pooled(
+        self,
+        outputs: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        columns: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Pool the outputs of the recurrent layers to one vector a sequence, or keep all."""
         if self.pooling is None:
             pooled = outputs
         elif lengths is None:
@@ -151,9 +164,9 @@ class SequenceNetwork(nn.Module):
             else:
                 pooled = outputs_at(outputs, some, columns)
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence has no outputs
-        return self.head(self._dropped(pooled))
+        return pooled
 
-    def _check_shapes(
+    def check_shapes(
         self, steps: torch.Tensor, lengths: torch.Tensor | None, columns: torch.Tensor | None
     ) -> None:
         """Raise an error for wrong shapes, which torch's recurrent functions do not check."""
@@ -172,7 +185,7 @@ class SequenceNetwork(nn.Module):
                 f"({steps.shape[1]},): one for each sequence of steps."
             )
 
-    def _dropped(self, values: torch.Tensor) -> torch.Tensor:
+    def dropped(self, values: torch.Tensor) -> torch.Tensor:
         """Values with dropout, in training."""
         if not self.dropout:
             return values

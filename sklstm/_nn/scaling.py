@@ -14,7 +14,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.input_transform import INPUT_TRANSFORMS, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
+__all__ = ["InputScaling", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
 """Rows that are scaled at a time on a CPU. A sixteenth takes 1.8 times as long, a fourth or four
@@ -23,6 +23,9 @@ times as many 1.1 times: `benchmarks/constants.py`."""
 VALUES_IN_BLOCK = 2**21
 """Values that are scaled at a time on a GPU, 16 MB in double precision: estimated, few calls for
 a table and little memory for each."""
+LARGEST_INPUT = float(np.finfo(np.float32).max) / 1000
+"""Standard deviations from the mean up to which differences between inputs, and their products with
+weights up to 1000, are finite in single precision."""
 NO_FLOAT64 = {"mps", "xpu"}
 """Kinds of devices that do not support float64, or not always."""
 
@@ -165,6 +168,31 @@ class InputScaling:
         return n_masks + sum(
             INPUT_TRANSFORMS[name].n_inputs(n_features) for name in self.input_transform
         )
+
+    def in_range(self, values: np.ndarray) -> np.ndarray:
+        """Find the numbers that the network can compute with.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps, n_features)
+            Steps in the units of users.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_steps, n_features)
+            False for NaN and infinity, and for what is infinite in single precision once it is
+            scaled, such as a fill value of 1e38.
+        """
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            reach = LARGEST_INPUT * self.scale
+            low = np.maximum(self.mean - reach, -largest)
+            high = np.minimum(self.mean + reach, largest)
+        if not self.n_codes:
+            return (values >= low) & (values <= high)
+        inside, numbers = np.isfinite(values), self._numbers(values.shape[1])
+        inside[:, numbers] = (values[:, numbers] >= low) & (values[:, numbers] <= high)
+        return inside
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -319,69 +347,6 @@ class InputScaling:
             one_hot.append(op.cast(op("Equal", code, np.arange(1.0, n + 1)), "double"))
         numbers = np.array(self._numbers(len(self.mean) + len(n_codes)), dtype=np.int64)
         return op("Gather", steps, numbers, axis=2), [op.cast(given, "float32")], one_hot
-
-
-def check_finite_steps(
-    sequences: Sequences, name: str, rows: np.ndarray | None = None, *, allow_nan: bool = False
-) -> None:
-    """Refuse NaN and infinity in every step that a sequence uses.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Steps that no sequence uses are not checked.
-    name : str
-        Name of the estimator, for the message.
-    rows : ndarray of int, shape (n_sequences,), default=None
-        Row of X of each sequence, if they are a selection.
-    allow_nan : bool, default=False
-        Whether values may be missing.
-
-    Raises
-    ------
-    ValueError
-        If a step is not finite; the message names the sequence, the step and the feature.
-    """
-    finite = np.isfinite(sequences.values)
-    if finite.all():
-        return
-    bad = ~finite
-    if allow_nan:
-        bad &= ~np.isnan(sequences.values)
-    bad_steps = bad.any(axis=1)
-    if bad_steps.any():
-        bad_steps &= sequences.step_weights() > 0
-    if not bad_steps.any():
-        return
-    step = int(np.flatnonzero(bad_steps)[0])
-    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
-    feature = int(np.flatnonzero(bad[step])[0])
-    names = sequences.feature_names
-    is_missing = np.isnan(sequences.values[step, feature])
-    if sequences.series[user] >= 0 or sequences.max_length == 1:
-        cure = "fill or drop them first, for example with a SimpleImputer in front"
-    else:
-        cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
-    if is_missing:
-        cure = f"let missing='mask' tell the network, or {cure}"
-    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
-        cure = (
-            "whole steps are missing at an end of it, which looks like padding, and "
-            "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
-        )
-    raise ValueError(
-        f"Input X contains {'NaN' if is_missing else 'infinity'}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {name} needs finite numbers in every step that a "
-        f"sequence uses: {cure}."
-    )
-
-
-def _is_padded(sequence: np.ndarray) -> bool:
-    """Whether all features of the first or last step of a longer sequence are missing."""
-    missing = np.isnan(sequence).all(axis=1)
-    return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
 
 
 def shared_tensor(array: np.ndarray) -> torch.Tensor:

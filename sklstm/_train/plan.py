@@ -251,7 +251,7 @@ class Plan:
         Returns
         -------
         dict
-            For `SequenceNetwork`.
+            For `make_net`.
         """
         network = self.network
         arguments = {
@@ -261,6 +261,7 @@ class Plan:
             "bidirectional": network.bidirectional,
             "dropout": network.dropout,
             "pooling": network.pooling,
+            "n_networks": network.n_networks,
         }
         if n_tokens is not None:
             arguments |= {

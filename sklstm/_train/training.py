@@ -18,6 +18,8 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
+from sklstm._nn.ensemble import networks_of
+from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
@@ -113,6 +115,8 @@ class Training:
         """
         train, random = data.train, RandomStream(plan.seed, plan.device)
         scaling = _learn_scaling(plan, train)
+        if data.valid is not None:
+            _refuse_unscalable(scaling, data.valid)
         init = None
         if plan.inputs.init is not None:
             init = _finite(learn_init(_task(plan, head, scaling, data)), plan)
@@ -126,7 +130,8 @@ class Training:
         if plan.network.vectors is not None:
             with torch.no_grad():
                 vectors = torch.tensor(np.asarray(plan.network.vectors))
-                net.module_.embedding.weight.copy_(vectors)
+                for network in networks_of(net.module_):
+                    network.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)
 
     @classmethod
@@ -305,6 +310,15 @@ def split_of(plan: Plan, data: TrainingData) -> tuple[int, float] | None:
         return None
     n_independent = int((data.everything.sequences.series < 0).sum())
     return (n_independent, plan.training.validation_fraction) if n_independent else None
+
+
+def _refuse_unscalable(scaling: InputScaling, valid: Samples) -> None:
+    """Raise an error for numbers of the validation data that are infinite once they are scaled."""
+    allow_nan = scaling.median is not None
+    try:
+        check_finite_steps(valid.sequences, "The network", allow_nan=allow_nan, scaling=scaling)
+    except ValueError as error:
+        raise ValueError(f"The validation data, counted by themselves: {error}") from error
 
 
 def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
