@@ -211,10 +211,11 @@ def _of_forecaster(
 ) -> _Backtest:
     kinds = model.categorical_features
     whole = read_panel(y, X, model.series, model.time, categories=kinds).regular()
-    rows, timestamps = whole.rows, whole.timestamps
-    cutoff = _cutoff(initial_train_size, rows, timestamps)
-    fitted = model._fit_panel(whole.take(rows.time < cutoff))
-    rows = rows.recoded(fitted._buffer.rows.categories)
+    given, timestamps = whole.rows, whole.timestamps
+    cutoff = _cutoff(initial_train_size, given, timestamps)
+    fitted = model._fit_panel(whole.take(given.time < cutoff))
+    transform = fitted._transform
+    rows = transform.applied(whole).rows.recoded(fitted._buffer.rows.categories)
     n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
     windows = fitted._model.windows(rows)
     origin = rows.place[windows.ends] - (n_first[windows.code] - 1)
@@ -228,9 +229,9 @@ def _of_forecaster(
         if fitted._intervals is not None:
             scores = windows.by_row(predicted.scores(windows.actual()))
             width = _widths(fitted, rows, scores, cutoff, ends, coverage)
-        sides = forecasts.sides(width)
-    step = np.arange(1, fitted.steps + 1)
-    return _Backtest(rows, timestamps, fitted.targets_, cutoff, ends, step, forecasts.point, sides)
+        sides = transform.interval(*forecasts.sides(width))
+    step, point = np.arange(1, fitted.steps + 1), transform.inverse(forecasts.point)
+    return _Backtest(given, timestamps, fitted.targets_, cutoff, ends, step, point, sides)
 
 
 def _widths(

@@ -303,7 +303,7 @@ class BaseLSTM(FittedAttributes):
         the end of a sequence have no meaning:
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
-        * ``quantiles``, double, with a last axis of the levels, if its loss has them.
+        * ``quantiles``, double, with a last axis of the levels, if its loss has them (not counts).
         * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
           ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.
