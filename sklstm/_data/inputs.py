@@ -89,7 +89,7 @@ def as_sequences(
             f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
             "embedding, such as embedding=32, to read them."
         )
-    return X
+    return X if tokens or X.dtype in FLOATS else _in_float64(X)
 
 
 def lay_out_any(
@@ -381,6 +381,12 @@ def _without_na(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or X.dtype != object:
         return X
     return np.where(pd.isna(X), np.nan, X)
+
+
+def _in_float64(X: Sequences) -> Sequences:
+    """The same sequences of floating-point numbers, whose differences do not wrap around."""
+    parts = X.values.astype(np.float64), X.starts, X.lengths, X.series
+    return Sequences(*parts, X.feature_names, X.index, categories=X.categories)
 
 
 def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
