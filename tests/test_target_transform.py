@@ -245,6 +245,9 @@ def test_a_transformer_without_a_way_back_is_refused():
         forecaster(FunctionTransformer(np.sqrt)).fit(growing())
     with pytest.raises(ValueError, match="transform"):
         forecaster("sqrt").fit(growing())
+    y = pd.DataFrame({"a": growing(), "b": growing().where(np.arange(N_ROWS) > 250)})
+    with pytest.raises(ValueError, match="has no row to be fitted to"):
+        forecaster(PowerTransformer()).fit(y)
 
 
 def test_no_path_leaves_for_where_no_value_was():

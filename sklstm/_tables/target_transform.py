@@ -70,8 +70,13 @@ class TargetTransform(NamedTuple):
         least = 0.0 if positive or isinstance(transform, str) else -np.inf
         blank = cls(transform, np.ones(n), np.full((2, n), np.nan), least)
         y = rows.y[np.isfinite(rows.y).all(axis=1)]
-        if transform is None or not len(y):
-            return blank._replace(fitted=transform if isinstance(transform, str) else None)
+        if transform is None or (isinstance(transform, str) and not len(y)):
+            return blank
+        if not len(y):
+            raise ValueError(
+                f"transform={transform!r} has no row to be fitted to: none before the calibration "
+                "set has all targets. Give more rows, or choose a smaller calibration_fraction."
+            )
         if not isinstance(transform, str):
             blank = blank._replace(fitted=clone(transform).fit(y), fill=y[0])
         there = blank._forward(y)
