@@ -67,6 +67,7 @@ def as_sequences(
         names = getattr(estimator, "feature_names_in_", None)
         return Sequences.from_arrays(X[:, None], padding="keep", feature_names=names)
     if not isinstance(X, Sequences):
+        _refuse_flat_lists(X)
         X = _read_arrays(X)
     if not len(X):
         raise ValueError(f"Found 0 sequences in X; {_name(estimator)} needs at least one.")
@@ -225,22 +226,29 @@ def is_table(X: Any) -> bool:
     Returns
     -------
     bool
-        False for `Sequences`, 3-D arrays and lists of 2-D arrays.
+        False for `Sequences`, 3-D arrays, and lists of anything but rows of one length.
     """
     if isinstance(X, Sequences) or getattr(X, "ndim", None) == 3:
         return False
     if isinstance(X, (list, tuple)):
-        if not X:
-            return False
-        if all(_ndim(x) == 1 for x in X) and len({len(x) for x in X}) > 1:
-            raise ValueError(
-                "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
-                "(n_steps, n_features): for sequences of one feature pass "
-                "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an "
-                "embedding."
-            )
-        return max(map(_ndim, X)) != 2
+        return bool(X) and not _differ_in_length(X) and max(map(_ndim, X)) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
+
+
+def _differ_in_length(X: Any) -> bool:
+    """Whether X is a list of 1-D arrays or lists that are no rows of one table."""
+    is_flat = isinstance(X, (list, tuple)) and all(_ndim(x) == 1 for x in X)
+    return is_flat and len({len(x) for x in X}) > 1
+
+
+def _refuse_flat_lists(X: Any) -> None:
+    """Raise an error for lists that are neither sequences nor rows of one table."""
+    if _differ_in_length(X):
+        raise ValueError(
+            "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
+            "(n_steps, n_features): for sequences of one feature pass "
+            "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an embedding."
+        )
 
 
 def _ndim(x: Any) -> int:
