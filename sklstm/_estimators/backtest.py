@@ -20,6 +20,7 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._estimators.forecaster import SequenceForecaster
+from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.windower import SequenceWindower
@@ -215,7 +216,8 @@ def _of_forecaster(
     cutoff = _cutoff(initial_train_size, given, timestamps)
     fitted = model._fit_panel(whole.take(given.time < cutoff))
     transform = fitted._transform
-    rows = transform.applied(whole).rows.recoded(fitted._buffer.rows.categories)
+    rows = transform.applied(with_calendar(whole, fitted.calendar_)).rows
+    rows = rows.recoded(fitted._buffer.rows.categories)
     n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
     windows = fitted._model.windows(rows)
     origin = rows.place[windows.ends] - (n_first[windows.code] - 1)

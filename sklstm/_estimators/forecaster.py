@@ -11,9 +11,10 @@ import pandas as pd
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT
-from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.panel_fit import Settings, fit_panel, window_size_of
 from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._estimators.window_regression import predicts_quantiles
+from sklstm._tables.calendar_columns import choose_calendar, with_calendar
 from sklstm._tables.panel import Panel, read_panel
 from sklstm._tables.target_transform import LOGARITHMS
 from sklstm._tables.window_units import History
@@ -55,6 +56,10 @@ class SequenceForecaster(PredictiveDistribution):
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
         past covariates, known up to the forecast origin.
+    calendar : "auto" or None, default=None
+        ``"auto"``: the time of the day, the day of the week and that of the year are future
+        covariates, as sines and cosines that X need not have: those that vary at the frequency of
+        `y`, and are seen at least twice.
     channel_independent : bool or "auto", default="auto"
         Whether each of several targets is forecast from its own past alone, by one model for all
         of them, which then has more windows to learn from and fewer weights. False: all targets
@@ -84,6 +89,8 @@ class SequenceForecaster(PredictiveDistribution):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    calendar_ : list of str
+        Waves of the calendar that are future covariates, such as ``"week sin 2"``.
     categories_ : dict of str to tuple
         Values of each category, in the order of their codes, which count from 1. Code 0 is a
         missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
@@ -165,6 +172,7 @@ class SequenceForecaster(PredictiveDistribution):
         "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
+        "calendar": [StrOptions({"auto"}), None],
         "channel_independent": ["boolean", StrOptions({"auto"})],
         "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
@@ -185,6 +193,7 @@ class SequenceForecaster(PredictiveDistribution):
         series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
+        calendar: str | None = None,
         channel_independent: bool | str = "auto",
         categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
@@ -197,6 +206,7 @@ class SequenceForecaster(PredictiveDistribution):
         self.series = series
         self.time = time
         self.future_covariates = future_covariates
+        self.calendar = calendar
         self.channel_independent = channel_independent
         self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
@@ -267,7 +277,11 @@ class SequenceForecaster(PredictiveDistribution):
         if missing:
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
+        size = window_size_of(panel.rows, self.window_size)
+        self.calendar_ = choose_calendar(panel, size) if self.calendar else []
+        panel = with_calendar(panel, self.calendar_)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
+        settings = settings._replace(future_covariates=[*self.future_covariates, *self.calendar_])
         panel, model, found, self._transform = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.categories_ = panel.categories
@@ -376,7 +390,7 @@ class SequenceForecaster(PredictiveDistribution):
         self._check_fitted()
         levels, kinds = self._buffer.by_levels, self._buffer.categories
         arrived = read_panel(y, X, self.series, self.time, self.targets_, levels, kinds)
-        longer = self._buffer.extended(arrived)
+        longer = self._buffer.extended(with_calendar(arrived, self.calendar_))
         turn = longer.rows.place - np.repeat(self._buffer.rows.sizes, longer.rows.sizes)
         new = turn >= 0
         longer = self._transform.applied(longer, new)

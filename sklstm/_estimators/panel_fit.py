@@ -28,7 +28,7 @@ from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.unit_choice import choose_unit
 from sklstm._tables.window_units import PanelUnit, Unit
 
-__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of"]
+__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of", "window_size_of"]
 
 WINDOW_SIZE = 24
 """Default number of rows of a window, or a third of those of a typical series if that is less: a
@@ -85,8 +85,7 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     future = [
         columns.index(name) for name in panel.covariates if name in settings.future_covariates
     ]
-    size = settings.window_size
-    window_size = int(min(WINDOW_SIZE, max(typical // 3, 1)) if size == "auto" else size)
+    window_size = window_size_of(rows, settings.window_size)
     shape = WindowShape(window_size, steps, future, takes_nan(estimator))
     season = (
         season_of(panel.timestamps[: rows.sizes[0]])
@@ -124,6 +123,13 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     weight = found.weight if found else 1.0
     model = model._replace(weight=weight, calibrated=found is not None)
     return FittedPanel(panel, model, found, transform)
+
+
+def window_size_of(rows: SeriesRows, size: int | str) -> int:
+    """The parameter, or by the rows of a typical series."""
+    if not isinstance(size, str):
+        return int(size)
+    return int(min(WINDOW_SIZE, max(len(rows.time) // len(rows.sizes) // 3, 1)))
 
 
 def season_of(timestamps: pd.Index) -> int:

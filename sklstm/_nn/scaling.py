@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array
 
+from sklstm._data.categories import few_values
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.input_transform import INPUT_TRANSFORMS, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
+__all__ = ["InputScaling", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
 """Rows that are scaled at a time on a CPU. A sixteenth takes 1.8 times as long, a fourth or four
@@ -187,7 +188,11 @@ class InputScaling:
             reach = LARGEST_INPUT * self.scale
             low = np.maximum(self.mean - reach, -largest)
             high = np.minimum(self.mean + reach, largest)
-        return (values >= low) & (values <= high)
+        if not self.n_codes:
+            return (values >= low) & (values <= high)
+        inside, numbers = np.isfinite(values), self._numbers(values.shape[1])
+        inside[:, numbers] = (values[:, numbers] >= low) & (values[:, numbers] <= high)
+        return inside
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -286,8 +291,8 @@ class InputScaling:
         inputs : str
             Name of the inputs of the network, float, or of the tokens, int64.
         steps : str
-            Name of the steps in the units of the user, none of them missing and without the
-            categories, or of the tokens.
+            Name of the steps that an init reads, in the units of the user and none of them missing,
+            or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -299,28 +304,24 @@ class InputScaling:
             tokens = op("Where", is_known, tokens, np.int64(0))
             return tokens, tokens
         n_numbers = len(self.mean)
-        n_features = n_numbers + len(self.n_codes)
         steps = op.input(
             "steps",
             "double",
-            ["batch", "n_steps", n_features],
+            ["batch", "n_steps", n_numbers + len(self.n_codes)],
             "Features of each step of each sequence, in their own units; codes of categories.",
         )
-        codes = []
+        codes: list[str] = []
+        one_hot: list[str] = []
+        masks: list[str] = []
         if self.n_codes:
-            given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
-            n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
-            is_known = op(
-                "And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes)
-            )
-            codes = [op.cast(op("Where", is_known, given, np.float64(0)), "float32")]
-            steps = op("Gather", steps, np.array(self._numbers(n_features), dtype=np.int64), axis=2)
-        masks = []
+            steps, codes, one_hot = self._codes_to_onnx(op, steps)
         if self.median is not None:
             shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
-            filled, since = op.scan(LAST_SEEN, start, [steps], names)
+            in_time = op("Transpose", steps, perm=[1, 0, 2])
+            found = op.scan(LAST_SEEN, start, [in_time], names)
+            filled, since = (op("Transpose", one, perm=[1, 0, 2]) for one in found)
             masks = [
                 op.cast(op("IsNaN", steps), "float32"),
                 op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
@@ -332,88 +333,22 @@ class InputScaling:
             op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
             for name in self.input_transform
         ]
+        if one_hot:
+            steps = op("Concat", steps, *one_hot, axis=2)
         return op("Concat", *inputs, *masks, *codes, axis=2), steps
 
-
-def check_finite_steps(
-    sequences: Sequences,
-    name: str,
-    rows: np.ndarray | None = None,
-    *,
-    allow_nan: bool = False,
-    scaling: InputScaling | None = None,
-) -> None:
-    """Refuse NaN and infinity in every step that a sequence uses.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Steps that no sequence uses are not checked.
-    name : str
-        Name of the estimator, for the message.
-    rows : ndarray of int, shape (n_sequences,), default=None
-        Row of X of each sequence, if they are a selection.
-    allow_nan : bool, default=False
-        Whether values may be missing.
-    scaling : InputScaling, default=None
-        If it is learned: refuse also what it scales to infinity.
-
-    Raises
-    ------
-    ValueError
-        If a step is not finite; the message names the sequence, the step and the feature.
-    """
-    if scaling is not None:
-        sequences = sequences.numbers()
-    values = sequences.values
-    finite = np.isfinite(values) if scaling is None else scaling.in_range(values)
-    if finite.all():
-        return
-    bad = ~finite
-    if allow_nan:
-        bad &= ~np.isnan(values)
-    bad_steps = bad.any(axis=1)
-    if bad_steps.any():
-        bad_steps &= sequences.step_weights() > 0
-    if not bad_steps.any():
-        return
-    step = int(np.flatnonzero(bad_steps)[0])
-    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
-    feature = int(np.flatnonzero(bad[step])[0])
-    names, value = sequences.feature_names, values[step, feature]
-    found = f"{value:g}, too large" if np.isfinite(value) else "infinity"
-    raise ValueError(
-        f"Input X contains {'NaN' if np.isnan(value) else found}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {name} needs finite numbers in every step that a "
-        f"sequence uses: {_cure(sequences, user, value)}."
-    )
-
-
-def _cure(sequences: Sequences, user: int, value: np.floating) -> str:
-    """What to do about a value of a sequence that the network cannot read."""
-    if np.isfinite(value):
-        return "a value that is missing is NaN, which missing='mask' reads, instead of a number"
-    is_recording = sequences.series[user] < 0 and sequences.max_length > 1
-    cure = "fill or drop them first, for example with a SimpleImputer in front"
-    if is_recording:
-        cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
-    if not np.isnan(value):
-        return cure
-    cure = f"let missing='mask' tell the network, or {cure}"
-    if sequences.series[user] < 0 and _is_padded(sequences[user]):
-        cure = (
-            "whole steps are missing at an end of it, which looks like padding, and "
-            "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
-        )
-    return cure
-
-
-def _is_padded(sequence: np.ndarray) -> bool:
-    """Whether all features of the first or last step of a longer sequence are missing."""
-    missing = np.isnan(sequence).all(axis=1)
-    return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
+    def _codes_to_onnx(self, op: Any, steps: str) -> tuple[str, list[str], list[str]]:
+        """The numbers among the features; codes of the categories; their few values, 0 and 1."""
+        n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
+        given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
+        known = op("And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes))
+        given = op("Where", known, given, np.float64(0))
+        one_hot = []
+        for k, n in few_values({k: range(1, n) for k, n in self.n_codes.items()}).items():
+            code = op("Gather", given, np.array([list(self.n_codes).index(k)]), axis=2)
+            one_hot.append(op.cast(op("Equal", code, np.arange(1.0, n + 1)), "double"))
+        numbers = np.array(self._numbers(len(self.mean) + len(n_codes)), dtype=np.int64)
+        return op("Gather", steps, numbers, axis=2), [op.cast(given, "float32")], one_hot
 
 
 def shared_tensor(array: np.ndarray) -> torch.Tensor:

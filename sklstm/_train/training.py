@@ -19,11 +19,12 @@ from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.ensemble import networks_of
+from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
-from sklstm._nn.scaling import InputScaling, check_finite_steps
+from sklstm._nn.scaling import InputScaling
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
@@ -128,7 +129,7 @@ class Training:
         net = _make_net(plan, scaling, head).build(random)
         if plan.network.vectors is not None:
             with torch.no_grad():
-                vectors = torch.tensor(np.asarray(plan.network.vectors))
+                vectors = torch.tensor(np.ascontiguousarray(plan.network.vectors))
                 for network in networks_of(net.module_):
                     network.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)
@@ -216,7 +217,7 @@ class Training:
             valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
         predicted = None
         if valid is not None and self.init is not None:
-            predicted = self.init.predict(valid.all_histories().numbers())
+            predicted = self.init.predict(valid.all_histories().numbers(one_hot=True))
         learned = None if self.learned_init is None else self.learned_init.predicted
         training = self.plan.training
         n_columns = -(-training.batch_size // self.supervised_steps)
@@ -224,16 +225,16 @@ class Training:
             suitable_threads(n_columns, self.plan.network.hidden_size),
             explain_large_batches(self.plan.device, training.batch_size, "batch_size"),
         ):
-            dataset = self._dataset(self.data.train, learned)
-            validation = None if valid is None else self._dataset(valid, predicted)
-            self._train(dataset, validation, callbacks)
+            validation, target = None, self.head.to_network(self.data.train.target, learned)
+            if valid is not None:
+                validation = self._dataset(valid, self.head.to_network(valid.target, predicted))
+            self._train(self._dataset(self.data.train, target), validation, callbacks)
             if valid is not None and validation is not None:
                 self._blend(valid, validation, predicted)
         if self.learned_init is not None:
             self.init = self.learned_init.learn_again()
 
-    def _dataset(self, samples: Samples, predicted: np.ndarray | None) -> SequenceDataset:
-        target = self.head.to_network(samples.target, predicted)
+    def _dataset(self, samples: Samples, target: np.ndarray) -> SequenceDataset:
         steps = samples.sequences, target, samples.weight, samples.of_steps
         return dataset_of(self.net, self.scaling, *steps)
 
@@ -346,8 +347,8 @@ def _task(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> 
 
 
 def _numbers(samples: Samples) -> Samples:
-    """Samples without the features that are categories, which no init reads."""
-    return samples._replace(sequences=samples.sequences.numbers())
+    """Samples with a feature for each value of a category, as an init reads them."""
+    return samples._replace(sequences=samples.sequences.numbers(one_hot=True))
 
 
 def _among_numbers(feature: Any, sequences: Sequences) -> Any:
