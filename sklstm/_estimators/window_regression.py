@@ -30,9 +30,6 @@ __all__ = [
 LEAST_DISTANCE = 0.5
 """Least distance of a forecast to a quantile of counts, which are whole numbers."""
 
-ROUNDING = 1 + 1e-9
-"""An interval between quantiles of counts holds both of them."""
-
 
 class Forecasts(NamedTuple):
     """Forecasts, and the unit of their residuals, in the units of the user.
@@ -217,7 +214,7 @@ class PanelModel(NamedTuple):
         below = change - arranged(quantiles[..., 0]) * scale
         above = arranged(quantiles[..., -1]) * scale - change
         if of_counts:
-            sides = (np.maximum(side * ROUNDING, LEAST_DISTANCE) for side in (below, above))
+            sides = (np.maximum(side, LEAST_DISTANCE) for side in (below, above))
             return Forecasts(point, *sides)
         if not ((below > 0).all() and (above > 0).all()):
             raise ValueError(
