@@ -231,7 +231,7 @@ def _of_forecaster(
         if fitted._intervals is not None:
             scores = windows.by_row(predicted.scores(windows.actual()))
             width = _widths(fitted, rows, scores, cutoff, ends, coverage)
-        sides = transform.interval(*forecasts.sides(width))
+        sides = transform.interval(forecasts.point, *forecasts.sides(width))
     step, point = np.arange(1, fitted.steps + 1), transform.inverse(forecasts.point)
     return _Backtest(given, timestamps, fitted.targets_, cutoff, ends, step, point, sides)
 

@@ -395,6 +395,7 @@ class SequenceForecaster(PredictiveDistribution):
         new = turn >= 0
         longer = self._transform.applied(longer, new)
         rows = longer.rows
+        transform = self._transform.seen(rows.y)
         windows = self._model.windows(rows, self._before, least=1)
         if self._intervals is not None:
             windows = windows.take(turn[windows.ends] >= -self.steps)
@@ -403,5 +404,6 @@ class SequenceForecaster(PredictiveDistribution):
             path = self._intervals.adapted(arrived_scores, rows.code[new], turn[new])
             longer_paths = self._intervals.with_paths(scores, windows.code, rows.time[windows.ends])
             self._intervals = longer_paths._replace(log_width=path[-1])
+        self._transform = transform
         self._keep(longer, windows.local)
         return self

@@ -100,6 +100,7 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     positive = takes_positive_only(estimator)
     transform = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
     panel = transform.applied(panel)
+    transform = transform.seen(panel.rows.y)
     rows, early = panel.rows, panel.rows.until(cutoff)
     fit_until = _cutoff(early, held_back_rows(early, steps))
     unit = Unit("none", "none", season)
