@@ -157,8 +157,8 @@ def warning_of_unnamed_series(
         if 1 < n_blocks == len(np.unique(column)) and n_blocks < len(column):
             return (
                 f"Column {names[k]!r} is a category whose {n_blocks} values are in one block of "
-                f"rows each, and histories go on from block to block. If it names the series of a row, "
-                f"say so: series={names[k]!r}."
+                "rows each, and histories go on from block to block. If it names the series of a "
+                f"row, say so: series={names[k]!r}."
             )
     return None
 
