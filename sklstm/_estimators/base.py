@@ -348,8 +348,8 @@ class BaseLSTM(FittedAttributes):
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
-        if self._categories:
-            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
+        if categories := getattr(self, "_categories", None):
+            facts["categories"] = {k: list(values) for k, values in categories.items()}
         init = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 
