@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceForecaster, SequenceWindower
 from sklstm._nn import ensemble
@@ -208,3 +209,28 @@ def test_the_validation_loss_is_the_mean_of_the_networks():
     errors = [np.square(one.predict(X) - Y).mean() for one in model.estimators_]
     expected = np.mean(errors) / model.target_scale_[0] ** 2
     assert model.history_["valid_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_network_stops_at_its_own_best_epoch(tmp_path):
+    """As a watcher of all losses would have kept it; a resumed training does the same."""
+    seen = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            weights = [network.head.weight.clone() for network in net.module_.networks]
+            seen.append((net.losses_of_networks.copy(), weights, net.in_training))
+
+    params = {"early_stopping": True, "n_iter_no_change": 2, "lr": 0.3, "checkpoint": tmp_path}
+    params |= {"lr_scheduler": None, "max_epochs": 40}
+    model = quick(**params, skorch_params={"callbacks": [Watch()]}).fit(X * 4, np.tile(Y, 4))
+    losses = np.array([loss for loss, _, _ in seen])
+    best = losses.argmin(axis=0)
+    assert len(set(best)) > 1
+    assert model.best_epoch_ == best.max() + 1
+    for k, epoch in enumerate(best):
+        assert torch.equal(model.net_.module_.networks[k].head.weight, seen[epoch][1][k])
+        trained = [k in in_training for _, _, in_training in seen]
+        assert sum(trained) == min(epoch + 3, len(seen))
+    quick(**params | {"max_epochs": 3}).fit(X * 4, np.tile(Y, 4))
+    again = quick(**params).fit(X * 4, np.tile(Y, 4))
+    assert_same(weights_of(again), weights_of(model))

@@ -163,6 +163,11 @@ class DistributionalHead(RegressionHead):
         """Locations and spreads."""
         return self.n_targets * (1 + len(self.steps[1]))
 
+    @property
+    def public_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and mean of the locations."""
+        return self.scale, self.mean + self.steps[0] * self.scale
+
     def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Take the mean, with spreads that amount to the standard deviation."""
         deviation = self.scaled_to(target, weight).scale

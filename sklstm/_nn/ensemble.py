@@ -40,7 +40,7 @@ class NetworkEnsemble(nn.Module):
     Shape
     -----
     - steps, lengths, columns: as `SequenceNetwork` takes them
-    - output: as its output, the mean; with `of`, a slice of networks, the outputs of each of them,
+    - output: as its output, the mean; with `of`, places of networks, the outputs of each of them,
       ``(n_networks, ...)``
 
     Examples
@@ -61,25 +61,22 @@ class NetworkEnsemble(nn.Module):
         steps: torch.Tensor,
         lengths: torch.Tensor | None = None,
         columns: torch.Tensor | None = None,
-        of: slice | None = None,
+        of: list[int] | None = None,
     ) -> torch.Tensor:
         """Compute the mean of the outputs, or those of each of some networks."""
-        networks = list(self.networks)[slice(None) if of is None else of]
+        networks = [self.networks[k] for k in (range(len(self.networks)) if of is None else of)]
         if self.pool_alike and len(networks) > 1:
             outputs = _outputs_together(networks, steps, lengths, columns)
         else:
             outputs = torch.stack([network(steps, lengths, columns) for network in networks])
         return outputs.mean(0) if of is None else outputs
 
-    def trained_together(self, steps: torch.Tensor) -> list[slice]:
+    def trained_together(self, steps: torch.Tensor, of: list[int]) -> list[list[int]]:
         """Networks whose gradients are computed at once: all, or one by one to need less memory."""
-        n_networks, first = len(self.networks), self.networks[0]
-        if (
-            self.pool_alike
-            and steps[..., 0].numel() * n_networks * _width(first) <= OUTPUTS_AT_ONCE
-        ):
-            return [slice(None)]
-        return [slice(k, k + 1) for k in range(n_networks)]
+        if not self.pool_alike:
+            return [[k] for k in of]
+        n_outputs = len(of) * _width(self.networks[0]) * steps.shape[0] * steps.shape[1]
+        return [of] if n_outputs <= OUTPUTS_AT_ONCE else [[k] for k in of]
 
 
 def _pool_alike(network: nn.Module) -> bool:
@@ -90,6 +87,7 @@ def _pool_alike(network: nn.Module) -> bool:
 
 
 def _width(network: Any) -> int:
+    """Outputs of a step."""
     return network.head.in_features
 
 

@@ -11,11 +11,13 @@ from skorch.history import History
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import histories_of_steps
+from sklstm._nn.attributions import Attributions, attribute
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.heads import Head
 from sklstm._nn.inits import Init
 from sklstm._nn.scaling import InputScaling
+from sklstm._nn.torch_model import TorchModel
 from sklstm._train.devices import (
     device_here,
     explain_large_batches,
@@ -193,6 +195,53 @@ class AdditiveModel:
         ):
             outputs = self.net.outputs(dataset_of(self.net, self.scaling, sequences))
         return outputs.numpy().astype(np.float64)
+
+    def torch_model(self) -> TorchModel:
+        """Make one module of all parts, which shares the weights of the network."""
+        parts = self.scaling, self.head, self.init, self.blending_weight
+        return TorchModel(self.net.module_, *parts)
+
+    def attributions(
+        self, sequences: Sequences, baseline: np.ndarray, columns: np.ndarray, n_points: int
+    ) -> list[Attributions]:
+        """Attribute predictions to the values of each sequence.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one, none of them empty.
+        baseline : ndarray of shape (n_features,)
+            What each step is compared with.
+        columns : ndarray of int, shape (n_sequences,)
+            Target or label to explain.
+        n_points : int
+            Number of points of the quadrature.
+
+        Returns
+        -------
+        list of Attributions
+            Of each sequence, with its own number of steps.
+        """
+        model, device = self.torch_model(), torch.device(self.net.device)
+        n_rows = max(self.net.attribution_batch_size(sequences.max_length) // n_points, 1)
+        found = []
+        for start in range(0, len(sequences), n_rows):
+            some = sequences[start : start + n_rows]
+            steps = np.zeros((len(some), some.max_length, some.n_features))
+            for place, length in enumerate(some.lengths):
+                steps[place, :length] = some[place]
+            lengths = torch.tensor(some.lengths, device=device)
+            parts, *numbers = attribute(
+                model,
+                torch.tensor(steps, device=device),
+                torch.tensor(baseline, device=device),
+                None if (lengths == some.max_length).all() else lengths,
+                columns[start : start + n_rows],
+                n_points,
+            )
+            rows = zip(parts, some.lengths, *numbers, strict=True)
+            found += [Attributions(one[:length], *rest) for one, length, *rest in rows]
+        return found
 
     def to_plain(self) -> dict[str, Any]:
         """Convert to arrays, numbers and texts, without the state of the optimizer."""

@@ -77,6 +77,8 @@ class SequenceNet(NeuralNet):
 
     callbacks: Any
     callbacks_: list[tuple[str, Callback]]
+    in_training: list[int]
+    losses_of_networks: np.ndarray
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -189,6 +191,7 @@ class SequenceNet(NeuralNet):
             *of_net,
             *ours[1:],
         ]  # weights are kept before any other is called
+        self.in_training = list(range(self.n_networks))
         self._run = _Run(random, supervised_steps, of_net, self._steps_in_part())
         try:
             done = len(self.history)
@@ -289,6 +292,12 @@ class SequenceNet(NeuralNet):
         fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width() * self.n_networks)
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
+    def attribution_batch_size(self, n_steps: int) -> int:
+        """Choose of how many sequences to compute gradients at once: as in a part of a batch."""
+        if not self._on_cpu():
+            return self.prediction_batch_size(n_steps)
+        return max(OUTPUTS_IN_PART // (n_steps * self._width() * self.n_networks), 1)
+
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is faster."""
         parts = [small for part in parts_of(batch) for small in self._small_parts(part)]
@@ -314,28 +323,25 @@ class SequenceNet(NeuralNet):
             loss.backward()
             return loss.detach(), output.detach()
         losses, outputs = [], []
-        for of in self.module_.trained_together(inputs[0]):
+        for of in self.module_.trained_together(inputs[0], self.in_training):
             each = self.infer(inputs, of=of)
             loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
             loss = loss * (len(each) * share)
             loss.backward()
             losses.append(loss.detach())
             outputs.append(each.detach())
-        return sum(losses) / self.n_networks, torch.cat(outputs).mean(0)
+        return sum(losses) / len(self.in_training), torch.cat(outputs).mean(0)
 
     def validation_step(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
-        """Loss of a batch; of an ensemble the mean of the networks' losses, not that of their mean.
-
-        The loss of the mean would fall for twice as many epochs, in which each network overfits.
-        """
+        """Loss of a batch; of an ensemble that of each network, by which each of them stops."""
         if self.n_networks == 1:
             return super().validation_step(batch, **fit_params)
         inputs, targets = batch
         self._set_training(False)
         with torch.no_grad():
-            each = self.infer(inputs, of=slice(None))
-            loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
-        return {"loss": loss, "y_pred": each.mean(0)}
+            each = self.infer(inputs, of=list(range(self.n_networks)))
+            losses = torch.stack([self.get_loss(one, targets) for one in each])
+        return {"loss": losses, "y_pred": each.mean(0)}
 
     def _small_parts(self, part: tuple) -> list[tuple]:
         n_parts = self._n_parts(*part[0])
@@ -416,6 +422,8 @@ class SequenceNet(NeuralNet):
             if per_batch:
                 self.notify("on_batch_end", batch=whole, training=training, **step)
         loss = mean.result()
+        if np.ndim(loss):
+            self.losses_of_networks, loss = loss, float(loss.mean())
         finite = torch.stack([w.isfinite().all() for w in self.module_.parameters()])
         if not (np.isfinite(loss) and finite.all()):
             raise Diverged(

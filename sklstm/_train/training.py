@@ -25,6 +25,7 @@ from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
     EarlyStoppingState,
+    EnsembleStopping,
     KeepWeights,
     Progress,
     Schedule,
@@ -242,7 +243,8 @@ class Training:
         training, run = self.plan.training, self.plan.run
         weights = KeepWeights()
         if training.early_stopping:
-            weights = EarlyStopping(training.n_iter_no_change, training.tol)
+            kind = EnsembleStopping if self.net.n_networks > 1 else EarlyStopping
+            weights = kind(training.n_iter_no_change, training.tol)
         ours: list[Callback] = []
         if training.lr_scheduler is not None:
             ours.append(Schedule(lambda optimizer: make_scheduler(training, optimizer)))
