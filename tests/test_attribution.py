@@ -231,3 +231,26 @@ def test_the_picture_shows_all_parts_and_their_sums():
     assert len(display.ax_.get_xticks()) == 15
     with pytest.raises(ValueError, match="names several rows"):
         HistoryAttributionDisplay.from_estimator(model, table, [1, 2])
+
+
+@pytest.mark.parametrize("params", [{}, {"n_networks": 3}, {"bidirectional": False}])
+def test_the_hidden_state_is_what_the_heads_read(params):
+    model = quick(init=None, standardize=False, **params).fit(X, Y)
+    state = model.transform(X)
+    n_networks = params.get("n_networks", 1)
+    width = 5 * (2 if model.net_.module__bidirectional else 1)
+    assert state.shape == (len(X), width * n_networks)
+    heads = [one.net_.module_.head for one in model.estimators_]
+    weight = np.concatenate([head.weight[0].detach() for head in heads]) / n_networks
+    bias = np.mean([head.bias.item() for head in heads])
+    np.testing.assert_allclose(state @ weight + bias, model.predict(X), rtol=1e-4, atol=1e-5)
+    assert len(model.get_feature_names_out()) == state.shape[1]
+    table = model.set_output(transform="pandas").transform(X)
+    assert list(table) == list(model.get_feature_names_out())
+    assert table.columns[0] == "lstmregressor0"
+
+
+def test_at_every_step_there_is_no_transform():
+    model = quick(pooling=None).fit(X, [x[:, 0] for x in X])
+    with pytest.raises(ValueError, match="transform makes one row of each sequence"):
+        model.transform(X)

@@ -27,6 +27,7 @@ from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions, _safe
 from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.exports import Exports
+from sklstm._estimators.hidden_state import HiddenState
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import INITS
 from sklstm._nn.network import CELLS, POOLINGS
@@ -60,7 +61,7 @@ ONE_EPOCH: dict[str, Any] = {
 """Parameters that `partial_fit` replaces."""
 
 
-class BaseLSTM(Exports):
+class BaseLSTM(HiddenState, Exports):
     """Fit and predict for networks that read sequences.
 
     `fit` builds everything in local variables and keeps one object at the end, `_fitted`. What
@@ -225,9 +226,8 @@ class BaseLSTM(Exports):
         strata = None if train.of_steps else head.strata(train.target)
         return split_validation(train, plan.training.validation_fraction, seed, strata)
 
-    def _predict(self, X: Any, *methods: str) -> Any:
-        """Apply methods of the head to the outputs of the network, for each row of X or step."""
-        check_is_fitted(self)
+    def _to_predict(self, X: Any) -> Sequences:
+        """Read and check the sequences of X."""
         fitted, name = self._fitted, type(self).__name__
         tokens, X = fitted.scaling.n_tokens is not None, plain(X)
         if not tokens and is_table(X) and not fitted.reads_table:
@@ -239,6 +239,12 @@ class BaseLSTM(Exports):
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
         check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
         _warn_of_missing_ends(sequences)
+        return sequences
+
+    def _predict(self, X: Any, *methods: str) -> Any:
+        """Apply methods of the head to the outputs of the network, for each row of X or step."""
+        check_is_fitted(self)
+        fitted, sequences = self._fitted, self._to_predict(X)
         outputs = fitted.outputs(sequences)
         predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
         if fitted.per_step:

@@ -196,6 +196,22 @@ class AdditiveModel:
             outputs = self.net.outputs(dataset_of(self.net, self.scaling, sequences))
         return outputs.numpy().astype(np.float64)
 
+    def hidden_state(self, sequences: Sequences) -> np.ndarray:
+        """Compute what the linear heads read, of one network after another.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_sequences, n_units)
+            The pooled outputs of the recurrent layers.
+        """
+        models = [replace(one, net=one.net.without_head()) for one in self.of_each_network()]
+        return np.hstack([one.network_outputs(sequences) for one in models])
+
     def torch_model(self) -> TorchModel:
         """Make one module of all parts, which shares the weights of the network."""
         parts = self.scaling, self.head, self.init, self.blending_weight

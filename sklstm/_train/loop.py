@@ -3,6 +3,7 @@
 import dis
 import signal
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
+from torch import nn
 
 from sklstm._data.warning import DivergenceWarning, warn
 from sklstm._nn.batch_parts import (
@@ -88,12 +90,22 @@ class SequenceNet(NeuralNet):
         """Nets of one network each, which share its weights and this history; without optimizer."""
         if self.n_networks == 1:
             return [self]
+        networks = networks_of(self.module_)
+        return [self._with(network, self.kind_of_network) for network in networks]
+
+    def without_head(self) -> "SequenceNet":
+        """A net of the same weights whose outputs are what the linear head reads."""
+        network = deepcopy(self.module_)
+        network.head = nn.Identity()
+        return self._with(network, self.module)
+
+    def _with(self, network: nn.Module, kind: type) -> "SequenceNet":
+        """A net of another module, without an optimizer."""
         left_out = {"module__network", "module__n_networks", "optimizer_"}
         shared = {name: value for name, value in vars(self).items() if name not in left_out}
-        nets = [type(self).__new__(type(self)) for _ in range(self.n_networks)]
-        for net, network in zip(nets, networks_of(self.module_), strict=True):
-            net.__dict__.update(shared | {"module": self.kind_of_network, "module_": network})
-        return nets
+        net = type(self).__new__(type(self))
+        net.__dict__.update(shared | {"module": kind, "module_": network})
+        return net
 
     def build(self, random: RandomStream) -> "SequenceNet":
         """Make the network and its optimizer.
@@ -289,14 +301,14 @@ class SequenceNet(NeuralNet):
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
         kind = self._kind_of_device()
-        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width() * self.n_networks)
+        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self.width * self.n_networks)
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
     def attribution_batch_size(self, n_steps: int) -> int:
         """Choose of how many sequences to compute gradients at once: as in a part of a batch."""
         if not self._on_cpu():
             return self.prediction_batch_size(n_steps)
-        return max(OUTPUTS_IN_PART // (n_steps * self._width() * self.n_networks), 1)
+        return max(OUTPUTS_IN_PART // (n_steps * self.width * self.n_networks), 1)
 
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is faster."""
@@ -371,7 +383,7 @@ class SequenceNet(NeuralNet):
         in_parts = in_parts and self.module__dtype is torch.float32 and self._on_cpu()
         if not in_parts or torch.get_num_threads() > 2:
             return None
-        return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
+        return OUTPUTS_IN_PART // (self.width * self.module__num_layers)
 
     def _kind_of_device(self) -> str:
         return "cpu" if self._on_cpu() else "gpu"
@@ -379,7 +391,8 @@ class SequenceNet(NeuralNet):
     def _on_cpu(self) -> bool:
         return torch.device(self.device).type == "cpu"
 
-    def _width(self) -> int:
+    @property
+    def width(self) -> int:
         """Outputs of a step: those of both directions."""
         return self.module__hidden_size * (2 if self.module__bidirectional else 1)
 
