@@ -36,6 +36,7 @@ def padded(sequences):
         {},
         {"n_networks": 2, "cell": "gru"},
         {"loss": "gaussian"},
+        {"loss": "poisson"},
         {"loss": "quantile", "init": None, "pooling": "attention"},
         {"missing": "mask"},
         {"pooling": "last", "standardize": False},
@@ -43,7 +44,8 @@ def padded(sequences):
 )
 def test_the_module_predicts_what_the_regressor_predicts(params):
     given = GAPPY if "missing" in params else X
-    model = quick(**params).fit(given, Y)
+    y = np.abs(Y).round() if params.get("loss") == "poisson" else Y
+    model = quick(**params).fit(given, y)
     found = model.to_torch()(*padded(given))
     np.testing.assert_allclose(found[:, 0].detach(), model.predict(given), rtol=1e-5, atol=1e-5)
 
@@ -160,6 +162,13 @@ def test_planted_causes_have_their_share():
     other = history_attribution(model.fit(table, shuffled), table, rows).attributions
     parts = other.abs().groupby("lag").sum()
     assert (parts / found.abs().groupby("lag").sum()).loc["t-2", "a"] < 0.1
+
+
+def test_categories_have_no_gradients():
+    table = pd.DataFrame({"wind": ["N", "S", "W"] * 20, "temp": RNG.normal(size=60)})
+    model = make_pipeline(SequenceWindower(3, horizon=1), quick()).fit(table, table["temp"])
+    with pytest.raises(ValueError, match=r"The features \[0\] \(counted from 0\) are categories"):
+        history_attribution(model, table)
 
 
 def test_missing_values_have_no_part():

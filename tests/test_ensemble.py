@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from skorch.callbacks import Callback
@@ -234,3 +235,17 @@ def test_each_network_stops_at_its_own_best_epoch(tmp_path):
     quick(**params | {"max_epochs": 3}).fit(X * 4, np.tile(Y, 4))
     again = quick(**params).fit(X * 4, np.tile(Y, 4))
     assert_same(weights_of(again), weights_of(model))
+
+
+def test_each_network_has_its_own_vectors_of_a_category(tmp_path):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"wind": rng.choice(["N", "S"], 60), "temp": rng.normal(size=60)})
+    windows = SequenceWindower(3).fit_transform(table)[2:]
+    model = quick(max_epochs=2).fit(windows, (table["wind"] == "N")[2:].astype(float))
+    vectors = [one.categories.embeddings[0].weight for one in model.net_.module_.networks]
+    assert not torch.equal(vectors[0], vectors[1])
+    model.to_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    inputs = {"steps": windows.to_dense(), "lengths": windows.lengths.astype("int64")}
+    found = session.run(None, inputs)[0]
+    np.testing.assert_allclose(found, model.predict(windows), rtol=1e-5)

@@ -8,11 +8,20 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.arrays import plain_array
+from sklstm._data.categories import Categories
 
 __all__ = ["INDEPENDENT", "SequenceParts"]
 
 INDEPENDENT = -1
 """Series code of a sequence that belongs to no series."""
+
+
+def _whole(given: Any, name: str) -> np.ndarray:
+    """An array of rows or numbers of steps, none of which would be rounded."""
+    array = np.asarray(given)
+    if array.dtype.kind == "f" and (array % 1 != 0).any():
+        raise ValueError(f"{name} must hold whole numbers, got {array[array % 1 != 0][0]}.")
+    return array
 
 
 class SequenceParts:
@@ -27,16 +36,18 @@ class SequenceParts:
         feature_names: Any = None,
         index: Any = None,
         vocabulary: dict[str, int] | None = None,
+        categories: Categories | None = None,
     ):
         self.values = plain_array(values)
-        self.starts = np.asarray(starts, dtype=np.int64)
-        self.lengths = np.asarray(lengths, dtype=np.int32)
+        self.starts = _whole(starts, "starts").astype(np.int64, copy=False)
+        self.lengths = _whole(lengths, "lengths").astype(np.int32, copy=False)
         if series is None:
             series = np.full(len(self.starts), INDEPENDENT)
         self.series = np.asarray(series, dtype=np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
         self.index = index if index is None else pd.Index(index)
         self.vocabulary = vocabulary
+        self.categories = dict(categories or {})
         self._check()
 
     def _check(self) -> None:

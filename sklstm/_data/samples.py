@@ -1,6 +1,7 @@
 """Training data, and the split of a validation part."""
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -226,6 +227,10 @@ def read_samples(
         If lengths do not match, or there is no label.
     """
     y, sample_weight = plain(y), plain(sample_weight)
+    if isinstance(y, (dict, set, str)):
+        raise ValueError(
+            f"y is a {type(y).__name__}; expected an array or a list, a target for each sequence."
+        )
     if _num_samples(y) != len(sequences):
         raise ValueError(
             f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
@@ -236,6 +241,8 @@ def read_samples(
     _refuse_targets_of_steps(y)
     rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
     if sample_weight is not None:
+        if isinstance(sample_weight, (Number, str, dict, set)):
+            raise ValueError(f"sample_weight is {sample_weight!r}; expected a number a sequence.")
         weight = _checked_weight(sample_weight, len(sequences))
         rows = np.flatnonzero(weight)
     if len(rows) < len(sequences):

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklstm._data.categories import few_values
+from sklstm._data.categories import one_hot as of_each
 from sklstm._data.ranges import cover, equal_names, ranges
 from sklstm._data.readers import SequenceReaders
 from sklstm._data.sklearn_private import np_compat
@@ -43,6 +45,9 @@ class Sequences(SequenceReaders):
         is the index of tables made from them, and is ignored when sequences are compared.
     vocabulary : dict of str to int, default=None
         If steps are tokens, the token of each word. Estimators compare it with that of `fit`.
+    categories : dict of int to tuple, default=None
+        Columns of ``values`` that hold categories, and the values that the codes 1, 2, ... stand
+        for; code 0 is any other value. Estimators compare it with that of `fit`.
 
     Raises
     ------
@@ -88,7 +93,8 @@ class Sequences(SequenceReaders):
         index = self.index
         if index is not None:
             index = index[key] if isinstance(key, slice) else index[np.arange(len(self))[key]]
-        return Sequences(self.values, *parts, self.feature_names, index, self.vocabulary)
+        names = self.feature_names
+        return Sequences(self.values, *parts, names, index, self.vocabulary, self.categories)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequences):
@@ -99,6 +105,7 @@ class Sequences(SequenceReaders):
             and np.array_equal(self.series, other.series)
             and equal_names(self.feature_names, other.feature_names)
             and self.vocabulary == other.vocabulary
+            and self.categories == other.categories
             and np.array_equal(
                 self.flat(),
                 other.flat(),
@@ -132,7 +139,8 @@ class Sequences(SequenceReaders):
     def __reduce__(self) -> tuple:
         part = self.compact()
         parts = part.values, part.starts, part.lengths, part.series
-        return Sequences, (*parts, part.feature_names, part.index, part.vocabulary)
+        kinds = part.vocabulary, part.categories
+        return Sequences, (*parts, part.feature_names, part.index, *kinds)
 
     def to_dense(self, n_steps: int | None = None) -> np.ndarray:
         """Copy the sequences into one dense array.
@@ -353,7 +361,48 @@ class Sequences(SequenceReaders):
             self.feature_names,
             self.index,
             self.vocabulary,
+            self.categories,
         )
+
+    def numbers(self, *, one_hot: bool = False) -> Sequences:
+        """Leave out the features that are categories, whose codes are no numbers to compute with.
+
+        Statistics and init estimators read these sequences.
+
+        Parameters
+        ----------
+        one_hot : bool, default=False
+            Whether categories of at most 16 values are not left out: each value becomes a feature
+            of 0 and 1, behind all others.
+
+        Returns
+        -------
+        Sequences
+            These sequences, if they have no categories.
+
+        See Also
+        --------
+        SequenceFlattener : Turns categories into a column for each value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import Sequences
+        >>> sky = {1: ("blue", "grey")}
+        >>> Sequences([[20.5, 1], [18.0, 2]], [0], [2], categories=sky).numbers().shape
+        (1, 2, 1)
+        """
+        if not self.categories:
+            return self
+        kept = [k for k in range(self.n_features) if k not in self.categories]
+        few = few_values(self.categories) if one_hot else {}
+        values, names = self.values[:, kept], self.feature_names
+        if few:
+            values = np.hstack([values, *(of_each(self.values[:, k], n) for k, n in few.items())])
+        if names is not None:
+            named = [f"{names[k]}={value}" for k in few for value in self.categories[k]]
+            names = np.array([*names[kept], *named], dtype=object)
+        return Sequences(values, self.starts, self.lengths, self.series, names, self.index)
 
 
 class _Namespace:

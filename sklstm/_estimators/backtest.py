@@ -20,6 +20,7 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._estimators.forecaster import SequenceForecaster
+from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.windower import SequenceWindower
@@ -209,10 +210,14 @@ def _of_forecaster(
     stride: int,
     coverage: float | None,
 ) -> _Backtest:
-    whole = read_panel(y, X, model.series, model.time).regular()
-    rows, timestamps = whole.rows, whole.timestamps
-    cutoff = _cutoff(initial_train_size, rows, timestamps)
-    fitted = model._fit_panel(whole.take(rows.time < cutoff))
+    kinds = model.categorical_features
+    whole = read_panel(y, X, model.series, model.time, categories=kinds).regular()
+    given, timestamps = whole.rows, whole.timestamps
+    cutoff = _cutoff(initial_train_size, given, timestamps)
+    fitted = model._fit_panel(whole.take(given.time < cutoff))
+    transform = fitted._transform
+    rows = transform.applied(with_calendar(whole, fitted.calendar_)).rows
+    rows = rows.recoded(fitted._buffer.rows.categories)
     n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
     windows = fitted._model.windows(rows)
     origin = rows.place[windows.ends] - (n_first[windows.code] - 1)
@@ -226,9 +231,9 @@ def _of_forecaster(
         if fitted._intervals is not None:
             scores = windows.by_row(predicted.scores(windows.actual()))
             width = _widths(fitted, rows, scores, cutoff, ends, coverage)
-        sides = forecasts.sides(width)
-    step = np.arange(1, fitted.steps + 1)
-    return _Backtest(rows, timestamps, fitted.targets_, cutoff, ends, step, forecasts.point, sides)
+        sides = transform.interval(forecasts.point, *forecasts.sides(width))
+    step, point = np.arange(1, fitted.steps + 1), transform.inverse(forecasts.point)
+    return _Backtest(given, timestamps, fitted.targets_, cutoff, ends, step, point, sides)
 
 
 def _widths(

@@ -13,12 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
-from sklstm._data.checks import (
-    warn_of_leaked_target,
-    warn_of_one_step,
-    warn_of_rows_in_time,
-    warn_of_step_labels,
-)
+from sklstm._data.checks import warn_of_mistakes, warn_of_other_rows
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
@@ -28,10 +23,10 @@ from sklstm._data.steps import has_no_number, score_steps, score_targets, unflat
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.exports import Exports
 from sklstm._estimators.hidden_state import HiddenState
+from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import INITS
 from sklstm._nn.network import CELLS, POOLINGS
-from sklstm._nn.scaling import check_finite_steps
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
 from sklstm._train.additive import AdditiveModel
 from sklstm._train.callbacks import ScikitLearnCallbacks
@@ -48,7 +43,7 @@ AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
 
-OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary", "_categories")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -122,7 +117,8 @@ class BaseLSTM(HiddenState, Exports):
         given, validation = _plain(*given), _plain(*validation)
         earlier = getattr(self, "_fitted", None) if plan.run.warm_start else None
         reader = self if earlier else self._blank()
-        samples = self._read_samples(reader, plan, *given, reset=earlier is None)
+        of_table = _is_table(plan, given[0])
+        samples = self._read_samples(reader, plan, *given, of_table, reset=earlier is None)
         plan = plan.with_resolved(
             samples.sequences,
             earlier.report.resolved if earlier else {},
@@ -133,13 +129,13 @@ class BaseLSTM(HiddenState, Exports):
             samples, plan, earlier.head if earlier else None, changes.get("classes")
         )
         seed = earlier.split_seed if earlier else plan.seed
-        data = self._split(reader, plan, head, samples, given[0], validation, seed)
+        data = self._split(reader, plan, head, samples, given[0], validation, seed, of_table)
         if earlier:
             if data.everything is not None:
                 _warn_of_trained_rows(type(self).__name__, earlier, split_of(plan, data))
             training = Training.go_on(earlier, plan, head, data)
         else:
-            training = Training.begin(plan, head, data, _is_table(plan, given[0]))
+            training = Training.begin(plan, head, data, of_table)
 
         def learned() -> dict[str, Any]:
             return _features_of(reader) | {"_fitted": training.model()}
@@ -174,7 +170,15 @@ class BaseLSTM(HiddenState, Exports):
         return as_sequences(self, X, reset=reset, tokens=tokens)
 
     def _read_samples(
-        self, reader: "BaseLSTM", plan: Plan, X: Any, y: Any, sample_weight: Any, *, reset: bool
+        self,
+        reader: "BaseLSTM",
+        plan: Plan,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        of_table: bool,
+        *,
+        reset: bool,
     ) -> GivenSamples:
         """Read X, y and weights; the reader gets or checks the features."""
         sequences = reader._as_sequences(X, tokens=plan.network.reads_tokens, reset=reset)
@@ -184,16 +188,13 @@ class BaseLSTM(HiddenState, Exports):
         without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
-        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
+        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         if reset:
-            warn_of_leaked_target(samples, name)
-            if is_classifier(self):
-                warn_of_step_labels(samples, name)
-            if _is_table(plan, X):
-                warn_of_rows_in_time(X, name)
-            elif not plan.network.reads_tokens:
-                warn_of_one_step(samples, name)
+            kinds = {"is_classifier": is_classifier(self), "is_table": of_table}
+            warn_of_mistakes(X, samples, name, reads_tokens=plan.network.reads_tokens, **kinds)
         return samples
 
     def _split(
@@ -205,19 +206,20 @@ class BaseLSTM(HiddenState, Exports):
         X: Any,
         validation: Given,
         seed: int,
+        of_table: bool,
     ) -> TrainingData:
         """Training data, and validation data: given, set aside, or none."""
         train = head.encoded(samples)
-        X_val, y_val, weight_val = validation
+        X_val = validation[0]
         if X_val is not None:
-            if _is_table(plan, X_val) != _is_table(plan, X):
+            if _is_table(plan, X_val) != of_table:
                 raise ValueError(
                     f"X_val is a {type(X_val).__name__} and X is a {type(X).__name__}: one is a "
                     "table, the other holds sequences. Put X_val through the same steps as X; in "
                     "a Pipeline, transform_input=['X_val'] does."
                 )
             try:
-                given = self._read_samples(reader, plan, X_val, y_val, weight_val, reset=False)
+                given = self._read_samples(reader, plan, *validation, of_table, reset=False)
                 return TrainingData(train, head.encoded(given))
             except ValueError as error:
                 raise ValueError(f"X_val and y_val, read as X and y: {error}") from error
@@ -237,7 +239,8 @@ class BaseLSTM(HiddenState, Exports):
                 DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
-        check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        scaling, allow_nan = fitted.scaling, fitted.scaling.median is not None
+        check_finite_steps(sequences, name, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         return sequences
 
@@ -255,6 +258,7 @@ class BaseLSTM(HiddenState, Exports):
         """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
+        warn_of_other_rows(X, y=y)
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)

@@ -57,14 +57,16 @@ class Exports(FittedAttributes):
         the end of a sequence have no meaning:
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
-        * ``quantiles``, double, with a last axis of the levels, if its loss has them.
+        * ``quantiles``, double, with a last axis of the levels, if its loss has them (not counts).
         * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
           ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.
 
         The network computes in float32: a prediction differs from that of `predict` in about the
         sixth digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
-        ``feature_names`` and ``classes`` as JSON.
+        ``feature_names``, ``classes`` and ``categories`` as JSON: of each feature that is a
+        category, by its position among the features, the values that the codes 1, 2, ... stand for
+        in ``steps``. Any other code is an unknown value, like 0.
 
         Examples
         --------
@@ -90,6 +92,8 @@ class Exports(FittedAttributes):
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
+        if self._categories:
+            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
         init = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 

@@ -10,16 +10,19 @@ import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
-from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
-from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.future_rows import FIXED_BY_FIT
+from sklstm._estimators.panel_fit import Settings, fit_panel, window_size_of
+from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._estimators.window_regression import predicts_quantiles
+from sklstm._tables.calendar_columns import choose_calendar, with_calendar
 from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.target_transform import LOGARITHMS
 from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
 
 
-class SequenceForecaster(FutureRows):
+class SequenceForecaster(PredictiveDistribution):
     """Forecast the next steps of one time series or a panel of many, with prediction intervals.
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
@@ -53,11 +56,19 @@ class SequenceForecaster(FutureRows):
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
         past covariates, known up to the forecast origin.
+    calendar : "auto" or None, default=None
+        ``"auto"``: the time of the day, the day of the week and that of the year are future
+        covariates, as sines and cosines that X need not have: those that vary at the frequency of
+        `y`, and are seen at least twice.
     channel_independent : bool or "auto", default="auto"
         Whether each of several targets is forecast from its own past alone, by one model for all
         of them, which then has more windows to learn from and fewer weights. False: all targets
         from the past of all. ``"auto"`` fits both, and keeps the one with the smaller error on the
         calibration set; without such a set it is False.
+    categorical_features : "from_dtype" or list of str, default="from_dtype"
+        Columns of `y` and X that are categories, which are covariates: an LSTM learns a vector for
+        each value, other estimators read a column for each. ``"from_dtype"``: those of texts and of
+        pandas' categories. A list may name columns of numbers too, and those of `series`.
     calibration_fraction : float or "auto", default="auto"
         Part of the time span, at its end, that is the calibration set, with one cutoff for all
         series: a first model is fitted on the earlier rows, and its residuals there make the
@@ -65,18 +76,31 @@ class SequenceForecaster(FutureRows):
         or more if 90 % intervals need it, up to a third. 0: no intervals (unless the estimator
         predicts quantiles), and one fit less.
 
+    transform : {"log", "log1p"}, transformer or None, default=None
+        What is forecast in place of the targets, and turned back with its intervals and paths:
+        logarithms, for changes in proportion, or a transformer with `inverse_transform`, such as
+        :class:`~sklearn.preprocessing.PowerTransformer`, fitted before the calibration set.
+        ``"log"`` needs numbers above 0, ``"log1p"`` those from 0 on; no interval goes below 0.
+        A forecast turned back is the median, below the mean.
+
     Attributes
     ----------
     estimator_ : estimator
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    calendar_ : list of str
+        Waves of the calendar that are future covariates, such as ``"week sin 2"``.
+    categories_ : dict of str to tuple
+        Values of each category, in the order of their codes, which count from 1. Code 0 is a
+        missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
     window_size_ : int
         Rows of a window.
     local_scaling_ : dict
         What values are measured against: the ``anchor`` "last", "season" or "mean" is subtracted,
         and the rest is divided by the ``scale``: "none" (one number for all series), "spread" or
-        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows.
+        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows. The
+        anchor is "none" if the estimator takes no negative targets, such as counts.
     blending_weight_ : float
         Weight in [0, 1] of the model beside its anchor, which the calibration set chose.
     channel_independent_ : bool
@@ -109,8 +133,8 @@ class SequenceForecaster(FutureRows):
     for Regression", JASA 2018): quantiles of absolute residuals, for each step. Series share
     their residuals, in units of the spread of each, which is shrunk to that of the panel; from
     some 200 forecast origins on a series has its own. As forecasts of s steps overlap, n of them
-    count as n / s. With ``loss="quantile"`` or ``"gaussian"`` of the estimator the width changes
-    with its quantiles.
+    count as n / s. If the estimator predicts quantiles, such as ``LSTMRegressor(loss="gaussian")``,
+    the width changes with them.
 
     `update` makes intervals adaptive. It widens them by 9 % after an actual value beyond one with
     90 % coverage, and narrows them by 1 % after one inside, so that in the long run these are 1 to
@@ -148,8 +172,15 @@ class SequenceForecaster(FutureRows):
         "series": [str, list, None],
         "time": [str, None],
         "future_covariates": [list, tuple],
+        "calendar": [StrOptions({"auto"}), None],
         "channel_independent": ["boolean", StrOptions({"auto"})],
+        "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
+        "transform": [
+            StrOptions({*LOGARITHMS}),
+            HasMethods(["fit", "transform", "inverse_transform"]),
+            None,
+        ],
     }
 
     def __init__(
@@ -162,8 +193,11 @@ class SequenceForecaster(FutureRows):
         series: str | list[str] | None = None,
         time: str | None = None,
         future_covariates: list | tuple = (),
+        calendar: str | None = None,
         channel_independent: bool | str = "auto",
+        categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
+        transform: Any = None,
     ):
         self.estimator = estimator
         self.window_size = window_size
@@ -172,8 +206,11 @@ class SequenceForecaster(FutureRows):
         self.series = series
         self.time = time
         self.future_covariates = future_covariates
+        self.calendar = calendar
         self.channel_independent = channel_independent
+        self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
+        self.transform = transform
 
     def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
@@ -226,21 +263,29 @@ class SequenceForecaster(FutureRows):
         """
         refuse_other_order("fit", y, others, X)
         learned = self._blank()
-        learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
+        panel = read_panel(y, X, self.series, self.time, categories=self.categorical_features)
+        learned._fit_panel(panel.regular())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
     def _fit_panel(self, panel: Panel) -> Self:
         refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
+        panel = panel.with_learned_categories()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
+        size = window_size_of(panel.rows, self.window_size)
+        self.calendar_ = choose_calendar(panel, size) if self.calendar else []
+        panel = with_calendar(panel, self.calendar_)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
-        model, found = fit_panel(panel, settings)
+        settings = settings._replace(future_covariates=[*self.future_covariates, *self.calendar_])
+        panel, model, found, self._transform = fit_panel(panel, settings)
         self.targets_, self._covariates = panel.targets, panel.covariates
+        self.categories_ = panel.categories
+        self._static = [panel.covariates[k] for k in panel.rows.static()]
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
         self.local_scaling_ = model.unit.unit._asdict()
@@ -255,30 +300,6 @@ class SequenceForecaster(FutureRows):
         self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
         self._keep(panel, model.unit.measure(panel.rows))
         return self
-
-    @property
-    def validation_losses_(self) -> pd.DataFrame | None:
-        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
-
-        Columns ``model`` and ``loss``; None without a calibration set.
-
-        See Also
-        --------
-        backtest_scores : The same errors, of later rows.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
-        [1.0, 0.0]
-        """
-        if self._losses is None:
-            return None
-        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
@@ -323,76 +344,8 @@ class SequenceForecaster(FutureRows):
         steps = self._checked_steps(steps)
         origins = self._origins(steps, X, y)
         timestamps, coming = self._future(origins.panel, steps, X)
-        point = self._forecast(origins, coming, steps).point
+        point = self._transform.inverse(self._forecast(origins, coming, steps).point)
         return self._table(origins.panel, timestamps, point, self.targets_)
-
-    def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None, y: Any = None
-    ) -> pd.DataFrame:
-        """Forecast with prediction intervals, which cover a share of actual values.
-
-        The coverage holds for each step, not for whole paths, as long as errors are like those on
-        the calibration set and in each `update`.
-
-        Parameters
-        ----------
-        coverage : float, default=0.9
-            Nominal coverage: share of actual values inside, between 0 and 1.
-        steps : int, default=None
-            How many rows to forecast, at most the parameter `steps`, which is the default.
-        X, y : as in `predict`
-            Future covariates, and rows of other series.
-
-        Returns
-        -------
-        DataFrame
-            As from `predict`, with ``lower``, ``forecast`` and ``upper`` in place of a target, or
-            below each if there are several.
-
-        Raises
-        ------
-        ValueError
-            If there are too few residuals for such a coverage of so many steps.
-
-        See Also
-        --------
-        backtest : Measure the coverage, by ``coverage=``.
-        LSTMRegressor.predict_quantiles : Quantiles that differ from row to row.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.predict_interval(0.8).columns.tolist()
-        ['lower', 'forecast', 'upper']
-        """
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage={coverage} must lie between 0 and 1.")
-        self._check_fitted()
-        steps = self._checked_steps(steps)
-        if steps > self.steps:
-            raise ValueError(
-                f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
-                f"fit with steps={steps}."
-            )
-        origins = self._origins(steps, X, y)
-        width = self._width(coverage, origins.series)[:, :steps]
-        if np.isnan(width).any():
-            raise ValueError(
-                f"There are too few residuals for prediction intervals with a coverage of "
-                f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
-                "calibration_fraction, or ask for a lower coverage."
-            )
-        timestamps, coming = self._future(origins.panel, steps, X)
-        forecasts = self._forecast(origins, coming, steps)
-        lower, upper = forecasts.sides(width)
-        values = np.stack([lower, forecasts.point, upper], axis=-1)
-        columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(origins.panel, timestamps, values, columns)
-        return result[self.targets_[0]] if len(self.targets_) == 1 else result
 
     def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
@@ -435,16 +388,22 @@ class SequenceForecaster(FutureRows):
         """
         refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
-        longer = self._buffer.extended(arrived)
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
+        arrived = read_panel(y, X, self.series, self.time, self.targets_, levels, kinds)
+        longer = self._buffer.extended(with_calendar(arrived, self.calendar_))
+        turn = longer.rows.place - np.repeat(self._buffer.rows.sizes, longer.rows.sizes)
+        new = turn >= 0
+        longer = self._transform.applied(longer, new)
         rows = longer.rows
+        transform = self._transform.seen(rows.y)
         windows = self._model.windows(rows, self._before, least=1)
         if self._intervals is not None:
-            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
-            new = turn >= 0
             windows = windows.take(turn[windows.ends] >= -self.steps)
-            scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
-            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
-            self._intervals = self._intervals._replace(log_width=path[-1])
+            scores = self._model.forecasts(windows).scores(windows.actual())
+            arrived_scores = windows.by_row(scores)[new]
+            path = self._intervals.adapted(arrived_scores, rows.code[new], turn[new])
+            longer_paths = self._intervals.with_paths(scores, windows.code, rows.time[windows.ends])
+            self._intervals = longer_paths._replace(log_width=path[-1])
+        self._transform = transform
         self._keep(longer, windows.local)
         return self

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
-from sklstm._estimators.window_regression import Forecasts, PanelModel, best_of
+from sklstm._estimators.window_regression import Forecasts, PanelModel
+from sklstm._tables.calendar_columns import calendar_values
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
@@ -44,7 +46,7 @@ class Origins(NamedTuple):
     series: np.ndarray
 
 
-class FutureRows(SequenceEstimator):
+class FutureRows(ForecasterAttributes):
     """Windows, covariates and forecasts of the rows behind the newest ones.
 
     The subclass has the parameters, learns, and keeps the newest rows.
@@ -58,9 +60,12 @@ class FutureRows(SequenceEstimator):
 
     targets_: list
     _covariates: list
+    _static: list
+    calendar_: list[str]
     _buffer: Panel
     _before: History
     _model: PanelModel
+    _transform: TargetTransform
     _intervals: Intervals | None
     estimator_: Any
     interval_method_: str | None
@@ -84,7 +89,8 @@ class FutureRows(SequenceEstimator):
             )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        unknown = [name for name in self._covariates if name not in self.future_covariates]
+        known = [*self.future_covariates, *self._static, *self.calendar_]
+        unknown = [name for name in self._covariates if name not in known]
         if int(steps) > self.steps and unknown:
             raise ValueError(
                 f"steps={steps} needs the columns {unknown} of future rows: fit with "
@@ -98,13 +104,21 @@ class FutureRows(SequenceEstimator):
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
         timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        if self.calendar_:
+            columns = [len(panel.targets) + panel.covariates.index(name) for name in self.calendar_]
+            waves = calendar_values(timestamps, self.calendar_)
+            values[:, :, columns] = waves.reshape(len(rows.sizes), n_rows, -1)
+        for name in self._static:
+            column = len(panel.targets) + panel.covariates.index(name)
+            values[:, :, column] = rows.values[rows.ends - 1, None, column]
         if self.future_covariates:
             if X is None:
                 raise ValueError(
                     f"X is missing: give a table with the columns {list(self.future_covariates)} "
                     f"of the next {steps} rows."
                 )
-            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            kinds = panel.categories
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels, kinds)
             lacking = [name for name in self.future_covariates if name not in given.covariates]
             if lacking:
                 raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
@@ -152,7 +166,7 @@ class FutureRows(SequenceEstimator):
     def _origins(self, steps: int, X: Any, y: Any) -> Origins:
         """The newest rows of all series that have not ended, or those of other series."""
         if y is not None:
-            panel = self._given(y, X).regular()
+            panel = self._transform.applied(self._given(y, X).regular())
             before = History.none(len(panel.rows.sizes), len(self.targets_))
             return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
         panel, before, rows = self._buffer, self._before, self._buffer.rows
@@ -174,22 +188,29 @@ class FutureRows(SequenceEstimator):
 
     def _given(self, y: Any, X: Any) -> Panel:
         """Rows of series, with their covariates, which X has beside those of future rows."""
-        levels = self._buffer.by_levels
-        given = read_panel(y, None, self.series, self.time, self.targets_, levels)
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
+        given = read_panel(y, None, self.series, self.time, self.targets_, levels, kinds)
         lacking = [name for name in self.targets_ if name not in given.targets]
         if lacking:
             raise ValueError(f"y lacks the columns {lacking}.")
-        values = given.rows.values[:, [given.targets.index(name) for name in self.targets_]]
-        if self._covariates:
-            if X is None:
-                raise ValueError(f"X is missing: y needs the columns {self._covariates}.")
-            others = read_panel(None, X, self.series, self.time, None, levels)
-            code = others.rows.find(given.rows.names)[given.rows.code]
-            place = places_of(others.rows.code, others.rows.time, code, given.rows.time)
-            columns = [others.covariates.index(name) for name in self._covariates]
-            found = others.rows.values[place][:, columns]
-            values = np.hstack([values, np.where(place[:, None] < 0, np.nan, found)])
-        rows = given.rows._replace(values=values, n_targets=len(self.targets_))
+        columns = dict(zip([*given.targets, *given.covariates], given.rows.values.T, strict=True))
+        waves = calendar_values(given.timestamps, self.calendar_)
+        columns |= zip(self.calendar_, waves.T, strict=True)
+        others = [name for name in self._covariates if name not in columns]
+        if others and X is None:
+            raise ValueError(f"X is missing: y needs the columns {others}.")
+        if others:
+            of_x = read_panel(None, X, self.series, self.time, None, levels, kinds)
+            absent = [name for name in others if name not in of_x.covariates]
+            if absent:
+                raise ValueError(f"y and X lack the columns {absent}, which fit had.")
+            code = of_x.rows.find(given.rows.names)[given.rows.code]
+            place = places_of(of_x.rows.code, of_x.rows.time, code, given.rows.time)
+            found = of_x.rows.values[place][:, [of_x.covariates.index(name) for name in others]]
+            columns |= zip(others, np.where(place < 0, np.nan, found.T), strict=True)
+        values = np.stack([columns[name] for name in [*self.targets_, *self._covariates]], axis=1)
+        kinds = self._buffer.rows.categories
+        rows = given.rows._replace(values=values, n_targets=len(self.targets_), categories=kinds)
         return given._replace(rows=rows, targets=self.targets_, covariates=self._covariates)
 
     def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
@@ -224,21 +245,6 @@ class FutureRows(SequenceEstimator):
             levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
             index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
-
-    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
-        if self.interval_method_ == "quantiles":
-            levels = best_of(self.estimator_).quantiles
-            if not np.isclose(coverage, levels[-1] - levels[0]):
-                raise ValueError(
-                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
-                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
-                    "that of the quantiles, or fit with calibration_fraction above 0."
-                )
-        if self._intervals is None:
-            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
-            return np.full((len(series), self.steps, len(self.targets_)), width)
-        return self._intervals.width(coverage, series)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         return state_to_plain(state)

@@ -16,13 +16,19 @@ from sklstm._estimators.calibration import (
     require_intervals,
 )
 from sklstm._estimators.future_rows import some_names
-from sklstm._estimators.window_regression import PanelModel, WindowShape, takes_nan
+from sklstm._estimators.window_regression import (
+    PanelModel,
+    WindowShape,
+    takes_nan,
+    takes_positive_only,
+)
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.unit_choice import choose_unit
 from sklstm._tables.window_units import PanelUnit, Unit
 
-__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of"]
+__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of", "window_size_of"]
 
 WINDOW_SIZE = 24
 """Default number of rows of a window, or a third of those of a typical series if that is less: a
@@ -45,13 +51,16 @@ class Settings(NamedTuple):
     future_covariates: list | tuple
     channel_independent: bool | str
     calibration_fraction: float | str
+    transform: Any
 
 
 class FittedPanel(NamedTuple):
-    """What a fit hands over."""
+    """What a fit hands over: the panel has transformed targets."""
 
+    panel: Panel
     model: PanelModel
     found: Calibration | None
+    transform: TargetTransform
 
 
 def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
@@ -76,8 +85,7 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     future = [
         columns.index(name) for name in panel.covariates if name in settings.future_covariates
     ]
-    size = settings.window_size
-    window_size = int(min(WINDOW_SIZE, max(typical // 3, 1)) if size == "auto" else size)
+    window_size = window_size_of(rows, settings.window_size)
     shape = WindowShape(window_size, steps, future, takes_nan(estimator))
     season = (
         season_of(panel.timestamps[: rows.sizes[0]])
@@ -89,15 +97,21 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     share = settings.calibration_fraction
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
     cutoff = _cutoff(rows, n_late) if n_late else np.inf
-    early = rows.until(cutoff)
+    positive = takes_positive_only(estimator)
+    transform = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
+    panel = transform.applied(panel)
+    transform = transform.seen(panel.rows.y)
+    rows, early = panel.rows, panel.rows.until(cutoff)
     fit_until = _cutoff(early, held_back_rows(early, steps))
-    unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
+    unit = Unit("none", "none", season)
+    if not positive:
+        unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
     alone = [False, True] if both else [tried is True]
     found = None
     if n_late:
-        found = calibrate(estimator, rows, unit, shape, cutoff, alone)
+        found = calibrate(estimator, rows, unit, shape, cutoff, alone, transform)
         if share != "auto":
             require_intervals(found, n_late, typical, steps)
     chosen = found.channel_independent if found else alone[0]
@@ -106,7 +120,15 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
         _say_what_lacks(rows, steps)
     assert model is not None
     _say_what_is_left_out(rows, unit, shape, typical)
-    return FittedPanel(model._replace(weight=found.weight if found else 1.0), found)
+    model = model._replace(weight=found.weight if found else 1.0)
+    return FittedPanel(panel, model, found, transform)
+
+
+def window_size_of(rows: SeriesRows, size: int | str) -> int:
+    """The parameter, or by the rows of a typical series."""
+    if not isinstance(size, str):
+        return int(size)
+    return int(min(WINDOW_SIZE, max(len(rows.time) // len(rows.sizes) // 3, 1)))
 
 
 def season_of(timestamps: pd.Index) -> int:

@@ -74,7 +74,9 @@ def attribute(
         weights = model.of_init(torch.eye(len(model.head.init_map), device=steps.device).double())
         parts = parts + model.init.attribute(steps, there, lengths, of @ weights.T)
     with torch.no_grad():
-        predicted, of_baseline = ((model(one, lengths) * of).sum(1) for one in (steps, there))
+        predicted, of_baseline = (
+            (model.locations(one, lengths) * of).sum(1) for one in (steps, there)
+        )
     arrays = (one.numpy(force=True) for one in (parts.nan_to_num(), predicted, of_baseline))
     return Attributions(*arrays)
 

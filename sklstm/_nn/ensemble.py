@@ -81,7 +81,9 @@ class NetworkEnsemble(nn.Module):
 
 def _pool_alike(network: nn.Module) -> bool:
     """Whether the networks read the same steps, and their pooling has no weights."""
-    if not isinstance(network, SequenceNetwork) or network.embedding is not None:
+    if not isinstance(network, SequenceNetwork):
+        return False
+    if network.embedding is not None or network.categories is not None:  # each has its own vectors
         return False
     return network.pooling is None or not list(network.pooling.parameters())
 

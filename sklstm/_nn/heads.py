@@ -146,6 +146,10 @@ class Head(ABC):
         """Factor and offset that bring outputs into the units of the user; labels have log-odds."""
         return np.ones(self.n_outputs), np.zeros(self.n_outputs)
 
+    def bent(self, locations: torch.Tensor) -> torch.Tensor:
+        """Turn outputs in public units into predictions: the same, except for counts."""
+        return locations
+
     def explained(self, columns: np.ndarray) -> np.ndarray:
         """Weights of the outputs in the number that explains a prediction.
 
@@ -274,6 +278,8 @@ class Head(ABC):
 class RegressionHead(Head):
     """One number, or several.
 
+    `positive_only` says whether negative targets are refused.
+
     Attributes
     ----------
     loss_of : str or callable
@@ -283,6 +289,8 @@ class RegressionHead(Head):
     mean, scale : ndarray of shape (n_columns,)
         The network learns ``(y - mean) / scale``.
     """
+
+    positive_only = False
 
     loss_of: Any
     n_dimensions: int
@@ -406,6 +414,12 @@ class RegressionHead(Head):
 
 
 def _numbers(y: Any) -> np.ndarray:
+    dtype = y.dtype if hasattr(getattr(y, "dtype", None), "kind") else np.asarray(y).dtype
+    if dtype.kind in "mM":
+        raise ValueError(
+            f"y holds {dtype}, and targets must be numbers: a duration in seconds is "
+            "y / np.timedelta64(1, 's'); of dates subtract one first."
+        )
     return check_array(
         y,
         dtype=np.float64,

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array
 
+from sklstm._data.categories import few_values
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.input_transform import INPUT_TRANSFORMS, InputReader
 
-__all__ = ["InputScaling", "check_finite_steps", "shared_tensor", "to_device"]
+__all__ = ["InputScaling", "shared_tensor", "to_device"]
 
 BLOCK = 2**14
 """Rows that are scaled at a time on a CPU. A sixteenth takes 1.8 times as long, a fourth or four
@@ -22,6 +23,9 @@ times as many 1.1 times: `benchmarks/constants.py`."""
 VALUES_IN_BLOCK = 2**21
 """Values that are scaled at a time on a GPU, 16 MB in double precision: estimated, few calls for
 a table and little memory for each."""
+LARGEST_INPUT = float(np.finfo(np.float32).max) / 1000
+"""Standard deviations from the mean up to which differences between inputs, and their products with
+weights up to 1000, are finite in single precision."""
 NO_FLOAT64 = {"mps", "xpu"}
 """Kinds of devices that do not support float64, or not always."""
 
@@ -50,9 +54,9 @@ class InputScaling:
 
     Attributes
     ----------
-    mean, scale : ndarray of float64, shape (n_features,)
-        A step is scaled to ``(step - mean) / scale``.
-    median : ndarray of float64, shape (n_features,), or None
+    mean, scale : ndarray of float64, shape (n_numbers,)
+        A step is scaled to ``(step - mean) / scale``: the features that are no categories.
+    median : ndarray of float64, shape (n_numbers,), or None
         Replaces values that are missing since the beginning. None: NaN is an error.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
@@ -60,6 +64,8 @@ class InputScaling:
         Some of `INPUT_TRANSFORMS`, in their order.
     learned : dict of str to ndarray of float64, or None
         What each of them learned.
+    n_codes : dict of int to int
+        Features that are categories, and the number of their codes; code 0 is unknown.
     """
 
     mean: np.ndarray
@@ -68,6 +74,7 @@ class InputScaling:
     n_tokens: int | None = None
     input_transform: tuple[str, ...] = ("levels",)
     learned: Mapping[str, np.ndarray | None] = field(default_factory=dict)
+    n_codes: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -104,6 +111,8 @@ class InputScaling:
         ValueError
             If a feature is missing in every step.
         """
+        n_codes = {k: len(values) + 1 for k, values in sorted(sequences.categories.items())}
+        sequences = sequences.numbers()
         mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
         median = None
         if missing == "mask":
@@ -116,7 +125,7 @@ class InputScaling:
             name: INPUT_TRANSFORMS[name].learn(sequences, weight, of_steps)
             for name in input_transform
         }
-        return cls(mean, scale, median, None, tuple(input_transform), learned)
+        return cls(mean, scale, median, None, tuple(input_transform), learned, n_codes)
 
     @classmethod
     def of_tokens(cls, sequences: Sequences, vectors: Any) -> "InputScaling":
@@ -153,12 +162,37 @@ class InputScaling:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs of the network at a step."""
+        """Number of inputs of the network at a step, without the codes of categories."""
         n_features = len(self.mean)
         n_masks = 0 if self.median is None else 2 * n_features
         return n_masks + sum(
             INPUT_TRANSFORMS[name].n_inputs(n_features) for name in self.input_transform
         )
+
+    def in_range(self, values: np.ndarray) -> np.ndarray:
+        """Find the numbers that the network can compute with.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps, n_features)
+            Steps in the units of users.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_steps, n_features)
+            False for NaN and infinity, and for what is infinite in single precision once it is
+            scaled, such as a fill value of 1e38.
+        """
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            reach = LARGEST_INPUT * self.scale
+            low = np.maximum(self.mean - reach, -largest)
+            high = np.minimum(self.mean + reach, largest)
+        if not self.n_codes:
+            return (values >= low) & (values <= high)
+        inside, numbers = np.isfinite(values), self._numbers(values.shape[1])
+        inside[:, numbers] = (values[:, numbers] >= low) & (values[:, numbers] <= high)
+        return inside
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -177,26 +211,43 @@ class InputScaling:
         Returns
         -------
         Tensor of shape (n_steps + 1, n_features)
-            On the device, with a row of zeros, the padding, at the end; tokens as int32.
+            On the device, with a row of zeros, the padding, at the end; tokens as int32, and codes
+            of categories behind all other features.
         """
         if self.n_tokens is not None:
             is_known = (values >= 0) & (values < self.n_tokens)
             tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
             tokens[:-1] = np.where(is_known, values, 0)
             return to_device(torch.from_numpy(tokens), device)
+        codes = self._codes(values)
+        if self.n_codes:
+            values = values[:, self._numbers(values.shape[1])]
         scaled_there = device.type not in {"cpu", *NO_FLOAT64}
         there = device if scaled_there else torch.device("cpu")
         mean, scale = shared_tensor(self.mean).to(there), shared_tensor(self.scale).to(there)
-        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype, device=device)
-        size = max(VALUES_IN_BLOCK // values.shape[1], 1) if scaled_there else BLOCK
+        n_numbers, width = values.shape[1], values.shape[1] + codes.shape[1]
+        padded = torch.zeros((len(values) + 1, width), dtype=dtype, device=device)
+        if codes.shape[1]:
+            padded[:-1, n_numbers:] = to_device(shared_tensor(codes), device)
+        size = max(VALUES_IN_BLOCK // max(n_numbers, 1), 1) if scaled_there else BLOCK
         for start in range(0, len(values), size):  # in float64, without such a copy of the table
             part = values[start : start + size]
             if scaled_there and part.dtype == np.float32:  # half as much to carry
                 block = to_device(shared_tensor(part), device).double()
             else:
                 block = to_device(torch.from_numpy(part.astype(np.float64)), there)
-            padded[start : start + len(block)] = block.sub_(mean).div_(scale)
+            padded[start : start + len(block), :n_numbers] = block.sub_(mean).div_(scale)
         return padded
+
+    def _numbers(self, n_features: int) -> list[int]:
+        """The features that are no categories."""
+        return [k for k in range(n_features) if k not in self.n_codes]
+
+    def _codes(self, values: np.ndarray) -> np.ndarray:
+        """Codes of the categories, (n_steps, n_categories); 0 for any that was not seen."""
+        codes = values[:, list(self.n_codes)].astype(np.float32)
+        codes[~((codes >= 0) & (codes < list(self.n_codes.values())))] = 0
+        return codes
 
     def reader(self, device: torch.device, dtype: torch.dtype) -> "InputReader":
         """Make the reader that turns scaled steps into inputs of the network.
@@ -224,6 +275,7 @@ class InputScaling:
                 (INPUT_TRANSFORMS[name], tensor(self.learned.get(name)))
                 for name in self.input_transform
             ],
+            len(self.n_codes),
         )
 
     def to_onnx(self, op: Any) -> tuple[str, str]:
@@ -239,7 +291,8 @@ class InputScaling:
         inputs : str
             Name of the inputs of the network, float, or of the tokens, int64.
         steps : str
-            Name of the steps in the units of the user, none of them missing, or of the tokens.
+            Name of the steps that an init reads, in the units of the user and none of them missing,
+            or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -250,19 +303,25 @@ class InputScaling:
             )
             tokens = op("Where", is_known, tokens, np.int64(0))
             return tokens, tokens
-        n_features = len(self.mean)
+        n_numbers = len(self.mean)
         steps = op.input(
             "steps",
             "double",
-            ["batch", "n_steps", n_features],
-            "Features of each step of each sequence, in their own units.",
+            ["batch", "n_steps", n_numbers + len(self.n_codes)],
+            "Features of each step of each sequence, in their own units; codes of categories.",
         )
-        masks = []
+        codes: list[str] = []
+        one_hot: list[str] = []
+        masks: list[str] = []
+        if self.n_codes:
+            steps, codes, one_hot = self._codes_to_onnx(op, steps)
         if self.median is not None:
-            shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
+            shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
-            filled, since = op.scan(LAST_SEEN, start, [steps], names)
+            in_time = op("Transpose", steps, perm=[1, 0, 2])
+            found = op.scan(LAST_SEEN, start, [in_time], names)
+            filled, since = (op("Transpose", one, perm=[1, 0, 2]) for one in found)
             masks = [
                 op.cast(op("IsNaN", steps), "float32"),
                 op.cast(op("Log", op("Add", since, np.float64(1))), "float32"),
@@ -274,70 +333,22 @@ class InputScaling:
             op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
             for name in self.input_transform
         ]
-        return op("Concat", *inputs, *masks, axis=2), steps
+        if one_hot:
+            steps = op("Concat", steps, *one_hot, axis=2)
+        return op("Concat", *inputs, *masks, *codes, axis=2), steps
 
-
-def check_finite_steps(
-    sequences: Sequences, name: str, rows: np.ndarray | None = None, *, allow_nan: bool = False
-) -> None:
-    """Refuse NaN and infinity in every step that a sequence uses.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Steps that no sequence uses are not checked.
-    name : str
-        Name of the estimator, for the message.
-    rows : ndarray of int, shape (n_sequences,), default=None
-        Row of X of each sequence, if they are a selection.
-    allow_nan : bool, default=False
-        Whether values may be missing.
-
-    Raises
-    ------
-    ValueError
-        If a step is not finite; the message names the sequence, the step and the feature.
-    """
-    finite = np.isfinite(sequences.values)
-    if finite.all():
-        return
-    bad = ~finite
-    if allow_nan:
-        bad &= ~np.isnan(sequences.values)
-    bad_steps = bad.any(axis=1)
-    if bad_steps.any():
-        bad_steps &= sequences.step_weights() > 0
-    if not bad_steps.any():
-        return
-    step = int(np.flatnonzero(bad_steps)[0])
-    user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
-    feature = int(np.flatnonzero(bad[step])[0])
-    names = sequences.feature_names
-    is_missing = np.isnan(sequences.values[step, feature])
-    if sequences.series[user] >= 0 or sequences.max_length == 1:
-        cure = "fill or drop them first, for example with a SimpleImputer in front"
-    else:
-        cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
-    if is_missing:
-        cure = f"let missing='mask' tell the network, or {cure}"
-    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
-        cure = (
-            "whole steps are missing at an end of it, which looks like padding, and "
-            "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
-        )
-    raise ValueError(
-        f"Input X contains {'NaN' if is_missing else 'infinity'}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {name} needs finite numbers in every step that a "
-        f"sequence uses: {cure}."
-    )
-
-
-def _is_padded(sequence: np.ndarray) -> bool:
-    """Whether all features of the first or last step of a longer sequence are missing."""
-    missing = np.isnan(sequence).all(axis=1)
-    return bool(len(sequence) > 1 and (missing[0] or missing[-1]) and not missing.all())
+    def _codes_to_onnx(self, op: Any, steps: str) -> tuple[str, list[str], list[str]]:
+        """The numbers among the features; codes of the categories; their few values, 0 and 1."""
+        n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
+        given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
+        known = op("And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes))
+        given = op("Where", known, given, np.float64(0))
+        one_hot = []
+        for k, n in few_values({k: range(1, n) for k, n in self.n_codes.items()}).items():
+            code = op("Gather", given, np.array([list(self.n_codes).index(k)]), axis=2)
+            one_hot.append(op.cast(op("Equal", code, np.arange(1.0, n + 1)), "double"))
+        numbers = np.array(self._numbers(len(self.mean) + len(n_codes)), dtype=np.int64)
+        return op("Gather", steps, numbers, axis=2), [op.cast(given, "float32")], one_hot
 
 
 def shared_tensor(array: np.ndarray) -> torch.Tensor:

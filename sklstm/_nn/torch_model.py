@@ -54,11 +54,15 @@ class TorchModel(nn.Module):
 
     def forward(self, steps: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Compute predictions in the units of y, or log-odds of the labels."""
+        dtype = steps.dtype if steps.is_floating_point() else torch.float64
+        return self.head.bent(self.locations(steps, lengths)).to(dtype)
+
+    def locations(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+        """The sum of init and network in public units, which a head of counts bends."""
         outputs = self.of_network(steps, lengths)
         if self.init is not None:
             outputs = outputs + self.of_init(self.init.compute(steps, lengths, self.per_step))
-        dtype = steps.dtype if steps.is_floating_point() else torch.float64
-        return (outputs + self._tensor(self.head.public_units[1], steps)).to(dtype)
+        return outputs + self._tensor(self.head.public_units[1], steps)
 
     @property
     def per_step(self) -> bool:

@@ -158,7 +158,7 @@ class AdditiveModel:
         if self.init is None:
             return outputs
         histories = histories_of_steps(sequences) if self.per_step else sequences
-        return self.init.predict(histories) @ self.head.init_map + outputs
+        return self.init.predict(histories.numbers(one_hot=True)) @ self.head.init_map + outputs
 
     def network_outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of the network alone.
@@ -213,7 +213,19 @@ class AdditiveModel:
         return np.hstack([one.network_outputs(sequences) for one in models])
 
     def torch_model(self) -> TorchModel:
-        """Make one module of all parts, which shares the weights of the network."""
+        """Make one module of all parts, which shares the weights of the network.
+
+        Raises
+        ------
+        ValueError
+            If features are categories: there is nothing between two of their codes.
+        """
+        if self.scaling.n_codes:
+            raise ValueError(
+                f"The features {list(self.scaling.n_codes)} (counted from 0) are categories, which "
+                "have no gradients: encode them as numbers before the fit, such as by a "
+                "OneHotEncoder. history_importance takes them."
+            )
         parts = self.scaling, self.head, self.init, self.blending_weight
         return TorchModel(self.net.module_, *parts)
 

@@ -80,8 +80,9 @@ def history_attribution(
             Parts in the unit of `prediction`; lags in the index, the oldest first, features in the
             columns. Of several rows one below the other, with an index of row and lag.
         prediction : float, or ndarray of shape (n_rows,)
-            What is explained: the prediction of a regressor; of a classifier the log-odds of the
-            label against the others, of three or more labels against the mean of their logits.
+            What is explained: the prediction of a regressor, of counts before the softplus that
+            makes them positive; of a classifier the log-odds of the label against the others, of
+            three or more labels against the mean of their logits.
         baseline_prediction : float, or ndarray of shape (n_rows,)
             The same for the baseline.
         error : float, or ndarray of shape (n_rows,)
