@@ -84,6 +84,20 @@ def test_predictions_come_from_the_mean_of_the_outputs(params):
     np.testing.assert_allclose(np.mean(each, axis=0), found, rtol=1e-5)
 
 
+def test_each_network_has_its_own_blending_weight():
+    rng = np.random.default_rng(1)
+    given = rng.normal(size=(120, 5, 1))
+    y = np.tanh(3 * given[:, -1, 0]) + rng.normal(size=120)
+    model = quick(early_stopping=True, max_epochs=20).fit(given, y)
+    weights = [one.blending_weight_[0] for one in model.estimators_]
+    assert len(set(np.round(weights, 6))) > 1
+    assert model.blending_weight_[0] == pytest.approx(np.mean(weights), rel=1e-5)
+    each = [one.predict(given) for one in model.estimators_]
+    np.testing.assert_allclose(np.mean(each, axis=0), model.predict(given), atol=1e-5)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict(given), model.predict(given))
+
+
 def test_probabilities_come_from_the_mean_of_the_logits():
     model = quick(LSTMClassifier, init=None).fit(X, LABELS)
     logits = np.mean([one.predict_log_proba(X) for one in model.estimators_], axis=0)
@@ -159,11 +173,11 @@ def test_onnx_averages_them(tmp_path):
 
 def test_training_goes_on_with_all_networks(tmp_path):
     model = quick(warm_start=True).fit(X, Y)
-    before = weights_of(model)
+    before = [weight.detach().clone() for weight in model.net_.module_.parameters()]
     model.fit(X, Y).partial_fit(X, Y)
     assert model.n_iter_ == 7
-    changed = [not np.array_equal(*pair) for pair in zip(before, weights_of(model), strict=True)]
-    assert all(changed)
+    after = list(model.net_.module_.parameters())
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
     with pytest.raises(ValueError, match="another n_networks"):
         model.set_params(n_networks=2).fit(X, Y)
     one = model.estimators_[0]

@@ -137,7 +137,14 @@ class AdditiveModel:
         """The sums with one of the networks each, which share everything else."""
         settings = self.settings | {"n_networks": 1}
         nets = self.net.of_each_network()
-        return [replace(self, net=net, settings=settings) for net in nets]
+        weights: Any = [self.blending_weight] * len(nets)
+        if len(nets) > 1 and self.blending_weight is not None:
+            shares = self.net.module_.shares.numpy(force=True).astype(np.float64)
+            weights = self.blending_weight * shares * len(nets)
+        return [
+            replace(self, net=net, settings=settings, blending_weight=weight)
+            for net, weight in zip(nets, weights, strict=True)
+        ]
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of init estimator and network together.
