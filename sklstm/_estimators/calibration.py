@@ -18,6 +18,7 @@ __all__ = [
     "calibration_rows",
     "held_back_rows",
     "require_intervals",
+    "scaled_error",
 ]
 
 LEAST_INDEPENDENT = 9
@@ -123,10 +124,10 @@ def calibrate(
             return None
         forecasts, weight = _blended(model.forecasts(late), late)
         actual, scale = late.actual(), in_scale[late.code][:, None]
-        losses["naive"] = _loss(actual - late.last(), scale)
+        losses["naive"] = scaled_error(actual - late.last(), scale)
         name = "channel-independent" if tried else "targets together"
         name = name if rows.n_targets > 1 else "forecaster"
-        losses[name] = _loss(actual - forecasts.point, scale)
+        losses[name] = scaled_error(actual - forecasts.point, scale)
         if best is None or losses[name] < best[0]:  # NaN is not less
             intervals = Intervals.learn(forecasts.scores(actual), late.code, len(rows.sizes))
             best = losses[name], tried, weight, intervals
@@ -134,7 +135,7 @@ def calibrate(
     return Calibration(best[1], best[2], losses, best[3])
 
 
-def _loss(missed: np.ndarray, scale: np.ndarray) -> float:
+def scaled_error(missed: np.ndarray, scale: np.ndarray) -> float:
     """Mean absolute scaled error; NaN if no series has a scale."""
     scaled = np.abs(missed) / scale
     known = np.isfinite(scaled)

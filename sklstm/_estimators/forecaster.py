@@ -10,16 +10,18 @@ import pandas as pd
 
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
-from sklstm._estimators.future_rows import FIXED_BY_FIT, FutureRows
+from sklstm._estimators.future_rows import FIXED_BY_FIT
+from sklstm._estimators.later_rows import LaterRows
 from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.refits import earlier_fit
 from sklstm._estimators.window_regression import predicts_quantiles
-from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.panel import Panel
 from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
 
 
-class SequenceForecaster(FutureRows):
+class SequenceForecaster(LaterRows):
     """Forecast the next steps of one time series or a panel of many, with prediction intervals.
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
@@ -49,6 +51,9 @@ class SequenceForecaster(FutureRows):
         `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
         Column or index level with the timestamps, if they are not the index.
+    target : str or list of str, default=None
+        Columns of `y` that are forecast, where one table holds all: its other columns are then the
+        covariates, and no X is passed to `fit` and `update`. `None`: all columns of `y`.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -118,12 +123,11 @@ class SequenceForecaster(FutureRows):
     Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
     Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
-    `fit(y, X=X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
-    the regressor's hyperparameters goes inside:
-    ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
-    Hyperparameters of the forecaster itself are compared by `validation_losses_`, or by
-    :func:`backtest`. With ``def loss(size): return SequenceForecaster(window_size=size).fit(y)
-    .validation_losses_["loss"].min()`` it is ``min([16, 32], key=loss)``.
+    Searches of scikit-learn take it like any estimator, on the table as a whole, by :meth:`score`:
+    ``GridSearchCV(SequenceForecaster(), {"window_size": [16, 32], "estimator__alpha": [1, 10]},
+    cv=TimeSeriesSplit(3)).fit(y)``, with ``cv=TimestampSplit(3)`` for a panel. A search of the
+    regressor alone can stand inside instead, where it splits windows by time:
+    ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimestampSplit(3)))``.
 
     Examples
     --------
@@ -147,6 +151,7 @@ class SequenceForecaster(FutureRows):
         "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "series": [str, list, None],
         "time": [str, None],
+        "target": [str, list, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
@@ -161,6 +166,7 @@ class SequenceForecaster(FutureRows):
         season: int | str = "auto",
         series: str | list[str] | None = None,
         time: str | None = None,
+        target: str | list[str] | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
         calibration_fraction: float | str = "auto",
@@ -171,6 +177,7 @@ class SequenceForecaster(FutureRows):
         self.season = season
         self.series = series
         self.time = time
+        self.target = target
         self.future_covariates = future_covariates
         self.channel_independent = channel_independent
         self.calibration_fraction = calibration_fraction
@@ -226,11 +233,11 @@ class SequenceForecaster(FutureRows):
         """
         refuse_other_order("fit", y, others, X)
         learned = self._blank()
-        learned._fit_panel(read_panel(y, X, self.series, self.time).regular())
+        learned._fit_panel(self._read(y, X).regular(), self._to_go_on())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
-    def _fit_panel(self, panel: Panel) -> Self:
+    def _fit_panel(self, panel: Panel, earlier: Self | None = None) -> Self:
         refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
@@ -239,7 +246,7 @@ class SequenceForecaster(FutureRows):
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
-        model, found = fit_panel(panel, settings)
+        model, found = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
@@ -252,33 +259,10 @@ class SequenceForecaster(FutureRows):
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
+        self._naive_errors = panel.rows.naive_errors(1, np.inf)
         self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
         self._keep(panel, model.unit.measure(panel.rows))
         return self
-
-    @property
-    def validation_losses_(self) -> pd.DataFrame | None:
-        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
-
-        Columns ``model`` and ``loss``; None without a calibration set.
-
-        See Also
-        --------
-        backtest_scores : The same errors, of later rows.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
-        [1.0, 0.0]
-        """
-        if self._losses is None:
-            return None
-        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def predict(self, steps: int | None = None, *, X: Any = None, y: Any = None) -> pd.DataFrame:
         """Forecast the rows behind the newest ones.
@@ -435,7 +419,7 @@ class SequenceForecaster(FutureRows):
         """
         refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = read_panel(y, X, self.series, self.time, self.targets_, self._buffer.by_levels)
+        arrived = self._read(y, X, self.targets_, self._buffer.by_levels)
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)

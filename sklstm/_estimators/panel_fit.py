@@ -54,7 +54,7 @@ class FittedPanel(NamedTuple):
     found: Calibration | None
 
 
-def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
+def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = None) -> FittedPanel:
     """Choose the unit of windows, compare a first model with rows held back, and fit on all rows.
 
     Parameters
@@ -63,6 +63,8 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
         Training rows, regular.
     settings : Settings
         The parameters.
+    earlier : FittedPanel, default=None
+        A fit whose weights training starts from, and whose calibration stays, if the unit does.
 
     Raises
     ------
@@ -90,8 +92,15 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
     cutoff = _cutoff(rows, n_late) if n_late else np.inf
     early = rows.until(cutoff)
-    fit_until = _cutoff(early, held_back_rows(early, steps))
-    unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
+    # A refit asks the newest rows too: a level shift is among them.
+    known, until, kept = (
+        (rows, np.inf, earlier.model.unit.unit) if earlier else (early, cutoff, None)
+    )
+    fit_until = _cutoff(known, held_back_rows(known, steps))
+    unit = choose_unit(known, window_size, steps, season, fit_until, until, kept)
+    again = earlier and earlier.model.refit(rows, unit, shape)
+    if earlier and again:
+        return FittedPanel(again, earlier.found)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
     alone = [False, True] if both else [tried is True]

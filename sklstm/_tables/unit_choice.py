@@ -34,11 +34,18 @@ LEAST_CLUSTERS = 30
 
 
 def choose_unit(
-    rows: SeriesRows, window_size: int, steps: int, season: int, fit_until: float, cutoff: float
+    rows: SeriesRows,
+    window_size: int,
+    steps: int,
+    season: int,
+    fit_until: float,
+    cutoff: float,
+    earlier: Unit | None = None,
 ) -> Unit:
     """Choose anchor and scale: the last value, or what is clearly better.
 
-    The default is without a scale, if changes of all series are of about the same size.
+    The default is without a scale, if changes of all series are of about the same size. In a refit
+    it is the earlier choice.
 
     Parameters
     ----------
@@ -52,6 +59,8 @@ def choose_unit(
         Time before which they are judged: a single series by squared errors, which they minimise;
         several by absolute errors in mean absolute changes of the series so far, over a season if
         there is one, and outliers count as the largest of the others.
+    earlier : Unit, default=None
+        That of an earlier fit, which stays unless another is clearly better.
 
     Returns
     -------
@@ -68,6 +77,7 @@ def choose_unit(
     spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
     n_series = len(rows.sizes) // len(common)
     candidates = list(_candidates(season, n_series, variance))
+    candidates.sort(key=lambda unit: unit != earlier)
     best, least = candidates[0], np.zeros(0)
     by_series = len(early.time) < len(early.sizes) * (window_size + steps)
     for unit in candidates:
