@@ -285,6 +285,7 @@ def _draw_samples(
         lengths,
         feature_names=sequences.feature_names,
         vocabulary=sequences.vocabulary,
+        categories=sequences.categories,
     )
     keywords = {} if weights is None else {"sample_weight": weights[rows]}
     return unshared, _safe_indexing(y, rows), keywords

@@ -86,6 +86,44 @@ def test_what_varies_by_rounding_alone_is_not_scaled_up():
     assert scale[1] == pytest.approx(steps[..., 1].std(), rel=0.1)
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e-170, 1e200, 1e300])
+def test_steps_and_targets_of_any_size_are_learned_alike(factor):
+    params = {"early_stopping": False, "max_epochs": 3}
+    expected = regressor(**params).fit(X, Y).predict(X)
+    for_steps = regressor(**params).fit(factor * X, Y).predict(factor * X)
+    np.testing.assert_allclose(for_steps, expected, rtol=1e-3)
+    for_targets = regressor(**params).fit(X, factor * Y).predict(X)
+    np.testing.assert_allclose(for_targets / factor, expected, rtol=1e-3)
+
+
+FILL = X.copy()
+FILL[7, 2, 1] = -np.finfo(np.float32).max  # "no data" of many rasters
+TOO_LARGE = r"contains -3.40282e\+38, too large: feature 1 at step 2 of sequence 7 .*missing='mask'"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: regressor().fit(X, Y).predict(FILL),
+        lambda: regressor(dtype="float64").fit(X, Y).predict(FILL),
+        lambda: regressor(missing="mask").fit(X, Y).score(FILL, Y),
+        lambda: LSTMClassifier(4, max_epochs=1).fit(X, Y > 0).predict_proba(FILL),
+        lambda: regressor().fit(X, Y, X_val=FILL, y_val=Y),
+        lambda: regressor().partial_fit(X, Y).partial_fit(FILL, Y),
+        lambda: regressor(warm_start=True).fit(X, Y).fit(FILL, Y),
+    ],
+)
+def test_what_is_infinite_once_it_is_scaled_is_refused(use):
+    with pytest.raises(ValueError, match=TOO_LARGE):
+        use()
+
+
+def test_a_step_that_no_sequence_uses_may_have_any_size():
+    model = regressor().fit(X, Y)
+    sequences = Sequences(FILL.reshape(-1, 2), np.arange(7) * 4, np.full(7, 4))
+    np.testing.assert_array_equal(model.predict(sequences), model.predict(X[:7]))
+
+
 @pytest.mark.parametrize("factor", [1e-46, 1e-300, 1e39, 1e300])
 @pytest.mark.parametrize("per_step", [False, True])
 def test_weights_of_any_size_have_the_same_effect(factor, per_step):

@@ -12,6 +12,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, masked_scoring
 from sklstm._data.samples import split_validation
 from sklstm._data.steps import histories_of_steps
+from sklstm._train.defaults import resolve
 
 RNG = np.random.default_rng(0)
 TRAIN = [RNG.normal(size=(length, 2)) for length in RNG.integers(3, 9, size=40)]
@@ -326,3 +327,32 @@ def test_weights_of_more_steps_than_there_are_are_refused(at):
     model = LSTMRegressor(4, pooling=None, init=None, max_epochs=1, random_state=0)
     with pytest.raises(ValueError, match="its sample_weight has .* in the form of y"):
         model.fit(TRAIN, y, sample_weight=longer)
+
+
+def test_numbers_of_steps_begin_with_a_linear_model():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(60, 30, 2))
+    y = X[:, :, 0].cumsum(axis=1)
+    y[:, 1:] -= 3 * X[:, :-1, 1]
+    y[:, 5:] -= y[:, :-5].copy()  # a sum of the last five steps, and of one before
+    model = LSTMRegressor(4, pooling=None, max_epochs=1, random_state=0).fit(X, y)
+    assert model.resolved_params_["init"] == "linear"
+    losses = model.validation_losses_.set_index("model")["loss"]
+    assert losses["init"] < 0.15 * losses["mean"]
+
+
+@pytest.mark.parametrize(
+    ("n_sequences", "n_steps", "batch_size", "max_epochs"),
+    [(60, 100, 2, 25), (60, 10_000, 1, 13), (60, 5, 16, 188), (1000, 10, 20, 15)],
+)
+def test_labels_of_steps_are_learned_in_a_number_of_updates(
+    n_sequences, n_steps, batch_size, max_epochs
+):
+    rng = np.random.default_rng(0)
+    X = Sequences.from_arrays(list(rng.normal(size=(n_sequences, n_steps, 1))))
+    settings = LSTMClassifier(pooling=None).get_params()
+    found = resolve(settings, X, is_regressor=False, has_validation=False)
+    assert (found["batch_size"], found["max_epochs"]) == (batch_size, max_epochs)
+    assert not found["early_stopping"]
+    assert found["lr_scheduler"] == "onecycle"
+    assert found["input_transform"] == ("levels", "differences")

@@ -216,12 +216,8 @@ def test_tables_of_the_wrong_shape_are_refused(table, message):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pd.Series(["sunny", "dull"]), "'sunny'.*Encode it"),
-        (pd.Series(["sunny", "dull"], dtype=object), "object and holds 'sunny'.*Encode it"),
-        (pd.Series([None, "dull"], dtype=object), "holds 'dull'.*Encode it"),
         (pd.Series([1.5, "n/a"], dtype=object), "holds 'n/a'"),
-        (pd.Series(["1", "2"], dtype=object), "holds '1'"),
-        (pd.Series(["a", "b"], dtype="category"), "category and holds 'a'.*Encode it"),
+        (pd.Series([["a"], ["b"]]), r"object and holds \['a'\].*Encode it"),
         (pd.Series([datetime(2020, 1, 2)] * 2), "datetime64.*2020-01-02.*move times"),
         (pd.Series([pd.Timedelta(days=3)] * 2), "timedelta64.*3 days.*move times"),
     ],

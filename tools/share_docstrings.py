@@ -19,7 +19,7 @@ OWN = {
         "max_epochs",
         "validation_fraction",
     ),
-    *("init_", "validation_losses_", "n_outputs_"),
+    *("init_", "validation_losses_", "n_outputs_", "estimators_"),
 }
 ENTRY = re.compile(r"^    (\w[\w, ]*) : .*?(?=^    \w|^\n|\Z)", re.DOTALL | re.MULTILINE)
 

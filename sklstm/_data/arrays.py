@@ -27,8 +27,8 @@ def plain(X: Any) -> Any:
     object
         An array for a masked array, whose masked entries are NaN (None among texts and objects, NaT
         among dates), and for a tensor of torch, on any device; a list for a nested tensor, and for
-        an array or Series of arrays. Entries of lists are converted too. All else is returned
-        unchanged.
+        an array or Series of arrays. Entries of lists are converted too, those that are tables of
+        Polars or pyarrow to DataFrames of pandas. All else is returned unchanged.
 
     Raises
     ------
@@ -73,12 +73,24 @@ def plain_array(X: Any) -> np.ndarray:
 def _entries(X: Any) -> Any:
     """A list of plain arrays, if X holds any kind of arrays or lists."""
     kinds = set(map(type, X))
-    if not any(issubclass(kind, (np.ndarray, list, tuple)) or _is_tensor(kind) for kind in kinds):
+    if not any(
+        issubclass(kind, (np.ndarray, list, tuple)) or _is_tensor(kind) or _is_foreign(kind)
+        for kind in kinds
+    ):
         return X
     nothing = None if any(issubclass(kind, str) for kind in kinds) else np.nan
-    entries = [nothing if entry is np.ma.masked else plain(entry) for entry in X]
+    entries = [nothing if entry is np.ma.masked else _entry(entry) for entry in X]
     unchanged = isinstance(X, list) and all(a is b for a, b in zip(entries, X, strict=True))
     return X if unchanged else entries
+
+
+def _entry(entry: Any) -> Any:
+    return entry.to_pandas() if _is_foreign(type(entry)) else plain(entry)
+
+
+def _is_foreign(kind: type) -> bool:
+    """Whether it is a kind of tables or columns of Polars or pyarrow, which have no `ndim`."""
+    return hasattr(kind, "to_pandas") and not hasattr(kind, "ndim")
 
 
 def _filled(X: Any) -> np.ndarray:

@@ -10,8 +10,10 @@ from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
 __all__ = [
+    "warn_of_flat_sequences",
     "warn_of_leaked_target",
     "warn_of_one_step",
+    "warn_of_other_rows",
     "warn_of_rows_in_time",
     "warn_of_step_labels",
 ]
@@ -46,6 +48,60 @@ def warn_of_rows_in_time(X: Any, name: str) -> None:
             f"{name} gets a table whose rows are in time, and reads each row as a sequence of one "
             "step, without the rows before it. Is a SequenceWindower missing? If rows are "
             "independent of each other, drop the index: reset_index(drop=True).",
+            DataWarning,
+        )
+
+
+def warn_of_flat_sequences(X: Any, name: str) -> None:
+    """Warn that each array of a list is read as one row of a table.
+
+    Parameters
+    ----------
+    X : object
+        What the user gives as a table.
+    name : str
+        Name of the estimator.
+
+    Warns
+    -----
+    DataWarning
+        If it is a list of 1-D arrays, which are rather sequences of one feature.
+    """
+    kinds = set(map(type, X)) if isinstance(X, (list, tuple)) else set()
+    if kinds and all(issubclass(kind, (np.ndarray, pd.Series)) for kind in kinds):
+        warn(
+            f"{name} gets a list of 1-D arrays of one length, and reads each as one step of "
+            f"{len(X[0])} features, as a row of a table. Sequences of one feature are "
+            "[np.reshape(x, (-1, 1)) for x in X]; rows of a table are np.stack(X).",
+            DataWarning,
+        )
+
+
+def warn_of_other_rows(X: Any, **given: Any) -> None:
+    """Warn that targets or weights are named like the sequences, in another order.
+
+    Parameters
+    ----------
+    X : object
+        The inputs; only those with an index are compared.
+    **given : object
+        Targets or weights by name; only those of pandas have an index.
+
+    Warns
+    -----
+    DataWarning
+        If they have the same names in other places: rows are read as they come.
+    """
+    names: Any = getattr(X, "index", None)
+    for what, values in given.items():
+        other: Any = getattr(values, "index", None)
+        if not _in_another_order(names, other):
+            continue
+        row = int(np.flatnonzero(np.asarray(names != other))[0])
+        warn(
+            f"The index of {what} has the names of X in another order: row {row} (counted from 0) "
+            f"is {other[row]!r}, and {names[row]!r} in X. Rows are read as they come. If they "
+            f"belong together by name, give {what}.loc[X.index]; if by place, {what}.to_numpy().",
             DataWarning,
         )
 
@@ -146,6 +202,18 @@ def warn_of_step_labels(samples: GivenSamples, name: str) -> None:
         "pooling=None learns and predicts them.",
         DataWarning,
     )
+
+
+def _in_another_order(names: Any, other: Any) -> bool:
+    """Whether both are indexes of unique names, which stand at other places."""
+    if not (isinstance(names, pd.Index) and isinstance(other, pd.Index)):
+        return False
+    if len(names) != len(other) or names.equals(other):
+        return False
+    known = other.isin(names)
+    if names.inferred_type != "string" and not known.all():
+        return False  # dates may be shifted and numbers may count; a fold has some of the texts
+    return bool(known.any() and names.is_unique and other.is_unique)
 
 
 def _same(value: np.ndarray, target: np.ndarray) -> bool:

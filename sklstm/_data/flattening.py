@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.arrays import plain
+from sklstm._data.numeric import numbers_of
 from sklstm._data.padding import cut_padding
 from sklstm._data.ranges import equal_names, ranges
 
@@ -20,7 +21,8 @@ ROWS_ARE_ALIKE = (
 def flatten_block(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a 3-D array, without a copy."""
     n_sequences, n_steps, n_features = block.shape
-    return block.reshape(-1, n_features), np.full(n_sequences, n_steps)
+    values = block.reshape(n_sequences * n_steps, n_features)  # not -1: there may be no feature
+    return values, np.full(n_sequences, n_steps)
 
 
 def flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +54,8 @@ def flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 def _block(array: Any, number: int) -> np.ndarray:
     """One sequence, whose steps must have equal numbers of features."""
+    if isinstance(array, pd.DataFrame):
+        return numbers_of(array)
     try:
         return np.asarray(array)
     except ValueError as error:

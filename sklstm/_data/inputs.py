@@ -61,6 +61,7 @@ def as_sequences(
     if tokens and not isinstance(X, Sequences):
         X = Sequences.from_tokens(X)
     elif is_table(X):
+        _refuse_times(X)
         X = numeric_columns(X)
         X = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite=False, reset=reset)
         names = getattr(estimator, "feature_names_in_", None)
@@ -79,6 +80,7 @@ def as_sequences(
         parts = X.values, X.starts, X.lengths, X.series
         X = Sequences(*parts, index=X.index, vocabulary=X.vocabulary)
     _check_features(estimator, X, reset=reset)
+    _check_categories(estimator, X, reset=reset)
     if tokens:
         _check_tokens(X)
         _check_vocabulary(estimator, X, reset=reset)
@@ -187,6 +189,7 @@ def feature_values(estimator: BaseEstimator, table: Any) -> np.ndarray:
             if values.dtype in FLOATS:
                 return values
     table = numeric_columns(table)
+    _refuse_times(table)
     _refuse_texts(estimator, table)
     return check_array(table, dtype=FLOATS, ensure_all_finite=False, estimator=estimator)
 
@@ -226,7 +229,9 @@ def is_table(X: Any) -> bool:
     """
     if isinstance(X, Sequences) or getattr(X, "ndim", None) == 3:
         return False
-    if isinstance(X, (list, tuple)) and len(X):
+    if isinstance(X, (list, tuple)):
+        if not X:
+            return False
         if all(_ndim(x) == 1 for x in X) and len({len(x) for x in X}) > 1:
             raise ValueError(
                 "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
@@ -253,6 +258,11 @@ def _refuse_records(X: Any) -> None:
             "numpy.lib.recfunctions.structured_to_unstructured(X) makes them the last axis."
         )
     first = X if isinstance(X, dict) else X[0] if isinstance(X, list) and X else None
+    if isinstance(first, np.ndarray) and first.dtype.names:
+        raise TypeError(
+            f"X is a list of arrays with named fields ({', '.join(first.dtype.names[:3])}): give "
+            "[numpy.lib.recfunctions.structured_to_unstructured(x) for x in X]."
+        )
     if isinstance(first, dict):
         names = ", ".join(map(repr, list(first)[:3]))
         what = "X is a dict" if first is X else "X is a list of dicts"
@@ -323,16 +333,54 @@ def _check_vocabulary(estimator: BaseEstimator, sequences: Sequences, *, reset: 
     )
 
 
+def _refuse_times(X: Any) -> None:
+    """Raise an error for an array of dates or durations, whose numbers depend on their unit."""
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
+        raise ValueError(
+            f"X holds {X.dtype}, and features must be numbers, whose unit does not change from "
+            "array to array. A duration in seconds is X / np.timedelta64(1, 's'); of dates "
+            "subtract one first."
+        )
+
+
+def _check_categories(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:
+    """Raise an error if codes stand for other values than in `fit`; arrays have no categories."""
+    categories = sequences.categories
+    if reset:
+        estimator._categories = categories
+        return
+    fitted = getattr(estimator, "_categories", {})
+    if not categories or categories == fitted:
+        return
+    other = next(k for k in {**categories, **fitted} if categories.get(k) != fitted.get(k))
+    names = sequences.feature_names
+    raise ValueError(
+        f"The codes of feature {other if names is None else repr(names[other])} of X stand for "
+        f"other values than those {_name(estimator)} was fitted on: put X through the "
+        "SequenceWindower of the training data, as a Pipeline does."
+    )
+
+
 def _read_arrays(X: Any) -> Sequences:
     if getattr(X, "ndim", None) == 3 or not isinstance(X, (list, tuple)):
+        _refuse_times(X)
+        X = _without_na(X)
         X = check_array(X, dtype=FLOATS, allow_nd=True, ensure_2d=False, ensure_all_finite=False)
         return Sequences.from_arrays(X)
     sequences = Sequences.from_arrays(X)
+    _refuse_times(sequences.values)
     values = check_array(
-        sequences.values, dtype=FLOATS, ensure_all_finite=False, ensure_min_samples=0
+        _without_na(sequences.values), dtype=FLOATS, ensure_all_finite=False, ensure_min_samples=0
     )
     names = sequences.feature_names
     return Sequences(values, sequences.starts, sequences.lengths, feature_names=names)
+
+
+def _without_na(X: Any) -> Any:
+    """The same array with NaN in place of pandas.NA, which is no number."""
+    if not isinstance(X, np.ndarray) or X.dtype != object:
+        return X
+    return np.where(pd.isna(X), np.nan, X)
 
 
 def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:

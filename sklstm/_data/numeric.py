@@ -6,7 +6,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["numeric_columns"]
+__all__ = ["numbers_of", "numeric_columns"]
+
+
+def numbers_of(table: pd.DataFrame) -> np.ndarray:
+    """Copy a DataFrame of numbers to an array.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        Columns of numbers or booleans, of any type of pandas.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        NaN where a value is missing; float64 where columns have no type of NumPy in common.
+
+    Raises
+    ------
+    ValueError
+        If a column is not numeric; the message names it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> numbers_of(pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [True, False]}))
+    array([[ 1.,  1.],
+           [nan,  0.]])
+    """
+    table = numeric_columns(table)
+    values = table.to_numpy()
+    if values.dtype == object:
+        return table.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
 
 
 def numeric_columns(table: Any, role: str = "X") -> Any:
@@ -61,5 +93,7 @@ def _holds_numbers(column: pd.Series) -> bool:
 
 
 def _no_number_in(column: pd.Series) -> Any:
-    present = column.dropna()
-    return next((value for value in present if not isinstance(value, Real)), None)
+    present = column.dropna().tolist()
+    return next(
+        (value for value in present if not isinstance(value, Real)), next(iter(present), None)
+    )

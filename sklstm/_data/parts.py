@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.arrays import plain_array
+from sklstm._data.categories import Categories
 
 __all__ = ["INDEPENDENT", "SequenceParts"]
 
@@ -27,6 +28,7 @@ class SequenceParts:
         feature_names: Any = None,
         index: Any = None,
         vocabulary: dict[str, int] | None = None,
+        categories: Categories | None = None,
     ):
         self.values = plain_array(values)
         self.starts = np.asarray(starts, dtype=np.int64)
@@ -37,6 +39,7 @@ class SequenceParts:
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
         self.index = index if index is None else pd.Index(index)
         self.vocabulary = vocabulary
+        self.categories = dict(categories or {})
         self._check()
 
     def _check(self) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklstm._data.arrays import plain
 from sklstm._data.flattening import flatten_block, flatten_list, flatten_tokens
 from sklstm._data.frames import Rows, lay_out
-from sklstm._data.numeric import numeric_columns
+from sklstm._data.numeric import numbers_of, numeric_columns
 from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
 from sklstm._data.parts import INDEPENDENT, SequenceParts
 from sklstm._data.ranges import equal_names
@@ -262,7 +262,7 @@ class SequenceReaders(SequenceParts):
         _warn_of_other_order(features, codes, rows)
         lengths = np.bincount(codes, minlength=len(ids))
         sequences = cls(
-            features.to_numpy().take(rows.order, axis=0),
+            numbers_of(features).take(rows.order, axis=0),
             np.cumsum(lengths) - lengths,
             lengths,
             feature_names=features.columns,
@@ -334,6 +334,11 @@ class SequenceReaders(SequenceParts):
                     f"Part {number} holds tokens of another vocabulary than part 0: the same "
                     "number stands for different words. Make both by one TokenSequencer."
                 )
+            if part.categories != parts[0].categories:
+                raise ValueError(
+                    f"Part {number} holds other categories than part 0: the same number stands "
+                    "for different values. Make both by one SequenceWindower."
+                )
         containers = list({id(part.values): part.values for part in parts}.values())
         positions = {id(values): number for number, values in enumerate(containers)}
         step_offsets = np.cumsum([0, *map(len, containers)])
@@ -358,6 +363,7 @@ class SequenceReaders(SequenceParts):
             parts[0].feature_names,
             indexes[0].append(indexes[1:]) if len(indexes) == len(parts) else None,
             parts[0].vocabulary,
+            parts[0].categories,
         )
 
 

@@ -43,6 +43,9 @@ class Sequences(SequenceReaders):
         is the index of tables made from them, and is ignored when sequences are compared.
     vocabulary : dict of str to int, default=None
         If steps are tokens, the token of each word. Estimators compare it with that of `fit`.
+    categories : dict of int to tuple, default=None
+        Columns of ``values`` that hold categories, and the values that the codes 1, 2, ... stand
+        for; code 0 is any other value. Estimators compare it with that of `fit`.
 
     Raises
     ------
@@ -88,7 +91,8 @@ class Sequences(SequenceReaders):
         index = self.index
         if index is not None:
             index = index[key] if isinstance(key, slice) else index[np.arange(len(self))[key]]
-        return Sequences(self.values, *parts, self.feature_names, index, self.vocabulary)
+        names = self.feature_names
+        return Sequences(self.values, *parts, names, index, self.vocabulary, self.categories)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequences):
@@ -99,6 +103,7 @@ class Sequences(SequenceReaders):
             and np.array_equal(self.series, other.series)
             and equal_names(self.feature_names, other.feature_names)
             and self.vocabulary == other.vocabulary
+            and self.categories == other.categories
             and np.array_equal(
                 self.flat(),
                 other.flat(),
@@ -132,7 +137,8 @@ class Sequences(SequenceReaders):
     def __reduce__(self) -> tuple:
         part = self.compact()
         parts = part.values, part.starts, part.lengths, part.series
-        return Sequences, (*parts, part.feature_names, part.index, part.vocabulary)
+        kinds = part.vocabulary, part.categories
+        return Sequences, (*parts, part.feature_names, part.index, *kinds)
 
     def to_dense(self, n_steps: int | None = None) -> np.ndarray:
         """Copy the sequences into one dense array.
@@ -353,7 +359,37 @@ class Sequences(SequenceReaders):
             self.feature_names,
             self.index,
             self.vocabulary,
+            self.categories,
         )
+
+    def numbers(self) -> Sequences:
+        """Leave out the features that are categories, whose codes are no numbers to compute with.
+
+        Statistics and init estimators read these sequences.
+
+        Returns
+        -------
+        Sequences
+            These sequences, if they have no categories.
+
+        See Also
+        --------
+        SequenceFlattener : Turns categories into a column for each value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import Sequences
+        >>> sky = {1: ("blue", "grey")}
+        >>> Sequences([[20.5, 1], [18.0, 2]], [0], [2], categories=sky).numbers().shape
+        (1, 2, 1)
+        """
+        if not self.categories:
+            return self
+        kept = [k for k in range(self.n_features) if k not in self.categories]
+        names = None if self.feature_names is None else self.feature_names[kept]
+        parts = self.starts, self.lengths, self.series, names, self.index
+        return Sequences(self.values[:, kept], *parts)
 
 
 class _Namespace:

@@ -11,7 +11,7 @@ BLOCK = 2**17
 long, and eight times as many 1.1 times."""
 
 LARGEST_SQUARABLE = 1e150
-"""The square of a larger number may be infinite in double precision."""
+"""The square of a larger number may be infinite in double precision, that of its inverse 0."""
 
 
 def standardization(
@@ -110,7 +110,7 @@ def weighted_moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     (7.0, 1.0)
     """
     largest = max(float(x.max()), -float(x.min()))
-    if largest > LARGEST_SQUARABLE:
+    if largest > LARGEST_SQUARABLE or 0 < largest < 1 / LARGEST_SQUARABLE:
         mean, scale = weighted_moments(x / largest, weight)
         return mean * largest, scale * largest
     first = float(x[0])  # differences from it are exact where a sum over many rows would round

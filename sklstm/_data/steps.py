@@ -216,7 +216,8 @@ def histories_of_steps(sequences: Sequences) -> Sequences:
     """
     starts = np.repeat(sequences.starts, sequences.lengths)
     lengths = ranges(np.ones(len(sequences), dtype=np.int64), sequences.lengths)
-    return Sequences(sequences.values, starts, lengths, feature_names=sequences.feature_names)
+    names, categories = sequences.feature_names, sequences.categories
+    return Sequences(sequences.values, starts, lengths, feature_names=names, categories=categories)
 
 
 def score_steps(

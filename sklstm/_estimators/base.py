@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
 from sklstm._data.checks import (
+    warn_of_flat_sequences,
     warn_of_leaked_target,
     warn_of_one_step,
+    warn_of_other_rows,
     warn_of_rows_in_time,
     warn_of_step_labels,
 )
@@ -47,7 +49,7 @@ AUTO = StrOptions({"auto"})
 
 NO_VALIDATION: Given = (None, None, None)
 
-OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary")
+OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary", "_categories")
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -79,6 +81,7 @@ class BaseLSTM(FittedAttributes):
         "pooling": [StrOptions({*POOLINGS, "auto"}), None],
         "input_transform": [StrOptions({"levels", "differences", "auto"}), list, tuple],
         "init": [StrOptions({"auto", *INITS}), HasMethods(["fit", "predict"]), None],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "embedding": [
             Interval(Integral, 1, None, closed="left"),
             *("array-like", Mapping, str, os.PathLike, None),
@@ -179,10 +182,12 @@ class BaseLSTM(FittedAttributes):
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
-        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan)
+        scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
+        check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         if reset:
             warn_of_leaked_target(samples, name)
@@ -190,6 +195,7 @@ class BaseLSTM(FittedAttributes):
                 warn_of_step_labels(samples, name)
             if _is_table(plan, X):
                 warn_of_rows_in_time(X, name)
+                warn_of_flat_sequences(X, name)
             elif not plan.network.reads_tokens:
                 warn_of_one_step(samples, name)
         return samples
@@ -236,7 +242,8 @@ class BaseLSTM(FittedAttributes):
                 DataWarning,
             )
         sequences = self._as_sequences(X, tokens=tokens, reset=False)
-        check_finite_steps(sequences, name, allow_nan=fitted.scaling.median is not None)
+        scaling, allow_nan = fitted.scaling, fitted.scaling.median is not None
+        check_finite_steps(sequences, name, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         outputs = fitted.outputs(sequences)
         predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
@@ -248,6 +255,7 @@ class BaseLSTM(FittedAttributes):
         """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
+        warn_of_other_rows(X, y=y)
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)
@@ -315,7 +323,9 @@ class BaseLSTM(FittedAttributes):
 
         The network computes in float32: a prediction differs from that of `predict` in about the
         sixth digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
-        ``feature_names`` and ``classes`` as JSON.
+        ``feature_names``, ``classes`` and ``categories`` as JSON: of each feature that is a
+        category, by its position among the features, the values that the codes 1, 2, ... stand for
+        in ``steps``. Any other code is an unknown value, like 0.
 
         Examples
         --------
@@ -331,15 +341,18 @@ class BaseLSTM(FittedAttributes):
         from sklstm._nn.onnx import export  # the package onnx is optional
 
         fitted = self._fitted
-        if fitted.net.module is not SequenceNetwork:
+        kind = fitted.net.kind_of_network
+        if kind is not SequenceNetwork:
             raise ValueError(
-                f"The network is a {fitted.net.module.__name__} from skorch_params, and to_onnx "
-                "knows only that of sklstm. torch.onnx.export may be able to write net_.module_."
+                f"The network is a {kind.__name__} from skorch_params, and to_onnx knows only "
+                "that of sklstm. torch.onnx.export may be able to write net_.module_."
             )
         names = {"feature_names": "feature_names_in_", "classes": "classes_"}
         facts = {
             k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
         }
+        if self._categories:
+            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
         init = fitted.init, fitted.blending_weight
         export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 

@@ -1,6 +1,6 @@
 """Fitted attributes: each reads the one object that `fit` keeps."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,35 @@ class FittedAttributes(SequenceEstimator):
         GRU(3, 8, bidirectional=True)
         """
         return self._fitted.net
+
+    @property
+    def estimators_(self) -> list[Self]:
+        """One fitted estimator for each network: the init plus the correction of this network.
+
+        The standard deviation of their predictions shows how much these depend on initial weights.
+        It is no interval for the target: it leaves out the noise.
+
+        See Also
+        --------
+        LSTMRegressor : The parameter `n_networks`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm import LSTMRegressor
+        >>> X, y = [[[1.0], [2.0]], [[3.0]]], [1.0, 2.0]
+        >>> model = LSTMRegressor(2, n_networks=5, max_epochs=1, random_state=0).fit(X, y)
+        >>> each = [estimator.predict(X) for estimator in model.estimators_]
+        >>> np.allclose(np.mean(each, axis=0), model.predict(X)), np.std(each, axis=0).shape
+        (True, (2,))
+        """
+        return [self._with_network(fitted) for fitted in self._fitted.of_each_network()]
+
+    def _with_network(self, fitted: AdditiveModel) -> Self:
+        """A copy with one network, which shares its weights."""
+        one = self._blank()
+        one.__dict__.update(vars(self) | {"_fitted": fitted, "n_networks": 1})
+        return one
 
     @property
     def device_(self) -> str:

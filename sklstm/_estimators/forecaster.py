@@ -63,6 +63,10 @@ class SequenceForecaster(LaterRows):
         of them, which then has more windows to learn from and fewer weights. False: all targets
         from the past of all. ``"auto"`` fits both, and keeps the one with the smaller error on the
         calibration set; without such a set it is False.
+    categorical_features : "from_dtype" or list of str, default="from_dtype"
+        Columns of `y` and X that are categories, which are covariates: an LSTM learns a vector for
+        each value, other estimators read a column for each. ``"from_dtype"``: those of texts and of
+        pandas' categories. A list may name columns of numbers too, and those of `series`.
     calibration_fraction : float or "auto", default="auto"
         Part of the time span, at its end, that is the calibration set, with one cutoff for all
         series: a first model is fitted on the earlier rows, and its residuals there make the
@@ -76,6 +80,9 @@ class SequenceForecaster(LaterRows):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    categories_ : dict of str to tuple
+        Values of each category, in the order of their codes, which count from 1. Code 0 is a
+        missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
     window_size_ : int
         Rows of a window.
     local_scaling_ : dict
@@ -154,6 +161,7 @@ class SequenceForecaster(LaterRows):
         "target": [str, list, None],
         "future_covariates": [list, tuple],
         "channel_independent": ["boolean", StrOptions({"auto"})],
+        "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
     }
 
@@ -169,6 +177,7 @@ class SequenceForecaster(LaterRows):
         target: str | list[str] | None = None,
         future_covariates: list | tuple = (),
         channel_independent: bool | str = "auto",
+        categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
     ):
         self.estimator = estimator
@@ -180,6 +189,7 @@ class SequenceForecaster(LaterRows):
         self.target = target
         self.future_covariates = future_covariates
         self.channel_independent = channel_independent
+        self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
 
     def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
@@ -240,6 +250,7 @@ class SequenceForecaster(LaterRows):
     def _fit_panel(self, panel: Panel, earlier: Self | None = None) -> Self:
         refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
+        panel = panel.with_learned_categories()
         self._fixed = {name: getattr(self, name) for name in FIXED_BY_FIT}
         missing = [name for name in self.future_covariates if name not in panel.covariates]
         if missing:
@@ -248,6 +259,8 @@ class SequenceForecaster(LaterRows):
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
         model, found = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
         self.targets_, self._covariates = panel.targets, panel.covariates
+        self.categories_ = panel.categories
+        self._static = [panel.covariates[k] for k in panel.rows.static()]
         self.estimator_, self.channel_independent_ = model.estimator, model.channel_independent
         self.window_size_ = model.shape.window_size
         self.local_scaling_ = model.unit.unit._asdict()
@@ -310,74 +323,6 @@ class SequenceForecaster(LaterRows):
         point = self._forecast(origins, coming, steps).point
         return self._table(origins.panel, timestamps, point, self.targets_)
 
-    def predict_interval(
-        self, coverage: float = 0.9, steps: int | None = None, *, X: Any = None, y: Any = None
-    ) -> pd.DataFrame:
-        """Forecast with prediction intervals, which cover a share of actual values.
-
-        The coverage holds for each step, not for whole paths, as long as errors are like those on
-        the calibration set and in each `update`.
-
-        Parameters
-        ----------
-        coverage : float, default=0.9
-            Nominal coverage: share of actual values inside, between 0 and 1.
-        steps : int, default=None
-            How many rows to forecast, at most the parameter `steps`, which is the default.
-        X, y : as in `predict`
-            Future covariates, and rows of other series.
-
-        Returns
-        -------
-        DataFrame
-            As from `predict`, with ``lower``, ``forecast`` and ``upper`` in place of a target, or
-            below each if there are several.
-
-        Raises
-        ------
-        ValueError
-            If there are too few residuals for such a coverage of so many steps.
-
-        See Also
-        --------
-        backtest : Measure the coverage, by ``coverage=``.
-        LSTMRegressor.predict_quantiles : Quantiles that differ from row to row.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.predict_interval(0.8).columns.tolist()
-        ['lower', 'forecast', 'upper']
-        """
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage={coverage} must lie between 0 and 1.")
-        self._check_fitted()
-        steps = self._checked_steps(steps)
-        if steps > self.steps:
-            raise ValueError(
-                f"Prediction intervals reach {self.steps} steps ahead, and {steps} were asked for: "
-                f"fit with steps={steps}."
-            )
-        origins = self._origins(steps, X, y)
-        width = self._width(coverage, origins.series)[:, :steps]
-        if np.isnan(width).any():
-            raise ValueError(
-                f"There are too few residuals for prediction intervals with a coverage of "
-                f"{coverage} {steps} steps ahead: fit with more rows, with a larger "
-                "calibration_fraction, or ask for a lower coverage."
-            )
-        timestamps, coming = self._future(origins.panel, steps, X)
-        forecasts = self._forecast(origins, coming, steps)
-        lower, upper = forecasts.sides(width)
-        values = np.stack([lower, forecasts.point, upper], axis=-1)
-        columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
-        result = self._table(origins.panel, timestamps, values, columns)
-        return result[self.targets_[0]] if len(self.targets_) == 1 else result
-
     def update(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Append rows that have arrived, without a refit.
 
@@ -419,7 +364,8 @@ class SequenceForecaster(LaterRows):
         """
         refuse_other_order("update", y, others, X)
         self._check_fitted()
-        arrived = self._read(y, X, self.targets_, self._buffer.by_levels)
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
+        arrived = self._read(y, X, self.targets_, levels, kinds)
         longer = self._buffer.extended(arrived)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)
@@ -427,8 +373,10 @@ class SequenceForecaster(LaterRows):
             turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
             new = turn >= 0
             windows = windows.take(turn[windows.ends] >= -self.steps)
-            scores = windows.by_row(self._model.forecasts(windows).scores(windows.actual()))
-            path = self._intervals.adapted(scores[new], rows.code[new], turn[new])
-            self._intervals = self._intervals._replace(log_width=path[-1])
+            scores = self._model.forecasts(windows).scores(windows.actual())
+            arrived_scores = windows.by_row(scores)[new]
+            path = self._intervals.adapted(arrived_scores, rows.code[new], turn[new])
+            longer_paths = self._intervals.with_paths(scores, windows.code, rows.time[windows.ends])
+            self._intervals = longer_paths._replace(log_width=path[-1])
         self._keep(longer, windows.local)
         return self

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._estimators.intervals import Intervals
+from sklstm._estimators.residual_paths import ResidualPaths
 from sklstm._estimators.window_regression import PanelModel, WindowShape
 from sklstm._tables.calendar import Calendar
 from sklstm._tables.frequency import Frequency
@@ -25,12 +26,15 @@ def state_to_plain(state: dict[str, Any]) -> dict[str, Any]:
         return state
     model, intervals = state["_model"], state["_intervals"]
     unit = (tuple(model.unit.unit), tuple(model.unit.spreads), *model.unit[2:])
-    return state | {
-        "_model": [unit, tuple(model.shape), *model[3:]],  # the estimator is an attribute, too
-        "_intervals": None if intervals is None else tuple(intervals),
-        "_before": tuple(state["_before"]),
-        "_buffer": _panel_to_plain(state["_buffer"]),
-    }
+    return (
+        state
+        | {
+            "_model": [unit, tuple(model.shape), *model[3:]],  # the estimator is an attribute, too
+            "_intervals": None if intervals is None else (*intervals[:-1], tuple(intervals.paths)),
+            "_before": tuple(state["_before"]),
+            "_buffer": _panel_to_plain(state["_buffer"]),
+        }
+    )
 
 
 def state_from_plain(state: dict[str, Any]) -> dict[str, Any]:
@@ -40,9 +44,11 @@ def state_from_plain(state: dict[str, Any]) -> dict[str, Any]:
     (unit, spreads, *numbers), shape, *rest = state["_model"]
     of_panel = PanelUnit(Unit(*unit), Spreads(*spreads), *numbers)
     intervals = state["_intervals"]
+    if intervals is not None:
+        intervals = Intervals._make([*intervals[:-1], ResidualPaths(*intervals[-1])])
     return state | {
         "_model": PanelModel(state["estimator_"], of_panel, WindowShape(*shape), *rest),
-        "_intervals": None if intervals is None else Intervals(*intervals),
+        "_intervals": intervals,
         "_before": History(*state["_before"]),
         "_buffer": _panel_from_plain(state["_buffer"]),
     }
@@ -53,18 +59,18 @@ def _panel_to_plain(panel: Panel) -> list:
     position = {key: k for k, key in enumerate(calendars)}
     plain = [(one.frequency.to_plain(), one.rule, one.day) for one in calendars.values()]
     names = None if rows.names == [None] else index_to_plain(pd.Index(rows.names))
-    parts = rows.values, rows.n_targets, rows.sizes, rows.time, names
+    parts = rows.values, rows.n_targets, rows.sizes, rows.time, names, rows.categories
     of_series = [position[id(one)] for one in panel.calendars]
     timestamps = _index_to_plain(panel.timestamps)
     return [parts, timestamps, panel.targets, panel.covariates, plain, of_series]
 
 
 def _panel_from_plain(plain: list) -> Panel:
-    (values, n_targets, sizes, time, names), timestamps, targets, covariates, *rest = plain
+    (values, n_targets, sizes, time, names, kinds), timestamps, targets, covariates, *rest = plain
     calendars, of_series = rest
     found = [Calendar(Frequency.from_plain(of), rule, day) for of, rule, day in calendars]
     names = [None] if names is None else list(index_from_plain(names))
-    rows = SeriesRows(values, n_targets, sizes, time, names)
+    rows = SeriesRows(values, n_targets, sizes, time, names, kinds)
     index = _index_from_plain(*timestamps)
     return Panel(rows, index, targets, covariates, [found[k] for k in of_series])
 

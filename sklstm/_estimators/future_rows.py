@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
-from sklstm._estimators.window_regression import Forecasts, PanelModel, best_of
+from sklstm._estimators.window_regression import Forecasts, PanelModel
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of, targets_and_covariates
@@ -45,7 +45,7 @@ class Origins(NamedTuple):
     series: np.ndarray
 
 
-class FutureRows(SequenceEstimator):
+class FutureRows(ForecasterAttributes):
     """Windows, covariates and forecasts of the rows behind the newest ones.
 
     The subclass has the parameters, learns, and keeps the newest rows.
@@ -56,10 +56,12 @@ class FutureRows(SequenceEstimator):
     series: str | list[str] | None
     time: str | None
     target: str | list[str] | None
+    categorical_features: str | list | tuple
     future_covariates: list | tuple
 
     targets_: list
     _covariates: list
+    _static: list
     _buffer: Panel
     _before: History
     _model: PanelModel
@@ -86,7 +88,8 @@ class FutureRows(SequenceEstimator):
             )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        unknown = [name for name in self._covariates if name not in self.future_covariates]
+        known = [*self.future_covariates, *self._static]
+        unknown = [name for name in self._covariates if name not in known]
         if int(steps) > self.steps and unknown:
             raise ValueError(
                 f"steps={steps} needs the columns {unknown} of future rows: fit with "
@@ -95,11 +98,17 @@ class FutureRows(SequenceEstimator):
         return int(steps)
 
     def _read(
-        self, y: Any, X: Any, names: list | None = None, by_levels: bool | None = None
+        self,
+        y: Any,
+        X: Any,
+        names: list | None = None,
+        by_levels: bool | None = None,
+        categories: Any = None,
     ) -> Panel:
         """Read targets and covariates, of one table or of two."""
         y, X = self._divided(y, X)
-        return read_panel(y, X, self.series, self.time, names, by_levels)
+        categories = self.categorical_features if categories is None else categories
+        return read_panel(y, X, self.series, self.time, names, by_levels, categories)
 
     def _divided(self, y: Any, X: Any) -> tuple[Any, Any]:
         keys = [*names_of(self.series), *names_of(self.time)]
@@ -111,13 +120,17 @@ class FutureRows(SequenceEstimator):
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
         timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        for name in self._static:
+            column = len(panel.targets) + panel.covariates.index(name)
+            values[:, :, column] = rows.values[rows.ends - 1, None, column]
         if self.future_covariates:
             if X is None:
                 raise ValueError(
                     f"X is missing: give a table with the columns {list(self.future_covariates)} "
                     f"of the next {steps} rows."
                 )
-            given = read_panel(None, X, self.series, self.time, None, panel.by_levels)
+            kinds = panel.categories
+            given = read_panel(None, X, self.series, self.time, None, panel.by_levels, kinds)
             lacking = [name for name in self.future_covariates if name not in given.covariates]
             if lacking:
                 raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
@@ -187,24 +200,29 @@ class FutureRows(SequenceEstimator):
 
     def _given(self, y: Any, X: Any) -> Panel:
         """Rows of series, with their covariates, which X has beside those of future rows."""
-        levels = self._buffer.by_levels
+        levels, kinds = self._buffer.by_levels, self._buffer.categories
         if self.target is not None:
             y, X = self._divided(y, None)
-        given = read_panel(y, None, self.series, self.time, self.targets_, levels)
+        given = read_panel(y, None, self.series, self.time, self.targets_, levels, kinds)
         lacking = [name for name in self.targets_ if name not in given.targets]
         if lacking:
             raise ValueError(f"y lacks the columns {lacking}.")
-        values = given.rows.values[:, [given.targets.index(name) for name in self.targets_]]
-        if self._covariates:
-            if X is None:
-                raise ValueError(f"X is missing: y needs the columns {self._covariates}.")
-            others = read_panel(None, X, self.series, self.time, None, levels)
-            code = others.rows.find(given.rows.names)[given.rows.code]
-            place = places_of(others.rows.code, others.rows.time, code, given.rows.time)
-            columns = [others.covariates.index(name) for name in self._covariates]
-            found = others.rows.values[place][:, columns]
-            values = np.hstack([values, np.where(place[:, None] < 0, np.nan, found)])
-        rows = given.rows._replace(values=values, n_targets=len(self.targets_))
+        columns = dict(zip([*given.targets, *given.covariates], given.rows.values.T, strict=True))
+        others = [name for name in self._covariates if name not in columns]
+        if others and X is None:
+            raise ValueError(f"X is missing: y needs the columns {others}.")
+        if others:
+            of_x = read_panel(None, X, self.series, self.time, None, levels, kinds)
+            absent = [name for name in others if name not in of_x.covariates]
+            if absent:
+                raise ValueError(f"y and X lack the columns {absent}, which fit had.")
+            code = of_x.rows.find(given.rows.names)[given.rows.code]
+            place = places_of(of_x.rows.code, of_x.rows.time, code, given.rows.time)
+            found = of_x.rows.values[place][:, [of_x.covariates.index(name) for name in others]]
+            columns |= zip(others, np.where(place < 0, np.nan, found.T), strict=True)
+        values = np.stack([columns[name] for name in [*self.targets_, *self._covariates]], axis=1)
+        kinds = self._buffer.rows.categories
+        rows = given.rows._replace(values=values, n_targets=len(self.targets_), categories=kinds)
         return given._replace(rows=rows, targets=self.targets_, covariates=self._covariates)
 
     def _newest(self, longer: SeriesRows, rows: SeriesRows, before: History) -> Windows:
@@ -239,21 +257,6 @@ class FutureRows(SequenceEstimator):
             levels = self.series if isinstance(self.series, list) else [self.series] * len(keys)
             index = pd.MultiIndex.from_arrays([*keys, index], names=[*levels, index.name])
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
-
-    def _width(self, coverage: float, series: np.ndarray) -> np.ndarray:
-        """Half the width of intervals in units of their sides, (n_series, steps, n_targets)."""
-        if self.interval_method_ == "quantiles":
-            levels = best_of(self.estimator_).quantiles
-            if not np.isclose(coverage, levels[-1] - levels[0]):
-                raise ValueError(
-                    f"The outer quantiles {list(levels)} are a prediction interval with coverage="
-                    f"{levels[-1] - levels[0]:.2g}, and coverage={coverage} was asked for: ask for "
-                    "that of the quantiles, or fit with calibration_fraction above 0."
-                )
-        if self._intervals is None:
-            width = 1.0 if self.interval_method_ == "quantiles" else np.nan
-            return np.full((len(series), self.steps, len(self.targets_)), width)
-        return self._intervals.width(coverage, series)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         return state_to_plain(state)

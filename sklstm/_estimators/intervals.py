@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklstm._estimators.residual_paths import LEAST_PATHS, ResidualPaths, pick
+
 __all__ = ["Intervals", "independent"]
 
-LEAST_ORIGINS = 200, 10
-"""A series has intervals of its own residuals from so many forecast origins on, and from so many
-times the steps. On a random walk, 90 % intervals of step 12 of 12 held 89 % with 200, and 86 % with
-60."""
+LEAST_ORIGINS = 200
+"""A series has intervals of its own residuals from so many forecast origins on. On a random walk,
+90 % intervals of step 12 of 12 held 89 % with 200, and 86 % with 60."""
 
 KNOTS = 1001, 32
 """Quantiles of absolute residuals that are kept of a panel, and of a series that has its own."""
@@ -40,6 +41,8 @@ class Intervals(NamedTuple):
         The pool of each series.
     log_width : ndarray of shape (n_pools, steps, n_targets)
         Logarithm of the factor of the width.
+    paths : ResidualPaths
+        Residuals of all steps together, of each pool.
     """
 
     shared: np.ndarray
@@ -47,6 +50,7 @@ class Intervals(NamedTuple):
     n_independent: np.ndarray
     pool: np.ndarray
     log_width: np.ndarray
+    paths: ResidualPaths
 
     @classmethod
     def learn(cls, scores: np.ndarray, code: np.ndarray, n_series: int) -> Intervals:
@@ -62,9 +66,10 @@ class Intervals(NamedTuple):
             Number of series.
         """
         sizes = np.abs(scores)
-        origins = np.bincount(code, minlength=n_series)
-        least, times = LEAST_ORIGINS
-        with_own = np.flatnonzero(origins >= max(least, times * scores.shape[1]))
+        whole = np.isfinite(scores).all(axis=(1, 2))
+        origins = np.bincount(code[whole], minlength=n_series)
+        least = max(LEAST_ORIGINS, LEAST_PATHS * scores.shape[1])
+        with_own = np.flatnonzero(origins >= least)
         with_own = with_own if n_series > 1 else with_own[:0]
         known = np.zeros((n_series, *scores.shape[1:]))
         np.add.at(known, code, np.isfinite(scores))
@@ -79,6 +84,7 @@ class Intervals(NamedTuple):
             count,
             pool,
             np.zeros_like(count),
+            ResidualPaths.learn(scores, code, with_own, n_series),
         )
 
     def width(self, coverage: float, series: np.ndarray) -> np.ndarray:
@@ -97,7 +103,78 @@ class Intervals(NamedTuple):
             In units of the sides.
         """
         width = self._quantile(coverage) * np.exp(self.log_width)
-        return width[np.append(self.pool, 0)[series]]
+        return width[self._pool_of(series)]
+
+    def path_width(self, coverage: float, series: np.ndarray, steps: int) -> np.ndarray:
+        """Half widths between which whole paths of so many steps lie; NaN if there are too few.
+
+        Those of each step, times the quantile of the largest residual of a path in units of them.
+
+        Parameters
+        ----------
+        coverage : float
+            Share of the paths of a target, of which all steps lie inside.
+        series : ndarray of int, shape (n,)
+            As in `width`.
+        steps : int
+            Length of the paths.
+
+        Returns
+        -------
+        ndarray of shape (n, steps, n_targets)
+            In units of the sides.
+        """
+        pool, width = self._pool_of(series), self._quantile(coverage)[:, :steps]
+        level = _level(self.n_independent[:, steps - 1], coverage)
+        factor = np.full((len(width), 1, width.shape[2]), np.nan)
+        for one in np.unique(pool):
+            sizes = np.abs(self.paths.of(one)[:, :steps])
+            if len(sizes):
+                largest = (sizes / np.maximum(width[one], np.finfo(float).tiny)).max(axis=1)
+                factor[one] = _at(np.sort(largest, axis=0), level[one, None])
+        return (width * factor * np.exp(self.log_width[:, :steps]))[pool]
+
+    def sample(
+        self, n_paths: int, series: np.ndarray, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        """Draw residuals of all steps and targets together, each path of a pool about as often.
+
+        Parameters
+        ----------
+        n_paths : int
+            Paths of each series.
+        series : ndarray of int, shape (n,)
+            As in `width`.
+        random_state : RandomState
+            Decides which paths, for each series by itself.
+
+        Returns
+        -------
+        ndarray of shape (n, n_paths, steps, n_targets)
+            In units of the sides, negative below the forecast.
+        """
+        pool = self._pool_of(series)
+        paths = {one: self._widened_paths(one) for one in np.unique(pool)}
+        return np.stack([pick(paths[one], n_paths, random_state) for one in pool])
+
+    def with_paths(self, scores: np.ndarray, code: np.ndarray, time: np.ndarray) -> Intervals:
+        """Add whole paths that have arrived: residuals of windows, as in `learn`, and when."""
+        due = np.exp(self.log_width)[self._pool_of(code)]
+        return self._replace(paths=self.paths.followed_by(scores / due, time, len(self.pool)))
+
+    def _pool_of(self, series: np.ndarray) -> np.ndarray:
+        return np.append(self.pool, 0)[series]
+
+    def _widened_paths(self, pool: int) -> np.ndarray:
+        """Paths of a pool, each step at the width whose coverage is the rank of its residual.
+
+        So each step of a path is inside an interval of `width` as often as its coverage says.
+        """
+        paths, n = self.paths.of(pool), self.n_independent[pool]
+        share = (np.abs(paths).argsort(axis=0).argsort(axis=0) + 0.5) / len(paths)
+        level = np.clip(0.5 + (share - 0.5) * (n + 1) / np.maximum(n - 1, 1), 0, 1)
+        sizes = _at(self.shared if pool == 0 else self.own[pool - 1], level)
+        return np.sign(paths) * sizes * np.exp(self.log_width[pool])
 
     def width_after(
         self, path: np.ndarray, coverage: float, series: np.ndarray, turns: np.ndarray
@@ -113,7 +190,7 @@ class Intervals(NamedTuple):
         series, turns : ndarray of int, shape (n,)
             Which series, -1 for one that was not seen, and after how many turns.
         """
-        pool = np.append(self.pool, 0)[series]
+        pool = self._pool_of(series)
         return self._quantile(coverage)[pool] * np.exp(path[turns, pool])
 
     def adapted(self, scores: np.ndarray, code: np.ndarray, turn: np.ndarray) -> np.ndarray:
@@ -131,7 +208,7 @@ class Intervals(NamedTuple):
         ndarray of shape (n_turns + 1, n_pools, steps, n_targets)
             `log_width` before each turn, and behind the last.
         """
-        missed, pool = np.abs(scores), np.append(self.pool, 0)[code]
+        missed, pool = np.abs(scores), self._pool_of(code)
         order = np.argsort(turn, kind="stable")
         n_turns = int(turn.max(initial=-1)) + 1
         ends = np.searchsorted(turn[order], np.arange(n_turns + 1))
@@ -149,13 +226,10 @@ class Intervals(NamedTuple):
 
     def _quantile(self, coverage: float) -> np.ndarray:
         """Of all pools, (n_pools, steps, n_targets)."""
-        rank = (self.n_independent + 1) * coverage
-        enough = rank <= self.n_independent + 1e-9
-        rank = np.minimum(np.ceil(rank - 1e-9), self.n_independent)
-        level = np.where(enough, (rank - 1) / np.maximum(self.n_independent - 1, 1e-9), np.nan)
+        level = _level(self.n_independent, coverage)[:, None]
         found = [_at(self.shared, level[0])]
         found += [_at(knots, part) for knots, part in zip(self.own, level[1:], strict=True)]
-        return np.array(found)
+        return np.concatenate(found)
 
 
 def independent(count: np.ndarray) -> np.ndarray:
@@ -181,10 +255,18 @@ def _quantiles(sizes: np.ndarray, n_knots: int) -> np.ndarray:
     return np.where(known, found, np.nan)
 
 
+def _level(n_independent: np.ndarray, coverage: float) -> np.ndarray:
+    """Level of the residual at the rank of a coverage; NaN if there are too few."""
+    rank = (n_independent + 1) * coverage
+    enough = rank <= n_independent + 1e-9
+    rank = np.minimum(np.ceil(rank - 1e-9), n_independent)
+    return np.where(enough, (rank - 1) / np.maximum(n_independent - 1, 1e-9), np.nan)
+
+
 def _at(knots: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Quantiles between evenly spaced ones; NaN where the level is."""
+    """Quantiles along the first axis, between evenly spaced ones; NaN where the level is."""
     place = np.nan_to_num(level) * (len(knots) - 1)
     below = np.minimum(place.astype(int), max(len(knots) - 2, 0))
-    lower = np.take_along_axis(knots, below[None], axis=0)[0]
-    upper = np.take_along_axis(knots, np.minimum(below + 1, len(knots) - 1)[None], axis=0)[0]
+    lower = np.take_along_axis(knots, below, axis=0)
+    upper = np.take_along_axis(knots, np.minimum(below + 1, len(knots) - 1), axis=0)
     return np.where(np.isnan(level), np.nan, lower + (place - below) * (upper - lower))

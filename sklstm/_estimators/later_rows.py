@@ -5,47 +5,22 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
 from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.argument_checks import refuse_other_order
 from sklstm._estimators.calibration import scaled_error
-from sklstm._estimators.future_rows import FutureRows, some_names
+from sklstm._estimators.future_rows import some_names
+from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._tables.panel import Panel
 
 __all__ = ["LaterRows"]
 
 
-class LaterRows(FutureRows):
+class LaterRows(PredictiveDistribution):
     """Errors on rows behind those of the fit."""
 
     estimator: Any
-    _losses: dict[str, float] | None
     _naive_errors: np.ndarray
-
-    @property
-    def validation_losses_(self) -> pd.DataFrame | None:
-        """Mean absolute scaled errors on the calibration set, of the naive forecast and the model.
-
-        Columns ``model`` and ``loss``; None without a calibration set.
-
-        See Also
-        --------
-        backtest_scores : The same errors, of later rows.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import LinearRegression
-        >>> from sklstm import SequenceForecaster
-        >>> sold = pd.Series(range(30), pd.date_range("2024-01-01", periods=30), name="sold")
-        >>> forecaster = SequenceForecaster(LinearRegression(), 5).fit(sold)
-        >>> forecaster.validation_losses_.round(2)["loss"].tolist()
-        [1.0, 0.0]
-        """
-        if self._losses is None:
-            return None
-        return pd.DataFrame(list(self._losses.items()), columns=["model", "loss"])
 
     def score(self, y: Any, *others: Any, X: Any = None) -> float:
         """Score forecasts of later rows: the mean absolute scaled error (MASE), negative.
@@ -96,8 +71,7 @@ class LaterRows(FutureRows):
         Examples
         --------
         >>> import numpy as np
-        >>> import pandas as pd
-        >>> from sklearn.linear_model import Ridge
+        >>>         >>> from sklearn.linear_model import Ridge
         >>> from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
         >>> from sklstm import SequenceForecaster
         >>> hours = pd.date_range("2024-01-01", periods=400, freq="h")
@@ -112,7 +86,9 @@ class LaterRows(FutureRows):
         refuse_other_order("score", y, others, X)
         self._check_fitted()
         newest = self._buffer
-        arrived = self._of_known_series(self._read(y, X, self.targets_, newest.by_levels))
+        arrived = self._of_known_series(
+            self._read(y, X, self.targets_, newest.by_levels, newest.categories)
+        )
         longer = newest.extended(arrived, may_skip=True)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)

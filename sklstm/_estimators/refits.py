@@ -105,7 +105,8 @@ def rolling_forecasts(
         earlier = model if parts and refits.warm else None
         model._fit_panel(panel.take(span.training(time)), earlier)
         place = np.flatnonzero(time >= span.begin)
-        segment = _Segment(model, history.rows.take(time >= span.begin), span)
+        rows = panel.rows.take(time >= span.begin).recoded(model._buffer.rows.categories)
+        segment = _Segment(model, rows, span)
         found = segment.forecasts((shown & span.origins(time))[place], coverage)
         parts.append(found._replace(ends=place[found.ends]))
     return joined(parts)
@@ -165,8 +166,13 @@ class _Segment(NamedTuple):
         return intervals.width_after(path, coverage, code[ends], n_arrived[ends])
 
 
-def earlier_fit(model: SequenceForecaster, panel: Panel) -> FittedPanel:
-    """What a forecaster has learned, to go on with, for the series of a panel."""
+def earlier_fit(model: SequenceForecaster, panel: Panel) -> FittedPanel | None:
+    """What a forecaster has learned, to go on with, for the series of a panel.
+
+    Nothing if its covariates have other categories, whose numbers then mean something else.
+    """
+    if panel.rows.categories != model._buffer.rows.categories:
+        return None
     losses, intervals = model._losses, model._intervals
     if losses is None or intervals is None:
         return FittedPanel(model._model, None)

@@ -47,6 +47,12 @@ class Forecasts(NamedTuple):
         missed = actual - self.point
         return missed / np.where(missed > 0, self.above, self.below)
 
+    def at(self, scores: np.ndarray) -> np.ndarray:
+        """Values with such residuals, (n_windows, ..., steps, n_targets)."""
+        above = scores > 0
+        parts = [np.expand_dims(part, tuple(range(1, scores.ndim - 2))) for part in self]
+        return parts[0] + scores * np.where(above, parts[2], parts[1])
+
     def sides(self, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of prediction intervals."""
         return self.point - width * self.below, self.point + width * self.above

@@ -1,12 +1,21 @@
-"""Parts of a batch: split one, or join several."""
+"""Parts of a batch: split one, join several, and what they weigh."""
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["join_batches", "side_by_side", "split_batch"]
+__all__ = [
+    "by_sequence",
+    "join_batches",
+    "parts_of",
+    "repeated",
+    "side_by_side",
+    "split_batch",
+    "total_weight",
+]
 
 
 def split_batch(batch: tuple, n_parts: int) -> list[tuple]:
@@ -93,3 +102,37 @@ def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
         return torch.cat(list(parts))
     longest = max(map(len, parts))
     return torch.cat([F.pad(x, (0, 0, 0, 0, 0, longest - len(x))) for x in parts], dim=1)
+
+
+def parts_of(batch: tuple | list[tuple]) -> list[tuple]:
+    """The parts of a batch, which may be one."""
+    return batch if isinstance(batch, list) else [batch]
+
+
+def total_weight(parts: list[tuple]) -> Any:
+    """Weight of a batch: the number of its sequences if they have no weights."""
+    return sum(len(target) if weight is None else weight.sum() for _, (target, weight) in parts)
+
+
+def repeated(targets: tuple, n_networks: int) -> tuple:
+    """Target and weight, again for each network."""
+    if n_networks == 1:
+        return targets
+    return tuple(
+        None if one is None else one.repeat(n_networks, *[1] * (one.ndim - 1)) for one in targets
+    )
+
+
+def by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:
+    """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another.
+
+    `n_steps` is the sum of the lengths: reading it from the device would wait for the device.
+    """
+    if outputs.ndim == 2:
+        return outputs
+    outputs = outputs.transpose(0, 1)
+    if lengths is None:
+        return outputs.flatten(0, 1)
+    ends, places = lengths.cumsum(0), torch.arange(n_steps, device=lengths.device)
+    sequence = torch.searchsorted(ends, places, right=True)
+    return outputs[sequence, places - (ends - lengths)[sequence]]

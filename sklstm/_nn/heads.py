@@ -381,6 +381,12 @@ class RegressionHead(Head):
 
 
 def _numbers(y: Any) -> np.ndarray:
+    dtype = y.dtype if hasattr(getattr(y, "dtype", None), "kind") else np.asarray(y).dtype
+    if dtype.kind in "mM":
+        raise ValueError(
+            f"y holds {dtype}, and targets must be numbers: a duration in seconds is "
+            "y / np.timedelta64(1, 's'); of dates subtract one first."
+        )
     return check_array(
         y,
         dtype=np.float64,

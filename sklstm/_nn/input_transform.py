@@ -222,10 +222,13 @@ class InputReader(NamedTuple):
         Replaces values that are missing since the beginning; None if no value may be missing.
     transforms : list of (InputTransform, Tensor or None)
         What is computed of the filled steps, each with what it learned.
+    n_categories : int
+        How many of the features, the last ones, are codes of categories.
     """
 
     fill: torch.Tensor | None
     transforms: list[tuple[InputTransform, torch.Tensor | None]]
+    n_categories: int = 0
 
     def __call__(self, steps: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
         """Compute the inputs.
@@ -240,14 +243,18 @@ class InputReader(NamedTuple):
         Returns
         -------
         Tensor of shape (n_steps, n_sequences, n_inputs)
-            Those of each transform, and two channels for each feature that may be missing.
+            Those of each transform, two channels for each feature that may be missing, and the
+            codes of categories.
         """
-        masks = []
+        codes, masks = [], []
+        if self.n_categories:
+            steps, *codes = steps.tensor_split([-self.n_categories], 2)
         if self.fill is not None:
             n_features = steps.shape[2]
             steps, *masks = fill_missing(steps, self.fill).split([n_features, 2 * n_features], 2)
         inputs = [one.compute(steps, lengths, learned) for one, learned in self.transforms]
-        return torch.cat(inputs + masks, dim=2) if len(inputs + masks) > 1 else inputs[0]
+        parts = inputs + masks + codes
+        return torch.cat(parts, dim=2) if len(parts) > 1 else inputs[0]
 
 
 def fill_missing(steps: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,11 @@
 """The network: recurrent layers, pooling over time, linear head. Time is the first axis."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
+from sklstm._nn.category_embeddings import CategoryEmbeddings
 from sklstm._nn.cells import CELLS
 from sklstm._nn.poolings import POOLINGS, outputs_at
 
@@ -53,6 +56,9 @@ class SequenceNetwork(nn.Module):
         Length of the vector of a token.
     freeze_embedding : bool, default=False
         Whether these vectors are fixed.
+    n_codes : sequence of int, default=()
+        Number of codes of each feature that is a category. Each has an embedding; code 0 is
+        unknown.
     mixed_precision : bool, default=False
         Whether the recurrent layers compute in bfloat16.
     dtype : torch.dtype
@@ -60,8 +66,8 @@ class SequenceNetwork(nn.Module):
 
     Shape
     -----
-    - steps: ``(n_steps, n_sequences, n_features)``, zero after the end of a sequence; tokens
-      ``(n_steps, n_sequences, 1)``
+    - steps: ``(n_steps, n_sequences, n_features)``, zero after the end of a sequence, and behind
+      the features the codes of each category; tokens ``(n_steps, n_sequences, 1)``
     - lengths: ``(n_sequences,)``, or None if every sequence has ``n_steps`` steps
     - output: ``(n_sequences, n_outputs)``; ``(n_steps, n_sequences, n_outputs)`` if `pooling` is
       None, undefined after the end of a sequence
@@ -91,6 +97,7 @@ class SequenceNetwork(nn.Module):
         n_tokens: int | None = None,
         embedding_dim: int = 1,
         freeze_embedding: bool = False,
+        n_codes: Sequence[int] = (),
         mixed_precision: bool = False,
         dtype: torch.dtype = torch.float32,
     ):
@@ -102,8 +109,10 @@ class SequenceNetwork(nn.Module):
             if pooling is not None and n_tokens > ALPHABET:
                 nn.init.normal_(self.embedding.weight, std=SMALL)
             self.embedding.requires_grad_(not freeze_embedding)
+        self.categories = CategoryEmbeddings(n_codes) if len(n_codes) else None
+        n_inputs = n_features if n_tokens is None else embedding_dim
         self.recurrent = CELLS[cell](
-            n_features if n_tokens is None else embedding_dim,
+            n_inputs if self.categories is None else n_inputs + self.categories.width,
             hidden_size,
             num_layers,
             bidirectional=bidirectional,
@@ -122,13 +131,28 @@ class SequenceNetwork(nn.Module):
         columns: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Compute the outputs of each sequence, or row that reads a column of steps."""
-        self._check_shapes(steps, lengths, columns)
+        self.check_shapes(steps, lengths, columns)
         if self.embedding is not None:
-            steps = self._dropped(self.embedding(self._with_unknown(steps[..., 0])))
-        dtype = steps.dtype
+            steps = self.dropped(self.embedding(self._with_unknown(steps[..., 0])))
+        if self.categories is not None:
+            steps = self.categories(steps)
+        outputs = self.recurrent.read(self.in_precision(steps), lengths)
+        pooled = self.pooled(outputs.to(steps.dtype), lengths, columns)
+        return self.head(self.dropped(pooled))
+
+    def in_precision(self, steps: torch.Tensor) -> torch.Tensor:
+        """Steps in the data type that the recurrent layers compute in."""
         if self.mixed_precision:  # autocast would use float16 for torch's recurrent layers on CUDA
-            steps = steps.bfloat16()
-        outputs = self.recurrent.read(steps, lengths).to(dtype)
+            return steps.bfloat16()
+        return steps
+
+    def pooled(
+        self,
+        outputs: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        columns: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Pool the outputs of the recurrent layers to one vector a sequence, or keep all."""
         if self.pooling is None:
             pooled = outputs
         elif lengths is None:
@@ -140,13 +164,15 @@ class SequenceNetwork(nn.Module):
             else:
                 pooled = outputs_at(outputs, some, columns)
             pooled = pooled * (lengths > 0)[:, None]  # an empty sequence has no outputs
-        return self.head(self._dropped(pooled))
+        return pooled
 
-    def _check_shapes(
+    def check_shapes(
         self, steps: torch.Tensor, lengths: torch.Tensor | None, columns: torch.Tensor | None
     ) -> None:
         """Raise an error for wrong shapes, which torch's recurrent functions do not check."""
         width = self.recurrent.input_size if self.embedding is None else 1
+        if self.categories is not None:
+            width += len(self.categories.embeddings) - self.categories.width
         if steps.ndim != 3 or steps.shape[2] != width:
             raise ValueError(
                 f"steps have the shape {tuple(steps.shape)} and must have (n_steps, n_sequences, "
@@ -159,7 +185,7 @@ class SequenceNetwork(nn.Module):
                 f"({steps.shape[1]},): one for each sequence of steps."
             )
 
-    def _dropped(self, values: torch.Tensor) -> torch.Tensor:
+    def dropped(self, values: torch.Tensor) -> torch.Tensor:
         """Values with dropout, in training."""
         if not self.dropout:
             return values

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklstm._nn.ensemble import NetworkEnsemble, networks_of
 from sklstm._nn.heads import Head
 from sklstm._nn.inits import Init
 from sklstm._nn.network import SequenceNetwork
@@ -26,7 +27,7 @@ OPSET, IR_VERSION = 17, 8  # those of ONNX 1.12, so that older runtimes read the
 
 
 def export(
-    network: SequenceNetwork,
+    network: SequenceNetwork | NetworkEnsemble,
     scaling: InputScaling,
     head: Head,
     init: Init | None,
@@ -38,7 +39,7 @@ def export(
 
     Parameters
     ----------
-    network : SequenceNetwork
+    network : SequenceNetwork or NetworkEnsemble
         The network, which torch may have compiled.
     scaling : InputScaling
         The input scaling.
@@ -69,7 +70,7 @@ def export(
 
 
 def make_model(
-    network: SequenceNetwork,
+    network: SequenceNetwork | NetworkEnsemble,
     scaling: InputScaling,
     head: Head,
     init: Init | None,
@@ -79,7 +80,7 @@ def make_model(
 
     Parameters
     ----------
-    network : SequenceNetwork
+    network : SequenceNetwork or NetworkEnsemble
         The network.
     scaling : InputScaling
         The input scaling.
@@ -98,8 +99,9 @@ def make_model(
     op = Operations()
     inputs, steps = scaling.to_onnx(op)
     op.input("lengths", "int64", ["batch"], "Number of steps of each sequence.")
-    outputs = _network(op, network, inputs)
-    per_step = network.pooling is None
+    networks: list[Any] = networks_of(network)
+    outputs = op("Mean", *(_network(op, one, inputs) for one in networks))
+    per_step = networks[0].pooling is None
     if init is not None:
         predicted = op("MatMul", init.to_onnx(op, steps, per_step), head.init_map)
         outputs = op.cast(outputs, "double")
@@ -211,6 +213,8 @@ def _network(op: Operations, network: SequenceNetwork, inputs: str) -> str:
     inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
     if network.embedding is not None:
         inputs = op("Gather", network.embedding.weight, inputs)
+    if network.categories is not None:
+        inputs = network.categories.to_onnx(op, inputs)
     steps = op("Transpose", inputs, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # padding may have any values
     outputs = network.recurrent.to_onnx(op, steps, "lengths")

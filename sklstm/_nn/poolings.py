@@ -21,7 +21,7 @@ class LastPooling(nn.Module):
 
     def __init__(self, width: int, bidirectional: bool):
         super().__init__()
-        self.forward_width = width // 2 if bidirectional else None
+        self.bidirectional = bidirectional
 
     def forward(self, outputs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pick the outputs."""
@@ -30,10 +30,10 @@ class LastPooling(nn.Module):
         else:
             columns = torch.arange(outputs.shape[1], device=outputs.device)
             last = outputs_at(outputs, lengths, columns)
-        if self.forward_width is None:
+        if not self.bidirectional:
             return last
-        first = outputs[0, :, self.forward_width :]
-        return torch.cat([last[:, : self.forward_width], first], dim=1)
+        half = outputs.shape[2] // 2
+        return torch.cat([last[:, :half], outputs[0, :, half:]], dim=1)
 
     def to_onnx(self, op: Any, outputs: str, inside: str) -> str:
         """Append nodes of ONNX; `inside` names which steps belong to a sequence."""
@@ -41,7 +41,7 @@ class LastPooling(nn.Module):
         place = op("Max", last, np.int64(0))  # an empty sequence has no last step
         by_sequence = op("Transpose", outputs, perm=[1, 0, 2])
         last = op("GatherND", by_sequence, op("Squeeze", place, np.array([0])), batch_dims=1)
-        if self.forward_width is None:
+        if not self.bidirectional:
             return last
         forth, _ = op("Split", last, axis=1, names=op.names("forth", "unused"))
         first = op("Gather", outputs, np.int64(0), axis=0)

@@ -22,6 +22,9 @@ times as many 1.1 times: `benchmarks/constants.py`."""
 VALUES_IN_BLOCK = 2**21
 """Values that are scaled at a time on a GPU, 16 MB in double precision: estimated, few calls for
 a table and little memory for each."""
+LARGEST_INPUT = float(np.finfo(np.float32).max) / 1000
+"""Standard deviations from the mean up to which differences between inputs, and their products with
+weights up to 1000, are finite in single precision."""
 NO_FLOAT64 = {"mps", "xpu"}
 """Kinds of devices that do not support float64, or not always."""
 
@@ -50,9 +53,9 @@ class InputScaling:
 
     Attributes
     ----------
-    mean, scale : ndarray of float64, shape (n_features,)
-        A step is scaled to ``(step - mean) / scale``.
-    median : ndarray of float64, shape (n_features,), or None
+    mean, scale : ndarray of float64, shape (n_numbers,)
+        A step is scaled to ``(step - mean) / scale``: the features that are no categories.
+    median : ndarray of float64, shape (n_numbers,), or None
         Replaces values that are missing since the beginning. None: NaN is an error.
     n_tokens : int or None
         Number of tokens, if steps are tokens: they are not scaled, and unknown ones are token 0.
@@ -60,6 +63,8 @@ class InputScaling:
         Some of `INPUT_TRANSFORMS`, in their order.
     learned : dict of str to ndarray of float64, or None
         What each of them learned.
+    n_codes : dict of int to int
+        Features that are categories, and the number of their codes; code 0 is unknown.
     """
 
     mean: np.ndarray
@@ -68,6 +73,7 @@ class InputScaling:
     n_tokens: int | None = None
     input_transform: tuple[str, ...] = ("levels",)
     learned: Mapping[str, np.ndarray | None] = field(default_factory=dict)
+    n_codes: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -104,6 +110,8 @@ class InputScaling:
         ValueError
             If a feature is missing in every step.
         """
+        n_codes = {k: len(values) + 1 for k, values in sorted(sequences.categories.items())}
+        sequences = sequences.numbers()
         mean, scale = np.zeros(sequences.n_features), np.ones(sequences.n_features)
         median = None
         if missing == "mask":
@@ -116,7 +124,7 @@ class InputScaling:
             name: INPUT_TRANSFORMS[name].learn(sequences, weight, of_steps)
             for name in input_transform
         }
-        return cls(mean, scale, median, None, tuple(input_transform), learned)
+        return cls(mean, scale, median, None, tuple(input_transform), learned, n_codes)
 
     @classmethod
     def of_tokens(cls, sequences: Sequences, vectors: Any) -> "InputScaling":
@@ -153,12 +161,33 @@ class InputScaling:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs of the network at a step."""
+        """Number of inputs of the network at a step, without the codes of categories."""
         n_features = len(self.mean)
         n_masks = 0 if self.median is None else 2 * n_features
         return n_masks + sum(
             INPUT_TRANSFORMS[name].n_inputs(n_features) for name in self.input_transform
         )
+
+    def in_range(self, values: np.ndarray) -> np.ndarray:
+        """Find the numbers that the network can compute with.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_steps, n_features)
+            Steps in the units of users.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_steps, n_features)
+            False for NaN and infinity, and for what is infinite in single precision once it is
+            scaled, such as a fill value of 1e38.
+        """
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            reach = LARGEST_INPUT * self.scale
+            low = np.maximum(self.mean - reach, -largest)
+            high = np.minimum(self.mean + reach, largest)
+        return (values >= low) & (values <= high)
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -177,26 +206,43 @@ class InputScaling:
         Returns
         -------
         Tensor of shape (n_steps + 1, n_features)
-            On the device, with a row of zeros, the padding, at the end; tokens as int32.
+            On the device, with a row of zeros, the padding, at the end; tokens as int32, and codes
+            of categories behind all other features.
         """
         if self.n_tokens is not None:
             is_known = (values >= 0) & (values < self.n_tokens)
             tokens = np.zeros((len(values) + 1, 1), dtype=np.int32)
             tokens[:-1] = np.where(is_known, values, 0)
             return to_device(torch.from_numpy(tokens), device)
+        codes = self._codes(values)
+        if self.n_codes:
+            values = values[:, self._numbers(values.shape[1])]
         scaled_there = device.type not in {"cpu", *NO_FLOAT64}
         there = device if scaled_there else torch.device("cpu")
         mean, scale = shared_tensor(self.mean).to(there), shared_tensor(self.scale).to(there)
-        padded = torch.zeros((len(values) + 1, values.shape[1]), dtype=dtype, device=device)
-        size = max(VALUES_IN_BLOCK // values.shape[1], 1) if scaled_there else BLOCK
+        n_numbers, width = values.shape[1], values.shape[1] + codes.shape[1]
+        padded = torch.zeros((len(values) + 1, width), dtype=dtype, device=device)
+        if codes.shape[1]:
+            padded[:-1, n_numbers:] = to_device(shared_tensor(codes), device)
+        size = max(VALUES_IN_BLOCK // max(n_numbers, 1), 1) if scaled_there else BLOCK
         for start in range(0, len(values), size):  # in float64, without such a copy of the table
             part = values[start : start + size]
             if scaled_there and part.dtype == np.float32:  # half as much to carry
                 block = to_device(shared_tensor(part), device).double()
             else:
                 block = to_device(torch.from_numpy(part.astype(np.float64)), there)
-            padded[start : start + len(block)] = block.sub_(mean).div_(scale)
+            padded[start : start + len(block), :n_numbers] = block.sub_(mean).div_(scale)
         return padded
+
+    def _numbers(self, n_features: int) -> list[int]:
+        """The features that are no categories."""
+        return [k for k in range(n_features) if k not in self.n_codes]
+
+    def _codes(self, values: np.ndarray) -> np.ndarray:
+        """Codes of the categories, (n_steps, n_categories); 0 for any that was not seen."""
+        codes = values[:, list(self.n_codes)].astype(np.float32)
+        codes[~((codes >= 0) & (codes < list(self.n_codes.values())))] = 0
+        return codes
 
     def reader(self, device: torch.device, dtype: torch.dtype) -> "InputReader":
         """Make the reader that turns scaled steps into inputs of the network.
@@ -224,6 +270,7 @@ class InputScaling:
                 (INPUT_TRANSFORMS[name], tensor(self.learned.get(name)))
                 for name in self.input_transform
             ],
+            len(self.n_codes),
         )
 
     def to_onnx(self, op: Any) -> tuple[str, str]:
@@ -239,7 +286,8 @@ class InputScaling:
         inputs : str
             Name of the inputs of the network, float, or of the tokens, int64.
         steps : str
-            Name of the steps in the units of the user, none of them missing, or of the tokens.
+            Name of the steps in the units of the user, none of them missing and without the
+            categories, or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -250,16 +298,26 @@ class InputScaling:
             )
             tokens = op("Where", is_known, tokens, np.int64(0))
             return tokens, tokens
-        n_features = len(self.mean)
+        n_numbers = len(self.mean)
+        n_features = n_numbers + len(self.n_codes)
         steps = op.input(
             "steps",
             "double",
             ["batch", "n_steps", n_features],
-            "Features of each step of each sequence, in their own units.",
+            "Features of each step of each sequence, in their own units; codes of categories.",
         )
+        codes = []
+        if self.n_codes:
+            given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
+            n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
+            is_known = op(
+                "And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes)
+            )
+            codes = [op.cast(op("Where", is_known, given, np.float64(0)), "float32")]
+            steps = op("Gather", steps, np.array(self._numbers(n_features), dtype=np.int64), axis=2)
         masks = []
         if self.median is not None:
-            shape = op("Concat", op("Shape", steps, end=1), np.array([n_features]), axis=0)
+            shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
             names = ["seen", "age", "filled", "since"]
             filled, since = op.scan(LAST_SEEN, start, [steps], names)
@@ -274,11 +332,16 @@ class InputScaling:
             op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
             for name in self.input_transform
         ]
-        return op("Concat", *inputs, *masks, axis=2), steps
+        return op("Concat", *inputs, *masks, *codes, axis=2), steps
 
 
 def check_finite_steps(
-    sequences: Sequences, name: str, rows: np.ndarray | None = None, *, allow_nan: bool = False
+    sequences: Sequences,
+    name: str,
+    rows: np.ndarray | None = None,
+    *,
+    allow_nan: bool = False,
+    scaling: InputScaling | None = None,
 ) -> None:
     """Refuse NaN and infinity in every step that a sequence uses.
 
@@ -292,18 +355,21 @@ def check_finite_steps(
         Row of X of each sequence, if they are a selection.
     allow_nan : bool, default=False
         Whether values may be missing.
+    scaling : InputScaling, default=None
+        If it is learned: refuse also what it scales to infinity.
 
     Raises
     ------
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
-    finite = np.isfinite(sequences.values)
+    values = sequences.values
+    finite = np.isfinite(values) if scaling is None else scaling.in_range(values)
     if finite.all():
         return
     bad = ~finite
     if allow_nan:
-        bad &= ~np.isnan(sequences.values)
+        bad &= ~np.isnan(values)
     bad_steps = bad.any(axis=1)
     if bad_steps.any():
         bad_steps &= sequences.step_weights() > 0
@@ -312,26 +378,34 @@ def check_finite_steps(
     step = int(np.flatnonzero(bad_steps)[0])
     user = int(np.flatnonzero((sequences.starts <= step) & (step < sequences.ends))[0])
     feature = int(np.flatnonzero(bad[step])[0])
-    names = sequences.feature_names
-    is_missing = np.isnan(sequences.values[step, feature])
-    if sequences.series[user] >= 0 or sequences.max_length == 1:
-        cure = "fill or drop them first, for example with a SimpleImputer in front"
-    else:
+    names, value = sequences.feature_names, values[step, feature]
+    found = f"{value:g}, too large" if np.isfinite(value) else "infinity"
+    raise ValueError(
+        f"Input X contains {'NaN' if np.isnan(value) else found}: "
+        f"feature {feature if names is None else repr(names[feature])} at step "
+        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
+        f"(both counted from 0). {name} needs finite numbers in every step that a "
+        f"sequence uses: {_cure(sequences, user, value)}."
+    )
+
+
+def _cure(sequences: Sequences, user: int, value: np.floating) -> str:
+    """What to do about a value of a sequence that the network cannot read."""
+    if np.isfinite(value):
+        return "a value that is missing is NaN, which missing='mask' reads, instead of a number"
+    is_recording = sequences.series[user] < 0 and sequences.max_length > 1
+    cure = "fill or drop them first, for example with a SimpleImputer in front"
+    if is_recording:
         cure = "fill them first, such as X[~np.isfinite(X)] = 0 (imputers read tables only)"
-    if is_missing:
-        cure = f"let missing='mask' tell the network, or {cure}"
-    if is_missing and sequences.series[user] < 0 and _is_padded(sequences[user]):
+    if not np.isnan(value):
+        return cure
+    cure = f"let missing='mask' tell the network, or {cure}"
+    if sequences.series[user] < 0 and _is_padded(sequences[user]):
         cure = (
             "whole steps are missing at an end of it, which looks like padding, and "
             "Sequences.from_arrays(X, padding='nan') reads it as such. Else " + cure
         )
-    raise ValueError(
-        f"Input X contains {'NaN' if is_missing else 'infinity'}: "
-        f"feature {feature if names is None else repr(names[feature])} at step "
-        f"{step - sequences.starts[user]} of sequence {user if rows is None else rows[user]} "
-        f"(both counted from 0). {name} needs finite numbers in every step that a "
-        f"sequence uses: {cure}."
-    )
+    return cure
 
 
 def _is_padded(sequence: np.ndarray) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.frames import Rows, lay_out
-from sklstm._tables.frequency import DAY, HOUR, MONTH, SLACK_OF_MONTHS, Frequency
+from sklstm._tables.frequency import Frequency
+from sklstm._tables.sampling_interval import DAY, HOUR, MONTH, SLACK_OF_MONTHS
 from sklstm._tables.timetable import Timetable, wall_clock
 
 __all__ = ["Calendar"]

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
 from sklstm._data.sklearn_private import _check_feature_names_in, _get_output_config
+from sklstm._tables.lag_columns import LagColumns
 from sklstm._tables.sequence_transformer import check_output
 
 __all__ = ["SequenceFlattener"]
@@ -38,6 +39,9 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
 
     Notes
     -----
+    A category becomes a column of 0 and 1 for each value, all 0 where it is unknown. One that never
+    changes within a sequence of `fit`, such as the kind of a shop, is there once, not at each lag.
+
     Steps before the first one of a shorter sequence are NaN. Histogram gradient boosting accepts
     NaN; other estimators need an imputer (``SimpleImputer``) after the flattener. Of sequences
     longer than those seen in `fit`, the last `n_steps_` steps are kept. A DataFrame, requested by
@@ -89,7 +93,9 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         """
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self.n_steps_ = as_sequences(self, X, reset=True).max_length
+        sequences = as_sequences(self, X, reset=True)
+        self.n_steps_ = sequences.max_length
+        self._columns = LagColumns.learn(sequences)._asdict()
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -107,8 +113,9 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, `n_steps_ * n_features_in_`)
-            All features of the first step, then of the second, and so on; a DataFrame if
-            `set_output` asks for one.
+            All features of the first step, then of the second, and so on, and at the end those that
+            are the same at every step; a DataFrame if `set_output` asks for one. A category has a
+            column for each value.
 
         See Also
         --------
@@ -125,8 +132,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         """
         check_is_fitted(self)
         sequences = as_sequences(self, X, reset=False)
-        dense = sequences.to_dense(self.n_steps_)
-        table = dense.reshape(len(dense), -1)
+        table = LagColumns(**self._columns).table(sequences.to_dense(self.n_steps_))
         if sequences.index is None or _get_output_config("transform", self)["dense"] != "pandas":
             return table
         return pd.DataFrame(table, index=sequences.index)
@@ -146,7 +152,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         Returns
         -------
         ndarray of str, shape (`n_steps_ * n_features_in_`,)
-            Names such as ``temp[t-2]``.
+            Names such as ``temp[t-2]``, and ``wind=NW[t-2]`` of a category.
 
         See Also
         --------
@@ -161,8 +167,7 @@ class SequenceFlattener(TransformerMixin, SequenceEstimator):
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        lags = [f"[t-{lag}]" if lag else "[t]" for lag in range(self.n_steps_ - 1, -1, -1)]
-        return np.array([f"{name}{lag}" for lag in lags for name in names], dtype=object)
+        return LagColumns(**self._columns).names(names, self.n_steps_)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the output container of `transform` and `fit_transform`.

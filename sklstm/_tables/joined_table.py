@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklstm._data.categories import Categories
 from sklstm._data.frames import gap_in_timestamps
 from sklstm._data.sequences import Sequences
 from sklstm._tables.buffer import LEARNED, Buffer, InputTable, SortedRows, sort_rows
@@ -98,6 +99,7 @@ class JoinedTable(NamedTuple):
         values: np.ndarray,
         names: np.ndarray | None,
         index: pd.Index | None = None,
+        categories: Categories | None = None,
     ) -> Sequences:
         """Cut the histories of the given rows out of all rows.
 
@@ -111,6 +113,8 @@ class JoinedTable(NamedTuple):
             Names of the features.
         index : pandas.Index of length n_rows, default=None
             That of the given rows.
+        categories : dict of int to tuple, default=None
+            Features that are categories, and their values.
 
         Returns
         -------
@@ -126,7 +130,8 @@ class JoinedTable(NamedTuple):
                 values = values.take(order, axis=0)
         given = slice(len(self.table.buffered), None)
         codes = self.table.codes[given]
-        return Sequences(values, starts[given], lengths[given], codes, names, index)
+        parts = starts[given], lengths[given], codes, names, index
+        return Sequences(values, *parts, categories=categories)
 
 
 def join(

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.frames import Rows, lay_out
+from sklstm._data.categories import Categories, encoded, frequent, vocabularies
+from sklstm._data.frames import Layout, Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
 from sklstm._data.numeric import numeric_columns
 from sklstm._data.warning import DataWarning, warn
@@ -38,6 +39,25 @@ class Panel(NamedTuple):
     targets: list
     covariates: list
     calendars: list
+
+    @property
+    def categories(self) -> Categories:
+        """Covariates that are categories, and their values."""
+        return {self.covariates[k]: values for k, values in self.rows.categories.items()}
+
+    def with_learned_categories(self) -> Panel:
+        """Count rare values as unknown, for a fit on these rows.
+
+        Raises
+        ------
+        ValueError
+            If a category has too many values, or none.
+        """
+        rows, found = self.rows, {}
+        for k, values in rows.categories.items():
+            column = rows.values[:, rows.n_targets + k]
+            found[k] = frequent(column[~np.isnan(column)], values, self.covariates[k], "the table")
+        return self._replace(rows=rows.recoded(found))
 
     @property
     def by_levels(self) -> bool:
@@ -190,6 +210,7 @@ def read_panel(
     time: str | None,
     names: list | None = None,
     by_levels: bool | None = None,
+    categories: Any = "from_dtype",
 ) -> Panel:
     """Read a panel.
 
@@ -205,6 +226,9 @@ def read_panel(
         Names of the targets, used for a Series or an array without a name.
     by_levels : bool, default=None
         As in `lay_out`.
+    categories : "from_dtype", list or dict
+        Columns that are categories: those of texts and of pandas' categories, those that are named,
+        or, once they are learned, those with these values. In `y` they are no targets.
 
     Returns
     -------
@@ -217,12 +241,13 @@ def read_panel(
         If the rows of `y` and `X` differ, or a column is missing or holds no numbers.
     """
     if y is None:
-        covariates = _read(X, series, time, "X", None, by_levels)
-        return covariates._replace(targets=[], covariates=covariates.targets)
-    targets = _read(y, series, time, "y", names, by_levels)
+        return _as_covariates(_read(X, series, time, "X", None, by_levels, categories))
+    targets = _read(y, series, time, "y", names, by_levels, categories)
     if X is None:
+        _check_named(categories, [*targets.targets, *targets.covariates])
         return targets
-    others = _read(X, series, time, "X", None, by_levels)
+    others = _as_covariates(_read(X, series, time, "X", None, by_levels, categories))
+    _check_named(categories, [*targets.targets, *targets.covariates, *others.covariates])
     code = targets.rows.find(others.rows.names)[others.rows.code]
     order = np.argsort(code, kind="stable")
     if not (
@@ -230,14 +255,19 @@ def read_panel(
         and others.timestamps[order].equals(targets.timestamps)
     ):
         raise ValueError("X must have the rows of y, with the same timestamps.")
-    twice = [name for name in targets.targets if name in others.targets]
+    mine = targets.covariates
+    twice = [name for name in [*targets.targets, *mine] if name in others.covariates]
     if twice:
         raise ValueError(
             f"y and X both have the column {twice[0]!r}: drop it from X. The past of y is "
             "used anyway."
         )
-    values = np.hstack([targets.rows.values, others.rows.values[order]])
-    return targets._replace(rows=targets.rows._replace(values=values), covariates=others.targets)
+    kinds = {len(mine) + k: values for k, values in others.rows.categories.items()}
+    rows = targets.rows._replace(
+        values=np.hstack([targets.rows.values, others.rows.values[order]]),
+        categories=targets.rows.categories | kinds,
+    )
+    return targets._replace(rows=rows, covariates=[*mine, *others.covariates])
 
 
 def _read(
@@ -247,8 +277,9 @@ def _read(
     role: str,
     names: list | None,
     by_levels: bool | None,
+    categories: Any,
 ) -> Panel:
-    """Read one table, all columns as targets."""
+    """Read one table: numbers as targets, categories as covariates."""
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else (names or ["y"])[0])
     elif isinstance(table, np.ndarray) and table.ndim < 3:
@@ -261,7 +292,13 @@ def _read(
             "pandas Series or DataFrame indexed by dates, periods or integers, or name the column "
             "of the time: time='date'."
         )
-    features = numeric_columns(layout.features, role)
+    features, kinds = _encoded(layout, series, categories, role)
+    features = numeric_columns(features, role)
+    numbers = [name for name in features.columns if name not in kinds]
+    if kinds:
+        features = features[[*numbers, *kinds]]
+    if not numbers and role == "y":
+        raise ValueError(f"y has no column of numbers to forecast, only {list(features.columns)}.")
     _warn_of_time_columns(features, layout.clock, role)
     codes, found = factorize(layout.keys, len(features))
     order = Rows.arrange(codes, layout.timestamps)
@@ -269,13 +306,56 @@ def _read(
     index = pd.Index(layout.times, name=layout.times.name)
     rows = SeriesRows(
         features.to_numpy(np.float64, na_value=np.nan)[order.order],
-        features.shape[1],
+        len(numbers),
         np.bincount(codes, minlength=1 if found is None else len(found)),
         order.timestamps,
         [None] if found is None else list(found),
+        dict(enumerate(kinds.values())),
     )
     index = index if found is None else index[order.order]
-    return Panel(rows, index, list(features.columns), [], [])
+    return Panel(rows, index, numbers, list(kinds), [])
+
+
+def _encoded(
+    layout: Layout, series: str | list[str] | None, categories: Any, role: str
+) -> tuple[pd.DataFrame, Categories]:
+    """The features with codes in place of categories, among them ids of series that are named."""
+    table, names = layout.features, [series] if isinstance(series, str) else list(series or [])
+    wanted = [] if isinstance(categories, str) else list(categories)
+    ids = [name for name in names if name in wanted and role == "y"]
+    if ids:
+        keys = (
+            [layout.keys]
+            if len(names) == 1
+            else [layout.keys.get_level_values(k) for k in range(len(names))]
+        )
+        table = table.assign(**{name: keys[names.index(name)].to_numpy() for name in ids})
+    if isinstance(categories, dict):
+        kinds = {name: values for name, values in categories.items() if name in table.columns}
+    else:
+        asked = (
+            categories if isinstance(categories, str) else [k for k in wanted if k in table.columns]
+        )
+        kinds = vocabularies(table, asked, role=role)
+    return encoded(table, kinds, role), kinds
+
+
+def _as_covariates(panel: Panel) -> Panel:
+    """All columns as covariates."""
+    rows = panel.rows
+    kinds = {rows.n_targets + k: values for k, values in rows.categories.items()}
+    rows = rows._replace(n_targets=0, categories=kinds)
+    return panel._replace(rows=rows, targets=[], covariates=[*panel.targets, *panel.covariates])
+
+
+def _check_named(categories: Any, columns: list) -> None:
+    """Raise an error for a category that is not a column of y or X."""
+    named = categories if isinstance(categories, list | tuple) else []
+    lacking = [name for name in named if name not in columns]
+    if lacking:
+        raise ValueError(
+            f"The category {lacking[0]!r} is a column of neither y nor X, which have {columns}."
+        )
 
 
 def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) -> None:

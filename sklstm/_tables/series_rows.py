@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklstm._data.categories import Categories
+
 __all__ = ["SeriesRows"]
 
 ROUNDING = 1e-15, 1e-9
@@ -29,6 +31,9 @@ class SeriesRows(NamedTuple):
         Timestamps as nanoseconds or numbers.
     names : list
         Names of the series.
+    categories : dict of int to tuple
+        Covariates that are categories, counted from 0 behind the targets, and the values that their
+        codes stand for.
     """
 
     values: np.ndarray
@@ -36,6 +41,7 @@ class SeriesRows(NamedTuple):
     sizes: np.ndarray
     time: np.ndarray
     names: list
+    categories: Categories = {}  # never changed in place
 
     @property
     def y(self) -> np.ndarray:
@@ -74,7 +80,27 @@ class SeriesRows(NamedTuple):
         parts = [np.hstack([self.values[:, [k]], others]) for k in range(self.n_targets)]
         n = self.n_targets
         again = np.tile(self.sizes, n), np.tile(self.time, n), self.names * n
-        return SeriesRows(np.concatenate(parts), 1, *again)
+        return SeriesRows(np.concatenate(parts), 1, *again, self.categories)
+
+    def recoded(self, categories: Categories) -> SeriesRows:
+        """Use the codes of other vocabularies of the same covariates."""
+        values = self.values.copy() if categories else self.values
+        for k, known in categories.items():
+            code_of = pd.Index(known, dtype=object).get_indexer(list(self.categories[k])) + 1
+            column = values[:, self.n_targets + k]
+            some = ~np.isnan(column)
+            column[some] = np.append(0, code_of)[column[some].astype(int)]
+        return self._replace(values=values, categories=categories)
+
+    def static(self) -> list[int]:
+        """Covariates that are categories, and the same in all rows of a series."""
+        found = []
+        for k in self.categories:
+            column = self.values[:, self.n_targets + k]
+            first = np.repeat(column[self.starts], self.sizes)
+            if ((column == first) | np.isnan(column)).all():
+                found.append(k)
+        return found
 
     def cutoff(self, share: float) -> float:
         """The time before which this share of all rows lies, one for all series."""

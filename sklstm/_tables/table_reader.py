@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
+from sklstm._data.categories import Categories, encoded, learn_categories
 from sklstm._data.frames import Layout, Rows
-from sklstm._data.inputs import feature_values, has_fitted_names, lay_out_any
+from sklstm._data.inputs import as_frame, feature_values, has_fitted_names, lay_out_any
 from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.arriving_rows import check_arrived
 from sklstm._tables.buffer import Buffer, InputTable
@@ -96,7 +97,10 @@ class TableReader(SequenceTransformer):
     carry_over: bool | str
     cold_start: str
 
+    categorical_features: Any
+
     series_: Any
+    categories_: Categories
     n_features_in_: int
     _by_levels: bool
     _clock: str | None
@@ -115,7 +119,8 @@ class TableReader(SequenceTransformer):
             name: getattr(self, name) for name in ("series", "time", "max_gap", "add_time_delta")
         }
         check_parameters_fit_table(params, layout, X)
-        values = feature_values(self, layout.features)
+        features = self._encoded(layout.features, X)
+        values = feature_values(self, features)
         if reset or not has_fitted_names(self, getattr(X, "columns", None)):
             validate_data(self, X, reset=reset, skip_check_array=True)
         if by_levels and not layout.by_levels:
@@ -126,9 +131,25 @@ class TableReader(SequenceTransformer):
         if reset:
             self._by_levels = layout.by_levels
             self._is_feature = np.ones(self.n_features_in_, dtype=bool)
-            if isinstance(layout.features, pd.DataFrame):
-                self._is_feature = X.columns.isin(layout.features.columns)
+            self._categories: Categories = {}
+            if isinstance(features, pd.DataFrame):
+                self._is_feature = X.columns.isin(features.columns)
+                columns = features.columns
+                self._categories = {columns.get_loc(k): v for k, v in self.categories_.items()}
         return values, layout
+
+    def _learn_categories(self, X: Any) -> None:
+        """Learn the values of categories from the rows of `fit`, not from those of `context`."""
+        series = [self.series] if isinstance(self.series, str) else (self.series or [])
+        no_features = [*series, self.time]
+        self.categories_ = learn_categories(as_frame(X), self.categorical_features, no_features)
+
+    def _encoded(self, features: Any, table: Any) -> Any:
+        """The features with codes in place of categories, and ids of series if they are some."""
+        if not self.categories_:
+            return features
+        kept = table.columns.isin([*features.columns, *self.categories_])
+        return encoded(table.loc[:, kept], self.categories_)
 
     def _arrange(self, X: Any, seen: Any = None, *, reset: bool = False) -> InputTable:
         """Read a table, and sort its rows by series and time."""
@@ -182,6 +203,7 @@ class TableReader(SequenceTransformer):
     def _start(self, X: Any) -> Self:
         """Begin with the first rows of a stream, in parts of any size."""
         self._validate_params()
+        self._learn_categories(X)
         given = self._read_first(X)
         if given.rows.steps is None or not self.carry_over or not self._n_kept:
             return self

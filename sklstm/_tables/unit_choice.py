@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklstm._data.categories import one_hot
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import PanelUnit, Unit, inner_range
 from sklstm._tables.windows import Windows, make_windows
@@ -28,6 +29,12 @@ UNLIKE = 0.25
 """Variance of the logarithms of spreads from which on each series has its own scale by default: the
 largest series decide else what all of them learn. Yearly series of M3 have 0.43, and the choice is
 within one standard error: MASE 3.19 without a scale, 2.75 with. Random walks have 0.02 or less."""
+
+MOST_LAGS = 256
+"""So many lags of all values of a category at most; of more values each has an intercept alone. On
+48 series of 50 rows of three kinds with the laws ``0.9``, ``-0.9`` and ``0`` of the last value, the
+squared error of a network with a noise of 1 was 1.5 and 3.5 with intercepts alone, 1.2 and 1.3 with
+lags (seeds 0 and 1)."""
 
 LEAST_CLUSTERS = 30
 """Fewer series, or blocks of dates, give no standard error to go by."""
@@ -72,7 +79,11 @@ def choose_unit(
     whole = PanelUnit.learn(rows, reference)
     common = whole.common  # of each target
     variance = np.log(whole.measure(rows).spread[rows.ends - 1]).var(axis=0).mean()
-    rows = rows._replace(values=rows.y / common).one_by_one()
+    kinds = rows.categories
+    codes = rows.values[:, [rows.n_targets + k for k in kinds]]
+    rows = rows._replace(
+        values=np.hstack([rows.y / common, codes]), categories=dict(enumerate(kinds.values()))
+    ).one_by_one()
     early = rows.until(fit_until)
     spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
     n_series = len(rows.sizes) // len(common)
@@ -195,4 +206,13 @@ class _Ridge(NamedTuple):
 
 
 def _lags(windows: Windows) -> np.ndarray:
-    return np.nan_to_num(windows.sequences.to_dense()[..., 0])
+    """The lags of the target, and for each category that the last row may have lags of its own."""
+    dense = windows.sequences.to_dense()
+    lags = np.nan_to_num(dense[..., 0])
+    parts = [lags]
+    for k, values in windows.sequences.categories.items():
+        which = one_hot(dense[:, -1, k], len(values))
+        parts.append(which)
+        if lags.shape[1] * len(values) <= MOST_LAGS:
+            parts.append((which[:, :, None] * lags[:, None]).reshape(len(lags), -1))
+    return np.hstack(parts)

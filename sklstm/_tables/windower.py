@@ -76,8 +76,17 @@ class SequenceWindower(TableReader):
         leaves out. A row at ``t`` reads only those up to `horizon` rows before ``t``. Their targets
         are not learned.
 
+    categorical_features : "from_dtype" or list of str, default="from_dtype"
+        Columns whose values are categories: an LSTM learns a vector for each of them, and
+        :class:`SequenceFlattener` makes a column of each. ``"from_dtype"``: columns of texts and of
+        pandas' categories. A list may name columns of numbers too, and those of `series`, which
+        are features then.
+
     Attributes
     ----------
+    categories_ : dict of str to tuple
+        Values of each category in `fit`, in the order of their codes, which count from 1. Code 0 is
+        a missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
     n_features_in_ : int
         Number of columns seen in `fit`, series and time included.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -163,6 +172,7 @@ class SequenceWindower(TableReader):
         "carry_over": ["boolean", StrOptions({"all"})],
         "cold_start": [StrOptions({"warn", "ignore", "error"})],
         "context": "no_validation",
+        "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
     }
 
     def __init__(
@@ -177,6 +187,7 @@ class SequenceWindower(TableReader):
         carry_over: bool | str = True,
         cold_start: str = "warn",
         context: Any = None,
+        categorical_features: str | list | tuple = "from_dtype",
     ):
         self.window_size = window_size
         self.horizon = horizon
@@ -187,6 +198,7 @@ class SequenceWindower(TableReader):
         self.carry_over = carry_over
         self.cold_start = cold_start
         self.context = context
+        self.categorical_features = categorical_features
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -387,6 +399,7 @@ class SequenceWindower(TableReader):
         self._validate_params()
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._learn_categories(X)
         joined, values = self._learn(X if self.context is None else self.context)
         if self.context is not None:
             joined = self._join(X)
@@ -397,9 +410,8 @@ class SequenceWindower(TableReader):
     def _cut(self, joined: JoinedTable, bounds: Bounds, values: np.ndarray, X: Any) -> Sequences:
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else self._names_of_steps(names)
-        return joined.sequences(
-            bounds, values, names, X.index if isinstance(X, pd.DataFrame) else None
-        )
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return joined.sequences(bounds, values, names, index, self._categories)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         if state.get("series_") is not None:

@@ -124,6 +124,7 @@ class Windows(NamedTuple):
         """The windows of each target by itself: all of the first target, then of the second."""
         given, n_targets = self.sequences, self.rows.n_targets
         others = given.values[:, n_targets:]
+        categories = {k - n_targets + 1: values for k, values in given.categories.items()}
         values = [np.hstack([given.values[:, [k]], others]) for k in range(n_targets)]
         which = np.repeat(np.arange(n_targets), len(self.ends))
         return Sequences(
@@ -131,6 +132,7 @@ class Windows(NamedTuple):
             np.tile(given.starts, n_targets) + which * len(given.values),
             np.tile(given.lengths, n_targets),
             np.tile(given.series, n_targets) + which * len(self.rows.sizes),
+            categories=categories,
         )
 
 
@@ -184,5 +186,12 @@ def make_windows(
     table[is_padding, rows.n_targets :] = others[before]
     ends = np.flatnonzero(place + 1 + padding[code] >= window_size)
     starts = position[ends] - window_size + 1
-    sequences = Sequences(table, starts, np.full(len(ends), window_size), code[ends])
+    columns = [*range(rows.n_targets, rows.values.shape[1]), *future * len(coming)]
+    kinds = {
+        rows.n_targets + place: rows.categories[column - rows.n_targets]
+        for place, column in enumerate(columns)
+        if column - rows.n_targets in rows.categories
+    }
+    lengths = np.full(len(ends), window_size)
+    sequences = Sequences(table, starts, lengths, code[ends], categories=kinds)
     return Windows(rows, local, sequences, ends, steps)

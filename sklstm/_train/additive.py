@@ -1,6 +1,6 @@
 """The result of a fit: a sum of an init estimator and a network, and a report of the training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,12 @@ class AdditiveModel:
         """Whether there is a prediction at every step."""
         return self.net.module__pooling is None
 
+    def of_each_network(self) -> list["AdditiveModel"]:
+        """The sums with one of the networks each, which share everything else."""
+        settings = self.settings | {"n_networks": 1}
+        nets = self.net.of_each_network()
+        return [replace(self, net=net, settings=settings) for net in nets]
+
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of init estimator and network together.
 
@@ -150,7 +156,7 @@ class AdditiveModel:
         if self.init is None:
             return outputs
         histories = histories_of_steps(sequences) if self.per_step else sequences
-        return self.init.predict(histories) @ self.head.init_map + outputs
+        return self.init.predict(histories.numbers()) @ self.head.init_map + outputs
 
     def network_outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of the network alone.
@@ -191,6 +197,7 @@ class AdditiveModel:
     def to_plain(self) -> dict[str, Any]:
         """Convert to arrays, numbers and texts, without the state of the optimizer."""
         module = self.net.get_params_for("module")
+        module.pop("network", None)  # a class, which skorch_params has if it is the user's
         weights = self.net.module_.state_dict()
         return {
             "device": str(self.net.device),
@@ -277,7 +284,7 @@ def dataset_of(
     SequenceDataset
         For the net.
     """
-    dtype = net.module_.head.weight.dtype
+    dtype = net.module__dtype
     size = sequences.values.size * dtype.itemsize / 2**20
     with explain_out_of_memory(
         net.device,

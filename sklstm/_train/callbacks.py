@@ -10,6 +10,8 @@ import torch
 from skorch.callbacks import Callback
 from torch.optim import lr_scheduler
 
+from sklstm._nn.ensemble import networks_of
+
 __all__ = [
     "ClipGradients",
     "EarlyStopping",
@@ -209,15 +211,17 @@ class ClipGradients(Callback):
         self.max_norm = max_norm
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Collect the parameters."""
-        self.parameters_ = [parameter for _, parameter in net.get_all_learnable_params()]
+        """Collect the parameters, of each network of an ensemble by itself."""
+        self.parameters_ = [list(network.parameters()) for network in networks_of(net.module_)]
+        self.parameters_[0] += list(net.criterion_.parameters())
 
     def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
         """Scale the gradients."""
-        gradients = [p.grad for p in self.parameters_ if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
-        scale = norm.add_(CLIP_EPSILON).reciprocal_().mul_(self.max_norm).clamp_(max=1)
-        torch._foreach_mul_(gradients, scale)
+        for parameters in self.parameters_:
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            norm = torch.linalg.vector_norm(torch.cat([one.flatten() for one in gradients]))
+            scale = norm.add_(CLIP_EPSILON).reciprocal_().mul_(self.max_norm).clamp_(max=1)
+            torch._foreach_mul_(gradients, scale)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Release the parameters."""

@@ -15,7 +15,14 @@ BATCH_SIZES_OF_TABLE = 64, 512
 BATCHES_IN_EPOCH_OF_TABLE = 200
 EPOCHS = 10, 200
 UPDATES = 1500, 750
-"""Optimizer steps of the network alone, and at most as many beside convolutions."""
+"""Optimizer steps of the network alone, and at most as many beside convolutions or of labels of
+steps. On four sets of 60 sequences of 100 steps (of air, a room and a transformer) 750 classify .41
+of the steps correctly with a log loss of 1.39, 1500 .42 with 1.59, early stopping in batches of 16
+sequences .36 with 1.42, and boosting on lags .41 with 2.00."""
+
+STEPS_IN_BATCH = 200
+"""With labels of steps, fewest steps of a batch: a few long sequences show as much as many short
+ones."""
 
 MOST_EPOCHS = 100
 FEWEST_TO_STOP = 50
@@ -40,10 +47,10 @@ def resolve(
     Histories of a table are read forwards up to the row to predict, so that they can be merged;
     the batch size grows with the table, so that an epoch has some hundred optimizer steps.
     Independent sequences are read whole and in both directions, in small batches: the number of
-    optimizer steps matters, not that of epochs. Regression uses a linear init estimator, labels of
-    whole independent sequences one of convolutions. Early stopping is used where there are enough
-    rows to validate on. A language model whose
-    epochs are too few to stop early is trained on all of its text.
+    optimizer steps matters, not that of epochs; so it does for labels of steps. Regression uses a
+    linear init estimator, labels of whole independent sequences one of convolutions. Early stopping
+    is used for numbers, tables and convolutions, where there are enough rows to validate on. A
+    language model whose epochs are too few to stop early is trained on all of its text.
 
     Parameters
     ----------
@@ -65,14 +72,16 @@ def resolve(
     of_table = bool((sequences.series >= 0).all())
     per_step = settings["pooling"] is None
     has_tokens = settings["embedding"] is not None
+    labels_of_steps = per_step and not (is_regressor or has_tokens)
     whole = not of_table and not per_step and sequences.max_length > 1
     init = settings["init"]
     if _is_auto(init):
         init = _init(is_regressor=is_regressor, convolves=whole and sequences.max_length >= WIDTH)
-        if per_step or has_tokens:
+        if has_tokens or not sequences.numbers().n_features:
             init = None
     convolves = isinstance(init, str) and init == "convolutions"
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP
+    stops = stops and not labels_of_steps
     stops = stops or (convolves and n_sequences >= FEWEST_TO_BLEND)
     if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
         stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
@@ -88,6 +97,10 @@ def resolve(
     if of_table:
         n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
         resolved["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
+    elif labels_of_steps:
+        fewest = -(-STEPS_IN_BATCH // max(int(sequences.lengths.mean()), 1))
+        bounds = min(fewest, BATCH_SIZES[0]), BATCH_SIZES[1]
+        resolved["batch_size"] = int(np.clip(n_sequences // BATCHES_IN_EPOCH, *bounds))
     values = {
         name: resolved.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
@@ -95,12 +108,12 @@ def resolve(
     resolved["input_transform"] = ("levels",)
     if whole and not has_tokens:
         resolved["input_transform"] = ("levels", "differences", "position")
-    elif values.get("init") is not None:
+    elif values.get("init") is not None or labels_of_steps:
         resolved["input_transform"] = ("levels", "differences")
     stops, auto_epochs = values["early_stopping"], _is_auto(settings["max_epochs"])
     resolved["lr_scheduler"] = "onecycle" if auto_epochs and not stops else None
     n_updates = -(-n_sequences // values["batch_size"])
-    epochs = int(np.clip(-(-UPDATES[convolves] // n_updates), *EPOCHS))
+    epochs = int(np.clip(-(-UPDATES[convolves or labels_of_steps] // n_updates), *EPOCHS))
     if stops:
         epochs = min(epochs, MOST_EPOCHS) if convolves else MOST_EPOCHS
     resolved["max_epochs"] = epochs

@@ -12,10 +12,19 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
 from sklstm._data.warning import DivergenceWarning, warn
-from sklstm._nn.batch_parts import join_batches, side_by_side, split_batch
+from sklstm._nn.batch_parts import (
+    by_sequence,
+    join_batches,
+    parts_of,
+    repeated,
+    side_by_side,
+    split_batch,
+    total_weight,
+)
 from sklstm._nn.batches import STEP_COST, BatchLoader
 from sklstm._nn.cells import CELLS
 from sklstm._nn.dataset import SequenceDataset
+from sklstm._nn.ensemble import NetworkEnsemble, networks_of
 from sklstm._nn.network import SequenceNetwork
 from sklstm._train.callbacks import KeepWeights, StopTraining
 from sklstm._train.mean_loss import MeanLoss
@@ -73,6 +82,17 @@ class SequenceNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer())]
 
+    def of_each_network(self) -> list["SequenceNet"]:
+        """Nets of one network each, which share its weights and this history; without optimizer."""
+        if self.n_networks == 1:
+            return [self]
+        left_out = {"module__network", "module__n_networks", "optimizer_"}
+        shared = {name: value for name, value in vars(self).items() if name not in left_out}
+        nets = [type(self).__new__(type(self)) for _ in range(self.n_networks)]
+        for net, network in zip(nets, networks_of(self.module_), strict=True):
+            net.__dict__.update(shared | {"module": self.kind_of_network, "module_": network})
+        return nets
+
     def build(self, random: RandomStream) -> "SequenceNet":
         """Make the network and its optimizer.
 
@@ -95,16 +115,26 @@ class SequenceNet(NeuralNet):
             self.initialize_callbacks()
         return self
 
-    def infer(self, x: tuple, **fit_params: Any) -> torch.Tensor:
+    def infer(self, x: tuple, **of: Any) -> torch.Tensor:
         """Outputs of a batch; random numbers come from the stream of the training."""
         if not (self.module_.training and self._draws()):
-            return self.module_(*x)
+            return self.module_(*x, **of)
         with self._run.random.as_global():
-            return self.module_(*x)
+            return self.module_(*x, **of)
 
     def _draws(self) -> bool:
         """Whether the network may draw random numbers in training."""
-        return self.module is not SequenceNetwork or self.module__dropout > 0
+        return self.kind_of_network is not SequenceNetwork or self.module__dropout > 0
+
+    @property
+    def kind_of_network(self) -> type:
+        """The class of the network, or of each of an ensemble."""
+        return self.module__network if self.module is NetworkEnsemble else self.module
+
+    @property
+    def n_networks(self) -> int:
+        """Number of networks whose outputs are averaged."""
+        return self.module__n_networks if self.module is NetworkEnsemble else 1
 
     def get_loss(
         self, y_pred: torch.Tensor, y_true: tuple, *args: Any, **kwargs: Any
@@ -219,7 +249,7 @@ class SequenceNet(NeuralNet):
         loader = self.get_iterator(dataset)
         with torch.inference_mode():
             outputs = [
-                _by_sequence(self.infer(inputs), inputs[1], n_steps)
+                by_sequence(self.infer(inputs), inputs[1], n_steps)
                 for (inputs, _), n_steps in zip(loader, loader.n_steps(), strict=True)
             ]
             return torch.cat(outputs).cpu()
@@ -256,24 +286,56 @@ class SequenceNet(NeuralNet):
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
         kind = self._kind_of_device()
-        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width())
+        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width() * self.n_networks)
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
 
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is faster."""
-        parts = [small for part in _parts_of(batch) for small in self._small_parts(part)]
-        if len(parts) == 1:
+        parts = [small for part in parts_of(batch) for small in self._small_parts(part)]
+        if len(parts) == 1 and self.n_networks == 1:
             return super().train_step_single(parts[0], **fit_params)
         self._set_training(True)
-        total, losses, outputs = _total_weight(parts), [], []
+        total, losses, outputs = total_weight(parts), [], []
         for inputs, targets in parts:
-            output = self.infer(inputs, **fit_params)
-            share = _total_weight([(inputs, targets)]) / total
+            share = total_weight([(inputs, targets)]) / total if len(parts) > 1 else 1
+            loss, output = self._gradients(inputs, targets, share)
+            losses.append(loss)
+            outputs.append(output)
+        return {"loss": sum(losses), "y_pred": side_by_side(outputs)}
+
+    def _gradients(self, inputs: tuple, targets: tuple, share: Any) -> tuple[Any, torch.Tensor]:
+        """Gradients of a part of a batch; each network of an ensemble gets those of its own loss.
+
+        Returns the mean loss of the networks and the mean of their outputs.
+        """
+        if self.n_networks == 1:
+            output = self.infer(inputs)
             loss = self.get_loss(output, targets) * share
             loss.backward()
+            return loss.detach(), output.detach()
+        losses, outputs = [], []
+        for of in self.module_.trained_together(inputs[0]):
+            each = self.infer(inputs, of=of)
+            loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
+            loss = loss * (len(each) * share)
+            loss.backward()
             losses.append(loss.detach())
-            outputs.append(output.detach())
-        return {"loss": sum(losses), "y_pred": side_by_side(outputs)}
+            outputs.append(each.detach())
+        return sum(losses) / self.n_networks, torch.cat(outputs).mean(0)
+
+    def validation_step(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
+        """Loss of a batch; of an ensemble the mean of the networks' losses, not that of their mean.
+
+        The loss of the mean would fall for twice as many epochs, in which each network overfits.
+        """
+        if self.n_networks == 1:
+            return super().validation_step(batch, **fit_params)
+        inputs, targets = batch
+        self._set_training(False)
+        with torch.no_grad():
+            each = self.infer(inputs, of=slice(None))
+            loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
+        return {"loss": loss, "y_pred": each.mean(0)}
 
     def _small_parts(self, part: tuple) -> list[tuple]:
         n_parts = self._n_parts(*part[0])
@@ -350,7 +412,7 @@ class SequenceNet(NeuralNet):
             if per_batch:
                 self.notify("on_batch_begin", batch=whole, training=training)
             step = step_fn(batch, **fit_params)
-            mean.add(step["loss"].detach(), _total_weight(_parts_of(batch)))
+            mean.add(step["loss"].detach(), total_weight(parts_of(batch)))
             if per_batch:
                 self.notify("on_batch_end", batch=whole, training=training, **step)
         loss = mean.result()
@@ -387,30 +449,6 @@ class SequenceNet(NeuralNet):
             One row an epoch.
         """
         return [{k: v for k, v in row.items() if k != "batches"} for row in self.history]
-
-
-def _by_sequence(outputs: torch.Tensor, lengths: torch.Tensor | None, n_steps: int) -> torch.Tensor:
-    """Outputs of every step, (n_steps, n_sequences, n_outputs), one sequence after another.
-
-    `n_steps` is the sum of the lengths: reading it from the device would wait for the device.
-    """
-    if outputs.ndim == 2:
-        return outputs
-    outputs = outputs.transpose(0, 1)
-    if lengths is None:
-        return outputs.flatten(0, 1)
-    ends, places = lengths.cumsum(0), torch.arange(n_steps, device=lengths.device)
-    sequence = torch.searchsorted(ends, places, right=True)
-    return outputs[sequence, places - (ends - lengths)[sequence]]
-
-
-def _parts_of(batch: tuple | list[tuple]) -> list[tuple]:
-    return batch if isinstance(batch, list) else [batch]
-
-
-def _total_weight(parts: list[tuple]) -> Any:
-    """Weight of a batch: the number of its sequences if they have no weights."""
-    return sum(len(target) if weight is None else weight.sum() for _, (target, weight) in parts)
 
 
 def _was_raised(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from sklstm._nn.ensemble import NetworkEnsemble
 from sklstm._nn.heads import Head
 from sklstm._nn.losses import WeightedLoss
 from sklstm._nn.network import SequenceNetwork
@@ -23,7 +24,7 @@ def make_net(
     Parameters
     ----------
     module : dict
-        Arguments of `SequenceNetwork`.
+        Arguments of `SequenceNetwork`, and with ``n_networks`` of `NetworkEnsemble`.
     head : Head
         Has the loss.
     device : torch.device
@@ -36,8 +37,18 @@ def make_net(
     SequenceNet
         For `SequenceNet.build`.
     """
+    settings = dict(settings)
+    network = settings.pop("module", SequenceNetwork)
+    if module.get("n_networks", 1) == 1:
+        module = {name: value for name, value in module.items() if name != "n_networks"}
+    else:
+        module, network = module | {"network": network}, NetworkEnsemble
+        groups = settings.get("optimizer__param_groups")
+        if groups:
+            groups = [(f"networks.*.{pattern}", options) for pattern, options in groups]
+            settings["optimizer__param_groups"] = groups
     fixed = {
-        "module": SequenceNetwork,
+        "module": network,
         "criterion": WeightedLoss,
         "criterion__elementwise": head.loss,
         "train_split": None,

@@ -1,6 +1,6 @@
 """The plan of a training: its checked and frozen settings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -232,7 +232,9 @@ class Plan:
         described = {name: describer.describe(value, name) for name, value in settings.items()}
         return described | {"seed": self.seed}
 
-    def network_arguments(self, n_inputs: int, n_outputs: int, n_tokens: int | None) -> dict:
+    def network_arguments(
+        self, n_inputs: int, n_outputs: int, n_tokens: int | None, n_codes: Sequence[int] = ()
+    ) -> dict:
         """Arguments of the network.
 
         Parameters
@@ -243,11 +245,13 @@ class Plan:
             Outputs of a sequence.
         n_tokens : int or None
             Number of tokens, if steps are tokens.
+        n_codes : sequence of int, default=()
+            Number of codes of each feature that is a category.
 
         Returns
         -------
         dict
-            For `SequenceNetwork`.
+            For `make_net`.
         """
         network = self.network
         arguments = {
@@ -257,6 +261,7 @@ class Plan:
             "bidirectional": network.bidirectional,
             "dropout": network.dropout,
             "pooling": network.pooling,
+            "n_networks": network.n_networks,
         }
         if n_tokens is not None:
             arguments |= {
@@ -264,6 +269,8 @@ class Plan:
                 "embedding_dim": network.embedding_dim,
                 "freeze_embedding": network.freeze_embedding,
             }
+        if n_codes:
+            arguments["n_codes"] = list(n_codes)
         return arguments | {
             "n_features": n_inputs,
             "n_outputs": n_outputs,

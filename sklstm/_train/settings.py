@@ -38,6 +38,7 @@ class NetworkSettings(_Settings):
     embedding: Any
     freeze_embedding: bool
     dtype: str
+    n_networks: int = 1
 
     @property
     def reads_tokens(self) -> bool:

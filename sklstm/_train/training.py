@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +14,16 @@ from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 from skorch.history import History
 
 from sklstm._data.samples import Samples, TrainingData
+from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
+from sklstm._nn.ensemble import networks_of
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
-from sklstm._nn.scaling import InputScaling
+from sklstm._nn.scaling import InputScaling, check_finite_steps
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
@@ -110,6 +114,8 @@ class Training:
         """
         train, random = data.train, RandomStream(plan.seed, plan.device)
         scaling = _learn_scaling(plan, train)
+        if data.valid is not None:
+            _refuse_unscalable(scaling, data.valid)
         init = None
         if plan.inputs.init is not None:
             init = _finite(learn_init(_task(plan, head, scaling, data)), plan)
@@ -123,7 +129,8 @@ class Training:
         if plan.network.vectors is not None:
             with torch.no_grad():
                 vectors = torch.tensor(np.asarray(plan.network.vectors))
-                net.module_.embedding.weight.copy_(vectors)
+                for network in networks_of(net.module_):
+                    network.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)
 
     @classmethod
@@ -209,7 +216,7 @@ class Training:
             valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
         predicted = None
         if valid is not None and self.init is not None:
-            predicted = self.init.predict(valid.all_histories())
+            predicted = self.init.predict(valid.all_histories().numbers())
         learned = None if self.learned_init is None else self.learned_init.predicted
         training = self.plan.training
         n_columns = -(-training.batch_size // self.supervised_steps)
@@ -304,6 +311,15 @@ def split_of(plan: Plan, data: TrainingData) -> tuple[int, float] | None:
     return (n_independent, plan.training.validation_fraction) if n_independent else None
 
 
+def _refuse_unscalable(scaling: InputScaling, valid: Samples) -> None:
+    """Raise an error for numbers of the validation data that are infinite once they are scaled."""
+    allow_nan = scaling.median is not None
+    try:
+        check_finite_steps(valid.sequences, "The network", allow_nan=allow_nan, scaling=scaling)
+    except ValueError as error:
+        raise ValueError(f"The validation data, counted by themselves: {error}") from error
+
+
 def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
     """The input scaling of the training part."""
     if plan.network.reads_tokens:
@@ -323,8 +339,24 @@ def _learn_scaling(plan: Plan, train: Samples) -> InputScaling:
 
 def _task(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> InitTask:
     inputs = plan.inputs
-    settings = inputs.standardize, inputs.init, inputs.lagged_target, plan.seed, str(plan.device)
-    return InitTask(data.train, data.rest, data.everything, head, scaling, *settings)
+    lagged = _among_numbers(inputs.lagged_target, data.train.sequences)
+    settings = inputs.standardize, inputs.init, lagged, plan.seed, str(plan.device)
+    rest, everything = (None if x is None else _numbers(x) for x in (data.rest, data.everything))
+    return InitTask(_numbers(data.train), rest, everything, head, scaling, *settings)
+
+
+def _numbers(samples: Samples) -> Samples:
+    """Samples without the features that are categories, which no init reads."""
+    return samples._replace(sequences=samples.sequences.numbers())
+
+
+def _among_numbers(feature: Any, sequences: Sequences) -> Any:
+    """Position of a feature among those that are no categories; a name stays."""
+    if not isinstance(feature, Integral):
+        return feature
+    if feature in sequences.categories:
+        raise ValueError(f"lagged_target={feature} is a category, and y has numbers.")
+    return int(feature) - sum(k < feature for k in sequences.categories)
 
 
 def _finite(init: LearnedInit, plan: Plan) -> LearnedInit:
@@ -349,12 +381,13 @@ def _differences_suffice(plan: Plan, head: Head, init: LearnedInit, train: Sampl
         return False
     if depends_on_length(plan.inputs.input_transform):
         return False
-    steps = differences(train.sequences)
+    steps = differences(train.sequences.numbers())
     return bool(steps.values[steps.step_weights() > 0].any(axis=0).all())
 
 
 def _make_net(plan: Plan, scaling: InputScaling, head: Head) -> SequenceNet:
-    module = plan.network_arguments(scaling.n_inputs, head.n_outputs, scaling.n_tokens)
+    n_codes = list(scaling.n_codes.values())
+    module = plan.network_arguments(scaling.n_inputs, head.n_outputs, scaling.n_tokens, n_codes)
     return make_net(module, head, plan.device, net_settings(plan.training))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
 from sklstm.inspection import windowers_in
 from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
+from sklstm.plotting._drawn_rows import pick_output, read_time, rows_of_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +149,7 @@ class PredictionDisplay:
         '--'
         """
         ax = take_axes(self, ax, figsize=(10, 4))
-        times, timestamps, name = _read_time(self.time, len(self.y_true))
+        times, timestamps, name = read_time(self.time, len(self.y_true))
         rows, is_gap = with_gaps(timestamps)
         times = times[rows]
         steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
@@ -260,11 +260,11 @@ class PredictionDisplay:
             raise ValueError(f"The model predicts at every step. {OF_ONE_SEQUENCE}")
         check_consistent_length(X, y)
         times, keys = _read_rows(model, X)
-        rows = _rows_of_series(keys, series_name, len(y))
+        rows = rows_of_series(keys, series_name, len(y))
         y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]
         interval = _outer_quantiles(model, X)
         if classes is None and is_classifier(model):
-            true, predicted, *_ = _pick_output(y_true, y_pred, output)
+            true, predicted, *_ = pick_output(y_true, y_pred, output)
             classes = _labels(true, predicted)
         return cls.from_predictions(
             y_true,
@@ -354,7 +354,7 @@ class PredictionDisplay:
         for y in (y_true, y_pred):
             if time is None and isinstance(y, (pd.Series, pd.DataFrame)):
                 time = _times_in(lay_out(pd.DataFrame(index=y.index)))
-        true, predicted, name, place = _pick_output(y_true, y_pred, output)
+        true, predicted, name, place = pick_output(y_true, y_pred, output)
         if classes is None and not all(map(_is_number, (true, predicted))):
             classes = _labels(true, predicted)
         if target_name is None:
@@ -396,49 +396,6 @@ def _times_in(layout: Layout) -> pd.Index | None:
     return None if layout.clock is None else layout.times
 
 
-def _rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows: int) -> np.ndarray:
-    """Rows of the series to draw."""
-    codes, names = np.zeros(n_rows, int), []
-    if keys is not None:
-        codes, found = pd.factorize(keys)
-        names = list(found)
-    if series_name in names:
-        return np.flatnonzero(codes == names.index(series_name))
-    if series_name is None and len(names) < 2:
-        return np.arange(n_rows)
-    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-    raise ValueError(
-        f"series_name={series_name!r} does not choose one of the series in X. "
-        + (f"They are {shown}." if names else "The model has no SequenceWindower with series=.")
-    )
-
-
-def _pick_output(
-    y_true: Any, y_pred: Any, output: str | int | None
-) -> tuple[pd.Series, pd.Series, Hashable, int]:
-    """One column of both, its name and place."""
-    true, predicted = pd.DataFrame(y_true), pd.DataFrame(y_pred)
-    if true.shape != predicted.shape:
-        raise ValueError(
-            f"y_true has the shape {np.shape(y_true)} and y_pred {np.shape(y_pred)}: there must be "
-            "one prediction for each true value."
-        )
-    names = list(true.columns)
-    if output is None and len(names) == 1:
-        place = 0
-    elif output in names:
-        place = names.index(output)
-    elif isinstance(output, Integral) and 0 <= output < len(names):
-        place = output
-    else:
-        raise ValueError(
-            f"output={output!r} does not choose one of the {len(names)} targets: give a name or "
-            f"position among {names}. If the columns are steps, draw one sequence: y_true[i] and "
-            "y_pred[i]."
-        )
-    return true.iloc[:, place], predicted.iloc[:, place], names[place], place
-
-
 def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
@@ -446,27 +403,3 @@ def _is_number(column: pd.Series) -> bool:
 def _labels(true: pd.Series, predicted: pd.Series) -> list:
     """All labels that occur, sorted."""
     return sorted({*predicted.dropna(), *true.dropna()})
-
-
-def _read_time(time: Any, n_rows: int) -> tuple[pd.Index, np.ndarray, str]:
-    """Times of the rows, the same as numbers, and their name."""
-    if time is None:
-        time = pd.RangeIndex(n_rows, name="row")
-    layout = lay_out(pd.DataFrame({"time": time}), time="time")
-    check_consistent_length(layout.times, np.empty(n_rows))
-    wrong = np.flatnonzero(np.diff(layout.timestamps) <= 0)
-    if len(wrong):
-        row = wrong[0]
-        raise ValueError(
-            f"Time must increase, but row {row + 1} (counted from 0; time {layout.times[row + 1]}) "
-            f"follows row {row} ({layout.times[row]}), as do {len(wrong) - 1} more. Sort the rows "
-            "by time; of several series choose the rows of one, as a line through all would "
-            "have no meaning."
-        )
-    times = layout.times
-    name = getattr(time, "name", None) or "time"
-    if isinstance(times, pd.PeriodIndex):
-        times = times.to_timestamp()
-    elif isinstance(times, pd.TimedeltaIndex):
-        times, name = times.total_seconds(), f"{name} (s)"
-    return times, layout.timestamps, name

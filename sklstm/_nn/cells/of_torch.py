@@ -10,7 +10,7 @@ from torch import nn
 
 from sklstm._nn.cells.layers import RecurrentLayers
 
-__all__ = ["GRU", "LSTM", "RNN"]
+__all__ = ["GRU", "LSTM", "RNN", "TorchLayers"]
 
 
 class TorchLayers(RecurrentLayers, nn.RNNBase):
@@ -27,13 +27,18 @@ class TorchLayers(RecurrentLayers, nn.RNNBase):
 
     def run(self, steps: torch.Tensor, layers: range, directions: range) -> torch.Tensor:
         """Run some layers in one call."""
+        return self.run_with(self.all_weights, steps, layers, directions)
+
+    def run_with(
+        self, every: list[list[Any]], steps: torch.Tensor, layers: range, directions: range
+    ) -> torch.Tensor:
+        """Run some layers with the weights of all, which may be wider than these layers."""
         n_directions = 2 if self.bidirectional else 1
-        every: list[list[Any]] = self.all_weights  # torch makes this list anew each time
         weights = [every[layer * n_directions + way] for layer in layers for way in directions]
         some = len(weights) < len(every)
         if steps.dtype != weights[0][0].dtype or (some and steps.device.type != "cpu"):
             weights = _in_one_block(weights, steps.dtype)
-        zeros = steps.new_zeros(len(weights), steps.shape[1], self.hidden_size)
+        zeros = steps.new_zeros(len(weights), steps.shape[1], weights[0][1].shape[1])
         return type(self).function(
             steps,
             self.initial_state(zeros),

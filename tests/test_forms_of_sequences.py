@@ -1,0 +1,196 @@
+"""Sequences in any form of pandas, Polars, pyarrow and NumPy are read alike, or refused by name."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from numpy.lib.recfunctions import unstructured_to_structured
+from sklearn.model_selection import cross_val_score
+
+from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+
+RNG = np.random.default_rng(0)
+LENGTHS = [3, 5, 4, 2] * 5
+NAMES = ["speed", "is_on"]
+RECORDINGS = [
+    np.column_stack([RNG.normal(size=length), RNG.integers(2, size=length)]) for length in LENGTHS
+]
+GAPS = [np.where(recording == recording.max(), np.nan, recording) for recording in RECORDINGS]
+Y = np.array([recording[-1, 0] for recording in RECORDINGS])
+DAYS = np.arange(20 * 3 * 2).reshape(20, 3, 2).astype("datetime64[D]")
+
+
+def regressor(**params):
+    return LSTMRegressor(**{"hidden_size": 4, "max_epochs": 1, "random_state": 0} | params)
+
+
+def nullable(recording):
+    table = pd.DataFrame(recording, columns=NAMES)
+    return table.astype({"speed": "Float64", "is_on": "boolean"})
+
+
+def with_na(recording):
+    return np.where(np.isnan(recording), pd.NA, recording.astype(object))
+
+
+FORMS = {
+    "nullable": (nullable, GAPS),
+    "pandas.NA": (with_na, GAPS),
+    "truth values": (lambda x: pd.DataFrame(x, columns=NAMES).astype({"is_on": bool}), RECORDINGS),
+    "arrow in pandas": (
+        lambda x: pd.DataFrame(x, columns=NAMES).astype({"speed": "double[pyarrow]"}),
+        RECORDINGS,
+    ),
+    "polars": (lambda x: pl.DataFrame(dict(zip(NAMES, x.T, strict=True))), RECORDINGS),
+    "pyarrow": (lambda x: pa.table(dict(zip(NAMES, x.T, strict=True))), RECORDINGS),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_lists_of_tables_in_any_form_are_read_alike(form):
+    convert, plain = FORMS[form]
+    given = [convert(recording) for recording in plain]
+    model = regressor(missing="mask").fit(given, Y)
+    expected = regressor(missing="mask").fit(plain, Y).predict(plain)
+    np.testing.assert_array_equal(model.predict(given), expected)
+    if form != "pandas.NA":
+        assert model.feature_names_in_.tolist() == NAMES
+        np.testing.assert_array_equal(Sequences.from_arrays(given).flat(), np.vstack(plain))
+
+
+@pytest.mark.parametrize("types", [{"is_on": bool}, {"speed": "Float64"}, {"is_on": "boolean"}])
+def test_long_tables_of_any_type_are_read_alike(types):
+    plain = GAPS if "boolean" in types.values() or "Float64" in types.values() else RECORDINGS
+    table = pd.DataFrame(np.vstack(plain), columns=NAMES)
+    walks = np.repeat(np.arange(20), LENGTHS)
+    given = Sequences.from_frame(table.astype(types).assign(walk=walks), by="walk")
+    assert given.dtype == np.float64
+    np.testing.assert_array_equal(given.flat(), np.vstack(plain))
+
+
+def test_a_list_of_texts_names_the_column():
+    with pytest.raises(ValueError, match=r"Column 'sky' of X .* holds 'grey'"):
+        regressor().fit([pd.DataFrame({"sky": ["grey", "blue"]})] * 20, Y)
+    kinds = pd.DataFrame({"kind": pd.Categorical([1, 2])})
+    with pytest.raises(ValueError, match="Column 'kind' of X has the dtype category and holds 1"):
+        regressor().fit([kinds] * 20, Y)
+
+
+def test_lists_of_named_fields_are_refused_with_the_cure():
+    dtype = np.dtype([("speed", float), ("is_on", float)])
+    records = [unstructured_to_structured(recording, dtype) for recording in RECORDINGS]
+    for given in (records, records[::4]):  # of different lengths, and of one
+        with pytest.raises(TypeError, match=r"fields \(speed, is_on\).*structured_to_unstruct"):
+            regressor().fit(given, Y[: len(given)])
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", "datetime64[ns]", "timedelta64[s]"])
+@pytest.mark.parametrize("form", [np.asarray, list, lambda x: x[:, 0]])
+def test_dates_are_no_numbers_whose_unit_may_change(kind, form):
+    """1,000 seconds would have been predicted as another duration than 1,000,000 ms."""
+    X = form(DAYS.astype(kind))
+    for estimator in (regressor(), LSTMClassifier(4, max_epochs=1)):
+        with pytest.raises(ValueError, match=r"X holds (datetime|timedelta)64.*np.timedelta64"):
+            estimator.fit(X, Y > 0)
+    with pytest.raises(ValueError, match="X holds"):
+        regressor().fit(form(np.zeros(DAYS.shape)), Y).predict(X)
+
+
+def test_dates_in_arrays_for_a_windower():
+    with pytest.raises(ValueError, match="X holds datetime64"):
+        SequenceWindower(2).fit(DAYS[:, 0])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        DAYS[:, 0, 0],
+        pd.Series(DAYS[:, 0, 0]),
+        pl.Series(DAYS[:, 0, 0]),
+        DAYS[:, 0, 0] - DAYS[0, 0, 0],
+    ],
+)
+def test_dates_are_no_targets(y):
+    with pytest.raises(ValueError, match="y holds .*targets must be numbers"):
+        regressor().fit(RECORDINGS, y)
+
+
+def test_no_sequence_and_no_feature_are_named():
+    model = regressor().fit(RECORDINGS, Y)
+    with pytest.raises(ValueError, match="There are no sequences: the list is empty"):
+        model.predict([])
+    with pytest.raises(ValueError, match=r"0 features in X of the shape \(20, 3, 0\)"):
+        regressor().fit(np.zeros((20, 3, 0)), Y)
+
+
+def test_a_list_of_flat_arrays_may_hold_sequences():
+    flat = [np.arange(5.0) + k for k in range(20)]
+    for given in (flat, list(map(pd.Series, flat))):
+        with pytest.warns(DataWarning, match=r"one step of 5 features.*np.reshape"):
+            regressor().fit(given, Y)
+    for given in (np.stack(flat), np.stack(flat).tolist(), [x[:, None] for x in flat]):
+        regressor().fit(given, Y)
+
+
+# Names of rows
+
+
+IDS = [f"walk {k}" for k in RNG.permutation(20)]
+NAMED = Sequences.from_frame(
+    pd.DataFrame(np.vstack(RECORDINGS), columns=NAMES).assign(walk=np.repeat(IDS, LENGTHS)),
+    by="walk",
+)
+BY_NAME = pd.Series(Y, index=IDS)
+SORTED = BY_NAME.sort_index()  # as groupby gives them
+IN_ANOTHER_ORDER = r"index of {} has the names of X in another order: row \d .* {}.loc\[X.index\]"
+
+
+def numbered(values):
+    """Named by numbers, in the order in which they come."""
+    return Sequences(NAMED.values, NAMED.starts, NAMED.lengths, index=values)
+
+
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        (lambda: regressor().fit(NAMED, SORTED), "y"),
+        (lambda: regressor().fit(NAMED, SORTED.to_frame()), "y"),
+        (lambda: LSTMClassifier(4, max_epochs=1).fit(NAMED, SORTED > 0), "y"),
+        (lambda: regressor().fit(NAMED, BY_NAME, sample_weight=SORTED.abs()), "sample_weight"),
+        (lambda: regressor().fit(NAMED, Y, X_val=NAMED, y_val=SORTED), "y"),
+        (lambda: regressor().fit(NAMED, Y).score(NAMED, SORTED), "y"),
+        (lambda: regressor().partial_fit(NAMED, SORTED), "y"),
+        (lambda: cross_val_score(regressor(), NAMED, SORTED, cv=2), "y"),
+        (lambda: regressor().fit(numbered(np.arange(20)), Y_BY_NUMBER[::-1]), "y"),
+        (lambda: regressor().fit(pd.DataFrame(RNG.normal(size=(20, 2)), IDS), SORTED), "y"),
+    ],
+)
+def test_targets_in_another_order_than_the_sequences_are_heard(use, what):
+    with pytest.warns(DataWarning, match=IN_ANOTHER_ORDER.format(what, what)):
+        use()
+
+
+Y_BY_NUMBER = pd.Series(Y)
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (NAMED, BY_NAME),
+        (NAMED, Y),
+        (NAMED, BY_NAME.reset_index(drop=True)),
+        (NAMED, SORTED.loc[NAMED.index]),
+        (NAMED[::-1], BY_NAME[::-1]),
+        (NAMED, SORTED.to_numpy()),
+        (NAMED[[0, 0, 1, 2]], BY_NAME.iloc[[0, 0, 1, 2]]),  # a bootstrap sample
+        (numbered(np.arange(20)), Y_BY_NUMBER.set_axis(np.arange(20) + 5)),
+        (numbered(pd.date_range("2025", periods=20)), pd.Series(Y, DAYS[:, 0, 0])),
+        (
+            numbered(pd.date_range("2025-01-01", periods=20)),
+            pd.Series(Y, pd.date_range("2025-01-02", periods=20)),  # shifted by hand
+        ),
+    ],
+)
+def test_targets_in_order_or_without_names_are_silent(X, y):
+    regressor().fit(X, y, sample_weight=pd.Series(1.0, X.index)).score(X, y)
