@@ -601,3 +601,48 @@ def test_fit_after_partial_fit_starts_afresh():
     model = classifier().partial_fit(X, LABELS).fit(X, THREE)
     assert model.n_iter_ == 10
     same(model.predict_proba(X), classifier().fit(X, THREE).predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        UP.astype(int).astype(object),
+        UP.astype(object),
+        pd.Series(UP.astype(int), dtype=object),
+        LABELS.astype(np.dtypes.StringDType()),
+        SEVERAL.astype(object),
+    ],
+)
+def test_labels_of_any_type_of_array_are_scored(y):
+    model = classifier().fit(X, y)
+    expected = np.array(np.asarray(y).tolist())
+    same(model.predict(X).dtype.kind, expected.dtype.kind)
+    right = (model.predict(X) == expected).reshape(80, -1).all(axis=1)
+    assert model.score(X, y) == right.mean()
+
+
+def test_labels_without_an_order_are_named():
+    with pytest.raises(
+        ValueError, match=r"y mixes texts with other labels, such as 1,.*str\(label"
+    ):
+        classifier().fit(X, np.array([1, "a"] * 40, dtype=object))
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
+def test_weights_of_classes_are_numbers_from_0(weight):
+    with pytest.raises(ValueError, match="a weight below zero, or none: .* finite numbers from 0"):
+        classifier(class_weight={"up": weight}).fit(X, LABELS)
+
+
+@pytest.mark.parametrize("weight", [2.0, "balanced", {"up": 2.0}])
+def test_one_weight_for_all_is_named(weight):
+    with pytest.raises(
+        ValueError, match="sample_weight is .*; expected a number for each sequence"
+    ):
+        classifier().fit(X, LABELS, sample_weight=weight)
+
+
+@pytest.mark.parametrize("y", [dict(enumerate(LABELS)), set(range(80)), "ab" * 40])
+def test_labels_without_an_order_of_rows_are_named(y):
+    with pytest.raises(ValueError, match="y is a .*; expected an array or a list"):
+        classifier().fit(X, y)

@@ -132,8 +132,8 @@ for X in (X, [x[:3] for x in X]):  # of different lengths, and of one
         (served,) = onnxruntime.InferenceSession("model.onnx").run(["prediction"], inputs)
         np.testing.assert_allclose(served, expected, rtol=1e-3, atol=1e-4)
 
-model = LSTMRegressor(8, loss="poisson", max_epochs=9, early_stopping=True, random_state=0)
-model.fit(X, counts)  # with an init that predicts logarithms
+model = LSTMRegressor(8, loss="gamma", max_epochs=9, early_stopping=True, random_state=0)
+model.fit(X, amounts)  # with an init that predicts logarithms
 losses = model.validation_losses_.set_index("model")["loss"]
 assert losses["init and network"] < losses["mean"]
 model.to_onnx("model.onnx")

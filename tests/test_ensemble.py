@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 
@@ -208,3 +209,17 @@ def test_the_validation_loss_is_the_mean_of_the_networks():
     errors = [np.square(one.predict(X) - Y).mean() for one in model.estimators_]
     expected = np.mean(errors) / model.target_scale_[0] ** 2
     assert model.history_["valid_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_network_has_its_own_vectors_of_a_category(tmp_path):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"wind": rng.choice(["N", "S"], 60), "temp": rng.normal(size=60)})
+    windows = SequenceWindower(3).fit_transform(table)[2:]
+    model = quick(max_epochs=2).fit(windows, (table["wind"] == "N")[2:].astype(float))
+    vectors = [one.categories.embeddings[0].weight for one in model.net_.module_.networks]
+    assert not torch.equal(vectors[0], vectors[1])
+    model.to_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    inputs = {"steps": windows.to_dense(), "lengths": windows.lengths.astype("int64")}
+    found = session.run(None, inputs)[0]
+    np.testing.assert_allclose(found, model.predict(windows), rtol=1e-5)

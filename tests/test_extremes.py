@@ -27,7 +27,7 @@ def regressor(**params):
 
 def test_minus_one_is_a_number_to_predict():
     y = RNG.integers(-2, 2, size=(60, 4))
-    params = {"pooling": None, "early_stopping": False}
+    params = {"pooling": None, "early_stopping": False, "init": None}
     whole = regressor(**params).fit(X, y)
     expected = regressor(**params).fit(X, y.astype(float))
     np.testing.assert_array_equal(whole.predict(X), expected.predict(X))

@@ -216,3 +216,13 @@ def test_words_that_cannot_be_read_are_named():
         generate(model, "a", 3)
     with pytest.raises(ValueError, match="at least one step"):
         generate(characters(max_epochs=1).fit(["abab"] * 4, [list("baba")] * 4), "", 3)
+
+
+def test_names_of_a_prompt_are_compared():
+    X = RNG.normal(size=(30, 5, 2))
+    tables = [pd.DataFrame(x, columns=["x", "y"]) for x in X]
+    model = LSTMRegressor(4, max_epochs=1, random_state=0).fit(tables, X[:, -1])
+    expected = generate(clone(model).fit(X, X[:, -1]), X[0], 3)
+    np.testing.assert_array_equal(generate(model, tables[0], 3), expected)
+    with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+        generate(model, tables[0][["y", "x"]], 3)

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import threading
 import types
+from os import getenv
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -641,9 +643,20 @@ def test_what_a_module_gives_by_a_name_is_told_apart(how, monkeypatch):
         lambda p, t: float(os.environ["ALPHA"]) * (p - t) ** 2,
         lambda p, t: sys.modules["settings"].alpha * (p - t) ** 2,
         lambda p, t: importlib.import_module("settings").alpha * (p - t) ** 2,
+        lambda p, t: float(getenv("ALPHA")) * (p - t) ** 2,
+        lambda p, t: float(sys.argv[1]) * (p - t) ** 2,
+        lambda p, t: float(open("alpha.txt").read()) * (p - t) ** 2,  # noqa: SIM115
+        lambda p, t: float(Path("alpha.txt").read_text()) * (p - t) ** 2,
+        lambda p, t: float(np.loadtxt("alpha.txt")) * (p - t) ** 2,
+        lambda p, t: torch.load("alpha.pt") * (p - t) ** 2,
+        lambda p, t: pd.read_csv("alpha.csv").iloc[0, 0] * (p - t) ** 2,
+        lambda p, t: joblib.load("alpha") * (p - t) ** 2,
         np.frompyfunc(lambda epoch: 0.5**epoch, 1, 1),
     ],
-    ids=["environ", "modules", "import_module", "frompyfunc"],
+    ids=[
+        *("environ", "modules", "import_module", "getenv", "argv", "open", "Path", "loadtxt"),
+        *("torch.load", "read_csv", "joblib.load", "frompyfunc"),
+    ],
 )
 def test_what_cannot_be_told_apart_is_refused(value):
     with pytest.raises(ValueError, match=r"checkpoint|cannot"):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from sklstm import LSTMRegressor
 from sklstm._nn.losses import REGRESSION_LOSSES, WeightedLoss
 
 EQUATIONS = {
@@ -73,3 +74,17 @@ def test_gradient_is_that_of_finite_differences(loss, device):
         below = loss_by_loop(loss, prediction - step, target, weight)
         expected[place] = (above - below) / 2e-6
     np.testing.assert_allclose(tensor.grad.numpy(force=True), expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda p, t: ((p - t) ** 2).detach(), "a Tensor without a gradient"),
+        (lambda p, t: ((p - t) ** 2).numpy(force=True), "a ndarray without a gradient"),
+        (torch.nn.L1Loss, r"the class L1Loss: give an object of it, such as L1Loss\(reduction"),
+    ],
+)
+def test_a_loss_that_teaches_nothing_is_named(loss, message):
+    X = np.random.default_rng(0).normal(size=(20, 3, 1))
+    with pytest.raises(ValueError, match=message):
+        LSTMRegressor(2, loss=loss, max_epochs=1).fit(X, X[:, -1, 0])

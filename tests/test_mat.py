@@ -900,3 +900,20 @@ def test_channels_by_steps_are_heard(path):
     for right in ([walk.T for walk in walks], noise):
         save_v5(path, {"ecg": right, "label": np.arange(5) % 2})
         load_mat(path, target="label")
+
+
+def test_missing_numbers_of_pandas_are_saved(path):
+    target = pd.array([1, None, 3], dtype="Int64")
+    save_mat(path, np.ones((3, 2, 1)), target, feature_names=["x"])
+    np.testing.assert_array_equal(load_mat(path, target="target").target, [1, np.nan, 3])
+    table = pd.DataFrame({"x": target, "on": pd.array([True, None, False], dtype="boolean")})
+    save_mat(path, table, feature_names=["x", "on"])
+    expected = [[1, 1], [np.nan, np.nan], [3, 0]]
+    np.testing.assert_array_equal(load_mat(path, ["x", "on"]).data, expected)
+
+
+def test_plain_hdf5_is_refused(path):
+    """Of the shape (20, 5) it would be read as 5 sequences of 20 steps."""
+    with h5py.File(path, "w") as file:
+        file["x"] = np.ones((20, 5))
+    refused(path, "plain HDF5, whose rows MATLAB would read as columns: use h5py")

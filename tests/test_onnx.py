@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -93,6 +94,27 @@ def test_every_network_predicts_the_same(cell, pooling, bidirectional, num_layer
     ).fit(X, Y)
     for rows in (slice(None), slice(0, 1), slice(1, 3), slice(2, 3)):
         assert_close(serve(model, X[rows])["prediction"], model.predict(X[rows]))
+
+
+@pytest.mark.parametrize("missing", ["error", "mask"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_no_runtime_needs_to_stop_at_the_end_of_a_sequence(
+    cell, bidirectional, pooling, missing, tmp_path
+):
+    """The reference implementation reads all steps, as OpenVINO does where shapes are dynamic."""
+    y = [x[:, 0] for x in X] if pooling is None else Y
+    params = {"cell": cell, "bidirectional": bidirectional, "pooling": pooling}
+    model = quick(missing=missing, num_layers=2, max_epochs=1, **params).fit(X, y)
+    model.to_onnx(tmp_path / "model.onnx")
+    file = onnx.load(tmp_path / "model.onnx")
+    assert not any(node.op_type == cell.upper() and len(node.input) > 4 for node in file.graph.node)
+    sequences = [x for x in X if len(x) or pooling != "mean"]  # of no steps: 0 / 0, with a warning
+    lengths = np.array([len(sequence) for sequence in sequences])
+    inputs = {"steps": padded(sequences, 7.0), "lengths": lengths}
+    found = ReferenceEvaluator(file).run(None, inputs)[0]
+    assert_close(found, model.predict(sequences))
 
 
 @pytest.mark.parametrize("shape", [(), (2,)])
@@ -370,13 +392,14 @@ assert not {"sklearn", "sklstm", "torch"} & set(sys.modules)
     assert float(served) == pytest.approx(model.predict(np.ones((1, 4, 3)))[0], abs=1e-4)
 
 
-def test_a_length_beyond_the_steps_is_refused(tmp_path):
+@pytest.mark.parametrize("length", [3, -1])
+def test_a_length_beyond_the_steps_is_refused(length, tmp_path):
     quick().fit(X, Y).to_onnx(tmp_path / "model.onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", options)
-    with pytest.raises(Exception, match="sequence_lens"):
-        session.run(None, {"steps": np.zeros((1, 2, 3)), "lengths": np.array([3])})
+    with pytest.raises(Exception, match="indices element out of data bounds"):
+        session.run(None, {"steps": np.zeros((1, 2, 3)), "lengths": np.array([length])})
 
 
 def test_the_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -323,7 +323,7 @@ BAD_DATA = {
     "no y": (X3, None, "requires y to be passed"),
     "texts in y": (X3, ["warm"] * 60, "could not convert string to float"),
     "empty array": (X3[:0], Y[:0], "0 sequences in X|Found array with 0 sample"),
-    "empty list": ([], [], "Expected 2D array|0 sample"),
+    "empty list": ([], [], "There are no sequences"),
     "ragged features": ([X3[0], X3[1, :, :1]], Y[:2], "Sequence 1 has 1 features, .* 2"),
     "ragged 1-D": ([np.ones(3), np.ones(4)], Y[:2], r"reshape\(x, \(-1, 1\)\)"),
     "4-D": (X3[None], Y[:1], "dim 4|ndim|dimension"),

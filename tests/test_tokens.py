@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -250,6 +251,8 @@ def test_lists_of_words():
         ([["a", "text"]], "Row 0 .* of type list, expected str. .* analyzer=list"),
         (np.array([["a text"]]), "Row 0 .* of type ndarray"),
         ([b"a text"], "Row 0 .* of type bytes"),
+        ({"one": "a text"}, r"dict received: give list\(X\.values\(\)\)"),
+        ({"a text"}, r"set received: give sorted\(X\)"),
     ],
 )
 def test_bad_texts_are_named(texts, message):
@@ -585,9 +588,11 @@ def test_a_regressor_takes_vectors_too():
         copy.deepcopy,
         lambda weights: pickle.loads(pickle.dumps(weights)),
         lambda weights: weights / 2,
+        lambda weights: weights.astype(np.float64).copy(),
+        lambda weights: np.tanh(weights - weights.mean(axis=0)),
         lambda weights: weights[:, :1],
     ],
-    ids=["as it is", "cloned", "pickled", "scaled", "fewer columns"],
+    ids=["as it is", "cloned", "pickled", "scaled", "cast", "centred", "fewer columns"],
 )
 def test_a_matrix_remembers_its_vocabulary(change):
     weights = change(TokenSequencer().fit(REVIEWS[:9]).embedding_weights(MEANINGS))
@@ -599,6 +604,34 @@ def test_a_matrix_remembers_its_vocabulary(change):
     other = TokenSequencer(vocabulary=[f"v{k}" for k in range(len(weights) - 1)])
     with pytest.raises(ValueError, match="vectors of another vocabulary"):
         quick(weights, other).fit(REVIEWS[:9], GOOD[:9])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: weights[::-1],
+        lambda weights: weights[np.r_[0, 2, 1, 3 : len(weights)]],
+        lambda weights: weights.take(np.arange(len(weights))[::-1], axis=0),
+        lambda weights: np.roll(weights, 1, axis=0),
+        lambda weights: np.sort(weights, axis=0),
+        lambda weights: weights.T.copy(),
+    ],
+)
+def test_a_matrix_whose_rows_may_have_moved_has_no_vocabulary(change):
+    weights = change(TokenSequencer().fit(REVIEWS[:9]).embedding_weights(MEANINGS))
+    with pytest.raises(ValueError, match="without the words .* the words in its index"):
+        quick(weights).fit(REVIEWS[:9], GOOD[:9])
+
+
+def test_vectors_may_be_views_and_tensors():
+    rows = np.arange(8.0).reshape(4, 2)
+    model = reader(rows[::-1], max_epochs=1).fit([[1, 2], [2, 3]], [0, 1])
+    found = model.net_.module_.embedding.weight.numpy(force=True)
+    np.testing.assert_array_equal(found, rows[::-1])
+    learned = {word: torch.tensor(v, requires_grad=True) for word, v in MEANINGS.items()}
+    sequencer = TokenSequencer().fit(REVIEWS)
+    expected = sequencer.embedding_weights(MEANINGS)
+    np.testing.assert_array_equal(sequencer.embedding_weights(learned), expected)
 
 
 def test_a_matrix_without_words_is_refused_where_tokens_have_them():

@@ -9,20 +9,45 @@ from sklearn.utils.multiclass import type_of_target
 from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
-__all__ = [
-    "warn_of_flat_sequences",
-    "warn_of_leaked_target",
-    "warn_of_one_step",
-    "warn_of_other_rows",
-    "warn_of_rows_in_time",
-    "warn_of_step_labels",
-]
+__all__ = ["warn_of_mistakes", "warn_of_other_rows"]
 
 MIN_ROWS = 10
 """Fewer rows may equal their target by chance, and are no training."""
 
 MANY_FEATURES = 8
 """As few steps have series that are classified as a whole."""
+
+
+def warn_of_mistakes(
+    X: Any,
+    samples: GivenSamples,
+    name: str,
+    *,
+    is_table: bool,
+    is_classifier: bool,
+    reads_tokens: bool,
+) -> None:
+    """Warn of all that looks like a mistake in the data of a first fit.
+
+    Parameters
+    ----------
+    X : object
+        The inputs as the user gave them.
+    samples : GivenSamples
+        Training samples.
+    name : str
+        Name of the estimator.
+    is_table, is_classifier, reads_tokens : bool
+        What X and the estimator are.
+    """
+    warn_of_leaked_target(samples, name)
+    if is_classifier:
+        warn_of_step_labels(samples, name)
+    if is_table:
+        warn_of_rows_in_time(X, name)
+        warn_of_flat_sequences(X, name)
+    elif not reads_tokens:
+        warn_of_one_step(samples, name)
 
 
 def warn_of_rows_in_time(X: Any, name: str) -> None:

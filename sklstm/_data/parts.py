@@ -16,6 +16,14 @@ INDEPENDENT = -1
 """Series code of a sequence that belongs to no series."""
 
 
+def _whole(given: Any, name: str) -> np.ndarray:
+    """An array of rows or numbers of steps, none of which would be rounded."""
+    array = np.asarray(given)
+    if array.dtype.kind == "f" and (array % 1 != 0).any():
+        raise ValueError(f"{name} must hold whole numbers, got {array[array % 1 != 0][0]}.")
+    return array
+
+
 class SequenceParts:
     """The attributes of `Sequences`, and its shape and data type as an array."""
 
@@ -31,8 +39,8 @@ class SequenceParts:
         categories: Categories | None = None,
     ):
         self.values = plain_array(values)
-        self.starts = np.asarray(starts, dtype=np.int64)
-        self.lengths = np.asarray(lengths, dtype=np.int32)
+        self.starts = _whole(starts, "starts").astype(np.int64, copy=False)
+        self.lengths = _whole(lengths, "lengths").astype(np.int32, copy=False)
         if series is None:
             series = np.full(len(self.starts), INDEPENDENT)
         self.series = np.asarray(series, dtype=np.int32)

@@ -226,6 +226,10 @@ def read_samples(
         If lengths do not match, or there is no label.
     """
     y, sample_weight = plain(y), plain(sample_weight)
+    if isinstance(y, (dict, set, str)):
+        raise ValueError(
+            f"y is a {type(y).__name__}; expected an array or a list, a target for each sequence."
+        )
     if _num_samples(y) != len(sequences):
         raise ValueError(
             f"X has {len(sequences)} rows and y has {_num_samples(y)}: each row of X, one "
@@ -236,6 +240,10 @@ def read_samples(
     _refuse_targets_of_steps(y)
     rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
     if sample_weight is not None:
+        if np.ndim(sample_weight) == 0:
+            raise ValueError(
+                f"sample_weight is {sample_weight!r}; expected a number for each sequence."
+            )
         weight = _checked_weight(sample_weight, len(sequences))
         rows = np.flatnonzero(weight)
     if len(rows) < len(sequences):

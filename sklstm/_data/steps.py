@@ -70,7 +70,7 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
 
 
 def plain_labels(labels: np.ndarray) -> np.ndarray:
-    """Make numbers of numbers in an array of objects, where None stood between them.
+    """Make numbers of numbers in an array of objects, and plain texts of NumPy's new ones.
 
     Parameters
     ----------
@@ -88,6 +88,8 @@ def plain_labels(labels: np.ndarray) -> np.ndarray:
     >>> plain_labels(np.array([1, 0], dtype=object))
     array([1, 0])
     """
+    if labels.dtype.kind == "T":
+        return np.array(labels.tolist(), dtype=str).reshape(labels.shape)
     if labels.dtype.kind != "O":
         return labels
     inferred = pd.Series(labels.ravel(), dtype=object).infer_objects().to_numpy()

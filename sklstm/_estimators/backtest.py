@@ -91,10 +91,10 @@ def backtest(
         function gets the same rows.
     warm : bool, default=True
         Whether an :class:`LSTMRegressor` inside a forecaster starts a refit from its weights, for a
-        quarter of the epochs of the first fit and without a new calibration, so that it costs about
-        a quarter. Where later rows choose another `local_scaling_` the refit is a new fit; other
-        regressors are always fitted anew. Of a Pipeline those steps go on that have
-        ``warm_start=True``.
+        third of the epochs of the first fit and without a new calibration, so that it costs about
+        a quarter. Where another `local_scaling_` now has less than half of the error, as after a
+        level shift, the refit is a new fit; other regressors are always fitted anew. Of a Pipeline
+        those steps go on that have ``warm_start=True``.
     steps : int, default=None
         Rows that a function forecasts; a forecaster has its own.
     others : dict of SequenceForecaster or function, default=None

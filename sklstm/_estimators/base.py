@@ -13,14 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
-from sklstm._data.checks import (
-    warn_of_flat_sequences,
-    warn_of_leaked_target,
-    warn_of_one_step,
-    warn_of_other_rows,
-    warn_of_rows_in_time,
-    warn_of_step_labels,
-)
+from sklstm._data.checks import warn_of_mistakes, warn_of_other_rows
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
@@ -29,10 +22,10 @@ from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions, _safe
 from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
 from sklstm._data.warning import DataWarning, warn
 from sklstm._estimators.fitted_attributes import FittedAttributes
+from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import INITS
 from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
-from sklstm._nn.scaling import check_finite_steps
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
 from sklstm._train.additive import AdditiveModel
 from sklstm._train.callbacks import ScikitLearnCallbacks
@@ -190,14 +183,8 @@ class BaseLSTM(FittedAttributes):
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
         if reset:
-            warn_of_leaked_target(samples, name)
-            if is_classifier(self):
-                warn_of_step_labels(samples, name)
-            if _is_table(plan, X):
-                warn_of_rows_in_time(X, name)
-                warn_of_flat_sequences(X, name)
-            elif not plan.network.reads_tokens:
-                warn_of_one_step(samples, name)
+            kinds = {"is_classifier": is_classifier(self), "is_table": _is_table(plan, X)}
+            warn_of_mistakes(X, samples, name, reads_tokens=plan.network.reads_tokens, **kinds)
         return samples
 
     def _split(
@@ -316,7 +303,7 @@ class BaseLSTM(FittedAttributes):
         the end of a sequence have no meaning:
 
         * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
-        * ``quantiles``, double, with a last axis of the levels, if its loss has them.
+        * ``quantiles``, double, with a last axis of the levels, if its loss has them (not counts).
         * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
           ``(batch, n_labels)``.
         * ``probabilities``, double, ``(batch, n_classes)``.

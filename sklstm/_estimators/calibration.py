@@ -9,6 +9,7 @@ import numpy as np
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.window_regression import Forecasts, PanelModel, WindowShape
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import Unit
 from sklstm._tables.windows import Windows
 
@@ -96,6 +97,7 @@ def calibrate(
     shape: WindowShape,
     cutoff: float,
     channel_independent: list[bool],
+    transform: TargetTransform,
 ) -> Calibration | None:
     """Fit first models on the rows before the cutoff, and compare their forecasts with the others.
 
@@ -109,13 +111,15 @@ def calibrate(
         Time at which the calibration set begins, in all series.
     channel_independent : list of bool
         What to try.
+    transform : TargetTransform
+        Of the rows; losses are those of the values before it.
 
     Returns
     -------
     Calibration or None
         None if there is nothing to learn from, or to compare with.
     """
-    early, in_scale = rows.until(cutoff), rows.naive_errors(1, cutoff)
+    early, in_scale = rows.until(cutoff), transform.original(rows).naive_errors(1, cutoff)
     losses, best = {}, None
     for tried in channel_independent:
         model = PanelModel.learn(estimator, early, unit, shape, tried)
@@ -124,10 +128,11 @@ def calibrate(
             return None
         forecasts, weight = _blended(model.forecasts(late), late)
         actual, scale = late.actual(), in_scale[late.code][:, None]
-        losses["naive"] = scaled_error(actual - late.last(), scale)
+        original = transform.inverse(actual)
+        losses["naive"] = scaled_error(original - transform.inverse(late.last()), scale)
         name = "channel-independent" if tried else "targets together"
         name = name if rows.n_targets > 1 else "forecaster"
-        losses[name] = scaled_error(actual - forecasts.point, scale)
+        losses[name] = scaled_error(original - transform.inverse(forecasts.point), scale)
         if best is None or losses[name] < best[0]:  # NaN is not less
             intervals = Intervals.learn(forecasts.scores(actual), late.code, len(rows.sizes))
             best = losses[name], tried, weight, intervals
@@ -152,6 +157,8 @@ def _blended(forecasts: Forecasts, windows: Windows) -> tuple[Forecasts, float]:
     weight : float
         What both halves say together.
     """
+    if windows.local.panel.unit.anchor == "none":
+        return forecasts, 1.0
     anchors, spread = windows.anchors(), windows.spreads()
     change = (forecasts.point - anchors) / spread
     actual = (windows.actual() - anchors) / spread

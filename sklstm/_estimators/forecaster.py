@@ -16,6 +16,7 @@ from sklstm._estimators.panel_fit import Settings, fit_panel
 from sklstm._estimators.refits import earlier_fit
 from sklstm._estimators.window_regression import predicts_quantiles
 from sklstm._tables.panel import Panel
+from sklstm._tables.target_transform import LOGARITHMS
 from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
@@ -74,6 +75,13 @@ class SequenceForecaster(LaterRows):
         or more if 90 % intervals need it, up to a third. 0: no intervals (unless the estimator
         predicts quantiles), and one fit less.
 
+    transform : {"log", "log1p"}, transformer or None, default=None
+        What is forecast in place of the targets, and turned back with its intervals and paths:
+        logarithms, for changes in proportion, or a transformer with `inverse_transform`, such as
+        :class:`~sklearn.preprocessing.PowerTransformer`, fitted before the calibration set.
+        ``"log"`` needs numbers above 0, ``"log1p"`` those from 0 on; no interval goes below 0.
+        A forecast turned back is the median, below the mean.
+
     Attributes
     ----------
     estimator_ : estimator
@@ -88,7 +96,8 @@ class SequenceForecaster(LaterRows):
     local_scaling_ : dict
         What values are measured against: the ``anchor`` "last", "season" or "mean" is subtracted,
         and the rest is divided by the ``scale``: "none" (one number for all series), "spread" or
-        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows.
+        "size" (mean absolute change, or value, of the series so far). ``season`` has its rows. The
+        anchor is "none" if the estimator takes no negative targets, such as counts.
     blending_weight_ : float
         Weight in [0, 1] of the model beside its anchor, which the calibration set chose.
     channel_independent_ : bool
@@ -121,8 +130,8 @@ class SequenceForecaster(LaterRows):
     for Regression", JASA 2018): quantiles of absolute residuals, for each step. Series share
     their residuals, in units of the spread of each, which is shrunk to that of the panel; from
     some 200 forecast origins on a series has its own. As forecasts of s steps overlap, n of them
-    count as n / s. With ``loss="quantile"`` or ``"gaussian"`` of the estimator the width changes
-    with its quantiles.
+    count as n / s. If the estimator predicts quantiles, such as ``LSTMRegressor(loss="gaussian")``,
+    the width changes with them.
 
     `update` makes intervals adaptive. It widens them by 9 % after an actual value beyond one with
     90 % coverage, and narrows them by 1 % after one inside, so that in the long run these are 1 to
@@ -163,6 +172,11 @@ class SequenceForecaster(LaterRows):
         "channel_independent": ["boolean", StrOptions({"auto"})],
         "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
+        "transform": [
+            StrOptions({*LOGARITHMS}),
+            HasMethods(["fit", "transform", "inverse_transform"]),
+            None,
+        ],
     }
 
     def __init__(
@@ -179,6 +193,7 @@ class SequenceForecaster(LaterRows):
         channel_independent: bool | str = "auto",
         categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
+        transform: Any = None,
     ):
         self.estimator = estimator
         self.window_size = window_size
@@ -191,15 +206,17 @@ class SequenceForecaster(LaterRows):
         self.channel_independent = channel_independent
         self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
+        self.transform = transform
 
     def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
 
-        With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
-        takes two fits, with several targets three. NaN are not filled: windows that hold them are
-        left out, unless the estimator takes NaN, such as ``LSTMRegressor(missing="mask")``. Short
-        series are learned from the rows they have; of those with less than a quarter of a window
-        the forecast is the anchor alone.
+        With ``LSTMRegressor(warm_start=True)`` a further `fit` starts from the weights, as refits
+        of :func:`backtest` do. With `calibration_fraction` above 0 a first model is fitted on the
+        earlier rows, so that it takes two fits, with several targets three. NaN are not filled:
+        windows that hold them are left out, unless the estimator takes NaN, such as
+        ``LSTMRegressor(missing="mask")``. Short series are learned from the rows they have; of
+        those with less than a quarter of a window the forecast is the anchor alone.
 
         Parameters
         ----------
@@ -257,7 +274,9 @@ class SequenceForecaster(LaterRows):
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
-        model, found = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
+        self._naive_errors = panel.rows.naive_errors(1, np.inf)
+        fitted = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
+        panel, model, found, self._transform = fitted
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.categories_ = panel.categories
         self._static = [panel.covariates[k] for k in panel.rows.static()]
@@ -272,7 +291,6 @@ class SequenceForecaster(LaterRows):
         self.interval_method_ = "quantiles" if own else None
         if self._intervals:
             self.interval_method_ = "scaled conformal" if own else "conformal"
-        self._naive_errors = panel.rows.naive_errors(1, np.inf)
         self._before = History.none(len(panel.rows.sizes), panel.rows.n_targets)
         self._keep(panel, model.unit.measure(panel.rows))
         return self
@@ -320,7 +338,7 @@ class SequenceForecaster(LaterRows):
         steps = self._checked_steps(steps)
         origins = self._origins(steps, X, y)
         timestamps, coming = self._future(origins.panel, steps, X)
-        point = self._forecast(origins, coming, steps).point
+        point = self._transform.inverse(self._forecast(origins, coming, steps).point)
         return self._table(origins.panel, timestamps, point, self.targets_)
 
     def update(self, y: Any, *others: Any, X: Any = None) -> Self:
@@ -367,11 +385,12 @@ class SequenceForecaster(LaterRows):
         levels, kinds = self._buffer.by_levels, self._buffer.categories
         arrived = self._read(y, X, self.targets_, levels, kinds)
         longer = self._buffer.extended(arrived)
+        turn = longer.rows.place - np.repeat(self._buffer.rows.sizes, longer.rows.sizes)
+        new = turn >= 0
+        longer = self._transform.applied(longer, new)
         rows = longer.rows
         windows = self._model.windows(rows, self._before, least=1)
         if self._intervals is not None:
-            turn = rows.place - np.repeat(self._buffer.rows.sizes, rows.sizes)
-            new = turn >= 0
             windows = windows.take(turn[windows.ends] >= -self.steps)
             scores = self._model.forecasts(windows).scores(windows.actual())
             arrived_scores = windows.by_row(scores)[new]

@@ -15,6 +15,7 @@ from sklstm._tables.calendar import Calendar
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, PanelUnit, Spreads, Unit
 
 __all__ = ["state_from_plain", "state_to_plain"]
@@ -31,6 +32,7 @@ def state_to_plain(state: dict[str, Any]) -> dict[str, Any]:
         | {
             "_model": [unit, tuple(model.shape), *model[3:]],  # the estimator is an attribute, too
             "_intervals": None if intervals is None else (*intervals[:-1], tuple(intervals.paths)),
+            "_transform": tuple(state["_transform"]),
             "_before": tuple(state["_before"]),
             "_buffer": _panel_to_plain(state["_buffer"]),
         }
@@ -49,6 +51,7 @@ def state_from_plain(state: dict[str, Any]) -> dict[str, Any]:
     return state | {
         "_model": PanelModel(state["estimator_"], of_panel, WindowShape(*shape), *rest),
         "_intervals": intervals,
+        "_transform": TargetTransform(*state["_transform"]),
         "_before": History(*state["_before"]),
         "_buffer": _panel_from_plain(state["_buffer"]),
     }

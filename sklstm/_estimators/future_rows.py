@@ -18,6 +18,7 @@ from sklstm._estimators.window_regression import Forecasts, PanelModel
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of, targets_and_covariates
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
@@ -65,6 +66,7 @@ class FutureRows(ForecasterAttributes):
     _buffer: Panel
     _before: History
     _model: PanelModel
+    _transform: TargetTransform
     _intervals: Intervals | None
     estimator_: Any
     interval_method_: str | None
@@ -178,7 +180,7 @@ class FutureRows(ForecasterAttributes):
     def _origins(self, steps: int, X: Any, y: Any) -> Origins:
         """The newest rows of all series that have not ended, or those of other series."""
         if y is not None:
-            panel = self._given(y, X).regular()
+            panel = self._transform.applied(self._given(y, X).regular())
             before = History.none(len(panel.rows.sizes), len(self.targets_))
             return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
         panel, before, rows = self._buffer, self._before, self._buffer.rows

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
@@ -110,6 +111,8 @@ def generate(
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, locals(), "generate")
     check_is_fitted(model)
     model = getattr(model, "best_estimator_", model)
+    has_names = isinstance(prompt, pd.DataFrame) and hasattr(model, "feature_names_in_")
+    names = prompt.columns if has_names else None
     if not is_classifier(model):
         if temperature is not None:
             raise ValueError(
@@ -118,7 +121,7 @@ def generate(
             )
         numbers = np.asarray(plain(prompt), dtype=float)
         steps = numbers[:, None] if numbers.ndim == 1 else numbers
-        generated = _generate(steps, n_steps, window_size, _regressor_step(model))
+        generated = _generate(steps, n_steps, window_size, _regressor_step(model), names)
         return generated[:, 0] if numbers.ndim == 1 else generated
     first = model[0] if isinstance(model, Pipeline) else None
     if isinstance(first, TokenSequencer):
@@ -129,7 +132,7 @@ def generate(
         steps_of = _steps_of_labels(model.classes_, steps)
     random = check_random_state(random_state)
     next_step = _classifier_step(model, steps_of, temperature, random)
-    return _generate(steps, n_steps, window_size, next_step)
+    return _generate(steps, n_steps, window_size, next_step, names)
 
 
 def _generate(
@@ -137,6 +140,7 @@ def _generate(
     n_steps: int,
     window_size: int | None,
     next_step: Callable[[Any], tuple[Any, Any]],
+    names: Any = None,
 ) -> np.ndarray:
     """Predict one step after another, each appended to the sequence."""
     if steps.ndim not in (1, 2) or not len(steps):
@@ -147,7 +151,10 @@ def _generate(
     outputs = []
     for _ in range(n_steps):
         seen = steps if window_size is None else steps[-window_size:]
-        step, output = next_step(seen[None] if seen.ndim == 2 else Sequences.from_tokens([seen]))
+        X = Sequences.from_tokens([seen]) if seen.ndim == 1 else seen[None]
+        if names is not None:
+            X = Sequences.from_arrays(X, padding="keep", feature_names=names)
+        step, output = next_step(X)
         steps = np.concatenate([steps, [step]])
         outputs.append(output)
     return np.array(outputs)

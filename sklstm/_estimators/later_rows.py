@@ -90,11 +90,12 @@ class LaterRows(PredictiveDistribution):
             self._read(y, X, self.targets_, newest.by_levels, newest.categories)
         )
         longer = newest.extended(arrived, may_skip=True)
-        rows = longer.rows
+        last = newest.rows.time[newest.rows.ends - 1][longer.rows.code]
+        rows = self._transform.applied(longer, longer.rows.time > last).rows
         windows = self._model.windows(rows, self._before, least=1)
-        is_origin = rows.time >= newest.rows.time[newest.rows.ends - 1][rows.code]
-        windows = windows.take(is_origin[windows.ends])
-        missed = windows.actual() - self._model.forecasts(windows).point
+        windows = windows.take((rows.time >= last)[windows.ends])
+        back = self._transform.inverse
+        missed = back(windows.actual()) - back(self._model.forecasts(windows).point)
         if not np.isfinite(missed).any():
             raise ValueError(
                 f"None of the {len(arrived.rows.time)} rows can be scored: their values are "

@@ -78,8 +78,8 @@ class RegressorMethods(RegressorMixin, BaseLSTM):
         X : same kinds as in `fit`
             Sequences. One without a step is predicted, too, though without any input.
         return_std : bool, default=False
-            Whether to return the standard deviation of the target, too. Needs
-            ``loss="gaussian"``.
+            Whether to return the standard deviation of the target, too. Needs a loss of a
+            distribution: ``"gaussian"``, ``"student_t"``, ``"poisson"``, ``"negative_binomial"``.
 
         Returns
         -------
@@ -115,9 +115,10 @@ class RegressorMethods(RegressorMixin, BaseLSTM):
     def predict_quantiles(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Predict the `quantiles` of the target.
 
-        An actual value lies below one with the probability that is its level. Needs
-        ``loss="quantile"`` or ``loss="gaussian"``; with another loss there is no such method. The
-        probabilities hold on rows like those of training: check the coverage on new ones.
+        An actual value lies below one with the probability that is its level; quantiles of counts
+        are whole numbers, which an actual value exceeds at most so often. Needs
+        ``loss="quantile"``, or a loss as for ``return_std``; with another there is no such method.
+        The probabilities hold on rows like those of training: check the coverage on new ones.
 
         Parameters
         ----------
@@ -182,7 +183,10 @@ class RegressorMethods(RegressorMixin, BaseLSTM):
     def _predict_with_std(self, X: Any) -> Any:
         check_is_fitted(self)
         if not hasattr(self._fitted.head, "predict_std"):
-            raise ValueError("return_std needs a network that was fitted with loss='gaussian'.")
+            raise ValueError(
+                "return_std needs a network that was fitted with loss='gaussian', 'student_t', "
+                "'poisson' or 'negative_binomial'."
+            )
         return self._predict(X, "predict", "predict_std")
 
 

@@ -16,9 +16,15 @@ from sklstm._estimators.calibration import (
     require_intervals,
 )
 from sklstm._estimators.future_rows import some_names
-from sklstm._estimators.window_regression import PanelModel, WindowShape, takes_nan
+from sklstm._estimators.window_regression import (
+    PanelModel,
+    WindowShape,
+    takes_nan,
+    takes_positive_only,
+)
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.unit_choice import choose_unit
 from sklstm._tables.window_units import PanelUnit, Unit
 
@@ -45,13 +51,16 @@ class Settings(NamedTuple):
     future_covariates: list | tuple
     channel_independent: bool | str
     calibration_fraction: float | str
+    transform: Any
 
 
 class FittedPanel(NamedTuple):
-    """What a fit hands over."""
+    """What a fit hands over: the panel has transformed targets."""
 
+    panel: Panel
     model: PanelModel
     found: Calibration | None
+    transform: TargetTransform
 
 
 def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = None) -> FittedPanel:
@@ -91,22 +100,27 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     share = settings.calibration_fraction
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
     cutoff = _cutoff(rows, n_late) if n_late else np.inf
-    early = rows.until(cutoff)
-    # A refit asks the newest rows too: a level shift is among them.
-    known, until, kept = (
-        (rows, np.inf, earlier.model.unit.unit) if earlier else (early, cutoff, None)
-    )
-    fit_until = _cutoff(known, held_back_rows(known, steps))
-    unit = choose_unit(known, window_size, steps, season, fit_until, until, kept)
+    positive = takes_positive_only(estimator)
+    learned = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
+    transform = earlier.transform if earlier else learned
+    panel = transform.applied(panel)
+    rows, early = panel.rows, panel.rows.until(cutoff)
+    unit = Unit("none", "none", season)
+    if not positive and earlier:  # a refit asks the newest rows too: a level shift is among them
+        fit_until, kept = _cutoff(rows, held_back_rows(rows, steps)), earlier.model.unit.unit
+        unit = choose_unit(rows, window_size, steps, season, fit_until, np.inf, kept)
+    elif not positive:
+        fit_until = _cutoff(early, held_back_rows(early, steps))
+        unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
     again = earlier and earlier.model.refit(rows, unit, shape)
     if earlier and again:
-        return FittedPanel(again, earlier.found)
+        return FittedPanel(panel, again, earlier.found, transform)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
     alone = [False, True] if both else [tried is True]
     found = None
     if n_late:
-        found = calibrate(estimator, rows, unit, shape, cutoff, alone)
+        found = calibrate(estimator, rows, unit, shape, cutoff, alone, transform)
         if share != "auto":
             require_intervals(found, n_late, typical, steps)
     chosen = found.channel_independent if found else alone[0]
@@ -115,7 +129,8 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
         _say_what_lacks(rows, steps)
     assert model is not None
     _say_what_is_left_out(rows, unit, shape, typical)
-    return FittedPanel(model._replace(weight=found.weight if found else 1.0), found)
+    model = model._replace(weight=found.weight if found else 1.0)
+    return FittedPanel(panel, model, found, transform)
 
 
 def season_of(timestamps: pd.Index) -> int:

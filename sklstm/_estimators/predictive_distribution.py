@@ -90,8 +90,9 @@ class PredictiveDistribution(FutureRows):
             )
         timestamps, coming = self._future(origins.panel, steps, X)
         forecasts = self._forecast(origins, coming, steps)
-        lower, upper = forecasts.sides(width)
-        values = np.stack([lower, forecasts.point, upper], axis=-1)
+        lower, upper = self._transform.interval(*forecasts.sides(width))
+        point = self._transform.inverse(forecasts.point)
+        values = np.stack([lower, point, upper], axis=-1)
         columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
         result = self._table(origins.panel, timestamps, values, columns)
         return result[self.targets_[0]] if len(self.targets_) == 1 else result
@@ -173,6 +174,7 @@ class PredictiveDistribution(FutureRows):
         drawn = residuals.sample(int(n_paths), origins.series, check_random_state(random_state))
         timestamps, coming = self._future(origins.panel, steps, X)
         values = self._forecast(origins, coming, steps).at(drawn[:, :, :steps])
+        values = self._transform.inverse(values)
         columns = pd.MultiIndex.from_product(
             [self.targets_, range(int(n_paths))], names=[None, "path"]
         )

@@ -159,6 +159,6 @@ def _comparable_loss(fitted: AdditiveModel) -> float:
     scale, loss_of = getattr(head, "scale", None), str(getattr(head, "loss_of", None))
     if scale is None:
         return loss
-    if loss_of == "gaussian":
+    if loss_of in ("gaussian", "student_t"):
         return loss + float(np.log(scale).mean())
     return loss * float((scale ** POWERS.get(loss_of, 0)).mean())

@@ -105,7 +105,8 @@ def rolling_forecasts(
         earlier = model if parts and refits.warm else None
         model._fit_panel(panel.take(span.training(time)), earlier)
         place = np.flatnonzero(time >= span.begin)
-        rows = panel.rows.take(time >= span.begin).recoded(model._buffer.rows.categories)
+        rows = model._transform.applied(panel.take(time >= span.begin)).rows
+        rows = rows.recoded(model._buffer.rows.categories)
         segment = _Segment(model, rows, span)
         found = segment.forecasts((shown & span.origins(time))[place], coverage)
         parts.append(found._replace(ends=place[found.ends]))
@@ -147,11 +148,12 @@ class _Segment(NamedTuple):
             if model._intervals is not None:
                 scores = windows.by_row(predicted.scores(windows.actual()))
                 width = self._widths(scores, ends, coverage)
-            sides = predicted.take(is_shown).sides(width)
+            sides = model._transform.interval(*predicted.take(is_shown).sides(width))
             ranges = dict(zip(("lower", "upper"), sides, strict=True))
             ranges["nominal"] = np.full(sides[0].shape, coverage)
         step = np.arange(1, model.steps + 1)
-        return Forecasted(ends, step, predicted.point[is_shown], ranges)
+        point = model._transform.inverse(predicted.point[is_shown])
+        return Forecasted(ends, step, point, ranges)
 
     def _widths(self, scores: np.ndarray, ends: np.ndarray, coverage: float) -> np.ndarray:
         """Half widths at each origin; the model keeps those at the end of the segment."""
@@ -175,8 +177,9 @@ def earlier_fit(model: SequenceForecaster, panel: Panel) -> FittedPanel | None:
         return None
     losses, intervals = model._losses, model._intervals
     if losses is None or intervals is None:
-        return FittedPanel(model._model, None)
+        return FittedPanel(panel, model._model, None, model._transform)
     series = model._buffer.rows.find(panel.rows.names)
     intervals = intervals._replace(pool=np.append(intervals.pool, 0)[series])
     independent, weight = model._model.channel_independent, model._model.weight
-    return FittedPanel(model._model, Calibration(independent, weight, losses, intervals))
+    found = Calibration(independent, weight, losses, intervals)
+    return FittedPanel(panel, model._model, found, model._transform)

@@ -13,7 +13,7 @@ from sklstm._data.sklearn_private import Interval, StrOptions
 from sklstm._data.steps import has_no_number
 from sklstm._estimators.base import ONE_EPOCH, BaseLSTM
 from sklstm._estimators.mixins import RegressorMethods
-from sklstm._nn.head_kinds import REGRESSION_HEADS, learn_regression_head
+from sklstm._nn.head_kinds import REGRESSION_HEADS, learn_regression_head, regression_head_of
 from sklstm._nn.heads import RegressionHead
 from sklstm._nn.losses import REGRESSION_LOSSES
 from sklstm._train.plan import Plan
@@ -59,8 +59,8 @@ class LSTMRegressor(RegressorMethods):
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences; levels and differences with an init;
         differences alone if a linear init has a mean ``difference_share`` above a half or every
-        feature is a lagged target, all features change within histories, and the loss is not
-        ``"gaussian"`` or ``"quantile"``; else levels.
+        feature is a lagged target, all features change within histories, and the loss learns no
+        distribution; else levels.
     init : {"auto", "linear"}, estimator or None, default="auto"
         A simple model of the flattened history, on whose residuals the network is trained:
         ``"linear"`` is a ridge regression whose penalty is chosen on later rows; or any regressor
@@ -87,16 +87,16 @@ class LSTMRegressor(RegressorMethods):
         made for it.
     freeze_embedding : bool, default=False
         Whether training leaves the vectors of tokens as they are.
-    loss : {"squared_error", "absolute_error", "huber", "gaussian", "quantile"} or callable, \
-            default="squared_error"
-        What training minimises, in standardised units if `standardize`. Huber's loss is quadratic
-        below an error of 1 and linear above; ``"gaussian"`` learns a mean and a standard
-        deviation, ``"quantile"`` the `quantiles`. Your own ``loss(prediction, target)`` gets
-        tensors of shape ``(n, n_outputs)`` and returns the loss of each element or row, not their
-        mean, so that weights can be applied.
+    loss : {"squared_error", "absolute_error", "huber", "gaussian", "student_t", "quantile", \
+            "poisson", "negative_binomial"} or callable, default="squared_error"
+        What training minimises, in standardised units if `standardize`. Huber's is quadratic below
+        an error of 1, linear above. Distributions: ``"gaussian"`` and ``"student_t"``, with heavier
+        tails; ``"quantile"``: the `quantiles`; of counts, not negative: ``"poisson"`` and
+        ``"negative_binomial"``, of a larger variance. Your own ``loss(prediction, target)`` gets
+        tensors ``(n, n_outputs)`` and returns the loss of each element or row, not their mean.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
-        Increasing levels between 0 and 1, for ``loss="quantile"`` and `predict_quantiles`. The
-        quantiles never cross. `predict` returns the one whose level is nearest to 0.5.
+        Increasing levels between 0 and 1, for `predict_quantiles`. The quantiles never cross. With
+        ``loss="quantile"`` `predict` returns the one whose level is nearest to 0.5.
     standardize : bool, default=True
         Whether features and targets are brought to mean 0 and standard deviation 1, learned from
         the steps of the training sequences. Predictions are in the original units.
@@ -460,4 +460,5 @@ class LSTMRegressor(RegressorMethods):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = regression_head_of(self.loss).positive_only
         return tags

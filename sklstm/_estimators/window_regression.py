@@ -20,9 +20,20 @@ from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.window_units import History, PanelUnit, Unit
 from sklstm._tables.windows import Windows, make_windows
 
-__all__ = ["Forecasts", "PanelModel", "WindowShape", "best_of", "predicts_quantiles", "takes_nan"]
+__all__ = [
+    "Forecasts",
+    "PanelModel",
+    "WindowShape",
+    "best_of",
+    "predicts_quantiles",
+    "takes_nan",
+    "takes_positive_only",
+]
 
-REFIT_EPOCHS = 1 / 4
+LEAST_DISTANCE = 0.5
+"""Least distance of a forecast to a quantile of counts, which are whole numbers."""
+
+REFIT_EPOCHS = 1 / 3
 """Epochs of a refit from the weights, as a part of those of the first fit."""
 
 
@@ -219,6 +230,7 @@ class PanelModel(NamedTuple):
 
         change = arranged(self.estimator.predict(sequences)) * scale
         enough = windows.local.seen.n_known[windows.ends].max(axis=1) >= self.shape.shortest
+        enough |= self.unit.unit.anchor == "none"  # there is no forecast of the anchor alone
         point = anchor + np.where(enough[:, None, None], self.weight, 0) * change
         if not predicts_quantiles(self.estimator):
             spread = np.broadcast_to(windows.spreads(), point.shape)
@@ -226,6 +238,8 @@ class PanelModel(NamedTuple):
         quantiles = np.asarray(best_of(self.estimator).predict_quantiles(sequences))
         below = change - arranged(quantiles[..., 0]) * scale
         above = arranged(quantiles[..., -1]) * scale - change
+        if self.unit.unit.anchor == "none":
+            below, above = np.maximum(below, LEAST_DISTANCE), np.maximum(above, LEAST_DISTANCE)
         if not ((below > 0).all() and (above > 0).all()):
             raise ValueError(
                 "The estimator predicts no quantiles on both sides of its forecast: give levels "
@@ -270,6 +284,18 @@ def takes_nan(estimator: Any) -> bool:
 def predicts_quantiles(estimator: Any) -> bool:
     """Whether it predicts quantiles beside a number."""
     return hasattr(best_of(estimator), "predict_quantiles")
+
+
+def takes_positive_only(estimator: Any) -> bool:
+    """Whether it refuses negative targets, such as changes from an anchor."""
+    if isinstance(estimator, BaseSearchCV):
+        return takes_positive_only(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return takes_positive_only(estimator.steps[-1][1])
+    if estimator is None:
+        return False
+    by_loss = getattr(estimator, "loss", None) in ("poisson", "gamma")  # boosting has no such tag
+    return by_loss or get_tags(estimator).target_tags.positive_only
 
 
 def best_of(estimator: Any) -> Any:

@@ -95,6 +95,7 @@ class MulticlassHead(Head):
 
     def accuracy(self, y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
         """Compute the share of samples whose labels are all correct."""
+        y = y if issparse(y) else plain_labels(np.asarray(y))
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def weighted_by(self, class_weight: Any, given: GivenSamples) -> "MulticlassHead":
@@ -115,7 +116,7 @@ class MulticlassHead(Head):
         Raises
         ------
         ValueError
-            If a label is unknown or a weight below zero.
+            If a label is unknown, or a weight is not a finite number from 0.
         """
         if class_weight is None:
             return replace(self, class_weights=None)
@@ -132,8 +133,11 @@ class MulticlassHead(Head):
                 f"{self.classes.tolist()}."
             )
         weights = np.array([class_weight.get(label, 1.0) for label in self.classes])
-        if not (weights >= 0).all():
-            raise ValueError(f"class_weight={class_weight} holds a weight below zero.")
+        if not ((weights >= 0) & np.isfinite(weights)).all():
+            raise ValueError(
+                f"class_weight={class_weight} holds a weight below zero, or none: weights are "
+                "finite numbers from 0."
+            )
         return replace(self, class_weights=weights)
 
     def weigh(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -357,6 +361,13 @@ def _labels(y: Any, rows: np.ndarray) -> np.ndarray:
     if _is_table(y) and y.dtype.kind == "O":
         y = np.array(y.tolist())  # columns of several dtypes in a DataFrame
     y = plain_labels(y)
+    kinds = {isinstance(label, str) for label in y.ravel()} if y.dtype.kind == "O" else set()
+    if len(kinds) > 1:
+        other = next(label for label in y.ravel() if not isinstance(label, str))
+        raise ValueError(
+            f"y mixes texts with other labels, such as {other!r}, which have no order in common: "
+            "make them all texts, [str(label) for label in y]."
+        )
     check_classification_targets(y)
     return y
 

@@ -1,4 +1,4 @@
-"""Heads that predict distributions: a mean with a standard deviation, or quantiles."""
+"""Heads that predict distributions: normal, Student's t, or quantiles."""
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from scipy.stats import norm
+from scipy.stats import t as student_t
 from torch import nn
 from torch.nn import functional as F
 
@@ -19,10 +20,17 @@ __all__ = [
     "GaussianLoss",
     "PinballLoss",
     "QuantileHead",
+    "StudentTHead",
+    "StudentTLoss",
+    "inverse_softplus",
 ]
 
 UNIT = float(np.log(2))
 """The softplus of 0."""
+
+DEGREES = 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 100.0
+"""Degrees of freedom of Student's t distribution, from heavy tails to nearly normal ones; with 2 or
+fewer it has no standard deviation."""
 
 LEAST = 1e-4
 """Least spread, in the units of the network: the loss of its logarithm has no lower bound."""
@@ -51,6 +59,39 @@ class GaussianLoss(nn.Module):
         location, spread = prediction.chunk(2, dim=1)
         scale = F.softplus(spread).clamp_min(LEAST) / UNIT
         losses = scale.log() + ((target - location) / scale).square() / 2
+        return losses.mean() if reduction == "mean" else losses
+
+
+class StudentTLoss(nn.Module):
+    """Negative log-likelihood of Student's t distribution, up to a constant.
+
+    ``log(scale) + (n + 1) / 2 * log(1 + ((target - location) / scale)**2 / (n - 2))`` with n
+    degrees of freedom: the scale is the standard deviation, as in `GaussianLoss`.
+
+    Parameters
+    ----------
+    degrees : float
+        Degrees of freedom, above 2.
+
+    Shape
+    -----
+    As `GaussianLoss`.
+    """
+
+    outputs_a_target = 2
+
+    def __init__(self, degrees: float):
+        super().__init__()
+        self.degrees = degrees
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
+        """Compute the loss of each target."""
+        location, spread = prediction.chunk(2, dim=1)
+        scale = F.softplus(spread).clamp_min(LEAST) / UNIT
+        square = ((target - location) / scale).square() / (self.degrees - 2)
+        losses = scale.log() + (self.degrees + 1) / 2 * square.log1p()
         return losses.mean() if reduction == "mean" else losses
 
 
@@ -126,8 +167,7 @@ class DistributionalHead(RegressionHead):
     """One number or several, each with outputs for the spread of actual values around it.
 
     The first outputs of the network are locations, which the init estimator and the blending weight
-    refer to; the spreads of each target follow. If all outputs are 0, they stand for the normal
-    distribution of the training targets, or of the residuals of the init estimator.
+    refer to; the spreads of each target follow.
 
     Attributes
     ----------
@@ -155,31 +195,20 @@ class DistributionalHead(RegressionHead):
 
     @property
     @abstractmethod
-    def steps(self) -> tuple[float, np.ndarray]:
-        """Offset and steps of the quantiles, as from `quantile_steps`."""
+    def n_spreads(self) -> int:
+        """Number of spreads of a target."""
 
     @property
     def n_outputs(self) -> int:
         """Locations and spreads."""
-        return self.n_targets * (1 + len(self.steps[1]))
-
-    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Take the mean, with spreads that amount to the standard deviation."""
-        deviation = self.scaled_to(target, weight).scale
-        softplus = np.maximum(deviation / self.scale * UNIT, LEAST)
-        spread = np.repeat(softplus + np.log(-np.expm1(-softplus)), len(self.steps[1]))
-        location = (self._mean(target, weight) - self.mean) / self.scale
-        return np.concatenate([location, spread])
+        return self.n_targets * (1 + self.n_spreads)
 
     def blended(self) -> list[tuple[list[int], list[int], Any]]:
         """A blending weight for each location; spreads correct nothing and have none."""
         spreads = np.arange(self.n_targets, self.n_outputs).reshape(self.n_targets, -1)
         return [([k], spreads[k].tolist(), [k]) for k in range(self.n_targets)]
 
-    def predict(self, outputs: np.ndarray) -> np.ndarray:
-        """Scale the locations back."""
-        return super().predict(outputs[:, : self.n_targets] + self.steps[0])
-
+    @abstractmethod
     def predict_quantiles(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the value below which the actual value lies with the probability of each level.
 
@@ -193,15 +222,49 @@ class DistributionalHead(RegressionHead):
         ndarray of shape (n, n_levels) or (n, n_columns, n_levels)
             In the units of the user, increasing along the last axis.
         """
-        middle, steps = self.steps
-        quantiles = outputs[:, : self.n_targets, None] + middle + self._spread(outputs) @ steps
-        quantiles = quantiles * self.scale[:, None] + self.mean[:, None]
-        return quantiles[:, 0] if self.n_dimensions == 1 else quantiles
 
     def _spread(self, outputs: np.ndarray) -> np.ndarray:
         """Spreads of each target, (n, n_targets, n_spreads)."""
         spread = outputs[:, self.n_targets :].reshape(len(outputs), self.n_targets, -1)
         return np.maximum(np.logaddexp(0, spread), LEAST)
+
+
+@dataclass(frozen=True)
+class SteppedHead(DistributionalHead):
+    """Quantiles that are a location, and a sum of steps from it that grow with the spreads.
+
+    If all outputs are 0, they stand for the distribution of the training targets, or of the
+    residuals of the init estimator: the normal one with their mean and standard deviation.
+    """
+
+    @property
+    @abstractmethod
+    def steps(self) -> tuple[float, np.ndarray]:
+        """Offset and steps of the quantiles, as from `quantile_steps`."""
+
+    @property
+    def n_spreads(self) -> int:
+        """One for each step."""
+        return len(self.steps[1])
+
+    def baseline(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Take the mean, with spreads that amount to the standard deviation."""
+        deviation = self.scaled_to(target, weight).scale
+        softplus = np.maximum(deviation / self.scale * UNIT, LEAST)
+        spread = np.repeat(inverse_softplus(softplus), self.n_spreads)
+        location = (self._mean(target, weight) - self.mean) / self.scale
+        return np.concatenate([location, spread])
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Scale the locations back."""
+        return super().predict(outputs[:, : self.n_targets] + self.steps[0])
+
+    def predict_quantiles(self, outputs: np.ndarray) -> np.ndarray:
+        """Add the steps to the locations, and scale back."""
+        middle, steps = self.steps
+        quantiles = outputs[:, : self.n_targets, None] + middle + self._spread(outputs) @ steps
+        quantiles = quantiles * self.scale[:, None] + self.mean[:, None]
+        return quantiles[:, 0] if self.n_dimensions == 1 else quantiles
 
     def to_onnx(self, op: Any, outputs: str, axes: list) -> None:
         """Scale the locations back, and compute the quantiles."""
@@ -224,7 +287,7 @@ class DistributionalHead(RegressionHead):
 
 
 @dataclass(frozen=True)
-class GaussianHead(DistributionalHead):
+class GaussianHead(SteppedHead):
     """A mean and a standard deviation."""
 
     @property
@@ -244,7 +307,69 @@ class GaussianHead(DistributionalHead):
 
 
 @dataclass(frozen=True)
-class QuantileHead(DistributionalHead):
+class StudentTHead(GaussianHead):
+    """A mean and a standard deviation, with the tails of Student's t distribution.
+
+    Attributes
+    ----------
+    degrees : float
+        Degrees of freedom, of all targets: those with the largest likelihood for the training
+        targets, or for the residuals of the init estimator.
+    """
+
+    degrees: float = DEGREES[-1]
+
+    def scaled_to(
+        self, target: np.ndarray, weight: np.ndarray, init: np.ndarray | None = None
+    ) -> Self:
+        """Learn mean and standard deviation of each column, and the degrees of freedom."""
+        head = super().scaled_to(target, weight, init)
+        residuals = (target if init is None else target - init) - head.mean
+        return replace(head, degrees=degrees_of_freedom(residuals / head.scale, weight))
+
+    @property
+    def loss(self) -> ElementwiseLoss:
+        """Negative log-likelihood."""
+        return StudentTLoss(self.degrees)
+
+    @property
+    def steps(self) -> tuple[float, np.ndarray]:
+        """Steps of the distribution whose standard deviation is 1."""
+        shrink = np.sqrt((self.degrees - 2) / self.degrees)
+        return 0.0, shrink * student_t.ppf(self.quantiles, self.degrees)[None] / UNIT
+
+
+def degrees_of_freedom(residuals: np.ndarray, weight: np.ndarray) -> float:
+    """The degrees of freedom, of `DEGREES`, with the largest likelihood; the scale is free.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n, n_targets)
+        Less their mean; NaN where a target is missing.
+    weight : ndarray of shape (n,)
+        Of the rows.
+    """
+    known = np.isfinite(residuals)
+    weights = np.broadcast_to(weight[:, None], known.shape)[known]
+    squares = residuals[known] ** 2
+    likelihoods = []
+    for degrees in DEGREES:
+        scale = 1.0  # its square, by expectation maximisation
+        for _ in range(20):
+            shares = (degrees + 1) / (degrees + squares / scale)
+            scale = max(np.average(shares * squares, weights=weights), 1e-12)
+        found = student_t.logpdf(np.sqrt(squares / scale), degrees) - np.log(scale) / 2
+        likelihoods.append(np.average(found, weights=weights))
+    return DEGREES[int(np.argmax(likelihoods))]
+
+
+def inverse_softplus(values: np.ndarray) -> np.ndarray:
+    """The numbers whose softplus are these."""
+    return values + np.log(-np.expm1(-values))
+
+
+@dataclass(frozen=True)
+class QuantileHead(SteppedHead):
     """Quantiles."""
 
     @property

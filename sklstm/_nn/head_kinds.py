@@ -2,14 +2,18 @@
 
 from typing import Any
 
-from sklstm._nn.distributional_heads import GaussianHead, QuantileHead
+from sklstm._nn.count_heads import NegativeBinomialHead, PoissonHead
+from sklstm._nn.distributional_heads import GaussianHead, QuantileHead, StudentTHead
 from sklstm._nn.heads import RegressionHead
 
 __all__ = ["REGRESSION_HEADS", "learn_regression_head", "regression_head_of"]
 
 REGRESSION_HEADS: dict[str, type[RegressionHead]] = {
     "gaussian": GaussianHead,
+    "student_t": StudentTHead,
     "quantile": QuantileHead,
+    "poisson": PoissonHead,
+    "negative_binomial": NegativeBinomialHead,
 }
 """Heads by name of their loss; other losses are those of `RegressionHead`."""
 

@@ -254,6 +254,8 @@ class Head(ABC):
 class RegressionHead(Head):
     """One number, or several.
 
+    `positive_only` says whether negative targets are refused.
+
     Attributes
     ----------
     loss_of : str or callable
@@ -263,6 +265,8 @@ class RegressionHead(Head):
     mean, scale : ndarray of shape (n_columns,)
         The network learns ``(y - mean) / scale``.
     """
+
+    positive_only = False
 
     loss_of: Any
     n_dimensions: int

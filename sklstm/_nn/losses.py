@@ -118,6 +118,11 @@ class UserLoss(nn.Module):
 
     def __init__(self, function: Callable):
         super().__init__()
+        if isinstance(function, type):
+            raise ValueError(
+                f"loss is the class {function.__name__}: give an object of it, such as "
+                f"{function.__name__}(reduction='none')."
+            )
         # skorch switches a module to evaluation; that of the user stays as it is
         self.function = deepcopy(function) if isinstance(function, nn.Module) else function
 
@@ -126,6 +131,12 @@ class UserLoss(nn.Module):
     ) -> torch.Tensor:
         """Compute the losses."""
         losses = self.function(prediction, target)
+        is_computed = isinstance(losses, torch.Tensor) and losses.requires_grad
+        if prediction.requires_grad and not is_computed and np.ndim(losses):
+            raise ValueError(
+                f"loss gave a {type(losses).__name__} without a gradient, so that nothing can be "
+                "learned from it: compute it with functions of torch only, and without detach()."
+            )
         shape = tuple(getattr(losses, "shape", ()))
         if shape not in (tuple(target.shape), tuple(target.shape[:1])):
             raise ValueError(

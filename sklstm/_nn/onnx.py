@@ -174,9 +174,8 @@ class Operations:
         init: Sequence[str],
         steps: Sequence[str],
         names: Sequence[str],
-        axis: int = 1,
     ) -> list[str]:
-        """Append a loop over an axis of `steps`; return the names of its outputs of every step.
+        """Append a loop over the first axis of `steps`; return its outputs of every step.
 
         `names` are those of the last states, as many as `init`, and of these outputs.
         """
@@ -188,8 +187,6 @@ class Operations:
             names=results,
             body=onnx.parser.parse_graph(body),
             num_scan_inputs=len(steps),
-            scan_input_axes=[axis] * len(steps),
-            scan_output_axes=[axis] * (len(names) - len(init)),
         )
         return results[len(init) :]
 
@@ -209,15 +206,16 @@ class Operations:
 def _network(op: Operations, network: SequenceNetwork, inputs: str) -> str:
     """The nodes of `SequenceNetwork`; the first axis of the result is the batch, then steps."""
     n_steps = op("Squeeze", op("Shape", inputs, start=1, end=2))
+    lengths = _checked_lengths(op, n_steps)
     positions = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
-    inside = op("Unsqueeze", op("Less", positions, "lengths"), np.array([2]))
+    inside = op("Unsqueeze", op("Less", positions, lengths), np.array([2]))
     if network.embedding is not None:
         inputs = op("Gather", network.embedding.weight, inputs)
     if network.categories is not None:
         inputs = network.categories.to_onnx(op, inputs)
     steps = op("Transpose", inputs, perm=[1, 0, 2])
     steps = op("Where", inside, steps, np.float32(0))  # padding may have any values
-    outputs = network.recurrent.to_onnx(op, steps, "lengths")
+    outputs = network.recurrent.to_onnx(op, steps, lengths)
     head = network.head.weight.T, network.head.bias
     pooling: Any = network.pooling
     if pooling is None:
@@ -227,6 +225,13 @@ def _network(op: Operations, network: SequenceNetwork, inputs: str) -> str:
     some = op("Unsqueeze", op("Greater", "lengths", np.int64(0)), np.array([1]))
     pooled = op("Where", some, pooled, np.float32(0))  # an empty sequence has no outputs
     return op("Add", op("MatMul", pooled, head[0]), head[1])
+
+
+def _checked_lengths(op: Operations, n_steps: str) -> str:
+    """The lengths, looked up among those that are possible: others end in an error."""
+    beyond = op("Add", n_steps, np.int64(1))
+    index = op("Where", op("Less", "lengths", np.int64(0)), beyond, "lengths")
+    return op("Gather", op("Range", np.int64(0), beyond, np.int64(1)), index)
 
 
 def _kind(kind: Any) -> int:

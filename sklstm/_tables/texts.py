@@ -28,11 +28,18 @@ def list_texts(raw_documents: Iterable, *, any_type: bool) -> list[Any]:
     Raises
     ------
     ValueError
-        If a text is missing, or is no str; the message names its row.
+        If texts are in a dict, whose keys would be read, or in a set, which has no order; if a text
+        is missing, or is no str: the message names its row.
     """
     if isinstance(raw_documents, str):
         raise ValueError(
             "Iterable over raw text documents expected, string object received. One text is [text]."
+        )
+    if isinstance(raw_documents, (Mapping, set, frozenset)):
+        kind = type(raw_documents).__name__
+        cure = "list(X.values())" if isinstance(raw_documents, Mapping) else "sorted(X)"
+        raise ValueError(
+            f"Iterable over raw text documents expected, {kind} received: give {cure}."
         )
     if isinstance(raw_documents, pd.DataFrame):
         raise ValueError(

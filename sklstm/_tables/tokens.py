@@ -342,7 +342,7 @@ class TokenSequencer(SequenceTransformer):
         Notes
         -----
         Words must match exactly, so `lowercase` and the splitting must suit the vectors. If a
-        DataFrame or a file has a word twice, its first vector is used. The
+        file has a word twice, its first vector is used; a DataFrame is refused. The
         ``KeyedVectors`` of gensim are ``pandas.DataFrame(keyed.vectors, keyed.index_to_key)``.
 
         Examples

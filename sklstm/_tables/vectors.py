@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklstm._data.arrays import plain_array
+
 __all__ = [
     "WordVectors",
     "align_vectors",
@@ -20,6 +22,9 @@ __all__ = [
 
 class WordVectors(np.ndarray):
     """An array with a row for each token, and the vocabulary of its rows.
+
+    Copies, columns and results of arithmetic keep the vocabulary. All else may have its rows in
+    another order, and has none.
 
     Attributes
     ----------
@@ -35,7 +40,37 @@ class WordVectors(np.ndarray):
     vocabulary: dict[str, int] | None
 
     def __array_finalize__(self, source: Any) -> None:
-        self.vocabulary = getattr(source, "vocabulary", None)
+        self.vocabulary = None
+
+    def _with_the_same_rows(self, other: Any) -> Any:
+        if isinstance(other, WordVectors) and other.ndim == self.ndim:
+            other.vocabulary = self.vocabulary
+        return other
+
+    def __array_wrap__(self, array: Any, *context: Any) -> Any:
+        return self._with_the_same_rows(super().__array_wrap__(array, *context))
+
+    def __getitem__(self, key: Any) -> Any:
+        rows = key[0] if isinstance(key, tuple) and key else key
+        part = super().__getitem__(key)
+        in_order = isinstance(rows, slice) and (rows.step is None or rows.step > 0)
+        return self._with_the_same_rows(part) if in_order else part
+
+    def __copy__(self) -> Any:
+        return self._with_the_same_rows(super().__copy__())
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._with_the_same_rows(super().__deepcopy__(memo))
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:
+        return self._with_the_same_rows(super().copy(*args, **kwargs))
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        super().sort(*args, **kwargs)
+        self.vocabulary = None
+
+    def astype(self, *args: Any, **kwargs: Any) -> Any:
+        return self._with_the_same_rows(super().astype(*args, **kwargs))
 
     def __reduce__(self) -> Any:
         return _with_vocabulary, (np.array(self), self.vocabulary)
@@ -219,7 +254,9 @@ def find_vectors(vectors: Any, words: Mapping[str, Any]) -> dict[str, np.ndarray
             "vectors must name the word of each vector: a dict, a DataFrame or a path, got "
             f"{type(vectors).__name__}."
         )
-    return {word: np.asarray(vectors[word], dtype=np.float32) for word in words if word in vectors}
+    return {
+        word: plain_array(vectors[word]).astype(np.float32) for word in words if word in vectors
+    }
 
 
 def read_vectors(path: str | os.PathLike, words: Container[str]) -> dict[str, np.ndarray]:

@@ -27,9 +27,9 @@ class Unit(NamedTuple):
 
     Attributes
     ----------
-    anchor : {"last", "season", "mean"}
-        What is subtracted: the last known value, that of a season before, or the mean of the
-        series so far.
+    anchor : {"last", "season", "mean", "none"}
+        What is subtracted: the last known value, that of a season before, the mean of the series
+        so far, or nothing, for estimators that take no negative targets.
     scale : {"none", "spread", "size"}
         What the rest is divided by: one number for the whole panel; or one of each series so far:
         its mean absolute change from the anchor, or its mean absolute value.
@@ -160,7 +160,7 @@ class PanelUnit(NamedTuple):
             limits = inner_range(anchored)
             anchored = np.clip(anchored, *limits)
         square = np.nansum(anchored**2, axis=0) / np.maximum(known.sum(axis=0), 1)
-        common = np.where(square > 0, np.sqrt(square), 1.0)
+        common = np.where((square > 0) & (unit.anchor != "none"), np.sqrt(square), 1.0)
         return panel._replace(common=common, limits=limits / common)
 
     def measure(self, rows: SeriesRows, before: History | None = None) -> LocalUnits:
@@ -244,6 +244,8 @@ class LocalUnits(NamedTuple):
     def anchor(self, rows: np.ndarray, step: int) -> np.ndarray:
         """Anchors of the values so many steps behind the rows, as known there."""
         kind, season = self.panel.unit.anchor, self.panel.unit.season
+        if kind == "none":
+            return np.zeros_like(self.seen.last[rows])
         if kind == "mean":
             return self.seen.mean(self.seen.total)[rows]
         if kind == "season":

@@ -40,16 +40,19 @@ WITHOUT_EFFECT_IN_CLASS = {
 HEAP_TYPE = 1 << 9
 """Flag of classes that were made while Python ran."""
 
-READ_BY_NAME = {"eval", "exec", "globals", "__import__"}
-"""Builtins by which a function may read globals that its code does not name."""
+READ_BY_NAME = {"eval", "exec", "globals", "__import__", "open"}
+"""Builtins by which a function may read globals that its code does not name, or files."""
 
 READ_BY_NAME_OF = {
     ("importlib", "import_module"),
-    ("os", "environ"),
-    ("os", "getenv"),
-    ("sys", "modules"),
+    *(("os", name) for name in ("environ", "getenv")),
+    *(("sys", name) for name in ("argv", "modules")),
+    ("pathlib", "Path"),
+    *(("numpy", name) for name in ("fromfile", "genfromtxt", "load", "loadtxt", "memmap")),
+    *(("pandas", name) for name in ("read_csv", "read_parquet", "read_pickle")),
+    *((library, "load") for library in ("joblib", "torch")),
 }
-"""What does so in modules of Python."""
+"""What does so in modules of Python, and the usual readers of files."""
 
 Parts = list[tuple[str, Any]]
 """The parts of an object, each with its place."""
@@ -354,13 +357,21 @@ def _globals_of(function: types.FunctionType) -> Parts:
             for imported in ["." * level + name, *tops]:
                 parts.append((f"imported {imported}", _used(_imported(imported, package), names)))
         elif name in inside:
-            reached = getattr(inside[name], "__name__", None), attribute
-            if isinstance(inside[name], types.ModuleType) and reached in READ_BY_NAME_OF:
+            reached = _reached(inside[name], attribute)
+            if reached in READ_BY_NAME_OF:
                 raise _NotDescribable(f"what {function.__qualname__} reads by {'.'.join(reached)}")
             parts.append((f"global {name}", _used(inside[name], names)))
         elif name in READ_BY_NAME:
             raise _NotDescribable(f"what {function.__qualname__} reads by {name}()")
     return sorted({place: (place, part) for place, part in parts}.values(), key=lambda x: x[0])
+
+
+def _reached(value: Any, attribute: str | None) -> tuple[str, str]:
+    """Module and name of a global, or of the attribute that is read of a module."""
+    name = str(getattr(value, "__name__", ""))
+    if isinstance(value, types.ModuleType):
+        return name, attribute or ""
+    return str(getattr(value, "__module__", "")).partition(".")[0], name
 
 
 def _imported(name: str, package: str | None) -> types.ModuleType | None:

@@ -19,11 +19,12 @@ from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.ensemble import networks_of
+from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
-from sklstm._nn.scaling import InputScaling, check_finite_steps
+from sklstm._nn.scaling import InputScaling
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
@@ -128,7 +129,7 @@ class Training:
         net = _make_net(plan, scaling, head).build(random)
         if plan.network.vectors is not None:
             with torch.no_grad():
-                vectors = torch.tensor(np.asarray(plan.network.vectors))
+                vectors = torch.tensor(np.ascontiguousarray(plan.network.vectors))
                 for network in networks_of(net.module_):
                     network.embedding.weight.copy_(vectors)
         return cls(plan, scaling, head, init, net, data, random, reads_table)

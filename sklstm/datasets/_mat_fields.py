@@ -286,6 +286,8 @@ def _from_frame(frame: pd.DataFrame) -> dict[str, Any]:
 def _read_hdf5(h5py: Any, file: Any, names: Collection[str] | None) -> dict[str, Any]:
     if any("OCTAVE_NEW_FORMAT" in file[name].attrs for name in file):
         raise _OctaveError
+    if len(file) and not any("MATLAB_class" in file[name].attrs for name in file):
+        raise ValueError("it is plain HDF5, whose rows MATLAB would read as columns: use h5py")
     asked = [name for name in file if name[0] != "#" and (names is None or name in names)]
     return {name: _from_hdf5(h5py, file[name]) for name in asked}
 

@@ -134,7 +134,10 @@ def _split_step_targets(data: Sequence[Any], target: Sequence[Any]) -> np.ndarra
 
 
 def _as_numbers(values: Any, what: str, dtype: Any = None) -> np.ndarray:
-    if np.ma.is_masked(values):
+    nullable = isinstance(getattr(values, "dtype", None), pd.api.extensions.ExtensionDtype)
+    if nullable and pd.api.types.is_numeric_dtype(values.dtype) and pd.isna(values).any():
+        values = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif np.ma.is_masked(values):
         values = values.astype(np.float64).filled(np.nan)
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":

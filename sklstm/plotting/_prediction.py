@@ -196,7 +196,7 @@ class PredictionDisplay:
     ) -> Self:
         """Predict, and draw the predictions over time.
 
-        For a regressor with ``loss="gaussian"`` or ``"quantile"``, or a Pipeline that ends with
+        For a regressor that predicts quantiles (``loss="quantile"``), or a Pipeline that ends with
         one, prediction intervals between its outer quantiles are drawn. All rows of X are
         predicted, so that those drawn have their histories.
 

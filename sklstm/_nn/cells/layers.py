@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -79,6 +80,17 @@ class RecurrentLayers(nn.Module, ABC):
         ValueError
             If the cell has no nodes of ONNX.
         """
+        backwards = _reversal_in_onnx(op, steps, lengths) if self.bidirectional else ""
+        for layer in range(self.num_layers):
+            outputs = self.layer_in_onnx(op, steps, layer, 0)
+            if self.bidirectional:
+                back = self.layer_in_onnx(op, _picked_in_onnx(op, steps, backwards), layer, 1)
+                outputs = op("Concat", outputs, _picked_in_onnx(op, back, backwards), axis=2)
+            steps = outputs
+        return steps
+
+    def layer_in_onnx(self, op: Any, steps: str, layer: int, direction: int) -> str:
+        """Append the nodes of one layer and direction, which reads sequences from their begin."""
         raise ValueError(
             f"to_onnx cannot write layers of the cell {type(self).__name__}: it has no nodes of "
             "ONNX. Use cell='lstm', 'gru' or 'rnn', or predict with sklstm."
@@ -175,21 +187,13 @@ class StackedLayers(RecurrentLayers):
                 steps = torch.cat(outputs, dim=2)
         return steps
 
-    def to_onnx(self, op: Any, steps: str, lengths: str) -> str:
-        """Append the nodes of each layer, by its own `to_onnx`."""
+    def layer_in_onnx(self, op: Any, steps: str, layer: int, direction: int) -> str:
+        """Append the nodes of one layer, by its own `to_onnx`."""
         if not hasattr(self.make_layer, "to_onnx"):
-            return super().to_onnx(op, steps, lengths)
-        axes = {"time_axis": 0, "batch_axis": 1}
-        layers: list[Any] = list(self.layers)
-        for number in range(0, len(layers), self.n_directions):
-            outputs = layers[number].to_onnx(op, steps)
-            if self.bidirectional:
-                backwards = op("ReverseSequence", steps, lengths, **axes)
-                back = layers[number + 1].to_onnx(op, backwards)
-                back = op("ReverseSequence", back, lengths, **axes)
-                outputs = op("Concat", outputs, back, axis=2)
-            steps = outputs
-        return steps
+            return super().layer_in_onnx(op, steps, layer, direction)
+        one: Any = self.layers[layer * self.n_directions + direction]
+        outputs: str = one.to_onnx(op, steps)
+        return outputs
 
 
 def _reversal(n_steps: int, lengths: torch.Tensor) -> torch.Tensor:
@@ -202,3 +206,18 @@ def _reversal(n_steps: int, lengths: torch.Tensor) -> torch.Tensor:
 def _picked(outputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Steps in another order; `rows` count the steps of all sequences."""
     return outputs.flatten(0, 1).index_select(0, rows).view_as(outputs)
+
+
+def _reversal_in_onnx(op: Any, steps: str, lengths: str) -> str:
+    """The same as an index of ``(n_steps, n_sequences, 1)``, within each sequence.
+
+    ONNX's own reverse direction needs `sequence_lens`, which some runtimes do not read.
+    """
+    n_steps = op("Squeeze", op("Shape", steps, start=0, end=1))
+    place = op("Unsqueeze", op("Range", np.int64(0), n_steps, np.int64(1)), np.array([1]))
+    back = op("Sub", op("Sub", lengths, np.int64(1)), place)
+    return op("Unsqueeze", op("Mod", back, n_steps), np.array([2]))
+
+
+def _picked_in_onnx(op: Any, steps: str, places: str) -> str:
+    return op("GatherElements", steps, op("Expand", places, op("Shape", steps)), axis=0)

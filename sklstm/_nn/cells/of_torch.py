@@ -55,31 +55,17 @@ class TorchLayers(RecurrentLayers, nn.RNNBase):
         """The state before the first step, of zeros."""
         return zeros
 
-    def to_onnx(self, op: Any, steps: str, lengths: str) -> str:
-        """Append a node of ONNX for each layer."""
-        ways = ["", "_reverse"] if self.bidirectional else [""]
-        settings = {
-            "hidden_size": self.hidden_size,
-            "direction": "bidirectional" if self.bidirectional else "forward",
-        }
-        lengths = op.cast(lengths, "int32")
-        for layer in range(self.num_layers):
-            kernels = [
-                torch.stack([self._gates(f"{kind}_l{layer}{way}") for way in ways])
-                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            ]
-            steps = op(
-                type(self).__name__,
-                steps,
-                *kernels[:2],
-                torch.cat(kernels[2:], dim=1),
-                lengths,
-                **settings,
-                **self.onnx_settings,
-            )
-            outputs = op("Transpose", steps, perm=[0, 2, 1, 3])
-            steps = op("Reshape", outputs, np.array([0, 0, len(ways) * self.hidden_size]))
-        return steps
+    def layer_in_onnx(self, op: Any, steps: str, layer: int, direction: int) -> str:
+        """Append the node of a layer; without `sequence_lens`, which not all runtimes read."""
+        suffix = f"l{layer}" + ("_reverse" if direction else "")
+        kernels = [
+            self._gates(f"{kind}_{suffix}")[None]
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
+        bias = torch.cat(kernels[2:], dim=1)
+        settings = {"hidden_size": self.hidden_size, **self.onnx_settings}
+        outputs = op(type(self).__name__, steps, *kernels[:2], bias, **settings)
+        return op("Squeeze", outputs, np.array([1]))
 
     def _gates(self, name: str) -> torch.Tensor:
         """Weights of a direction with the gates in the order of ONNX."""
