@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklstm._data.categories import few_values
+from sklstm._data.categories import one_hot as of_each
 from sklstm._data.ranges import cover, equal_names, ranges
 from sklstm._data.readers import SequenceReaders
 from sklstm._data.sklearn_private import np_compat
@@ -362,10 +364,16 @@ class Sequences(SequenceReaders):
             self.categories,
         )
 
-    def numbers(self) -> Sequences:
+    def numbers(self, *, one_hot: bool = False) -> Sequences:
         """Leave out the features that are categories, whose codes are no numbers to compute with.
 
         Statistics and init estimators read these sequences.
+
+        Parameters
+        ----------
+        one_hot : bool, default=False
+            Whether categories of at most 16 values are not left out: each value becomes a feature
+            of 0 and 1, behind all others.
 
         Returns
         -------
@@ -387,9 +395,14 @@ class Sequences(SequenceReaders):
         if not self.categories:
             return self
         kept = [k for k in range(self.n_features) if k not in self.categories]
-        names = None if self.feature_names is None else self.feature_names[kept]
-        parts = self.starts, self.lengths, self.series, names, self.index
-        return Sequences(self.values[:, kept], *parts)
+        few = few_values(self.categories) if one_hot else {}
+        values, names = self.values[:, kept], self.feature_names
+        if few:
+            values = np.hstack([values, *(of_each(self.values[:, k], n) for k, n in few.items())])
+        if names is not None:
+            named = [f"{names[k]}={value}" for k in few for value in self.categories[k]]
+            names = np.array([*names[kept], *named], dtype=object)
+        return Sequences(values, self.starts, self.lengths, self.series, names, self.index)
 
 
 class _Namespace:

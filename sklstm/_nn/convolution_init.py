@@ -93,10 +93,10 @@ class ConvolutionInit(Convolutions, Init):
                 "init='convolutions' reads whole sequences, and with pooling=None there is a "
                 "prediction at every step: use init='linear' or None."
             )
-        mean, scale, _ = lag_units(task)
+        mean, scale, fill = lag_units(task)
         samples = task.train.sequences
         n_columns = MANY_COLUMNS if len(samples) <= FEW else FEW_COLUMNS
-        units = mean, scale, task.scaling.median
+        units = mean, scale, None if fill is None else fill * scale + mean
         drawn = Convolutions.draw(samples, units, n_columns, np.random.RandomState(task.seed))
         nothing = np.zeros(len(task.head.init_map))
         blank = np.zeros((drawn.n_columns, len(nothing)), dtype=np.float32)

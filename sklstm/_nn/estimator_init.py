@@ -51,7 +51,8 @@ class EstimatorInit(LagInit):
         backcast = backcast_in_units(lags.backcast, lags.mean, lags.scale)
         classes = getattr(task.head, "classes", None)
         empty = np.zeros(len(task.head.init_map))
-        features = mean, scale, task.scaling.median, lags.n_steps, backcast, empty
+        fill = None if lags.fill is None else lags.fill * lags.scale + lags.mean
+        features = mean, scale, fill, lags.n_steps, backcast, empty
         return cls(*features, task.estimator, classes).relearn(task)
 
     def relearn(self, task: InitTask) -> LearnedInit:

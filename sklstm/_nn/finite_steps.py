@@ -36,8 +36,6 @@ def check_finite_steps(
     ValueError
         If a step is not finite; the message names the sequence, the step and the feature.
     """
-    if scaling is not None:
-        sequences = sequences.numbers()
     values = sequences.values
     finite = np.isfinite(values) if scaling is None else scaling.in_range(values)
     if finite.all():

@@ -214,7 +214,9 @@ def lag_units(task: InitTask) -> tuple[np.ndarray, np.ndarray, np.ndarray | None
     """Mean, scale and fill value of the lags, standardised even if the network's inputs are not."""
     scaling, sequences = task.scaling, task.train.sequences
     mean, scale = scaling.mean, scaling.scale
-    if not task.standardize:
+    n_values = sequences.n_features - len(mean)  # of categories, as features of 0 and 1
+    if not task.standardize or n_values:
         mean, scale = standardization(sequences, task.train.sequence_weight())
-    fill = None if scaling.median is None else (scaling.median - mean) / scale
-    return mean, scale, fill
+    if scaling.median is None:
+        return mean, scale, None
+    return mean, scale, (np.append(scaling.median, np.zeros(n_values)) - mean) / scale

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array
 
+from sklstm._data.categories import few_values
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import medians, standardization
 from sklstm._nn.input_transform import INPUT_TRANSFORMS, InputReader
@@ -187,7 +188,11 @@ class InputScaling:
             reach = LARGEST_INPUT * self.scale
             low = np.maximum(self.mean - reach, -largest)
             high = np.minimum(self.mean + reach, largest)
-        return (values >= low) & (values <= high)
+        if not self.n_codes:
+            return (values >= low) & (values <= high)
+        inside, numbers = np.isfinite(values), self._numbers(values.shape[1])
+        inside[:, numbers] = (values[:, numbers] >= low) & (values[:, numbers] <= high)
+        return inside
 
     def to_tensor(
         self, values: np.ndarray, dtype: torch.dtype, device: torch.device
@@ -286,8 +291,8 @@ class InputScaling:
         inputs : str
             Name of the inputs of the network, float, or of the tokens, int64.
         steps : str
-            Name of the steps in the units of the user, none of them missing and without the
-            categories, or of the tokens.
+            Name of the steps that an init reads, in the units of the user and none of them missing,
+            or of the tokens.
         """
         if self.n_tokens is not None:
             tokens = op.input("tokens", "int64", ["batch", "n_steps"], "Tokens of each sequence.")
@@ -299,23 +304,17 @@ class InputScaling:
             tokens = op("Where", is_known, tokens, np.int64(0))
             return tokens, tokens
         n_numbers = len(self.mean)
-        n_features = n_numbers + len(self.n_codes)
         steps = op.input(
             "steps",
             "double",
-            ["batch", "n_steps", n_features],
+            ["batch", "n_steps", n_numbers + len(self.n_codes)],
             "Features of each step of each sequence, in their own units; codes of categories.",
         )
-        codes = []
+        codes: list[str] = []
+        one_hot: list[str] = []
+        masks: list[str] = []
         if self.n_codes:
-            given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
-            n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
-            is_known = op(
-                "And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes)
-            )
-            codes = [op.cast(op("Where", is_known, given, np.float64(0)), "float32")]
-            steps = op("Gather", steps, np.array(self._numbers(n_features), dtype=np.int64), axis=2)
-        masks = []
+            steps, codes, one_hot = self._codes_to_onnx(op, steps)
         if self.median is not None:
             shape = op("Concat", op("Shape", steps, end=1), np.array([n_numbers]), axis=0)
             start = op("Expand", np.asarray(self.median), shape), op("Expand", np.float64(0), shape)
@@ -334,7 +333,22 @@ class InputScaling:
             op.cast(INPUT_TRANSFORMS[name].to_onnx(op, scaled, self.learned.get(name)), "float32")
             for name in self.input_transform
         ]
+        if one_hot:
+            steps = op("Concat", steps, *one_hot, axis=2)
         return op("Concat", *inputs, *masks, *codes, axis=2), steps
+
+    def _codes_to_onnx(self, op: Any, steps: str) -> tuple[str, list[str], list[str]]:
+        """The numbers among the features; codes of the categories; their few values, 0 and 1."""
+        n_codes = np.array(list(self.n_codes.values()), dtype=np.float64)
+        given = op("Gather", steps, np.array(list(self.n_codes)), axis=2)
+        known = op("And", op("GreaterOrEqual", given, np.float64(0)), op("Less", given, n_codes))
+        given = op("Where", known, given, np.float64(0))
+        one_hot = []
+        for k, n in few_values({k: range(1, n) for k, n in self.n_codes.items()}).items():
+            code = op("Gather", given, np.array([list(self.n_codes).index(k)]), axis=2)
+            one_hot.append(op.cast(op("Equal", code, np.arange(1.0, n + 1)), "double"))
+        numbers = np.array(self._numbers(len(self.mean) + len(n_codes)), dtype=np.int64)
+        return op("Gather", steps, numbers, axis=2), [op.cast(given, "float32")], one_hot
 
 
 def shared_tensor(array: np.ndarray) -> torch.Tensor:

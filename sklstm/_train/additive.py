@@ -156,7 +156,7 @@ class AdditiveModel:
         if self.init is None:
             return outputs
         histories = histories_of_steps(sequences) if self.per_step else sequences
-        return self.init.predict(histories.numbers()) @ self.head.init_map + outputs
+        return self.init.predict(histories.numbers(one_hot=True)) @ self.head.init_map + outputs
 
     def network_outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of the network alone.

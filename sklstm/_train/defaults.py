@@ -77,7 +77,7 @@ def resolve(
     init = settings["init"]
     if _is_auto(init):
         init = _init(is_regressor=is_regressor, convolves=whole and sequences.max_length >= WIDTH)
-        if has_tokens or not sequences.numbers().n_features:
+        if has_tokens or not sequences.numbers(one_hot=True).n_features:
             init = None
     convolves = isinstance(init, str) and init == "convolutions"
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP

@@ -217,7 +217,7 @@ class Training:
             valid = valid.take(np.argsort(valid.sequences.lengths, kind="stable"))
         predicted = None
         if valid is not None and self.init is not None:
-            predicted = self.init.predict(valid.all_histories().numbers())
+            predicted = self.init.predict(valid.all_histories().numbers(one_hot=True))
         learned = None if self.learned_init is None else self.learned_init.predicted
         training = self.plan.training
         n_columns = -(-training.batch_size // self.supervised_steps)
@@ -347,8 +347,8 @@ def _task(plan: Plan, head: Head, scaling: InputScaling, data: TrainingData) -> 
 
 
 def _numbers(samples: Samples) -> Samples:
-    """Samples without the features that are categories, which no init reads."""
-    return samples._replace(sequences=samples.sequences.numbers())
+    """Samples with a feature for each value of a category, as an init reads them."""
+    return samples._replace(sequences=samples.sequences.numbers(one_hot=True))
 
 
 def _among_numbers(feature: Any, sequences: Sequences) -> Any:
