@@ -56,6 +56,13 @@ def test_a_score_of_a_panel_is_that_of_a_backtest():
     assert score == pytest.approx(backtest_score(of_shops(), table, "2024-04-01"), rel=1e-9)
 
 
+def test_a_score_is_in_the_units_of_the_user():
+    y = np.exp(TIDE)
+    model = ridge(transform="log").fit(y[:200])
+    expected = backtest_score(ridge(transform="log"), y, 200)
+    assert model.score(y[200:]) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_score_leaves_the_forecaster_as_it_is():
     model = ridge().fit(TIDE[:200])
     before = model.predict_interval(0.8)

@@ -91,7 +91,7 @@ def backtest(
         function gets the same rows.
     warm : bool, default=True
         Whether an :class:`LSTMRegressor` inside a forecaster starts a refit from its weights, for a
-        third of the epochs of the first fit and without a new calibration, so that it costs about
+        quarter of the epochs of the first fit and without a new calibration, so that it costs about
         a quarter. Where another `local_scaling_` now has less than half of the error, as after a
         level shift, the refit is a new fit; other regressors are always fitted anew. Of a Pipeline
         those steps go on that have ``warm_start=True``.

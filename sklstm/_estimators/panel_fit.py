@@ -14,6 +14,7 @@ from sklstm._estimators.calibration import (
     calibration_rows,
     held_back_rows,
     require_intervals,
+    revised_weight,
 )
 from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.window_regression import (
@@ -114,6 +115,7 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
         unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
     again = earlier and earlier.model.refit(rows, unit, shape)
     if earlier and again:
+        again = again._replace(weight=revised_weight(earlier.model, rows))
         return FittedPanel(panel, again, earlier.found, transform)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
@@ -130,6 +132,9 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     assert model is not None
     _say_what_is_left_out(rows, unit, shape, typical)
     model = model._replace(weight=found.weight if found else 1.0)
+    if earlier and earlier.model.refit_epochs and model.refit_epochs:  # no refit costs more
+        epochs = min(earlier.model.refit_epochs, model.refit_epochs)
+        model = model._replace(refit_epochs=epochs)
     return FittedPanel(panel, model, found, transform)
 
 

@@ -33,7 +33,7 @@ __all__ = [
 LEAST_DISTANCE = 0.5
 """Least distance of a forecast to a quantile of counts, which are whole numbers."""
 
-REFIT_EPOCHS = 1 / 3
+REFIT_EPOCHS = 1 / 4
 """Epochs of a refit from the weights, as a part of those of the first fit."""
 
 
@@ -127,6 +127,8 @@ class PanelModel(NamedTuple):
         Forecasts are moved to those of the anchor alone: 1 leaves them, at 0 they are the anchor.
     refit_epochs : int or None
         Epochs of a refit from the weights; None if the estimator has none to start from.
+    until : float
+        Time of the last training row.
     """
 
     estimator: Any
@@ -135,6 +137,7 @@ class PanelModel(NamedTuple):
     channel_independent: bool
     weight: float = 1.0
     refit_epochs: int | None = None
+    until: float = -np.inf
 
     @classmethod
     def learn(
@@ -176,7 +179,8 @@ class PanelModel(NamedTuple):
         order = order[np.argsort(rows.time[windows.ends[order]], kind="stable")]
         estimator = LSTMRegressor() if estimator is None else copy(estimator)
         fitted = _fit(estimator, windows.take(order), targets[order], channel_independent)
-        return cls(fitted, of_panel, shape, channel_independent, refit_epochs=_epochs(fitted))
+        until = float(rows.time.max())
+        return cls(fitted, of_panel, shape, channel_independent, 1.0, _epochs(fitted), until)
 
     def refit(self, rows: SeriesRows, unit: Unit, shape: WindowShape) -> PanelModel | None:
         """Fit again, from the weights; None if they are not those of such windows.
@@ -268,8 +272,10 @@ def _fit(estimator: Any, windows: Windows, targets: np.ndarray, channel_independ
 
 
 def _epochs(estimator: Any) -> int | None:
-    """Epochs of a refit of a network."""
+    """Epochs of a refit of a network, if its init estimator is learned again with it."""
     if not isinstance(estimator, LSTMRegressor):
+        return None
+    if estimator.init_ is not None and estimator.validation_losses_ is None:
         return None
     return max(1, round(REFIT_EPOCHS * len(estimator.net_.history)))
 
