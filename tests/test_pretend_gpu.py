@@ -11,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceWindower
+from sklstm._nn.batch_parts import by_sequence
 from sklstm._nn.batches import BATCHES_AT_ONCE
 from sklstm._train.additive import dataset_of
 from sklstm._train.callbacks import ClipGradients
-from sklstm._train.loop import _by_sequence, _Run
+from sklstm._train.loop import _Run
 from sklstm._train.seeds import RandomStream
 
 RNG = np.random.default_rng(0)
@@ -92,7 +93,7 @@ def test_prediction_never_waits_for_the_device(kind, monkeypatch):
     loader = net.get_iterator(data)
     with Uploads() as uploads, torch.inference_mode():
         outputs = [
-            _by_sequence(net.infer(inputs), inputs[1], n_steps)
+            by_sequence(net.infer(inputs), inputs[1], n_steps)
             for (inputs, _), n_steps in zip(loader, loader.n_steps(), strict=True)
         ]
     assert uploads.n == 0

@@ -245,3 +245,20 @@ def test_a_transformer_without_a_way_back_is_refused():
         forecaster(FunctionTransformer(np.sqrt)).fit(growing())
     with pytest.raises(ValueError, match="transform"):
         forecaster("sqrt").fit(growing())
+    y = pd.DataFrame({"a": growing(), "b": growing().where(np.arange(N_ROWS) > 250)})
+    with pytest.raises(ValueError, match="has no row to be fitted to"):
+        forecaster(PowerTransformer()).fit(y)
+
+
+def test_no_path_leaves_for_where_no_value_was():
+    """Residuals of smooth series that go on, in the unit of one of noise: exp has no bounds."""
+    rng = np.random.default_rng(0)
+    walks = np.cumsum(0.001 * rng.normal(size=(60, 60)).cumsum(axis=1), axis=1)
+    logs = np.vstack([walks, rng.normal(scale=1.5, size=(1, 60))])
+    days = pd.date_range("2024-01-01", periods=60)
+    y = pd.concat([pd.DataFrame({"id": k, "y": np.exp(one)}, days) for k, one in enumerate(logs)])
+    model = forecaster("log", steps=10, series="id").set_params(calibration_fraction=0.2).fit(y)
+    reach = np.exp(np.ptp(logs))
+    paths = model.sample_paths(300, random_state=0).div(model.predict()["y"], axis=0)
+    assert paths.max().max() <= reach * (1 + 1e-9)
+    assert paths.min().min() >= 1 / reach * (1 - 1e-9)

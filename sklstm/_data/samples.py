@@ -1,6 +1,7 @@
 """Training data, and the split of a validation part."""
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -240,10 +241,8 @@ def read_samples(
     _refuse_targets_of_steps(y)
     rows, weight = np.arange(len(sequences)), np.broadcast_to(1.0, len(sequences))
     if sample_weight is not None:
-        if np.ndim(sample_weight) == 0:
-            raise ValueError(
-                f"sample_weight is {sample_weight!r}; expected a number for each sequence."
-            )
+        if isinstance(sample_weight, (Number, str, dict, set)):
+            raise ValueError(f"sample_weight is {sample_weight!r}; expected a number a sequence.")
         weight = _checked_weight(sample_weight, len(sequences))
         rows = np.flatnonzero(weight)
     if len(rows) < len(sequences):

@@ -116,7 +116,8 @@ class BaseLSTM(FittedAttributes):
         given, validation = _plain(*given), _plain(*validation)
         earlier = getattr(self, "_fitted", None) if plan.run.warm_start else None
         reader = self if earlier else self._blank()
-        samples = self._read_samples(reader, plan, *given, reset=earlier is None)
+        of_table = _is_table(plan, given[0])
+        samples = self._read_samples(reader, plan, *given, of_table, reset=earlier is None)
         plan = plan.with_resolved(
             samples.sequences,
             earlier.report.resolved if earlier else {},
@@ -127,13 +128,13 @@ class BaseLSTM(FittedAttributes):
             samples, plan, earlier.head if earlier else None, changes.get("classes")
         )
         seed = earlier.split_seed if earlier else plan.seed
-        data = self._split(reader, plan, head, samples, given[0], validation, seed)
+        data = self._split(reader, plan, head, samples, given[0], validation, seed, of_table)
         if earlier:
             if data.everything is not None:
                 _warn_of_trained_rows(type(self).__name__, earlier, split_of(plan, data))
             training = Training.go_on(earlier, plan, head, data)
         else:
-            training = Training.begin(plan, head, data, _is_table(plan, given[0]))
+            training = Training.begin(plan, head, data, of_table)
 
         def learned() -> dict[str, Any]:
             return _features_of(reader) | {"_fitted": training.model()}
@@ -168,22 +169,30 @@ class BaseLSTM(FittedAttributes):
         return as_sequences(self, X, reset=reset, tokens=tokens)
 
     def _read_samples(
-        self, reader: "BaseLSTM", plan: Plan, X: Any, y: Any, sample_weight: Any, *, reset: bool
+        self,
+        reader: "BaseLSTM",
+        plan: Plan,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        of_table: bool,
+        *,
+        reset: bool,
     ) -> GivenSamples:
         """Read X, y and weights; the reader gets or checks the features."""
         sequences = reader._as_sequences(X, tokens=plan.network.reads_tokens, reset=reset)
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         without_target = type(self)._has_no_target if plan.network.per_step else None
         samples = read_samples(sequences, y, sample_weight, without_target)
         rows, allow_nan = samples.rows_of_sequences, plan.inputs.missing == "mask"
         scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         if reset:
-            kinds = {"is_classifier": is_classifier(self), "is_table": _is_table(plan, X)}
+            kinds = {"is_classifier": is_classifier(self), "is_table": of_table}
             warn_of_mistakes(X, samples, name, reads_tokens=plan.network.reads_tokens, **kinds)
         return samples
 
@@ -196,19 +205,20 @@ class BaseLSTM(FittedAttributes):
         X: Any,
         validation: Given,
         seed: int,
+        of_table: bool,
     ) -> TrainingData:
         """Training data, and validation data: given, set aside, or none."""
         train = head.encoded(samples)
-        X_val, y_val, weight_val = validation
+        X_val = validation[0]
         if X_val is not None:
-            if _is_table(plan, X_val) != _is_table(plan, X):
+            if _is_table(plan, X_val) != of_table:
                 raise ValueError(
                     f"X_val is a {type(X_val).__name__} and X is a {type(X).__name__}: one is a "
                     "table, the other holds sequences. Put X_val through the same steps as X; in "
                     "a Pipeline, transform_input=['X_val'] does."
                 )
             try:
-                given = self._read_samples(reader, plan, X_val, y_val, weight_val, reset=False)
+                given = self._read_samples(reader, plan, *validation, of_table, reset=False)
                 return TrainingData(train, head.encoded(given))
             except ValueError as error:
                 raise ValueError(f"X_val and y_val, read as X and y: {error}") from error

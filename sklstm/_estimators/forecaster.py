@@ -12,9 +12,10 @@ from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT
 from sklstm._estimators.later_rows import LaterRows
-from sklstm._estimators.panel_fit import Settings, fit_panel
+from sklstm._estimators.panel_fit import Settings, fit_panel, window_size_of
 from sklstm._estimators.refits import earlier_fit
 from sklstm._estimators.window_regression import predicts_quantiles
+from sklstm._tables.calendar_columns import choose_calendar, with_calendar
 from sklstm._tables.panel import Panel
 from sklstm._tables.target_transform import LOGARITHMS
 from sklstm._tables.window_units import History
@@ -59,6 +60,10 @@ class SequenceForecaster(LaterRows):
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
         past covariates, known up to the forecast origin.
+    calendar : "auto" or None, default=None
+        ``"auto"``: the time of the day, the day of the week and that of the year are future
+        covariates, as sines and cosines that X need not have: those that vary at the frequency of
+        `y`, and are seen at least twice.
     channel_independent : bool or "auto", default="auto"
         Whether each of several targets is forecast from its own past alone, by one model for all
         of them, which then has more windows to learn from and fewer weights. False: all targets
@@ -88,6 +93,8 @@ class SequenceForecaster(LaterRows):
         Fitted on windows of all series.
     targets_ : list
         Columns that are forecast.
+    calendar_ : list of str
+        Waves of the calendar that are future covariates, such as ``"week sin 2"``.
     categories_ : dict of str to tuple
         Values of each category, in the order of their codes, which count from 1. Code 0 is a
         missing value, one not seen in `fit`, or one in fewer than 10 rows and 1 % of all.
@@ -169,6 +176,7 @@ class SequenceForecaster(LaterRows):
         "time": [str, None],
         "target": [str, list, None],
         "future_covariates": [list, tuple],
+        "calendar": [StrOptions({"auto"}), None],
         "channel_independent": ["boolean", StrOptions({"auto"})],
         "categorical_features": [StrOptions({"from_dtype"}), list, tuple],
         "calibration_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
@@ -190,6 +198,7 @@ class SequenceForecaster(LaterRows):
         time: str | None = None,
         target: str | list[str] | None = None,
         future_covariates: list | tuple = (),
+        calendar: str | None = None,
         channel_independent: bool | str = "auto",
         categorical_features: str | list | tuple = "from_dtype",
         calibration_fraction: float | str = "auto",
@@ -203,6 +212,7 @@ class SequenceForecaster(LaterRows):
         self.time = time
         self.target = target
         self.future_covariates = future_covariates
+        self.calendar = calendar
         self.channel_independent = channel_independent
         self.categorical_features = categorical_features
         self.calibration_fraction = calibration_fraction
@@ -273,7 +283,14 @@ class SequenceForecaster(LaterRows):
         if missing:
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
+        if earlier is None:  # a refit goes on with the same inputs
+            size = window_size_of(panel.rows, self.window_size)
+            self.calendar_ = choose_calendar(panel, size) if self.calendar else []
+        else:
+            self.calendar_ = earlier.calendar_
+        panel = with_calendar(panel, self.calendar_)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
+        settings = settings._replace(future_covariates=[*self.future_covariates, *self.calendar_])
         self._naive_errors = panel.rows.naive_errors(1, np.inf)
         fitted = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
         panel, model, found, self._transform = fitted
@@ -384,11 +401,12 @@ class SequenceForecaster(LaterRows):
         self._check_fitted()
         levels, kinds = self._buffer.by_levels, self._buffer.categories
         arrived = self._read(y, X, self.targets_, levels, kinds)
-        longer = self._buffer.extended(arrived)
+        longer = self._buffer.extended(with_calendar(arrived, self.calendar_))
         turn = longer.rows.place - np.repeat(self._buffer.rows.sizes, longer.rows.sizes)
         new = turn >= 0
         longer = self._transform.applied(longer, new)
         rows = longer.rows
+        transform = self._transform.seen(rows.y)
         windows = self._model.windows(rows, self._before, least=1)
         if self._intervals is not None:
             windows = windows.take(turn[windows.ends] >= -self.steps)
@@ -397,5 +415,6 @@ class SequenceForecaster(LaterRows):
             path = self._intervals.adapted(arrived_scores, rows.code[new], turn[new])
             longer_paths = self._intervals.with_paths(scores, windows.code, rows.time[windows.ends])
             self._intervals = longer_paths._replace(log_width=path[-1])
+        self._transform = transform
         self._keep(longer, windows.local)
         return self

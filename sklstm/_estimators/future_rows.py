@@ -15,6 +15,7 @@ from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.window_regression import Forecasts, PanelModel
+from sklstm._tables.calendar_columns import calendar_values
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of, targets_and_covariates
@@ -63,6 +64,7 @@ class FutureRows(ForecasterAttributes):
     targets_: list
     _covariates: list
     _static: list
+    calendar_: list[str]
     _buffer: Panel
     _before: History
     _model: PanelModel
@@ -90,7 +92,7 @@ class FutureRows(ForecasterAttributes):
             )
         if not isinstance(steps, Integral) or int(steps) < 1:
             raise ValueError(f"steps={steps!r} must be a whole number from 1.")
-        known = [*self.future_covariates, *self._static]
+        known = [*self.future_covariates, *self._static, *self.calendar_]
         unknown = [name for name in self._covariates if name not in known]
         if int(steps) > self.steps and unknown:
             raise ValueError(
@@ -122,6 +124,10 @@ class FutureRows(ForecasterAttributes):
         n_rows = -(-steps // self.steps) * self.steps  # a block is forecast as a whole
         timestamps = panel.future(n_rows)
         values = np.full((len(rows.sizes), n_rows, rows.values.shape[1]), np.nan)
+        if self.calendar_:
+            columns = [len(panel.targets) + panel.covariates.index(name) for name in self.calendar_]
+            waves = calendar_values(timestamps, self.calendar_)
+            values[:, :, columns] = waves.reshape(len(rows.sizes), n_rows, -1)
         for name in self._static:
             column = len(panel.targets) + panel.covariates.index(name)
             values[:, :, column] = rows.values[rows.ends - 1, None, column]
@@ -210,6 +216,8 @@ class FutureRows(ForecasterAttributes):
         if lacking:
             raise ValueError(f"y lacks the columns {lacking}.")
         columns = dict(zip([*given.targets, *given.covariates], given.rows.values.T, strict=True))
+        waves = calendar_values(given.timestamps, self.calendar_)
+        columns |= zip(self.calendar_, waves.T, strict=True)
         others = [name for name in self._covariates if name not in columns]
         if others and X is None:
             raise ValueError(f"X is missing: y needs the columns {others}.")

@@ -11,6 +11,7 @@ from sklstm._estimators.argument_checks import refuse_other_order
 from sklstm._estimators.calibration import scaled_error
 from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.predictive_distribution import PredictiveDistribution
+from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import Panel
 
 __all__ = ["LaterRows"]
@@ -89,7 +90,7 @@ class LaterRows(PredictiveDistribution):
         arrived = self._of_known_series(
             self._read(y, X, self.targets_, newest.by_levels, newest.categories)
         )
-        longer = newest.extended(arrived, may_skip=True)
+        longer = newest.extended(with_calendar(arrived, self.calendar_), may_skip=True)
         last = newest.rows.time[newest.rows.ends - 1][longer.rows.code]
         rows = self._transform.applied(longer, longer.rows.time > last).rows
         windows = self._model.windows(rows, self._before, least=1)

@@ -29,7 +29,7 @@ from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.unit_choice import choose_unit
 from sklstm._tables.window_units import PanelUnit, Unit
 
-__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of"]
+__all__ = ["FittedPanel", "Settings", "fit_panel", "season_of", "window_size_of"]
 
 WINDOW_SIZE = 24
 """Default number of rows of a window, or a third of those of a typical series if that is less: a
@@ -88,8 +88,7 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     future = [
         columns.index(name) for name in panel.covariates if name in settings.future_covariates
     ]
-    size = settings.window_size
-    window_size = int(min(WINDOW_SIZE, max(typical // 3, 1)) if size == "auto" else size)
+    window_size = window_size_of(rows, settings.window_size)
     shape = WindowShape(window_size, steps, future, takes_nan(estimator))
     season = (
         season_of(panel.timestamps[: rows.sizes[0]])
@@ -105,6 +104,7 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     learned = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
     transform = earlier.transform if earlier else learned
     panel = transform.applied(panel)
+    transform = transform.seen(panel.rows.y)
     rows, early = panel.rows, panel.rows.until(cutoff)
     unit = Unit("none", "none", season)
     if not positive and earlier:  # a refit asks the newest rows too: a level shift is among them
@@ -136,6 +136,13 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
         epochs = min(earlier.model.refit_epochs, model.refit_epochs)
         model = model._replace(refit_epochs=epochs)
     return FittedPanel(panel, model, found, transform)
+
+
+def window_size_of(rows: SeriesRows, size: int | str) -> int:
+    """The parameter, or by the rows of a typical series."""
+    if not isinstance(size, str):
+        return int(size)
+    return int(min(WINDOW_SIZE, max(len(rows.time) // len(rows.sizes) // 3, 1)))
 
 
 def season_of(timestamps: pd.Index) -> int:

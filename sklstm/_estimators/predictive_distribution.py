@@ -90,7 +90,7 @@ class PredictiveDistribution(FutureRows):
             )
         timestamps, coming = self._future(origins.panel, steps, X)
         forecasts = self._forecast(origins, coming, steps)
-        lower, upper = self._transform.interval(*forecasts.sides(width))
+        lower, upper = self._transform.interval(forecasts.point, *forecasts.sides(width))
         point = self._transform.inverse(forecasts.point)
         values = np.stack([lower, point, upper], axis=-1)
         columns = pd.MultiIndex.from_product([self.targets_, ["lower", "forecast", "upper"]])
@@ -173,8 +173,8 @@ class PredictiveDistribution(FutureRows):
         origins = self._origins(steps, X, y)
         drawn = residuals.sample(int(n_paths), origins.series, check_random_state(random_state))
         timestamps, coming = self._future(origins.panel, steps, X)
-        values = self._forecast(origins, coming, steps).at(drawn[:, :, :steps])
-        values = self._transform.inverse(values)
+        forecasts = self._forecast(origins, coming, steps)
+        values = self._transform.around(forecasts.point[:, None], forecasts.at(drawn[:, :, :steps]))
         columns = pd.MultiIndex.from_product(
             [self.targets_, range(int(n_paths))], names=[None, "path"]
         )

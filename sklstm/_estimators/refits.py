@@ -9,6 +9,7 @@ import numpy as np
 from sklstm._estimators.backtest_table import Forecasted, History, joined
 from sklstm._estimators.calibration import Calibration
 from sklstm._estimators.panel_fit import FittedPanel
+from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
 
@@ -105,7 +106,8 @@ def rolling_forecasts(
         earlier = model if parts and refits.warm else None
         model._fit_panel(panel.take(span.training(time)), earlier)
         place = np.flatnonzero(time >= span.begin)
-        rows = model._transform.applied(panel.take(time >= span.begin)).rows
+        whole = with_calendar(panel.take(time >= span.begin), model.calendar_)
+        rows = model._transform.applied(whole).rows
         rows = rows.recoded(model._buffer.rows.categories)
         segment = _Segment(model, rows, span)
         found = segment.forecasts((shown & span.origins(time))[place], coverage)
@@ -148,7 +150,8 @@ class _Segment(NamedTuple):
             if model._intervals is not None:
                 scores = windows.by_row(predicted.scores(windows.actual()))
                 width = self._widths(scores, ends, coverage)
-            sides = model._transform.interval(*predicted.take(is_shown).sides(width))
+            forecasts = predicted.take(is_shown)
+            sides = model._transform.interval(forecasts.point, *forecasts.sides(width))
             ranges = dict(zip(("lower", "upper"), sides, strict=True))
             ranges["nominal"] = np.full(sides[0].shape, coverage)
         step = np.arange(1, model.steps + 1)

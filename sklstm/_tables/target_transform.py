@@ -38,7 +38,7 @@ class TargetTransform(NamedTuple):
     fill : ndarray of shape (n_targets,)
         Targets in place of missing ones, which transformers refuse.
     limits : ndarray of shape (2, n_targets)
-        Smallest and largest training value, transformed.
+        Smallest and largest value so far, transformed.
     least : float
         No target is smaller: 0 for counts and amounts.
     """
@@ -68,16 +68,19 @@ class TargetTransform(NamedTuple):
         """
         n = rows.n_targets
         least = 0.0 if positive or isinstance(transform, str) else -np.inf
-        blank = cls(transform, np.ones(n), np.zeros((2, n)), least)
+        blank = cls(transform, np.ones(n), np.full((2, n), np.nan), least)
         y = rows.y[np.isfinite(rows.y).all(axis=1)]
-        if transform is None or not len(y):
-            return blank._replace(fitted=transform if isinstance(transform, str) else None)
+        if transform is None or (isinstance(transform, str) and not len(y)):
+            return blank
+        if not len(y):
+            raise ValueError(
+                f"transform={transform!r} has no row to be fitted to: none before the calibration "
+                "set has all targets. Give more rows, or choose a smaller calibration_fraction."
+            )
         if not isinstance(transform, str):
             blank = blank._replace(fitted=clone(transform).fit(y), fill=y[0])
         there = blank._forward(y)
-        known = there[np.isfinite(there).all(axis=1)]
-        if len(known):
-            blank = blank._replace(limits=np.stack([known.min(axis=0), known.max(axis=0)]))
+        blank = blank.seen(there)
         missed = np.nanmean(np.abs(blank.inverse(there) - y), axis=0)
         if (missed > CLOSE * y.std(axis=0) + 1e-9 * np.abs(y).max(axis=0)).any():
             raise ValueError(
@@ -85,6 +88,11 @@ class TargetTransform(NamedTuple):
                 f"{blank.inverse(there)[0]} for {y[0]}. A FunctionTransformer needs inverse_func."
             )
         return blank
+
+    def seen(self, values: np.ndarray) -> TargetTransform:
+        """Extend the limits to transformed values, (n, n_targets)."""
+        both = np.vstack([self.limits, np.where(np.isfinite(values), values, np.nan)])
+        return self._replace(limits=np.stack([np.fmin.reduce(both), np.fmax.reduce(both)]))
 
     def applied(self, panel: Panel, rows: np.ndarray | None = None) -> Panel:
         """Transform the targets of a panel, or those of some of its rows.
@@ -122,9 +130,22 @@ class TargetTransform(NamedTuple):
             values = back.reshape(values.shape)
         return np.maximum(values, self.least)
 
-    def interval(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def around(self, point: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Turn back what is around a forecast, no further from it than training values are apart.
+
+        Series share residuals in units of their spread: the largest of a smooth series, in the
+        unit of a noisy one, are far beyond it, and an inverse such as exp has no bounds.
+        """
+        if self.fitted is not None:
+            reach = self.limits[1] - self.limits[0]
+            values = np.clip(values, point - reach, point + reach)
+        return self.inverse(values)
+
+    def interval(
+        self, point: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Turn both ends back, whose order a falling transform changes."""
-        ends = self.inverse(lower), self.inverse(upper)
+        ends = self.around(point, lower), self.around(point, upper)
         return np.minimum(*ends), np.maximum(*ends)
 
     def original(self, rows: SeriesRows) -> SeriesRows:

@@ -225,16 +225,16 @@ class Training:
             suitable_threads(n_columns, self.plan.network.hidden_size),
             explain_large_batches(self.plan.device, training.batch_size, "batch_size"),
         ):
-            dataset = self._dataset(self.data.train, learned)
-            validation = None if valid is None else self._dataset(valid, predicted)
-            self._train(dataset, validation, callbacks)
+            validation, target = None, self.head.to_network(self.data.train.target, learned)
+            if valid is not None:
+                validation = self._dataset(valid, self.head.to_network(valid.target, predicted))
+            self._train(self._dataset(self.data.train, target), validation, callbacks)
             if valid is not None and validation is not None:
                 self._blend(valid, validation, predicted)
         if self.learned_init is not None:
             self.init = self.learned_init.learn_again()
 
-    def _dataset(self, samples: Samples, predicted: np.ndarray | None) -> SequenceDataset:
-        target = self.head.to_network(samples.target, predicted)
+    def _dataset(self, samples: Samples, target: np.ndarray) -> SequenceDataset:
         steps = samples.sequences, target, samples.weight, samples.of_steps
         return dataset_of(self.net, self.scaling, *steps)
 
