@@ -14,7 +14,7 @@ from sklstm._data.arrays import plain_array
 from sklstm._data.frames import lay_out
 from sklstm._data.warning import MissingHistoryWarning
 from sklstm._tables.windower import SequenceWindower
-from sklstm.inspection import windowers_in
+from sklstm.inspection._histories import windowers_in
 
 __all__ = ["assert_no_lookahead"]
 

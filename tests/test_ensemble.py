@@ -8,6 +8,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceForecaster, SequenceWindower
 from sklstm._nn import ensemble
@@ -81,6 +82,20 @@ def test_predictions_come_from_the_mean_of_the_outputs(params):
         found = model.predict(X)
     assert np.std(each, axis=0).min() > 0
     np.testing.assert_allclose(np.mean(each, axis=0), found, rtol=1e-5)
+
+
+def test_each_network_has_its_own_blending_weight():
+    rng = np.random.default_rng(1)
+    given = rng.normal(size=(120, 5, 1))
+    y = np.tanh(3 * given[:, -1, 0]) + rng.normal(size=120)
+    model = quick(early_stopping=True, max_epochs=20).fit(given, y)
+    weights = [one.blending_weight_[0] for one in model.estimators_]
+    assert len(set(np.round(weights, 6))) > 1
+    assert model.blending_weight_[0] == pytest.approx(np.mean(weights), rel=1e-5)
+    each = [one.predict(given) for one in model.estimators_]
+    np.testing.assert_allclose(np.mean(each, axis=0), model.predict(given), atol=1e-5)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict(given), model.predict(given))
 
 
 def test_probabilities_come_from_the_mean_of_the_logits():
@@ -158,11 +173,11 @@ def test_onnx_averages_them(tmp_path):
 
 def test_training_goes_on_with_all_networks(tmp_path):
     model = quick(warm_start=True).fit(X, Y)
-    before = weights_of(model)
+    before = [weight.detach().clone() for weight in model.net_.module_.parameters()]
     model.fit(X, Y).partial_fit(X, Y)
     assert model.n_iter_ == 7
-    changed = [not np.array_equal(*pair) for pair in zip(before, weights_of(model), strict=True)]
-    assert all(changed)
+    after = list(model.net_.module_.parameters())
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
     with pytest.raises(ValueError, match="another n_networks"):
         model.set_params(n_networks=2).fit(X, Y)
     one = model.estimators_[0]
@@ -209,6 +224,31 @@ def test_the_validation_loss_is_the_mean_of_the_networks():
     errors = [np.square(one.predict(X) - Y).mean() for one in model.estimators_]
     expected = np.mean(errors) / model.target_scale_[0] ** 2
     assert model.history_["valid_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_network_stops_at_its_own_best_epoch(tmp_path):
+    """As a watcher of all losses would have kept it; a resumed training does the same."""
+    seen = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            weights = [network.head.weight.clone() for network in net.module_.networks]
+            seen.append((net.losses_of_networks.copy(), weights, net.in_training))
+
+    params = {"early_stopping": True, "n_iter_no_change": 2, "lr": 0.3, "checkpoint": tmp_path}
+    params |= {"lr_scheduler": None, "max_epochs": 40}
+    model = quick(**params, skorch_params={"callbacks": [Watch()]}).fit(X * 4, np.tile(Y, 4))
+    losses = np.array([loss for loss, _, _ in seen])
+    best = losses.argmin(axis=0)
+    assert len(set(best)) > 1
+    assert model.best_epoch_ == best.max() + 1
+    for k, epoch in enumerate(best):
+        assert torch.equal(model.net_.module_.networks[k].head.weight, seen[epoch][1][k])
+        trained = [k in in_training for _, _, in_training in seen]
+        assert sum(trained) == min(epoch + 3, len(seen))
+    quick(**params | {"max_epochs": 3}).fit(X * 4, np.tile(Y, 4))
+    again = quick(**params).fit(X * 4, np.tile(Y, 4))
+    assert_same(weights_of(again), weights_of(model))
 
 
 def test_each_network_has_its_own_vectors_of_a_category(tmp_path):

@@ -21,11 +21,12 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions, _safe_indexing
 from sklstm._data.steps import has_no_number, score_steps, score_targets, unflatten_steps
 from sklstm._data.warning import DataWarning, warn
-from sklstm._estimators.fitted_attributes import FittedAttributes
+from sklstm._estimators.exports import Exports
+from sklstm._estimators.hidden_state import HiddenState
 from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import INITS
-from sklstm._nn.network import CELLS, POOLINGS, SequenceNetwork
+from sklstm._nn.network import CELLS, POOLINGS
 from sklstm._tables.vectors import vectors_from_plain, vectors_to_plain
 from sklstm._train.additive import AdditiveModel
 from sklstm._train.callbacks import ScikitLearnCallbacks
@@ -55,7 +56,7 @@ ONE_EPOCH: dict[str, Any] = {
 """Parameters that `partial_fit` replaces."""
 
 
-class BaseLSTM(FittedAttributes):
+class BaseLSTM(HiddenState, Exports):
     """Fit and predict for networks that read sequences.
 
     `fit` builds everything in local variables and keeps one object at the end, `_fitted`. What
@@ -227,9 +228,8 @@ class BaseLSTM(FittedAttributes):
         strata = None if train.of_steps else head.strata(train.target)
         return split_validation(train, plan.training.validation_fraction, seed, strata)
 
-    def _predict(self, X: Any, *methods: str) -> Any:
-        """Apply methods of the head to the outputs of the network, for each row of X or step."""
-        check_is_fitted(self)
+    def _to_predict(self, X: Any) -> Sequences:
+        """Read and check the sequences of X."""
         fitted, name = self._fitted, type(self).__name__
         tokens, X = fitted.scaling.n_tokens is not None, plain(X)
         if not tokens and is_table(X) and not fitted.reads_table:
@@ -242,6 +242,12 @@ class BaseLSTM(FittedAttributes):
         scaling, allow_nan = fitted.scaling, fitted.scaling.median is not None
         check_finite_steps(sequences, name, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
+        return sequences
+
+    def _predict(self, X: Any, *methods: str) -> Any:
+        """Apply methods of the head to the outputs of the network, for each row of X or step."""
+        check_is_fitted(self)
+        fitted, sequences = self._fitted, self._to_predict(X)
         outputs = fitted.outputs(sequences)
         predictions = tuple(getattr(fitted.head, method)(outputs) for method in methods)
         if fitted.per_step:
@@ -270,88 +276,6 @@ class BaseLSTM(FittedAttributes):
         if not is_regressor(self):
             return metric(y, predicted, sample_weight=sample_weight)
         return score_targets(metric, np.asarray(y), predicted, sample_weight=sample_weight)
-
-    def to_onnx(self, path: str | os.PathLike) -> None:
-        """Write the fitted estimator as an ONNX model, which predicts without sklstm and torch.
-
-        The model takes any number of sequences of any length, in their own units: standardisation
-        is part of it. Steps in front of the estimator in a Pipeline are not.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file, such as ``"model.onnx"``. An existing file is replaced atomically.
-
-        Raises
-        ------
-        ImportError
-            If the package onnx is missing: ``pip install 'sklstm[onnx]'``.
-        NotFittedError
-            If the estimator is not fitted.
-        ValueError
-            If `skorch_params` has another network, `init` is an estimator, or labels are neither
-            texts nor numbers.
-        OSError
-            If the file cannot be written.
-
-        See Also
-        --------
-        net_ : The torch module, for other ways to export it.
-
-        Notes
-        -----
-        Inputs of the model:
-
-        * ``steps``, double, ``(batch, n_steps, n_features)``, at least one step: each sequence from
-          its first step on, padded at its end with any values. NaN are not checked for; only with
-          ``missing="mask"`` are they missing values.
-        * ``tokens``, int64, ``(batch, n_steps)``: instead, if X holds tokens.
-        * ``lengths``, int64, ``(batch,)``: number of steps of each sequence, 0 to ``n_steps``;
-          ``Sequences.lengths.astype("int64")``.
-
-        Outputs, with an axis ``n_steps`` behind ``batch`` if ``pooling=None``, whose values behind
-        the end of a sequence have no meaning:
-
-        * ``prediction``, double, ``(batch,)`` or ``(batch, n_outputs)``, of a regressor.
-        * ``quantiles``, double, with a last axis of the levels, if its loss has them (not counts).
-        * ``label``, of the type of `classes_`, ``(batch,)``; multilabel: a table like `y`,
-          ``(batch, n_labels)``.
-        * ``probabilities``, double, ``(batch, n_classes)``.
-
-        The network computes in float32: a prediction differs from that of `predict` in about the
-        sixth digit, with ``dtype="bfloat16"`` in the third. The metadata of the model hold
-        ``feature_names``, ``classes`` and ``categories`` as JSON: of each feature that is a
-        category, by its position among the features, the values that the codes 1, 2, ... stand for
-        in ``steps``. Any other code is an unknown value, like 0.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklstm import LSTMRegressor
-        >>> X = np.random.default_rng(0).normal(size=(50, 10, 2))
-        >>> model = LSTMRegressor(max_epochs=2).fit(X, X[:, -1, 0])
-        >>> model.to_onnx("model.onnx")  # doctest: +SKIP
-        >>> session = onnxruntime.InferenceSession("model.onnx")  # doctest: +SKIP
-        >>> session.run(None, {"steps": X, "lengths": np.full(50, 10)})  # doctest: +SKIP
-        """
-        check_is_fitted(self)
-        from sklstm._nn.onnx import export  # the package onnx is optional
-
-        fitted = self._fitted
-        kind = fitted.net.kind_of_network
-        if kind is not SequenceNetwork:
-            raise ValueError(
-                f"The network is a {kind.__name__} from skorch_params, and to_onnx knows only "
-                "that of sklstm. torch.onnx.export may be able to write net_.module_."
-            )
-        names = {"feature_names": "feature_names_in_", "classes": "classes_"}
-        facts = {
-            k: np.asarray(getattr(self, v)).tolist() for k, v in names.items() if hasattr(self, v)
-        }
-        if self._categories:
-            facts["categories"] = {k: list(values) for k, values in self._categories.items()}
-        init = fitted.init, fitted.blending_weight
-        export(fitted.net.module_, fitted.scaling, fitted.head, *init, path, facts)
 
     def _to_plain(self, state: dict[str, Any]) -> dict[str, Any]:
         state["embedding"] = vectors_to_plain(state["embedding"])

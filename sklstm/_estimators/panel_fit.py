@@ -131,7 +131,8 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
         _say_what_lacks(rows, steps)
     assert model is not None
     _say_what_is_left_out(rows, unit, shape, typical)
-    model = model._replace(weight=found.weight if found else 1.0)
+    weight = found.weight if found else 1.0
+    model = model._replace(weight=weight, calibrated=found is not None)
     if earlier and earlier.model.refit_epochs and model.refit_epochs:  # no refit costs more
         epochs = min(earlier.model.refit_epochs, model.refit_epochs)
         model = model._replace(refit_epochs=epochs)

@@ -52,8 +52,9 @@ class LSTMRegressor(RegressorMethods):
     n_networks : int, default=1
         Number of networks that differ in their initial weights; predictions are made from the mean
         of their outputs. The average of 5 is about as good as the best of them, differs half as
-        much between fits, and takes two to four times as long. They share the init, the batches,
-        the epoch whose weights are kept and `blending_weight_`; `estimators_` has each by itself.
+        much between fits, and takes two to four times as long. They share the init and the
+        batches; with `early_stopping` each has its own best epoch and blending weight, and
+        `blending_weight_` is the mean. `estimators_` has each by itself.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
@@ -193,7 +194,8 @@ class LSTMRegressor(RegressorMethods):
     n_iter_ : int
         Number of epochs that ran.
     best_epoch_ : int
-        Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`.
+        Epoch, counted from 1, whose weights are kept: the last one without `early_stopping`. With
+        `n_networks` the latest of theirs.
     resolved_params_ : dict
         The value of each parameter that was "auto".
     supervised_steps_ : int

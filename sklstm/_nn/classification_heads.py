@@ -164,6 +164,12 @@ class MulticlassHead(Head):
         """Keep log-odds as they are."""
         return np.eye(self.n_outputs)
 
+    def explained(self, columns: np.ndarray) -> np.ndarray:
+        """Log-odds of a label against the mean of the others, as only differences matter."""
+        others = -np.ones((self.n_outputs, self.n_outputs)) / (self.n_outputs - 1)
+        np.fill_diagonal(others, 1.0)
+        return others[columns]
+
     def init_target(self, target: np.ndarray) -> np.ndarray:
         """A column for each class: 1 for the samples that have it."""
         return (target == np.arange(self.n_outputs)).astype(np.float64)
@@ -270,6 +276,10 @@ class MultilabelHead(MulticlassHead):
                 "sample_weight."
             )
         return self
+
+    def explained(self, columns: np.ndarray) -> np.ndarray:
+        """Log-odds of a label."""
+        return np.eye(self.n_labels)[columns]
 
     def init_target(self, target: np.ndarray) -> np.ndarray:
         """The marks themselves."""

@@ -171,6 +171,63 @@ class ConvolutionInit(Convolutions, Init):
         coef, intercept = (self.slope * coef).astype(np.float32), self.slope * intercept
         return replace(self, coef=coef, intercept=intercept, empty=empty)
 
+    def compute(
+        self, steps: torch.Tensor, lengths: torch.Tensor | None, per_step: bool = False
+    ) -> torch.Tensor:
+        """Predict log-odds; they have no gradient, as shares of positions change in jumps."""
+        steps, lengths = self.prepared(steps.detach(), lengths)
+        biases = torch.tensor(self.biases, device=steps.device)[..., None]
+        shares = [
+            self._shares(self._outputs(steps, d), lengths, d, biases)
+            for d in range(len(self.dilations))
+        ]
+        columns = torch.cat(shares, dim=1).flatten(1)
+        predicted = (columns @ torch.tensor(self.coef, device=steps.device)).double()
+        predicted = predicted + torch.tensor(self.intercept, device=steps.device)
+        counts = (lengths > 0)[:, None] if self.slope else torch.tensor(False)
+        return torch.where(counts, predicted, torch.tensor(self.empty, device=steps.device))
+
+    def attribute(
+        self,
+        steps: torch.Tensor,
+        baseline: torch.Tensor,
+        lengths: torch.Tensor | None,
+        of: torch.Tensor,
+    ) -> torch.Tensor:
+        """Attribute each jump to the values that move its output across the bias.
+
+        On the straight way from the baseline an output of a kernel is linear, so that it crosses a
+        bias at most once: the integrated gradients of a jump are shares of the change of this
+        output (the rescale rule of Shrikumar, Greenside and Kundaje, "Learning Important Features
+        Through Propagating Activation Differences", ICML 2017).
+        """
+        if not self.slope:
+            return torch.zeros_like(steps)
+        steps = steps.detach().requires_grad_()
+        here, sizes = self.prepared(steps, lengths)
+        there = self.prepared(baseline, lengths)[0]
+        coef = torch.tensor(self.coef, device=steps.device) @ of.float().T
+        coef = coef.view(*self.biases.shape, len(steps)).permute(0, 2, 1)[..., None]
+        total = torch.zeros((), device=steps.device)
+        for d in range(len(self.dilations)):
+            outputs = self._outputs(here, d)
+            with torch.no_grad():
+                slopes = self._slopes(outputs, self._outputs(there, d), d, coef)
+                weights = self._weights_of_halves(sizes, outputs.shape[2], d)
+                weights = weights.repeat_interleave(outputs.shape[1] // 2, dim=1)
+            total = total + (outputs * slopes * weights).sum()
+        return torch.autograd.grad(total, steps)[0] * (steps.detach() - baseline)
+
+    def _slopes(
+        self, outputs: torch.Tensor, before: torch.Tensor, d: int, coef: torch.Tensor
+    ) -> torch.Tensor:
+        """Change of the weighted shares above all biases of a dilation, by change of the output."""
+        jumps = torch.zeros_like(outputs)
+        for k in np.flatnonzero(self.dilation_of == d):
+            bias = torch.tensor(self.biases[k], device=outputs.device)[:, None]
+            jumps += ((outputs > bias).float() - (before > bias).float()) * coef[k]
+        return torch.where(jumps == 0, 0.0, jumps / (outputs - before))
+
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
         """Convolve, count positions above biases, and multiply."""
         predicted: str = op(

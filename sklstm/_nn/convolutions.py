@@ -178,6 +178,19 @@ class Convolutions:
         """Weights of all kernels with a dilation, (84, n_features, 9)."""
         return self.is_read[d][..., None] * KERNELS[:, None]
 
+    def prepared(
+        self, steps: torch.Tensor, lengths: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale steps of shape (n_sequences, n_steps, n_features), and put time last."""
+        device = steps.device
+        mean, scale = (torch.tensor(x, device=device) for x in (self.mean, self.scale))
+        scaled = ((steps.double() - mean) / scale).transpose(0, 1).float()
+        scaling = InputScaling(self.mean, self.scale, self.median)
+        scaled = scaling.reader(device, torch.float32)(scaled, None)[..., : len(mean)]
+        if lengths is None:
+            lengths = torch.full((len(steps),), steps.shape[1], device=device)
+        return _zero_after_end(scaled, lengths), lengths
+
     def _outputs(self, steps: torch.Tensor, d: int) -> torch.Tensor:
         """Outputs of all kernels with a dilation, (n_sequences, 84, n_steps)."""
         kernels, n_groups = self.weights(d), 1
@@ -193,8 +206,7 @@ class Convolutions:
     ) -> torch.Tensor:
         """Shares of positions above each bias of a dilation, (n_sequences, n_biases, 84)."""
         n_sequences, n_kernels, n_steps = outputs.shape
-        weights = _position_weights(lengths, n_steps, REACH * int(self.dilations[d]))
-        weights = weights.flip(1) if d % 2 else weights
+        weights = self._weights_of_halves(lengths, n_steps, d)
         above, shares = torch.empty_like(outputs), []
         for k in np.flatnonzero(self.dilation_of == d):
             torch.gt(
@@ -203,6 +215,11 @@ class Convolutions:
             by_half = above.view(n_sequences, 2, n_kernels // 2, n_steps)
             shares.append((by_half @ weights[..., None]).view(n_sequences, n_kernels))
         return torch.stack(shares, dim=1)
+
+    def _weights_of_halves(self, lengths: torch.Tensor, n_steps: int, d: int) -> torch.Tensor:
+        """Weights of positions for each half of the kernels, (n_sequences, 2, n_steps)."""
+        weights = _position_weights(lengths, n_steps, REACH * int(self.dilations[d]))
+        return weights.flip(1) if d % 2 else weights
 
     def _with_biases(self, sequences: Sequences, rows: np.ndarray) -> "Convolutions":
         """Replace quantiles by those of the outputs for these sequences, (n_dilations, 84)."""
@@ -237,9 +254,15 @@ class Convolutions:
         (steps, lengths), _ = dataset.batch(rows)
         if lengths is None:
             lengths = torch.full((len(rows),), len(steps), device=steps.device)
-        steps = steps[..., : len(self.mean)].permute(1, 2, 0)  # without masks of missing values
-        inside = torch.arange(steps.shape[2], device=steps.device) < lengths[:, None, None]
-        return torch.where(inside, steps, 0.0), lengths
+        steps = steps[..., : len(self.mean)]  # without masks of missing values
+        return _zero_after_end(steps, lengths), lengths
+
+
+def _zero_after_end(steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Steps of shape (n_sequences, n_features, n_steps), from those with time first."""
+    steps = steps.permute(1, 2, 0)
+    inside = torch.arange(steps.shape[2], device=steps.device) < lengths[:, None, None]
+    return torch.where(inside, steps, 0.0)
 
 
 def _dilations(n_steps: int, n_biases: int) -> tuple[np.ndarray, np.ndarray]:

@@ -230,6 +230,11 @@ class CountHead(DistributionalHead):
             result[own] = alone.blending_weight(outputs[:, own], target[:, columns], weight)
         return result
 
+    def bent(self, locations: torch.Tensor) -> torch.Tensor:
+        """The mean, from the location."""
+        softness = torch.tensor(SOFTNESS * self.level, device=locations.device)
+        return softness * F.softplus(locations / softness)
+
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """The mean."""
         mean = self._means(outputs)

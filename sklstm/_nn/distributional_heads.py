@@ -255,6 +255,11 @@ class SteppedHead(DistributionalHead):
         location = (self._mean(target, weight) - self.mean) / self.scale
         return np.concatenate([location, spread])
 
+    @property
+    def public_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and mean of the locations."""
+        return self.scale, self.mean + self.steps[0] * self.scale
+
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Scale the locations back."""
         return super().predict(outputs[:, : self.n_targets] + self.steps[0])

@@ -142,6 +142,30 @@ class Head(ABC):
         return self
 
     @property
+    def public_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Factor and offset that bring outputs into the units of the user; labels have log-odds."""
+        return np.ones(self.n_outputs), np.zeros(self.n_outputs)
+
+    def bent(self, locations: torch.Tensor) -> torch.Tensor:
+        """Turn outputs in public units into predictions: the same, except for counts."""
+        return locations
+
+    def explained(self, columns: np.ndarray) -> np.ndarray:
+        """Weights of the outputs in the number that explains a prediction.
+
+        Parameters
+        ----------
+        columns : ndarray of int, shape (n,)
+            Place of the target or label of each row.
+
+        Returns
+        -------
+        ndarray of shape (n, n_columns)
+            For outputs in public units.
+        """
+        return np.eye(len(self.public_units[0]))[columns]
+
+    @property
     @abstractmethod
     def init_map(self) -> np.ndarray:
         """From predictions of an init estimator to outputs: (n_init_outputs, n_outputs)."""
@@ -341,6 +365,11 @@ class RegressionHead(Head):
     def to_network(self, target: np.ndarray, init: np.ndarray | None) -> np.ndarray:
         """Scale the residuals of the init estimator."""
         return (target - self.mean if init is None else target - init - self.mean) / self.scale
+
+    @property
+    def public_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and mean."""
+        return self.scale, self.mean
 
     @property
     def init_map(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from sklstm._data.lag_table import LagTable
 from sklstm._data.samples import Samples
@@ -133,6 +134,65 @@ class Init(ABC):
             Numbers in the units of the user; for labels logarithms of probabilities, up to a
             constant for each row.
         """
+
+    def compute(
+        self, steps: torch.Tensor, lengths: torch.Tensor | None, per_step: bool = False
+    ) -> torch.Tensor:
+        """Predict in torch, so that a model that contains it is one module.
+
+        Parameters
+        ----------
+        steps : Tensor of shape (n_sequences, n_steps, n_features)
+            In the units of the user; after the end of a sequence any values.
+        lengths : Tensor of shape (n_sequences,), or None
+            Number of steps of each sequence; None for ``n_steps``.
+        per_step : bool, default=False
+            Whether there is a prediction at every step.
+
+        Returns
+        -------
+        Tensor of float64, shape (n_sequences, n_init_outputs) or (n_sequences, n_steps, ...)
+            As from `predict`.
+
+        Raises
+        ------
+        ValueError
+            If torch cannot compute it.
+        """
+        name = type(getattr(self, "estimator", self)).__name__
+        raise ValueError(
+            f"The init estimator {name} is no function of torch: init='linear', 'convolutions' or "
+            "None are. shap.KernelExplainer explains the predictions of any model."
+        )
+
+    def attribute(
+        self,
+        steps: torch.Tensor,
+        baseline: torch.Tensor,
+        lengths: torch.Tensor | None,
+        of: torch.Tensor,
+    ) -> torch.Tensor:
+        """Attribute the change of predictions from a baseline to single values.
+
+        Integrated gradients, which of an affine function are its gradient times the change.
+
+        Parameters
+        ----------
+        steps, baseline : Tensor of float64, shape (n_sequences, n_steps, n_features)
+            As for `compute`.
+        lengths : Tensor of shape (n_sequences,), or None
+            As for `compute`.
+        of : Tensor of float64, shape (n_sequences, n_init_outputs)
+            Weights of the outputs in the number that changes.
+
+        Returns
+        -------
+        Tensor of float64, shape (n_sequences, n_steps, n_features)
+            Attributions.
+        """
+        steps = steps.detach().requires_grad_()
+        total = (self.compute(steps, lengths) * of).sum()
+        return torch.autograd.grad(total, steps)[0] * (steps.detach() - baseline)
 
     @abstractmethod
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import differences, standardization
@@ -125,7 +126,9 @@ class Differences(InputTransform):
 
     def compute(self, steps: torch.Tensor, lengths: Any, learned: Any) -> torch.Tensor:
         """Subtract the step before."""
-        changes = torch.zeros_like(steps)
+        if steps.requires_grad:
+            return nn.functional.pad(steps.diff(dim=0), (0, 0, 0, 0, 1, 0)) * learned
+        changes = torch.zeros_like(steps)  # in place, as for training data, it is faster
         torch.sub(steps[1:], steps[:-1], out=changes[1:])
         return changes.mul_(learned)
 

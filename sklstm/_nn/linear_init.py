@@ -2,17 +2,19 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from sklstm._data.backcast import learn_backcast, repeated_first_step
 from sklstm._data.lag_moments import LagMoments
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
 from sklstm._nn.inits import InitTask, LagInit, LearnedInit, lag_units
+from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.lag_parts import (
     common_length,
     folds_of,
@@ -274,6 +276,30 @@ class LinearInit(LagInit):
         sides = {name: [getattr(part, name) for part in parts] for name in OF_OUTPUTS}
         joined: dict[str, Any] = {k: np.concatenate(v, axis=-1) for k, v in sides.items()}
         return replace(parts[0], **joined)
+
+    def compute(
+        self, steps: torch.Tensor, lengths: torch.Tensor | None, per_step: bool = False
+    ) -> torch.Tensor:
+        """Prepend the backcast, and multiply the lags."""
+        tensor = partial(torch.tensor, dtype=torch.float64, device=steps.device)
+        n_sequences, _, n_features = steps.shape
+        scaled = ((steps.double() - tensor(self.mean)) / tensor(self.scale)).transpose(0, 1)
+        if self.fill is not None:
+            scaled = fill_missing(scaled, tensor(self.fill))[..., :n_features]
+        backcast = tensor(self.backcast)
+        before = (scaled[0] @ backcast[:-1] + backcast[-1]).view(
+            n_sequences, self.n_steps - 1, n_features
+        )
+        lags = torch.cat([before, scaled.transpose(0, 1)], dim=1).unfold(1, self.n_steps, 1)
+        by_step = tensor(self.coef).view(self.n_steps, n_features, -1)
+        predicted = torch.einsum("itfl,lfk->itk", lags, by_step) + tensor(self.intercept)
+        predicted = predicted * tensor(self.target_scale) + tensor(self.target_mean)
+        if per_step:
+            return predicted
+        if lengths is None:
+            return predicted[:, -1]
+        last = predicted[torch.arange(n_sequences), (lengths - 1).clamp(min=0)]
+        return torch.where((lengths > 0)[:, None], last, tensor(self.empty))
 
     def to_onnx(self, op: Any, steps: str, per_step: bool) -> str:
         """Prepend the backcast, gather the lags and multiply them."""

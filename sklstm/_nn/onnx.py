@@ -100,7 +100,11 @@ def make_model(
     inputs, steps = scaling.to_onnx(op)
     op.input("lengths", "int64", ["batch"], "Number of steps of each sequence.")
     networks: list[Any] = networks_of(network)
-    outputs = op("Mean", *(_network(op, one, inputs) for one in networks))
+    parts = [_network(op, one, inputs) for one in networks]
+    if len(parts) > 1:
+        shares: Any = network.shares
+        parts = [op("Mul", *pair) for pair in zip(parts, shares, strict=True)]
+    outputs = op("Sum", *parts)
     per_step = networks[0].pooling is None
     if init is not None:
         predicted = op("MatMul", init.to_onnx(op, steps, per_step), head.init_map)

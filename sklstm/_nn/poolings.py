@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["POOLINGS", "outputs_at"]
+__all__ = ["POOLINGS", "MaxPooling", "inside", "outputs_at"]
 
 
 class LastPooling(nn.Module):
@@ -64,7 +64,7 @@ class MeanPooling(nn.Module):
         """Average over the steps."""
         if lengths is None:
             return outputs.mean(0)
-        return (outputs * _inside(outputs, lengths)).sum(0) / lengths[:, None]
+        return (outputs * inside(outputs, lengths)).sum(0) / lengths[:, None]
 
     def to_onnx(self, op: Any, outputs: str, inside: str) -> str:
         """Append nodes of ONNX; `inside` names which steps belong to a sequence."""
@@ -88,7 +88,7 @@ class MaxPooling(nn.Module):
         """Take the maximum over the steps."""
         if lengths is None:
             return outputs.amax(0)
-        return outputs.masked_fill(~_inside(outputs, lengths), -torch.inf).amax(0)
+        return outputs.masked_fill(~inside(outputs, lengths), -torch.inf).amax(0)
 
     def to_onnx(self, op: Any, outputs: str, inside: str) -> str:
         """Append nodes of ONNX; `inside` names which steps belong to a sequence."""
@@ -115,7 +115,7 @@ class AttentionPooling(nn.Module):
         """Average over the steps with learned weights."""
         scores = self.score(torch.tanh(outputs))
         if lengths is not None:
-            scores = scores.masked_fill(~_inside(outputs, lengths), -torch.inf)
+            scores = scores.masked_fill(~inside(outputs, lengths), -torch.inf)
         return (torch.softmax(scores, 0) * outputs).sum(0)
 
     def to_onnx(self, op: Any, outputs: str, inside: str) -> str:
@@ -143,7 +143,7 @@ def outputs_at(outputs: torch.Tensor, lengths: torch.Tensor, columns: torch.Tens
     return outputs.flatten(0, 1).index_select(0, (lengths - 1) * outputs.shape[1] + columns)
 
 
-def _inside(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def inside(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """True at the steps of a sequence, False after its end: (n_steps, n_sequences, 1)."""
     steps = torch.arange(len(outputs), device=outputs.device)
     return (steps[:, None] < lengths)[..., None]

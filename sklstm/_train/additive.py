@@ -11,11 +11,13 @@ from skorch.history import History
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.steps import histories_of_steps
+from sklstm._nn.attributions import Attributions, attribute
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.heads import Head
 from sklstm._nn.inits import Init
 from sklstm._nn.scaling import InputScaling
+from sklstm._nn.torch_model import TorchModel
 from sklstm._train.devices import (
     device_here,
     explain_large_batches,
@@ -135,7 +137,14 @@ class AdditiveModel:
         """The sums with one of the networks each, which share everything else."""
         settings = self.settings | {"n_networks": 1}
         nets = self.net.of_each_network()
-        return [replace(self, net=net, settings=settings) for net in nets]
+        weights: Any = [self.blending_weight] * len(nets)
+        if len(nets) > 1 and self.blending_weight is not None:
+            shares = self.net.module_.shares.numpy(force=True).astype(np.float64)
+            weights = self.blending_weight * shares * len(nets)
+        return [
+            replace(self, net=net, settings=settings, blending_weight=weight)
+            for net, weight in zip(nets, weights, strict=True)
+        ]
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """Compute the outputs of init estimator and network together.
@@ -193,6 +202,81 @@ class AdditiveModel:
         ):
             outputs = self.net.outputs(dataset_of(self.net, self.scaling, sequences))
         return outputs.numpy().astype(np.float64)
+
+    def hidden_state(self, sequences: Sequences) -> np.ndarray:
+        """Compute what the linear heads read, of one network after another.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_sequences, n_units)
+            The pooled outputs of the recurrent layers.
+        """
+        models = [replace(one, net=one.net.without_head()) for one in self.of_each_network()]
+        return np.hstack([one.network_outputs(sequences) for one in models])
+
+    def torch_model(self) -> TorchModel:
+        """Make one module of all parts, which shares the weights of the network.
+
+        Raises
+        ------
+        ValueError
+            If features are categories: there is nothing between two of their codes.
+        """
+        if self.scaling.n_codes:
+            raise ValueError(
+                f"The features {list(self.scaling.n_codes)} (counted from 0) are categories, which "
+                "have no gradients: encode them as numbers before the fit, such as by a "
+                "OneHotEncoder. history_importance takes them."
+            )
+        parts = self.scaling, self.head, self.init, self.blending_weight
+        return TorchModel(self.net.module_, *parts)
+
+    def attributions(
+        self, sequences: Sequences, baseline: np.ndarray, columns: np.ndarray, n_points: int
+    ) -> list[Attributions]:
+        """Attribute predictions to the values of each sequence.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            At least one, none of them empty.
+        baseline : ndarray of shape (n_features,)
+            What each step is compared with.
+        columns : ndarray of int, shape (n_sequences,)
+            Target or label to explain.
+        n_points : int
+            Number of points of the quadrature.
+
+        Returns
+        -------
+        list of Attributions
+            Of each sequence, with its own number of steps.
+        """
+        model, device = self.torch_model(), torch.device(self.net.device)
+        n_rows = max(self.net.attribution_batch_size(sequences.max_length) // n_points, 1)
+        found = []
+        for start in range(0, len(sequences), n_rows):
+            some = sequences[start : start + n_rows]
+            steps = np.zeros((len(some), some.max_length, some.n_features))
+            for place, length in enumerate(some.lengths):
+                steps[place, :length] = some[place]
+            lengths = torch.tensor(some.lengths, device=device)
+            parts, *numbers = attribute(
+                model,
+                torch.tensor(steps, device=device),
+                torch.tensor(baseline, device=device),
+                None if (lengths == some.max_length).all() else lengths,
+                columns[start : start + n_rows],
+                n_points,
+            )
+            rows = zip(parts, some.lengths, *numbers, strict=True)
+            found += [Attributions(one[:length], *rest) for one, length, *rest in rows]
+        return found
 
     def to_plain(self) -> dict[str, Any]:
         """Convert to arrays, numbers and texts, without the state of the optimizer."""

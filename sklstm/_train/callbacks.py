@@ -16,6 +16,7 @@ __all__ = [
     "ClipGradients",
     "EarlyStopping",
     "EarlyStoppingState",
+    "EnsembleStopping",
     "KeepWeights",
     "Progress",
     "Schedule",
@@ -144,6 +145,53 @@ class EarlyStopping(KeepWeights):
         return self.n_no_change_ >= self.n_iter_no_change
 
 
+class EnsembleStopping(EarlyStopping):
+    """Stop each network of an ensemble by its own validation loss, and keep its best weights.
+
+    One that has stopped is left out of the batches. The best epoch is the latest of those of the
+    networks. With one epoch for all, on daily temperatures, the average was worse than most single
+    networks: by the mean of their losses it is too early for each of them, and by the loss of their
+    mean training takes twice as many epochs.
+    """
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Forget earlier runs."""
+        super().on_train_begin(net, **kwargs)
+        n_networks = net.n_networks
+        self.best_ = None
+        self.best_losses_ = [np.inf] * n_networks
+        self.best_epochs_ = [0] * n_networks
+        self.n_no_changes_ = [0] * n_networks
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Leave out the networks that have stopped."""
+        net.in_training = self._unstopped()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Compare each validation loss with the best one of its network."""
+        self.n_epochs_, self.last_ = len(net.history), _weights(net)
+        self.best_ = self.best_ or dict(self.last_)
+        for k in self._unstopped():
+            loss = float(net.losses_of_networks[k])
+            improved = loss <= self.best_losses_[k] - self.tol
+            self.n_no_changes_[k] = 0 if improved else self.n_no_changes_[k] + 1
+            if loss < self.best_losses_[k]:
+                self.best_losses_[k], self.best_epochs_[k] = loss, net.history[-1, "epoch"]
+                own = f"networks.{k}."
+                self.best_.update({n: w for n, w in self.last_.items() if own in n})
+        self.best_epoch_ = max(self.best_epochs_)
+        if self.should_stop():
+            raise StopTraining
+
+    def should_stop(self) -> bool:
+        """Return whether all networks have stopped."""
+        return not self._unstopped()
+
+    def _unstopped(self) -> list[int]:
+        counts = enumerate(self.n_no_changes_)
+        return [k for k, n_no_change in counts if n_no_change < self.n_iter_no_change]
+
+
 class EarlyStoppingState:
     """State of skorch's early stopping, which checkpoints store like that of `EarlyStopping`.
 
@@ -219,6 +267,8 @@ class ClipGradients(Callback):
         """Scale the gradients."""
         for parameters in self.parameters_:
             gradients = [p.grad for p in parameters if p.grad is not None]
+            if not gradients:  # of a network that has stopped
+                continue
             norm = torch.linalg.vector_norm(torch.cat([one.flatten() for one in gradients]))
             scale = norm.add_(CLIP_EPSILON).reciprocal_().mul_(self.max_norm).clamp_(max=1)
             torch._foreach_mul_(gradients, scale)

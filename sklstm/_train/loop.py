@@ -3,6 +3,7 @@
 import dis
 import signal
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
+from torch import nn
 
 from sklstm._data.warning import DivergenceWarning, warn
 from sklstm._nn.batch_parts import (
@@ -77,6 +79,8 @@ class SequenceNet(NeuralNet):
 
     callbacks: Any
     callbacks_: list[tuple[str, Callback]]
+    in_training: list[int]
+    losses_of_networks: np.ndarray
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -86,12 +90,22 @@ class SequenceNet(NeuralNet):
         """Nets of one network each, which share its weights and this history; without optimizer."""
         if self.n_networks == 1:
             return [self]
+        networks = networks_of(self.module_)
+        return [self._with(network, self.kind_of_network) for network in networks]
+
+    def without_head(self) -> "SequenceNet":
+        """A net of the same weights whose outputs are what the linear head reads."""
+        network = deepcopy(self.module_)
+        network.head = nn.Identity()
+        return self._with(network, self.module)
+
+    def _with(self, network: nn.Module, kind: type) -> "SequenceNet":
+        """A net of another module, without an optimizer."""
         left_out = {"module__network", "module__n_networks", "optimizer_"}
         shared = {name: value for name, value in vars(self).items() if name not in left_out}
-        nets = [type(self).__new__(type(self)) for _ in range(self.n_networks)]
-        for net, network in zip(nets, networks_of(self.module_), strict=True):
-            net.__dict__.update(shared | {"module": self.kind_of_network, "module_": network})
-        return nets
+        net = type(self).__new__(type(self))
+        net.__dict__.update(shared | {"module": kind, "module_": network})
+        return net
 
     def build(self, random: RandomStream) -> "SequenceNet":
         """Make the network and its optimizer.
@@ -189,6 +203,7 @@ class SequenceNet(NeuralNet):
             *of_net,
             *ours[1:],
         ]  # weights are kept before any other is called
+        self.in_training = list(range(self.n_networks))
         self._run = _Run(random, supervised_steps, of_net, self._steps_in_part())
         try:
             done = len(self.history)
@@ -286,8 +301,14 @@ class SequenceNet(NeuralNet):
         if hasattr(self, "iterator_valid__batch_size"):
             return self.iterator_valid__batch_size
         kind = self._kind_of_device()
-        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self._width() * self.n_networks)
+        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self.width * self.n_networks)
         return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
+
+    def attribution_batch_size(self, n_steps: int) -> int:
+        """Choose of how many sequences to compute gradients at once: as in a part of a batch."""
+        if not self._on_cpu():
+            return self.prediction_batch_size(n_steps)
+        return max(OUTPUTS_IN_PART // (n_steps * self.width * self.n_networks), 1)
 
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is faster."""
@@ -314,28 +335,25 @@ class SequenceNet(NeuralNet):
             loss.backward()
             return loss.detach(), output.detach()
         losses, outputs = [], []
-        for of in self.module_.trained_together(inputs[0]):
+        for of in self.module_.trained_together(inputs[0], self.in_training):
             each = self.infer(inputs, of=of)
             loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
             loss = loss * (len(each) * share)
             loss.backward()
             losses.append(loss.detach())
             outputs.append(each.detach())
-        return sum(losses) / self.n_networks, torch.cat(outputs).mean(0)
+        return sum(losses) / len(self.in_training), torch.cat(outputs).mean(0)
 
     def validation_step(self, batch: tuple, **fit_params: Any) -> dict[str, Any]:
-        """Loss of a batch; of an ensemble the mean of the networks' losses, not that of their mean.
-
-        The loss of the mean would fall for twice as many epochs, in which each network overfits.
-        """
+        """Loss of a batch; of an ensemble that of each network, by which each of them stops."""
         if self.n_networks == 1:
             return super().validation_step(batch, **fit_params)
         inputs, targets = batch
         self._set_training(False)
         with torch.no_grad():
-            each = self.infer(inputs, of=slice(None))
-            loss = self.get_loss(each.flatten(0, 1), repeated(targets, len(each)))
-        return {"loss": loss, "y_pred": each.mean(0)}
+            each = self.infer(inputs, of=list(range(self.n_networks)))
+            losses = torch.stack([self.get_loss(one, targets) for one in each])
+        return {"loss": losses, "y_pred": each.mean(0)}
 
     def _small_parts(self, part: tuple) -> list[tuple]:
         n_parts = self._n_parts(*part[0])
@@ -365,7 +383,7 @@ class SequenceNet(NeuralNet):
         in_parts = in_parts and self.module__dtype is torch.float32 and self._on_cpu()
         if not in_parts or torch.get_num_threads() > 2:
             return None
-        return OUTPUTS_IN_PART // (self._width() * self.module__num_layers)
+        return OUTPUTS_IN_PART // (self.width * self.module__num_layers)
 
     def _kind_of_device(self) -> str:
         return "cpu" if self._on_cpu() else "gpu"
@@ -373,7 +391,8 @@ class SequenceNet(NeuralNet):
     def _on_cpu(self) -> bool:
         return torch.device(self.device).type == "cpu"
 
-    def _width(self) -> int:
+    @property
+    def width(self) -> int:
         """Outputs of a step: those of both directions."""
         return self.module__hidden_size * (2 if self.module__bidirectional else 1)
 
@@ -416,6 +435,8 @@ class SequenceNet(NeuralNet):
             if per_batch:
                 self.notify("on_batch_end", batch=whole, training=training, **step)
         loss = mean.result()
+        if np.ndim(loss):
+            self.losses_of_networks, loss = loss, float(loss.mean())
         finite = torch.stack([w.isfinite().all() for w in self.module_.parameters()])
         if not (np.isfinite(loss) and finite.all()):
             raise Diverged(

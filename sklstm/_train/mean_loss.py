@@ -14,7 +14,8 @@ class MeanLoss:
     """Weighted mean of batch losses, which stay on the device until there are many."""
 
     def __init__(self) -> None:
-        self.total = self.total_weight = 0.0
+        self.total: Any = 0.0
+        self.total_weight = 0.0
         self.losses: list[torch.Tensor] = []
         self.weights: list[Any] = []
 
@@ -25,8 +26,8 @@ class MeanLoss:
         if len(self.losses) == LOSSES_AT_ONCE:
             self._read()
 
-    def result(self) -> float:
-        """The mean."""
+    def result(self) -> Any:
+        """The mean, of each network if batches have several losses."""
         self._read()
         return self.total / self.total_weight
 
@@ -34,11 +35,12 @@ class MeanLoss:
         """Add up on the CPU, as some devices have no float64."""
         if not self.losses:
             return
-        losses, weights = torch.stack(self.losses), self.weights
+        losses, weights = torch.stack(self.losses).cpu().double(), self.weights
         if isinstance(weights[0], torch.Tensor):
-            losses, weight = torch.stack([losses, torch.stack(weights)]).cpu().double()
+            weight = torch.stack(weights).cpu().double()
         else:
-            losses, weight = losses.cpu().double(), torch.tensor(weights, dtype=torch.float64)
-        self.total += float(losses @ weight)
+            weight = torch.tensor(weights, dtype=torch.float64)
+        total = weight @ losses
+        self.total += total.numpy() if total.ndim else float(total)
         self.total_weight += float(weight.sum())
         self.losses, self.weights = [], []

@@ -18,7 +18,7 @@ from sklstm._data.sequences import Sequences
 from sklstm._data.statistics import differences
 from sklstm._nn.batches import differ_in_length
 from sklstm._nn.dataset import SequenceDataset
-from sklstm._nn.ensemble import networks_of
+from sklstm._nn.ensemble import blend, networks_of
 from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
 from sklstm._nn.init_kinds import learn_init
@@ -29,6 +29,7 @@ from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import (
     EarlyStopping,
     EarlyStoppingState,
+    EnsembleStopping,
     KeepWeights,
     Progress,
     Schedule,
@@ -248,7 +249,8 @@ class Training:
         training, run = self.plan.training, self.plan.run
         weights = KeepWeights()
         if training.early_stopping:
-            weights = EarlyStopping(training.n_iter_no_change, training.tol)
+            kind = EnsembleStopping if self.net.n_networks > 1 else EarlyStopping
+            weights = kind(training.n_iter_no_change, training.tol)
         ours: list[Callback] = []
         if training.lr_scheduler is not None:
             ours.append(Schedule(lambda optimizer: make_scheduler(training, optimizer)))
@@ -284,9 +286,12 @@ class Training:
     def _blend(
         self, valid: Samples, dataset: SequenceDataset, predicted: np.ndarray | None
     ) -> None:
-        """Choose the blending weight, and compare the validation losses."""
+        """Choose the blending weight, of each network by itself, and compare validation losses."""
         head, (actuals, weight) = self.head, valid.labelled()
-        outputs = _of_labels(valid, self.net.outputs(dataset).numpy().astype(np.float64))
+        nets = self.net.of_each_network()
+        found = [net.outputs(dataset).numpy().astype(np.float64) for net in nets]
+        each = np.stack([_of_labels(valid, one) for one in found])
+        outputs = each.mean(axis=0)
         baseline: np.ndarray = head.baseline(*self.data.train.labelled())
         models = {}
         if predicted is not None:
@@ -295,9 +300,12 @@ class Training:
         models[head.baseline_name] = np.broadcast_to(baseline, outputs.shape)
         target = head.to_network(actuals, predicted)
         if predicted is not None:
-            self.blending_weight = head.blending_weight(outputs, target, weight)
+            weights = np.stack([head.blending_weight(one, target, weight) for one in each])
+            self.blending_weight = (
+                weights[0] if len(nets) == 1 else blend(self.net.module_, weights)
+            )
             models["init"] = np.zeros(outputs.shape)
-            outputs = self.blending_weight * outputs
+            outputs = (weights[:, None] * each).mean(axis=0)
         models["network" if predicted is None else "init and network"] = outputs
         losses = {name: head.mean_loss(one, target, weight) for name, one in models.items()}
         table = {"model": list(losses), "loss": list(losses.values())}

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import check_matplotlib_support, validate_parameter_constraints
-from sklstm.inspection import PARAMETER_CONSTRAINTS, history_importance
+from sklstm.inspection._importance import PARAMETER_CONSTRAINTS, history_importance
 from sklstm.plotting._axes import take_axes
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._data.frames import Layout, lay_out
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
-from sklstm.inspection import windowers_in
+from sklstm.inspection._histories import windowers_in
 from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
 from sklstm.plotting._drawn_rows import pick_output, read_time, rows_of_series
 

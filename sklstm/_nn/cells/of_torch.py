@@ -46,7 +46,7 @@ class TorchLayers(RecurrentLayers, nn.RNNBase):
             True,
             len(layers),
             0.0,
-            self.training,
+            torch.is_grad_enabled(),  # whether to keep what gradients need; there is no dropout
             len(directions) == 2,
             False,
         )[0]

@@ -1,4 +1,4 @@
-"""Inspection of fitted models: the importance of each feature at each lag."""
+"""Permutation importance of histories: of each feature at each lag."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -9,13 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.metrics import check_scoring
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from sklstm._data.arrays import plain
-from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import (
@@ -25,9 +23,9 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._tables.tokens import TokenSequencer
-from sklstm._tables.windower import SequenceWindower
+from sklstm.inspection._histories import horizon_of, name_lags, names_of, sequences_of
 
-__all__ = ["history_importance"]
+__all__ = ["PARAMETER_CONSTRAINTS", "history_importance"]
 
 PARAMETER_CONSTRAINTS = {
     "scoring": [str, callable, None],
@@ -165,7 +163,7 @@ def history_importance(
     model = getattr(model, "best_estimator_", model)
     random = check_random_state(random_state)
     _refuse_tokens(model, X)
-    sequences, reader = _sequences_of(model, X)
+    sequences, reader = sequences_of(model, X)
     sequences, y, weights = _draw_samples(sequences, y, sample_weight, max_samples, random)
     groups = _group_lags(sequences.max_length, n_groups)
     scorer = check_scoring(reader, scoring=scoring)
@@ -177,22 +175,15 @@ def history_importance(
             return scorer(reader, permuted, y, **weights)
 
         drops = _score_drops(score, sequences, groups, n_repeats, random)
-    horizon = next((windower.horizon for windower in windowers_in(model)), 0)
+    horizon = horizon_of(model)
     return Bunch(
         importances=drops,
         importances_mean=drops.mean(axis=-1),
         importances_std=drops.std(axis=-1),
-        lags=[_name_lags(lags + horizon) for lags in groups],
-        feature_names=_feature_names(sequences),
+        lags=[name_lags(lags + horizon) for lags in groups],
+        feature_names=names_of(sequences),
         unit=_unit(reader, scoring),
     )
-
-
-def windowers_in(model: BaseEstimator) -> list[SequenceWindower]:
-    """Windowers at any depth of a model or of the best estimator of a search, the outer first."""
-    model = getattr(model, "best_estimator_", model)
-    parts = model.get_params().values() if hasattr(model, "get_params") else []
-    return [part for part in [model, *parts] if isinstance(part, SequenceWindower)]
 
 
 def _progress_bar(n_scores: int, verbose: Any) -> tqdm:
@@ -242,23 +233,6 @@ def _refuse_tokens(model: BaseEstimator, X: Any) -> None:
             "compare the predictions for a text with a word and without it, such as "
             "model.predict_proba([text, text.replace(word, '')])."
         )
-
-
-def _sequences_of(model: BaseEstimator, X: Any) -> tuple[Sequences, BaseEstimator]:
-    """Sequences that a model makes of X, and the part of the model that reads them."""
-    if not is_table(X):
-        return as_sequences(model, X, reset=False), model
-    steps = model.steps[:-1] if isinstance(model, Pipeline) else []
-    for place, (_, step) in enumerate(steps, start=1):
-        if step not in (None, "passthrough"):
-            X = step.transform(X)
-        if isinstance(X, Sequences):
-            return X, model[place:]
-    raise ValueError(
-        f"X is a table, and {type(model).__name__} has no step that makes sequences of it, so that "
-        "there is no history: give a Pipeline with a SequenceWindower, or sequences. "
-        "sklearn.inspection.permutation_importance takes any model of a table."
-    )
 
 
 def _draw_samples(
@@ -364,17 +338,6 @@ def _steps_at(lags: np.ndarray, sequences: Sequences, order: np.ndarray) -> np.n
     """Steps at one lag after another of all sequences that reach back so far, in some order."""
     ends, lengths = sequences.ends[order], sequences.lengths[order]
     return np.concatenate([ends[lengths > lag] - 1 - lag for lag in lags])
-
-
-def _name_lags(lags: np.ndarray) -> str:
-    """Name of a group of lags, the oldest first."""
-    first, last = (f"t-{lag}" if lag else "t" for lag in (lags[0], lags[-1]))
-    return first if first == last else f"{first} to {last}"
-
-
-def _feature_names(sequences: Sequences) -> list[str]:
-    names = sequences.feature_names
-    return [f"x{place}" for place in range(sequences.n_features)] if names is None else list(names)
 
 
 def _unit(reader: BaseEstimator, scoring: str | Callable[..., float] | None) -> str:
