@@ -108,11 +108,9 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     rows, early = panel.rows, panel.rows.until(cutoff)
     unit = Unit("none", "none", season)
     if not positive and earlier:  # a refit asks the newest rows too: a level shift is among them
-        fit_until, kept = _cutoff(rows, held_back_rows(rows, steps)), earlier.model.unit.unit
-        unit = choose_unit(rows, window_size, steps, season, fit_until, np.inf, kept)
+        unit = _chosen_unit(rows, shape, season, np.inf, earlier.model.unit.unit)
     elif not positive:
-        fit_until = _cutoff(early, held_back_rows(early, steps))
-        unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
+        unit = _chosen_unit(early, shape, season, cutoff)
     again = earlier and earlier.model.refit(rows, unit, shape)
     if earlier and again:
         again = again._replace(weight=revised_weight(earlier.model, rows))
@@ -133,10 +131,15 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     _say_what_is_left_out(rows, unit, shape, typical)
     weight = found.weight if found else 1.0
     model = model._replace(weight=weight, calibrated=found is not None)
-    if earlier and earlier.model.refit_epochs and model.refit_epochs:  # no refit costs more
-        epochs = min(earlier.model.refit_epochs, model.refit_epochs)
-        model = model._replace(refit_epochs=epochs)
+    model = model.as_cheap_as(earlier.model) if earlier else model
     return FittedPanel(panel, model, found, transform)
+
+
+def _chosen_unit(
+    rows: SeriesRows, shape: WindowShape, season: int, cutoff: float, kept: Unit | None = None
+) -> Unit:
+    fit_until = _cutoff(rows, held_back_rows(rows, shape.steps))
+    return choose_unit(rows, shape.window_size, shape.steps, season, fit_until, cutoff, kept)
 
 
 def window_size_of(rows: SeriesRows, size: int | str) -> int:

@@ -209,6 +209,12 @@ class PanelModel(NamedTuple):
             weight=self.weight, calibrated=self.calibrated, refit_epochs=self.refit_epochs
         )
 
+    def as_cheap_as(self, other: PanelModel) -> PanelModel:
+        """With refits that take no more epochs than those of another fit."""
+        if self.refit_epochs is None or other.refit_epochs is None:
+            return self
+        return self._replace(refit_epochs=min(self.refit_epochs, other.refit_epochs))
+
     def n_needed(self) -> int:
         """How many rows before the next one a forecast, and those still to be judged, read."""
         unit = self.unit.unit
