@@ -1,14 +1,14 @@
 """Coverage of whole paths, of sums over steps and of each step, on paths that do not overlap.
 
-    python benchmarks/paths.py                                # AR(1) series, made here
+    python benchmarks/paths.py                                # series made here: AR(1), counts
     python benchmarks/paths.py --minima daily-min-temperatures.csv
 
 Forecasts of seven days, from origins seven days apart; rows that have passed are brought by
 `update`, without a refit. Printed are the coverage of 80 % intervals (simultaneous ones of whole
 paths, those of the sum of a path, those of each step), the width of those of sums in parts of the
 ideal one, and the mean CRPS of steps and sums. The ideal width is that of the known law of the
-AR(1); of daily minima the distance between the 10th and the 90th percentile of the errors of the
-sums themselves, in hindsight.
+AR(1); of other sets the distance between the 10th and the 90th percentile of the errors of the sums
+themselves, in hindsight. The least of all bounds and paths shows whether counts are ever negative.
 """
 
 import argparse
@@ -37,6 +37,16 @@ def ar1(n_series, n_rows, phi, seed):
     for t in range(1, n_rows):
         y[:, t] = phi * y[:, t - 1] + noise[:, t]
     return y + 10
+
+
+def counts(n_series, n_rows, seed):
+    """A panel of counts, whose mean follows them."""
+    rng = np.random.default_rng(seed)
+    y, mean = np.zeros((n_series, n_rows)), np.full(n_series, 2.0)
+    for t in range(n_rows):
+        y[:, t] = rng.poisson(mean)
+        mean = 0.4 + 0.4 * y[:, t] + 0.4 * mean
+    return y
 
 
 def crps(draws, actual):
@@ -86,6 +96,7 @@ def scores(actual, steps, whole, draws, ideal=None):
         "least step": inside.mean(0).min(),
         "most step": inside.mean(0).max(),
         "step of paths": ((of_draws[0] <= actual) & (actual <= of_draws[1])).mean(),
+        "least": min(steps.min(), whole.min(), draws.min()),
         "CRPS step": crps(draws, actual).mean(),
         "CRPS sum": crps(drawn, sums).mean(),
     }
@@ -113,6 +124,19 @@ def main():
             )
             found = walk(model, ar1(40, 600, phi, seed=1), 400)
             rows.append({"set": f"AR(1) {phi}", "model": name} | scores(*found, ideal_of_sums(phi)))
+        of_counts = {
+            "ridge": {"estimator": Ridge(), "transform": "log1p"},
+            "network": {"estimator": MODELS["network"]().set_params(loss="poisson")},
+        }
+        model = SequenceForecaster(
+            window_size=14,
+            steps=STEPS,
+            series="id",
+            calibration_fraction=fraction,
+            **of_counts[name],
+        )
+        found = walk(model, counts(40, 600, seed=1), 400)
+        rows.append({"set": "counts", "model": name} | scores(*found))
         if options.minima:
             y = pd.read_csv(options.minima)["Temp"].to_numpy(float)[None]
             model = SequenceForecaster(

@@ -139,3 +139,23 @@ def test_future_covariates_without_a_value_are_named():
         model.predict(X=coming)
     with pytest.raises(ValueError, match=r"X lacks the columns \['promo'\]"):
         model.predict(X=promo[300:].rename(columns={"promo": "x"}))
+
+
+def test_a_year_beside_a_quarter_is_not_silently_a_target():
+    quarters = pd.DataFrame(
+        {"year": np.repeat(range(2000, 2010), 4)[1:], "gdp": np.arange(39) ** 2}
+    )
+    with pytest.warns(UserWarning, match="'year' of y rises by 1 every 4 rows.*from_fields"):
+        SequenceForecaster(LinearRegression(), 3).fit(quarters.astype(float))
+    quarters["year"] = np.random.default_rng(0).integers(2, size=39).cumsum()
+    SequenceForecaster(LinearRegression(), 3).fit(quarters.astype(float))
+
+
+def test_whole_numbers_of_a_named_time_may_be_floats():
+    firms = pd.DataFrame({"firm": list("ab") * 20, "year": np.repeat(np.arange(1935.0, 1955), 2)})
+    firms["invest"] = np.arange(40.0)
+    forecaster = SequenceForecaster(LinearRegression(), 3, series="firm", time="year")
+    years = forecaster.fit(firms).update(firms.assign(year=firms["year"] + 20)).predict().index
+    assert years.tolist() == [("a", 1975), ("b", 1975)]
+    with pytest.raises(ValueError, match=r"time='year' holds fractions such as 1935\.5"):
+        forecaster.fit(firms.assign(year=firms["year"] + 0.5))

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 
 from sklstm import (
+    DataWarning,
     LSTMClassifier,
     LSTMRegressor,
     SequenceFlattener,
@@ -184,6 +185,14 @@ def test_codes_of_another_vocabulary_are_refused():
         model.predict(other)
     with pytest.raises(ValueError, match="Part 1 holds other categories"):
         Sequences.concat([windower.fit_transform(table), other])
+
+
+def test_a_category_that_seems_to_name_series():
+    table = shops(3, 20).reset_index(drop=True)[["shop", "sold"]]
+    with pytest.warns(DataWarning, match="'shop'.*3 values.*one block.*series='shop'"):
+        SequenceWindower(3).fit(table)
+    SequenceWindower(3, series="shop").fit(table)
+    SequenceWindower(3).fit(weather(40).reset_index(drop=True))
 
 
 def test_containers_keep_categories():
@@ -384,8 +393,10 @@ def test_static_categories_need_no_future_values(estimator):
     forecaster = SequenceForecaster(estimator, 3, steps=2, series="shop").fit(table)
     forecast = forecaster.predict(5)
     assert np.isfinite(forecast.to_numpy()).all()
-    again = pickle.loads(pickle.dumps(forecaster)).predict(5)
-    pd.testing.assert_frame_equal(again, forecast)
+    dumped = skops.io.dumps(forecaster)
+    loaded = skops.io.loads(dumped, trusted=skops.io.get_untrusted_types(data=dumped))
+    for again in (pickle.loads(pickle.dumps(forecaster)), loaded):
+        pd.testing.assert_frame_equal(again.predict(5), forecast)
     as_covariate = clone(forecaster).fit(table[["shop", "sold"]], X=table[["shop", "kind"]])
     pd.testing.assert_frame_equal(as_covariate.predict(5), forecast)
     if isinstance(estimator, LinearRegression):
@@ -394,6 +405,18 @@ def test_static_categories_need_no_future_values(estimator):
         exact = table[["shop", "sold"]].groupby("shop").last()["sold"].to_numpy()[:, None]
         exact = exact + (-1.0) ** np.arange(20)[:, None] * np.arange(1, 6)
         np.testing.assert_allclose(forecast.to_numpy().reshape(20, 5), exact, atol=0.05)
+
+
+def test_static_numbers_need_no_future_values():
+    table = trends()
+    size = table[["shop"]].assign(size=np.where(table["kind"] == "up", 3.0, -1.0))
+    forecaster = SequenceForecaster(LinearRegression(), 3, series="shop")
+    forecaster.fit(table[["shop", "sold"]], X=size)
+    np.testing.assert_allclose(forecaster.predict(3)["sold"][:3], [20, 21, 22], atol=0.05)
+    same = size.assign(size=1.0)  # which a promotion may be that has not been yet
+    forecaster.fit(table[["shop", "sold"]], X=same)
+    with pytest.raises(ValueError, match="needs the columns \\['size'\\] of future rows"):
+        forecaster.predict(3)
 
 
 def test_forecasts_of_series_that_were_not_in_fit():

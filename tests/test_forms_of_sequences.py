@@ -69,6 +69,26 @@ def test_long_tables_of_any_type_are_read_alike(types):
     np.testing.assert_array_equal(given.flat(), np.vstack(plain))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "float16", ">f8", "longdouble"])
+@pytest.mark.parametrize("in_a_row", [False, True])
+def test_sequences_of_any_type_of_numbers_are_read_alike(dtype, in_a_row):
+    """Differences of unsigned integers would wrap around."""
+    values = np.abs(np.random.default_rng(1).normal(scale=40, size=(64, 2))).astype(dtype)
+    model = regressor(early_stopping=False, init=None, input_transform=["levels", "differences"])
+    if in_a_row:
+        parts = np.arange(60), np.full(60, 5), np.zeros(60, dtype=int)
+        given, expected = (Sequences(x, *parts) for x in (values, values.astype(np.float64)))
+    else:
+        blocks = values[np.arange(60)[:, None] + np.arange(5)]
+        given, expected = map(Sequences.from_arrays, (blocks, blocks.astype(np.float64)))
+    y = np.random.default_rng(2).normal(size=60)
+    same = model.fit(expected, y).predict(expected)
+    np.testing.assert_array_equal(model.fit(given, y).predict(given), same)
+    labels = LSTMClassifier(4, max_epochs=1, random_state=0)
+    same = labels.fit(expected, y > 0).predict_proba(expected)
+    np.testing.assert_array_equal(labels.fit(given, y > 0).predict_proba(given), same)
+
+
 def test_a_list_of_texts_names_the_column():
     with pytest.raises(ValueError, match=r"Column 'sky' of X .* holds 'grey'"):
         regressor().fit([pd.DataFrame({"sky": ["grey", "blue"]})] * 20, Y)

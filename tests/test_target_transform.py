@@ -178,6 +178,22 @@ def test_no_forecast_of_counts_is_negative(make):
     assert table.eval("lower <= actual <= upper").mean() > 0.75
 
 
+@pytest.mark.parametrize("calibration_fraction", [0, 0.3])
+def test_intervals_of_counts_hold_what_they_say(calibration_fraction):
+    """Or more, as their bounds are whole numbers: by quantiles, or by residuals."""
+    estimator = network("poisson").set_params(quantiles=(0.1, 0.5, 0.9), max_epochs=10)
+    model = SequenceForecaster(estimator, 5, 1, calibration_fraction=calibration_fraction)
+    y = counts(1200, mean=4)
+    table = backtest(model, y, coverage=0.8)
+    assert 0.78 < table.eval("lower <= actual <= upper").mean() < 0.95
+    for bound in ("lower", "upper"):
+        assert (table[bound] == table[bound].round()).all()
+    if calibration_fraction:
+        paths = model.fit(y).sample_paths(200, random_state=0)
+        assert (paths == paths.round()).all(axis=None)
+        assert paths.mean(axis=1)[1200] == pytest.approx(4, abs=1)
+
+
 def test_without_a_transform_bounds_are_symmetric():
     assert forecaster().fit(counts()).predict_interval(0.9)["lower"].min() < 0
 

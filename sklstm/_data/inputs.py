@@ -67,6 +67,7 @@ def as_sequences(
         names = getattr(estimator, "feature_names_in_", None)
         return Sequences.from_arrays(X[:, None], padding="keep", feature_names=names)
     if not isinstance(X, Sequences):
+        _refuse_flat_lists(X)
         X = _read_arrays(X)
     if not len(X):
         raise ValueError(f"Found 0 sequences in X; {_name(estimator)} needs at least one.")
@@ -89,7 +90,7 @@ def as_sequences(
             f"X holds tokens, whose numbers mean nothing by themselves: {_name(estimator)} needs "
             "embedding, such as embedding=32, to read them."
         )
-    return X
+    return X if tokens or X.dtype in FLOATS else _in_float64(X)
 
 
 def lay_out_any(
@@ -225,22 +226,29 @@ def is_table(X: Any) -> bool:
     Returns
     -------
     bool
-        False for `Sequences`, 3-D arrays and lists of 2-D arrays.
+        False for `Sequences`, 3-D arrays, and lists of anything but rows of one length.
     """
     if isinstance(X, Sequences) or getattr(X, "ndim", None) == 3:
         return False
     if isinstance(X, (list, tuple)):
-        if not X:
-            return False
-        if all(_ndim(x) == 1 for x in X) and len({len(x) for x in X}) > 1:
-            raise ValueError(
-                "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
-                "(n_steps, n_features): for sequences of one feature pass "
-                "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an "
-                "embedding."
-            )
-        return max(map(_ndim, X)) != 2
+        return bool(X) and not _differ_in_length(X) and max(map(_ndim, X)) != 2
     return not (hasattr(X, "__array__") and np.asarray(X).ndim == 3)
+
+
+def _differ_in_length(X: Any) -> bool:
+    """Whether X is a list of 1-D arrays or lists that are no rows of one table."""
+    is_flat = isinstance(X, (list, tuple)) and all(_ndim(x) == 1 for x in X)
+    return is_flat and len({len(x) for x in X}) > 1
+
+
+def _refuse_flat_lists(X: Any) -> None:
+    """Raise an error for lists that are neither sequences nor rows of one table."""
+    if _differ_in_length(X):
+        raise ValueError(
+            "X is a list of 1-D arrays or lists of different lengths. A sequence has the shape "
+            "(n_steps, n_features): for sequences of one feature pass "
+            "[np.reshape(x, (-1, 1)) for x in X]; for tokens give the estimator an embedding."
+        )
 
 
 def _ndim(x: Any) -> int:
@@ -381,6 +389,12 @@ def _without_na(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or X.dtype != object:
         return X
     return np.where(pd.isna(X), np.nan, X)
+
+
+def _in_float64(X: Sequences) -> Sequences:
+    """The same sequences of floating-point numbers, whose differences do not wrap around."""
+    parts = X.values.astype(np.float64), X.starts, X.lengths, X.series
+    return Sequences(*parts, X.feature_names, X.index, categories=X.categories)
 
 
 def _check_features(estimator: BaseEstimator, sequences: Sequences, *, reset: bool) -> None:

@@ -120,7 +120,8 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
         _say_what_lacks(rows, steps)
     assert model is not None
     _say_what_is_left_out(rows, unit, shape, typical)
-    model = model._replace(weight=found.weight if found else 1.0)
+    weight = found.weight if found else 1.0
+    model = model._replace(weight=weight, calibrated=found is not None)
     return FittedPanel(panel, model, found, transform)
 
 

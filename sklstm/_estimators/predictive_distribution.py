@@ -174,7 +174,7 @@ class PredictiveDistribution(FutureRows):
         drawn = residuals.sample(int(n_paths), origins.series, check_random_state(random_state))
         timestamps, coming = self._future(origins.panel, steps, X)
         forecasts = self._forecast(origins, coming, steps)
-        values = self._transform.around(forecasts.point[:, None], forecasts.at(drawn[:, :, :steps]))
+        values = self._transform.paths(forecasts.point[:, None], forecasts.at(drawn[:, :, :steps]))
         columns = pd.MultiIndex.from_product(
             [self.targets_, range(int(n_paths))], names=[None, "path"]
         )

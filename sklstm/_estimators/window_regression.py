@@ -39,8 +39,8 @@ class Forecasts(NamedTuple):
     point : ndarray of shape (n_windows, steps, n_targets)
         Forecasts.
     below, above : ndarray of that shape
-        Unit of residuals on each side: the spread of the series so far, or the distance to the
-        outer quantile there, if the estimator predicts quantiles.
+        Unit of residuals on each side: the spread of the series so far; or the distance to the
+        outer quantile there, if the estimator predicts quantiles, or the deviation of its counts.
     """
 
     point: np.ndarray
@@ -119,6 +119,8 @@ class PanelModel(NamedTuple):
         Whether each target is forecast from its own past alone.
     weight : float
         Forecasts are moved to those of the anchor alone: 1 leaves them, at 0 they are the anchor.
+    calibrated : bool
+        Whether residuals say how wide intervals are, and not the quantiles alone.
     """
 
     estimator: Any
@@ -126,6 +128,7 @@ class PanelModel(NamedTuple):
     shape: WindowShape
     channel_independent: bool
     weight: float = 1.0
+    calibrated: bool = True
 
     @classmethod
     def learn(
@@ -203,11 +206,16 @@ class PanelModel(NamedTuple):
         if not predicts_quantiles(self.estimator):
             spread = np.broadcast_to(windows.spreads(), point.shape)
             return Forecasts(point, spread, spread)
+        of_counts = self.unit.unit.anchor == "none"
+        if of_counts and self.calibrated:  # quantiles of small counts jump from one to the next
+            _, deviation = best_of(self.estimator).predict(sequences, return_std=True)
+            return Forecasts(point, arranged(deviation), arranged(deviation))
         quantiles = np.asarray(best_of(self.estimator).predict_quantiles(sequences))
         below = change - arranged(quantiles[..., 0]) * scale
         above = arranged(quantiles[..., -1]) * scale - change
-        if self.unit.unit.anchor == "none":
-            below, above = np.maximum(below, LEAST_DISTANCE), np.maximum(above, LEAST_DISTANCE)
+        if of_counts:
+            sides = (np.maximum(side, LEAST_DISTANCE) for side in (below, above))
+            return Forecasts(point, *sides)
         if not ((below > 0).all() and (above > 0).all()):
             raise ValueError(
                 "The estimator predicts no quantiles on both sides of its forecast: give levels "

@@ -9,9 +9,11 @@ from torch import nn
 
 __all__ = ["CategoryEmbeddings"]
 
-UNKNOWN = 0.05
-"""Part of the sequences whose category is hidden in training, so that one that was not seen is read
-as a typical one."""
+UNKNOWN = 0.2
+"""Part of the sequences whose category is hidden in training. On 45 series of three kinds with the
+laws ``0.9``, ``-0.9`` and ``0`` of the last value and a noise of 1, squared errors of unknown kinds
+are 2.52 without, 1.75 with a twentieth and 1.56 with a fifth (1.61 if there is no such column), and
+those of known kinds 1.12 to 1.13; in two other panels these do not change either."""
 
 
 class CategoryEmbeddings(nn.Module):

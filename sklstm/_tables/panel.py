@@ -272,6 +272,7 @@ def _read(
             "pandas Series or DataFrame indexed by dates, periods or integers, or name the column "
             "of the time: time='date'."
         )
+    layout = _with_whole_times(layout, time)
     features, kinds = _encoded(layout, series, categories, role)
     features = numeric_columns(features, role)
     numbers = [name for name in features.columns if name not in kinds]
@@ -343,13 +344,47 @@ def _warn_of_time_columns(features: pd.DataFrame, clock: str | None, role: str) 
     if clock != "counter" or role != "y" or len(features) < 6 or len(features.columns) < 2:
         return
     for name, column in features.items():
-        steps = np.diff(column.to_numpy(np.float64, na_value=np.nan))
-        if steps[0] > 0 and (steps == steps[0]).all():
+        step, n_rows = _regular_rise(column.to_numpy(np.float64, na_value=np.nan))
+        if n_rows == 1:
             warn(
-                f"Column {name!r} of y rises by {steps[0]:g} in each row, like a time, and is "
-                f"forecast as a target: name it, time={name!r}, or drop it.",
+                f"Column {name!r} of y rises by {step:g} in each row, like a time, and is forecast "
+                f"as a target: name it, time={name!r}, or drop it.",
                 DataWarning,
             )
+        elif n_rows:
+            warn(
+                f"Column {name!r} of y rises by {step:g} every {n_rows} rows, like a year, and is "
+                "forecast as a target: make an index of dates or periods of it and the columns "
+                "that go with it, such as by pandas.PeriodIndex.from_fields, or drop it.",
+                DataWarning,
+            )
+
+
+def _regular_rise(values: np.ndarray) -> tuple[float, int]:
+    """By how much a column rises, every how many rows; (0, 0) if not always so."""
+    rises = np.diff(values)
+    at = np.flatnonzero(rises)
+    if len(at) < 3 or not rises[at[0]] > 0 or (rises[at] != rises[at[0]]).any():
+        return 0.0, 0
+    n_rows = int(at[1] - at[0])
+    is_regular = (np.diff(at) == n_rows).all() and at[0] < n_rows >= len(values) - 1 - at[-1]
+    return (float(rises[at[0]]), n_rows) if is_regular else (0.0, 0)
+
+
+def _with_whole_times(layout: Layout, time: str | None) -> Layout:
+    """Numbers of a named time as integers."""
+    times = layout.times
+    if times.dtype.kind != "f":
+        return layout
+    fractions = times[times != np.floor(times)]
+    if len(fractions):
+        raise ValueError(
+            f"time={time!r} holds fractions such as {fractions[0]}, and a forecast needs dates, "
+            "periods or integers: pandas.to_timedelta(table[...], unit='s') makes durations of "
+            "seconds."
+        )
+    whole = times.astype(np.int64)
+    return layout._replace(times=whole, timestamps=whole.to_numpy())
 
 
 def time_numbers(index: pd.Index) -> np.ndarray:

@@ -89,12 +89,12 @@ class SeriesRows(NamedTuple):
         return self._replace(values=values, categories=categories)
 
     def static(self) -> list[int]:
-        """Covariates that are categories, and the same in all rows of a series."""
+        """Covariates that are the same in all rows of a series; numbers, if series differ."""
         found = []
-        for k in self.categories:
-            column = self.values[:, self.n_targets + k]
-            first = np.repeat(column[self.starts], self.sizes)
-            if ((column == first) | np.isnan(column)).all():
+        for k, column in enumerate(self.values[:, self.n_targets :].T):
+            first = column[self.starts]
+            is_static = ((column == np.repeat(first, self.sizes)) | np.isnan(column)).all()
+            if is_static and (k in self.categories or (first != first[0]).any()):
                 found.append(k)
         return found
 

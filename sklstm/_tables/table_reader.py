@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 from sklstm._data.categories import Categories, encoded, learn_categories
 from sklstm._data.frames import Layout, Rows
 from sklstm._data.inputs import as_frame, feature_values, has_fitted_names, lay_out_any
-from sklstm._data.warning import GapWarning, MissingHistoryWarning, warn
+from sklstm._data.warning import DataWarning, GapWarning, MissingHistoryWarning, warn
 from sklstm._tables.arriving_rows import check_arrived
 from sklstm._tables.buffer import Buffer, InputTable
 from sklstm._tables.frequency import Frequency
@@ -28,6 +28,7 @@ from sklstm._tables.table_warnings import (
     check_parameters_fit_table,
     warning_of_gaps,
     warning_of_joins,
+    warning_of_unnamed_series,
 )
 
 __all__ = ["TableReader"]
@@ -285,6 +286,10 @@ class TableReader(SequenceTransformer):
         """Learn from a table, and keep some of its rows."""
         given = self._read_first(X)
         rows = given.rows
+        if self._categories:
+            names = list(given.layout.features.columns)
+            parts = given.values, self._categories, names, given.layout
+            self._warn(warning_of_unnamed_series(*parts), DataWarning)
         if rows.steps is not None:
             self._frequency = Frequency.learn(rows, given.layout)
         joined = join(None, given, self._frequency, self.max_gap)

@@ -1,10 +1,12 @@
 """Warnings and errors about histories that are joined, cut, missing, or beyond the horizon."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sklstm._data.categories import Categories
 from sklstm._data.frames import NANOSECONDS, Layout, Rows, gap_in_timestamps
 from sklstm._data.inputs import kind_of_table
 from sklstm._tables.frequency import Frequency
@@ -124,6 +126,41 @@ def warning_of_gaps(joined: JoinedTable, reach: int, lost: np.ndarray | None = N
         f"{len(cuts)} rows have shorter ones. max_gap=... joins rows up to a longer step, "
         f"max_gap='any' all of them. {CAUSES_OF_GAPS}"
     )
+
+
+def warning_of_unnamed_series(
+    values: np.ndarray, categories: Categories, names: Sequence, layout: Layout
+) -> str | None:
+    """Word the warning of a category that names the series of a panel without dates.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_features)
+        The features.
+    categories : dict of int to tuple
+        Which of them are categories.
+    names : sequence of length n_features
+        Their names.
+    layout : Layout
+        Of the table. Dates that begin again with each series are an error, in another place.
+
+    Returns
+    -------
+    str or None
+        None if series are named, or each category comes back after others.
+    """
+    if layout.keys is not None or layout.is_dated:
+        return None
+    for k in categories:
+        column = values[:, k]
+        n_blocks = 1 + np.count_nonzero(np.diff(column))
+        if 1 < n_blocks == len(np.unique(column)) and n_blocks < len(column):
+            return (
+                f"Column {names[k]!r} is a category whose {n_blocks} values are in one block of "
+                "rows each, and histories go on from block to block. If it names the series of a "
+                f"row, say so: series={names[k]!r}."
+            )
+    return None
 
 
 def check_parameters_fit_table(params: dict[str, Any], layout: Layout, X: Any) -> None:

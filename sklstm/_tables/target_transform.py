@@ -28,6 +28,10 @@ CLOSE = 0.01
 interpolates, such as QuantileTransformer."""
 
 
+ROUNDING = 1e-6
+"""Bounds so near to a count are that count."""
+
+
 class TargetTransform(NamedTuple):
     """Turns targets into what is forecast, and forecasts back into targets.
 
@@ -41,12 +45,16 @@ class TargetTransform(NamedTuple):
         Smallest and largest value so far, transformed.
     least : float
         No target is smaller: 0 for counts and amounts.
+    whole : bool
+        Whether targets are counts: bounds and paths are whole numbers. Errors of small counts have
+        few values, and a width a little below one of them would not hold it.
     """
 
     fitted: Any
     fill: np.ndarray
     limits: np.ndarray
     least: float
+    whole: bool
 
     @classmethod
     def learn(cls, transform: Any, rows: SeriesRows, positive: bool) -> TargetTransform:
@@ -68,8 +76,9 @@ class TargetTransform(NamedTuple):
         """
         n = rows.n_targets
         least = 0.0 if positive or isinstance(transform, str) else -np.inf
-        blank = cls(transform, np.ones(n), np.full((2, n), np.nan), least)
         y = rows.y[np.isfinite(rows.y).all(axis=1)]
+        whole = positive and len(y) > 0 and bool((y == y.round()).all())
+        blank = cls(transform, np.ones(n), np.full((2, n), np.nan), least, whole)
         if transform is None or (isinstance(transform, str) and not len(y)):
             return blank
         if not len(y):
@@ -130,7 +139,12 @@ class TargetTransform(NamedTuple):
             values = back.reshape(values.shape)
         return np.maximum(values, self.least)
 
-    def around(self, point: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def paths(self, point: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Turn paths around a forecast back; counts to the nearest whole number."""
+        paths = self._around(point, values)
+        return paths.round() if self.whole else paths
+
+    def _around(self, point: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Turn back what is around a forecast, no further from it than training values are apart.
 
         Series share residuals in units of their spread: the largest of a smooth series, in the
@@ -145,8 +159,11 @@ class TargetTransform(NamedTuple):
         self, point: np.ndarray, lower: np.ndarray, upper: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Turn both ends back, whose order a falling transform changes."""
-        ends = self.around(point, lower), self.around(point, upper)
-        return np.minimum(*ends), np.maximum(*ends)
+        ends = self._around(point, lower), self._around(point, upper)
+        lower, upper = np.minimum(*ends), np.maximum(*ends)
+        if self.whole:
+            lower, upper = np.floor(lower + ROUNDING), np.ceil(upper - ROUNDING)
+        return lower, upper
 
     def original(self, rows: SeriesRows) -> SeriesRows:
         """Turn transformed rows back."""
