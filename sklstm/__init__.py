@@ -26,8 +26,9 @@ from sklstm._tables.windower import SequenceWindower
 from sklstm._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from sklstm._estimators.backtest import backtest, backtest_scores
+    from sklstm._estimators.backtest import backtest
     from sklstm._estimators.classifier import LSTMClassifier
+    from sklstm._estimators.forecast_scores import backtest_scores
     from sklstm._estimators.forecaster import SequenceForecaster
     from sklstm._estimators.generation import generate
     from sklstm._estimators.pruning import PruningCallback
@@ -67,7 +68,7 @@ _NETWORKS = {
     "PruningCallback": "sklstm._estimators.pruning",
     "SequenceForecaster": "sklstm._estimators.forecaster",
     "backtest": "sklstm._estimators.backtest",
-    "backtest_scores": "sklstm._estimators.backtest",
+    "backtest_scores": "sklstm._estimators.forecast_scores",
     "generate": "sklstm._estimators.generation",
 }
 

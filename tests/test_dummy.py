@@ -57,3 +57,14 @@ def test_bad_settings_are_named(params, message):
 def test_labels_have_the_dummy_of_scikit_learn():
     model = make_pipeline(SequenceWindower(5), DummyClassifier(strategy="most_frequent"))
     assert model.fit(TABLE, TABLE["temp"] > 100).predict(TABLE).tolist() == [False] * 60
+
+
+def test_a_season_longer_than_the_window_is_refused_with_the_cure():
+    table = pd.DataFrame({"temp": np.arange(60.0)})
+    model = make_pipeline(SequenceWindower(7, horizon=2), SequenceDummyRegressor("seasonal_naive"))
+    model.set_params(sequencedummyregressor__period=12, sequencedummyregressor__horizon=2)
+    message = "reads 11 steps back, and the longest sequence has 7 .* window_size of at least 11"
+    with pytest.raises(ValueError, match=message):
+        model.fit(table, table["temp"])
+    predicted = model.set_params(sequencewindower__window_size=11).fit(table, table["temp"])
+    assert predicted.predict(table)[-1] == 59 - 12

@@ -525,7 +525,7 @@ X = pd.DataFrame({"wind": WAVE, "rain": WAVE}, HOURS)
             lambda: GridSearchCV(
                 forecaster(), {"window_size": [4]}, scoring="r2", error_score="raise"
             ).fit(X, TIDE),
-            "searches go inside",
+            r"a search takes one table: search.fit\(y\)",
         ),
     ],
 )

@@ -233,7 +233,7 @@ def _in_another_order(names: Any, other: Any) -> bool:
     """Whether both are indexes of unique names, which stand at other places."""
     if not (isinstance(names, pd.Index) and isinstance(other, pd.Index)):
         return False
-    if len(names) != len(other) or names.equals(other):
+    if len(names) != len(other) or names.nlevels != other.nlevels or names.equals(other):
         return False
     known = other.isin(names)
     if names.inferred_type != "string" and not known.all():

@@ -12,12 +12,13 @@ __all__ = ["refuse_other_order", "refuse_table_of_covariates"]
 def refuse_other_order(method: str, y: Any, others: tuple, X: Any) -> None:
     """Refuse scikit-learn's order: the targets come first, the covariates by name."""
     cure = f"the series come first, and covariates by name: {method}(y, X=covariates)"
+    others = tuple(one for one in others if one is not None)  # a search scores (X, None)
     if others:
         kinds = ", ".join(type(table).__name__ for table in (y, *others))
         raise TypeError(
             f"{method} got {1 + len(others)} arguments by position ({kinds}): {cure}. That is not "
-            "the order (X, y) of scikit-learn, whose searches go inside: "
-            "SequenceForecaster(GridSearchCV(...))."
+            "the order (X, y) of scikit-learn, where a search takes one table: search.fit(y), with "
+            "covariates as columns of y beside those of the forecaster's target=."
         )
     if isinstance(y, pd.DataFrame) and y.shape[1] > 1 and isinstance(X, pd.Series):
         raise TypeError(

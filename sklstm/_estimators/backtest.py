@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_consistent_length
 
-from sklstm._data.arrays import plain
-from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import (
     HasMethods,
     Interval,
     RealNotInt,
-    _safe_indexing,
+    StrOptions,
     validate_parameter_constraints,
 )
+from sklstm._estimators.backtest_table import History
+from sklstm._estimators.forecast_scores import OTHER
 from sklstm._estimators.forecaster import SequenceForecaster
-from sklstm._tables.calendar_columns import with_calendar
-from sklstm._tables.panel import read_panel, time_numbers
-from sklstm._tables.series_rows import SeriesRows
-from sklstm._tables.windower import SequenceWindower
+from sklstm._estimators.other_forecasters import forecasts_of_function, forecasts_of_pipeline
+from sklstm._estimators.refits import Refits, rolling_forecasts
+from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.target_columns import names_of
 
-__all__ = ["backtest", "backtest_scores"]
+__all__ = ["backtest"]
 
 CONSTRAINTS: dict = {
     "initial_train_size": [
@@ -37,12 +36,16 @@ CONSTRAINTS: dict = {
     "stride": [Interval(Integral, 1, None, closed="left")],
     "season": [Interval(Integral, 1, None, closed="left"), None],
     "coverage": [Interval(Real, 0, 1, closed="neither"), None],
+    "refit": [Interval(Integral, 1, None, closed="left"), None],
+    "window": [StrOptions({"expanding", "rolling"})],
+    "warm": ["boolean"],
+    "steps": [Interval(Integral, 1, None, closed="left"), None],
+    "others": [dict, None],
 }
-MODELS = {"forecast": "forecaster", "naive": "naive", "seasonal_naive": "seasonal naive"}
 
 
 def backtest(
-    model: SequenceForecaster | BaseEstimator,
+    model: SequenceForecaster | BaseEstimator | Callable,
     y: Any,
     X: Any = None,
     *,
@@ -50,6 +53,11 @@ def backtest(
     stride: int = 1,
     season: int | None = None,
     coverage: float | None = None,
+    refit: int | None = None,
+    window: str = "expanding",
+    warm: bool = True,
+    steps: int | None = None,
+    others: Mapping[str, SequenceForecaster | Callable] | None = None,
 ) -> pd.DataFrame:
     """Fit on the first rows, then forecast from one origin after another.
 
@@ -58,9 +66,12 @@ def backtest(
 
     Parameters
     ----------
-    model : SequenceForecaster or Pipeline
-        A clone of it is fitted once, without refits; later origins only bring newer rows. A
-        Pipeline has a :class:`SequenceWindower` whose `horizon` is the step that is forecast.
+    model : SequenceForecaster, Pipeline or function
+        A clone of it is fitted; later origins only bring newer rows, until a refit. A Pipeline has
+        a :class:`SequenceWindower` whose `horizon` is the step that is forecast. A function
+        ``(past, steps)`` is any other forecaster: at each origin it gets the rows of one series up
+        to there, a Series, or with several targets or with X a DataFrame, and returns the next
+        `steps` values of the target, or rows of the targets.
     y, X : as in `SequenceForecaster.fit`
         The past. For a Pipeline what its `fit` takes, rows in time order.
     initial_train_size : float, int, date or str, default=0.8
@@ -72,25 +83,48 @@ def backtest(
         Rows of a season, for the seasonal naive forecast, which repeats the last one.
     coverage : float, default=None
         Nominal coverage of prediction intervals: those of `predict_interval`, with an `update` a
-        row. `None`: no intervals. A Pipeline has none.
+        row. `None`: no intervals. Pipelines and functions have none.
+    refit : int, default=None
+        Fit again after so many origins, on the rows up to there. `None`: never.
+    window : {"expanding", "rolling"}, default="expanding"
+        Whether a refit trains on all rows so far, or on as many timestamps as the first fit. A
+        function gets the same rows.
+    warm : bool, default=True
+        Whether an :class:`LSTMRegressor` inside a forecaster starts a refit from its weights, for a
+        quarter of the epochs of the first fit and without a new calibration, so that it costs about
+        a quarter. Where another `local_scaling_` now has less than half of the error, as after a
+        level shift, the refit is a new fit; other regressors are always fitted anew. Of a Pipeline
+        those steps go on that have ``warm_start=True``.
+    steps : int, default=None
+        Rows that a function forecasts; a forecaster has its own.
+    others : dict of SequenceForecaster or function, default=None
+        More forecasters by name, which forecast as many steps of the same rows: each has a column
+        ``"forecast NAME"``, and a row in `backtest_scores`.
 
     Returns
     -------
     DataFrame
-        A row for each series, origin, step and target: ``series``, ``origin``, ``timestamp``,
-        ``step``, ``target``, ``actual``, ``forecast``, ``naive``, ``seasonal_naive``, ``lower``,
-        ``upper`` and their ``nominal`` coverage. ``scale`` is the mean absolute change of the rows
-        of the training part, over a season if there is one.
+        A row for each series, origin, step and target: ``series``, and the own columns of its name,
+        ``origin``, ``timestamp``, ``step``, ``target``, ``actual`` (NaN where it is missing),
+        ``forecast``, ``naive``, ``seasonal_naive``, ``lower``, ``upper`` and their ``nominal``
+        coverage. ``scale`` is the mean absolute change of the rows of the first training part, over
+        a season if there is one; NaN if they are constant, or repeat exactly.
 
     Raises
     ------
     ValueError
-        If no row is left to forecast, or a Pipeline does not forecast.
+        If no row is left to forecast, a Pipeline does not forecast, or a function returns another
+        number of values.
 
     See Also
     --------
     backtest_scores : Errors and coverage from the table.
-    TimestampSplit : Refit for each fold, in a cross-validation.
+    SequenceForecaster.score : One number, for searches.
+
+    Notes
+    -----
+    There are no weights of rows: a row is an input of many windows, and a target of others at each
+    step. To weigh rows in the scores, group by columns of your own in `backtest_scores`.
 
     Examples
     --------
@@ -102,289 +136,114 @@ def backtest(
     >>> table = backtest(SequenceForecaster(window_size=24, steps=3), y)
     >>> backtest_scores(table).loc["naive", "MAE"].round(2)
     np.float64(0.34)
+
+    A function, and a ridge regression that is fitted again every 20 origins:
+
+    >>> from sklearn.linear_model import Ridge
+    >>> def mean_of_a_day(past, steps):
+    ...     return [past.iloc[-24:].mean()] * steps
+    >>> ridge = SequenceForecaster(Ridge(), window_size=24, steps=3)
+    >>> table = backtest(ridge, y, refit=20, others={"mean": mean_of_a_day})
+    >>> backtest_scores(table).index.tolist()
+    ['forecaster', 'naive', 'mean']
     """
-    settings = {
-        "initial_train_size": initial_train_size,
-        "stride": stride,
-        "season": season,
-        "coverage": coverage,
-    }
+    settings = {name: value for name, value in locals().items() if name in CONSTRAINTS}
     validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
-    if isinstance(model, SequenceForecaster):
-        forecasts = _of_forecaster(clone(model), y, X, initial_train_size, stride, coverage)
+    refits = Refits(refit, window == "rolling", warm)
+    if _is_function(model) or isinstance(model, SequenceForecaster):
+        source = _Source.read(model, y, X, initial_train_size)
+        source.history.check_season(season)
+        steps = _steps_of(model, steps)
+        table = source.table(model, refits, stride, steps, season, coverage)
+        for name, other in (others or {}).items():
+            found = source.table(other, refits, stride, _steps_of(other, steps), season)
+            keys = [key for key in ("series", "origin", "step", "target") if key in table]
+            found = found[[*keys, "forecast"]].rename(columns={"forecast": OTHER + name})
+            table = table.merge(found, "left", keys)
     else:
-        if coverage is not None:
-            raise ValueError(
-                f"{type(model).__name__} has no prediction intervals: use a "
-                "SequenceForecaster, or coverage=None."
-            )
-        forecasts = _of_pipeline(clone(model), y, X, initial_train_size, stride)
-    result = forecasts.tidy(season, coverage)
-    if not len(result):
+        _refuse(model, coverage, others)
+        history, forecasts = forecasts_of_pipeline(
+            clone(model), y, X, initial_train_size, refits, stride
+        )
+        history.check_season(season)
+        table = history.tidy(forecasts, season)
+    if not table["actual"].notna().any():
         raise ValueError(
             f"initial_train_size={initial_train_size} leaves no row to forecast of {len(y)}."
         )
-    return result
+    return table
 
 
-class _Backtest(NamedTuple):
-    """Forecasts of all series from origins of the past.
+class _Source(NamedTuple):
+    """Rows that forecasters read.
 
     Attributes
     ----------
-    rows : SeriesRows
-        Actual values.
-    timestamps : Index of length n_rows
-        Timestamps of the rows.
-    targets : list
-        Names of the targets.
-    cutoff : float
-        Time at which the training part ends.
-    ends : ndarray of int, shape (n_origins,)
-        Row of each forecast origin.
-    step : ndarray of int, shape (n_steps,)
-        Steps that are forecast, from 1.
-    point : ndarray of shape (n_origins, n_steps, n_targets)
-        Forecasts.
-    sides : tuple of two ndarray of that shape, or None
-        Lower and upper ends of the prediction intervals.
+    panel : Panel
+        All rows, regular.
+    history : History
+        The same rows.
     """
 
-    rows: SeriesRows
-    timestamps: pd.Index
-    targets: list
-    cutoff: float
-    ends: np.ndarray
-    step: np.ndarray
-    point: np.ndarray
-    sides: tuple[np.ndarray, np.ndarray] | None = None
+    panel: Panel
+    history: History
 
-    def tidy(self, season: int | None, coverage: float | None) -> pd.DataFrame:
-        """Make a row of each forecast whose actual value is known."""
-        rows, ends, step, shape = self.rows, self.ends, self.step, self.point.shape
-        n_trained = np.bincount(rows.code[rows.time < self.cutoff]).max(initial=0)
-        if season is not None and season >= n_trained:
-            raise ValueError(
-                f"season={season} is not shorter than the training part, {n_trained} rows: "
-                "choose a larger initial_train_size."
-            )
-        ahead = ends[:, None] + step
-        first, last = (part[rows.code[ends], None] for part in (rows.starts, rows.ends - 1))
-        inside = ahead <= last
-        ahead = np.where(inside, ahead, 0)
-        columns = {
-            "actual": np.where(inside[..., None], rows.y[ahead], np.nan),
-            "forecast": self.point,
-            "naive": np.broadcast_to(rows.y[ends][:, None], shape),
-        }
-        if season is not None:
-            before = ends[:, None] + step - season * -(-step // season)
-            known = np.where((before >= first)[..., None], rows.y[np.maximum(before, 0)], np.nan)
-            columns["seasonal_naive"] = known
-        if self.sides is not None:
-            columns |= dict(zip(("lower", "upper"), self.sides, strict=True))
-        names = np.empty(len(rows.names), dtype=object)
-        names[:] = rows.names
-        each = shape[1] * shape[2]
-        scale = rows.naive_errors(season or 1, self.cutoff)[rows.code[ends]]
-        table = {
-            "series": np.repeat(names[rows.code[ends]], each),
-            "origin": self.timestamps[np.repeat(ends, each)],
-            "timestamp": self.timestamps[np.repeat(ahead, shape[2])],
-            "step": np.broadcast_to(step[None, :, None], shape).ravel(),
-            "target": np.tile(np.array(self.targets, dtype=object), len(ends) * len(step)),
-        }
-        table |= {key: values.ravel() for key, values in columns.items()}
-        table["scale"] = np.broadcast_to(scale[:, None], shape).ravel()
-        if self.sides is not None:
-            table["nominal"] = np.full(self.point.size, coverage)
-        result = pd.DataFrame(table).dropna(subset="actual", ignore_index=True)
-        return result.drop(columns="series") if rows.names == [None] else result
-
-
-def _of_forecaster(
-    model: SequenceForecaster,
-    y: Any,
-    X: Any,
-    initial_train_size: Any,
-    stride: int,
-    coverage: float | None,
-) -> _Backtest:
-    kinds = model.categorical_features
-    whole = read_panel(y, X, model.series, model.time, categories=kinds).regular()
-    given, timestamps = whole.rows, whole.timestamps
-    cutoff = _cutoff(initial_train_size, given, timestamps)
-    fitted = model._fit_panel(whole.take(given.time < cutoff))
-    transform = fitted._transform
-    rows = transform.applied(with_calendar(whole, fitted.calendar_)).rows
-    rows = rows.recoded(fitted._buffer.rows.categories)
-    n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
-    windows = fitted._model.windows(rows)
-    origin = rows.place[windows.ends] - (n_first[windows.code] - 1)
-    reach = 0 if coverage is None else fitted.steps - 1  # earlier origins, not yet observed
-    windows, origin = windows.take(origin >= -reach), origin[origin >= -reach]
-    predicted = fitted._model.forecasts(windows)
-    shown = (origin >= 0) & (origin % stride == 0)
-    forecasts, ends, sides = predicted.take(shown), windows.ends[shown], None
-    if coverage is not None:
-        width = fitted._width(coverage, np.zeros(1, dtype=int))
-        if fitted._intervals is not None:
-            scores = windows.by_row(predicted.scores(windows.actual()))
-            width = _widths(fitted, rows, scores, cutoff, ends, coverage)
-        sides = transform.interval(forecasts.point, *forecasts.sides(width))
-    step, point = np.arange(1, fitted.steps + 1), transform.inverse(forecasts.point)
-    return _Backtest(given, timestamps, fitted.targets_, cutoff, ends, step, point, sides)
-
-
-def _widths(
-    fitted: SequenceForecaster,
-    rows: SeriesRows,
-    scores: np.ndarray,
-    cutoff: float,
-    ends: np.ndarray,
-    coverage: float,
-) -> np.ndarray:
-    """Half widths at each origin, as if an `update` had brought each row."""
-    intervals = fitted._intervals
-    assert intervals is not None
-    code = fitted._buffer.rows.find(rows.names)[rows.code]
-    later = np.flatnonzero(rows.time >= cutoff)
-    turns = np.unique(rows.time[later])
-    turn = np.searchsorted(turns, rows.time)
-    path = intervals.adapted(scores[later], code[later], turn[later])
-    n_arrived = np.where(rows.time[ends] >= cutoff, turn[ends] + 1, 0)
-    return intervals.width_after(path, coverage, code[ends], n_arrived)
-
-
-def _of_pipeline(model: Any, y: Any, X: Any, initial_train_size: Any, stride: int) -> _Backtest:
-    steps = [step for _, step in getattr(model, "steps", [])]
-    windowers = [step for step in steps if isinstance(step, SequenceWindower)]
-    horizon = sum(step.horizon for step in windowers)
-    if not horizon:
-        raise ValueError(
-            f"{type(model).__name__} does not forecast: give a SequenceForecaster, or a Pipeline "
-            "with a SequenceWindower whose horizon is at least 1 (of a search its best_estimator_)."
-        )
-    X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
-    y = plain(y)
-    check_consistent_length(X, y)
-    X, layout = lay_out_any(X, windowers[0].series, windowers[0].time)
-    keys = np.zeros(len(y)) if layout.keys is None else layout.keys
-    codes, names = pd.factorize(keys)
-    order = np.argsort(codes, kind="stable")
-    times = layout.times
-    timestamps = pd.RangeIndex(len(y)) if times is None else pd.Index(times)
-    if times is None and len(names) > 1:
-        timestamps = pd.Index(pd.Series(codes).groupby(codes).cumcount().to_numpy())
-    values = np.asarray(y, dtype=float).reshape(len(y), -1)
-    rows = SeriesRows(
-        values[order],
-        values.shape[1],
-        np.bincount(codes),
-        time_numbers(timestamps)[order],
-        [None] if len(names) == 1 else list(names),
-    )
-    cutoff = _cutoff(initial_train_size, rows, timestamps[order])
-    first = np.sort(order[rows.time < cutoff])
-    model.fit(_safe_indexing(X, first), _safe_indexing(y, first))
-    predicted = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)[order]
-    targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
-    n_first = np.bincount(rows.code[rows.time < cutoff], minlength=len(rows.sizes))
-    origin = rows.place - (n_first[rows.code] - 1)
-    ends = (origin >= 0) & (origin % stride == 0) & (rows.place + horizon < rows.sizes[rows.code])
-    ends = np.flatnonzero(ends)
-    point = predicted[ends + horizon][:, None]
-    return _Backtest(rows, timestamps[order], targets, cutoff, ends, np.array([horizon]), point)
-
-
-def _cutoff(initial_train_size: Any, rows: SeriesRows, timestamps: pd.Index) -> float:
-    """Time of the first row to forecast, the same in all series."""
-    if isinstance(initial_train_size, Real):
-        dates = np.sort(rows.time)
-        if isinstance(initial_train_size, Integral):
-            dates, place = np.unique(dates), int(initial_train_size)
+    @classmethod
+    def read(cls, model: Any, y: Any, X: Any, initial_train_size: Any) -> _Source:
+        """Read rows as the model would; of a function the index names series and time."""
+        if isinstance(model, SequenceForecaster):
+            panel, keys = model._read(y, X).regular(), names_of(model.series)
         else:
-            place = round(float(initial_train_size) * len(dates))
-    else:
-        dates = np.sort(rows.time)
-        place = int((timestamps < initial_train_size).sum())
-    if not 0 < place < len(dates):
-        lack = "forecast" if place else "train on"
+            panel, keys = read_panel(y, X, None, None).regular(), []
+        about = panel.rows, panel.timestamps, panel.targets, keys
+        return cls(panel, History.before(initial_train_size, *about))
+
+    def table(
+        self,
+        model: SequenceForecaster | Callable,
+        refits: Refits,
+        stride: int,
+        steps: int,
+        season: int | None,
+        coverage: float | None = None,
+    ) -> pd.DataFrame:
+        """Forecasts of a model beside the naive ones."""
+        if isinstance(model, SequenceForecaster):
+            plan = refits, stride, coverage
+            found = rolling_forecasts(clone(model), self.panel, self.history, *plan)
+        else:
+            _refuse(model, coverage, None)
+            call = steps, stride, refits.rolling
+            found = forecasts_of_function(model, self.panel, self.history, *call)
+        return self.history.tidy(found, season)
+
+
+def _is_function(model: Any) -> bool:
+    return callable(model) and not hasattr(model, "fit")
+
+
+def _steps_of(model: Any, steps: int | None) -> int:
+    """How many steps it forecasts, if they are those that are asked for."""
+    own = model.steps if isinstance(model, SequenceForecaster) else steps
+    if own is None:
+        raise ValueError("A function forecasts as many rows as steps says: give steps=1 or more.")
+    if steps is not None and own != steps:
         raise ValueError(
-            f"initial_train_size={initial_train_size} leaves no row to {lack}, of {len(dates)}."
+            f"A forecaster has steps={own}, and steps={steps} are asked for: compare forecasters "
+            "of the same steps."
         )
-    return dates[place].item()
+    return int(own)
 
 
-def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFrame:
-    """Compute errors of a backtest, and the coverage of prediction intervals.
-
-    Lower errors are better. A model is of use if its errors are below those of the naive and the
-    seasonal naive forecast. A MASE below 1 means smaller errors than those of the naive forecast,
-    one step ahead (the seasonal naive one with `season`), on the training part.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `backtest`.
-    by : str or list of str, default=None
-        Columns to group by, such as ``"step"`` or ``"series"``.
-
-    Returns
-    -------
-    DataFrame
-        A row for the forecaster and each naive forecast: mean absolute error, root mean squared
-        error, mean absolute scaled error (Hyndman and Koehler, "Another look at measures of
-        forecast accuracy", 2006). With prediction intervals also their coverage, mean width and
-        mean pinball loss at both sides (Koenker and Bassett, "Regression Quantiles", 1978).
-
-    See Also
-    --------
-    backtest : Makes the table.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn.linear_model import LinearRegression
-    >>> from sklstm import SequenceForecaster, backtest, backtest_scores
-    >>> sold = pd.Series(range(60), pd.date_range("2024-01-01", periods=60), name="sold")
-    >>> table = backtest(SequenceForecaster(LinearRegression(), 5, steps=2), sold)
-    >>> backtest_scores(table, by="step").loc[(2, "naive"), "MAE"]
-    np.float64(2.0)
-    """
-    groups = [((), table)] if by is None else table.groupby(by, sort=True)
-    rows = []
-    for key, part in groups:
-        for column, model in MODELS.items():
-            if column not in part:
-                continue
-            missed = part["actual"] - part[column]
-            scores = {
-                "MAE": missed.abs().mean(),
-                "RMSE": np.sqrt((missed**2).mean()),
-                "MASE": (missed.abs() / part["scale"]).mean(),
-            }
-            if "lower" in part and column == "forecast":
-                scores |= _interval_scores(part)
-            keys = key if isinstance(key, tuple) else (key,)
-            rows.append((*keys, model, scores))
-    names = [*([] if by is None else [by] if isinstance(by, str) else by), "model"]
-    index: pd.Index = pd.MultiIndex.from_tuples([row[:-1] for row in rows], names=names)
-    index = index.get_level_values(0) if by is None else index
-    return pd.DataFrame([row[-1] for row in rows], index=index)
-
-
-def _interval_scores(part: pd.DataFrame) -> dict[str, float]:
-    tail = (1 - part["nominal"]) / 2
-    pinball = [
-        np.maximum(level * missed, (level - 1) * missed).mean()
-        for level, missed in (
-            (tail, part["actual"] - part["lower"]),
-            (1 - tail, part["actual"] - part["upper"]),
+def _refuse(model: Any, coverage: float | None, others: Mapping | None) -> None:
+    """Refuse what only a SequenceForecaster can."""
+    name = getattr(model, "__name__", type(model).__name__)
+    if coverage is not None:
+        raise ValueError(
+            f"{name} has no prediction intervals: use a SequenceForecaster, or coverage=None."
         )
-    ]
-    return {
-        "coverage": part["actual"].between(part["lower"], part["upper"]).mean(),
-        "width": (part["upper"] - part["lower"]).mean(),
-        "pinball": float(np.mean(pinball)),
-    }
+    if others:
+        raise ValueError(
+            f"others={list(others)} stand beside a SequenceForecaster or a function, and the model "
+            f"is a {name}: give that one a backtest of its own."
+        )

@@ -19,6 +19,8 @@ __all__ = [
     "calibration_rows",
     "held_back_rows",
     "require_intervals",
+    "revised_weight",
+    "scaled_error",
 ]
 
 LEAST_INDEPENDENT = 9
@@ -128,10 +130,10 @@ def calibrate(
         forecasts, weight = _blended(model.forecasts(late), late)
         actual, scale = late.actual(), in_scale[late.code][:, None]
         original = transform.inverse(actual)
-        losses["naive"] = _loss(original - transform.inverse(late.last()), scale)
+        losses["naive"] = scaled_error(original - transform.inverse(late.last()), scale)
         name = "channel-independent" if tried else "targets together"
         name = name if rows.n_targets > 1 else "forecaster"
-        losses[name] = _loss(original - transform.inverse(forecasts.point), scale)
+        losses[name] = scaled_error(original - transform.inverse(forecasts.point), scale)
         if best is None or losses[name] < best[0]:  # NaN is not less
             intervals = Intervals.learn(forecasts.scores(actual), late.code, len(rows.sizes))
             best = losses[name], tried, weight, intervals
@@ -139,7 +141,7 @@ def calibrate(
     return Calibration(best[1], best[2], losses, best[3])
 
 
-def _loss(missed: np.ndarray, scale: np.ndarray) -> float:
+def scaled_error(missed: np.ndarray, scale: np.ndarray) -> float:
     """Mean absolute scaled error; NaN if no series has a scale."""
     scaled = np.abs(missed) / scale
     known = np.isfinite(scaled)
@@ -174,6 +176,29 @@ def _blended(forecasts: Forecasts, windows: Windows) -> tuple[Forecasts, float]:
     return forecasts._replace(point=point), _weight(change, actual, *clusters)
 
 
+def revised_weight(model: PanelModel, rows: SeriesRows) -> float:
+    """Weight of a model, as the rows that it has not seen say if they clearly contradict it.
+
+    Parameters
+    ----------
+    model : PanelModel
+        Fitted on the rows up to its `until`.
+    rows : SeriesRows
+        These and later rows.
+    """
+    windows = model.windows(rows).followed()
+    windows = windows.take(rows.time[windows.ends] >= model.until)
+    if model.unit.unit.anchor == "none" or not len(windows.ends):
+        return model.weight
+    anchors, spread = windows.anchors(), windows.spreads()
+    change = (model._replace(weight=1.0).forecasts(windows).point - anchors) / spread
+    actual = (windows.actual() - anchors) / spread
+    slope, variance = _slope(change, actual, windows.code, windows.dates())
+    if not abs(slope - model.weight) > CLEAR * np.sqrt(variance):
+        return model.weight
+    return _cautious(slope, variance)
+
+
 def _weight(change: np.ndarray, actual: np.ndarray, *clusters: np.ndarray) -> float:
     """Weight in [0, 1] of forecast changes with the least squared error, cautiously.
 
@@ -187,23 +212,32 @@ def _weight(change: np.ndarray, actual: np.ndarray, *clusters: np.ndarray) -> fl
     *clusters : ndarrays of int, shape (n_windows,)
         Within these, errors depend on each other.
     """
+    slope, variance = _slope(change, actual, *clusters)
+    return _cautious(slope, 0.0 if np.isinf(variance) else variance)
+
+
+def _cautious(slope: float, variance: float) -> float:
+    error = np.sqrt(variance)
+    if variance and slope > max(CLEAR * error, 1 - error):
+        return 1.0
+    return float(np.clip(slope - CAUTION * variance / max(slope, 1e-9), 0, 1))
+
+
+def _slope(change: np.ndarray, actual: np.ndarray, *clusters: np.ndarray) -> tuple[float, float]:
+    """Weight with the least squared error, and its variance; inf if a single cluster has it all."""
     change = np.where(np.isfinite(actual), change, 0)
     square = (change**2).sum()
     if not square:
-        return 1.0
+        return 1.0, np.inf
     slope = (change * np.nan_to_num(actual)).sum() / square
     rest = (change * (np.nan_to_num(actual) - slope * change)).sum(axis=(1, 2))
     sums = [np.bincount(np.unique(code, return_inverse=True)[1], rest) for code in clusters]
     sums = [one for one in sums if len(one) >= LEAST_CLUSTERS] or [max(sums, key=len)]
     n = [len(one) for one in sums]
     if max(n) < 2:
-        return float(np.clip(slope, 0, 1))
+        return slope, np.inf
     variance = max((s**2).sum() * k / max(k - 3, 1) for s, k in zip(sums, n, strict=True))
-    variance /= square**2
-    error = np.sqrt(variance)
-    if slope > max(CLEAR * error, 1 - error):
-        return 1.0
-    return float(np.clip(slope - CAUTION * variance / max(slope, 1e-9), 0, 1))
+    return slope, variance / square**2
 
 
 def require_intervals(found: Calibration | None, n_rows: int, typical: int, steps: int) -> None:

@@ -11,18 +11,19 @@ import pandas as pd
 from sklstm._data.sklearn_private import HasMethods, Interval, StrOptions
 from sklstm._estimators.argument_checks import refuse_other_order, refuse_table_of_covariates
 from sklstm._estimators.future_rows import FIXED_BY_FIT
+from sklstm._estimators.later_rows import LaterRows
 from sklstm._estimators.panel_fit import Settings, fit_panel, window_size_of
-from sklstm._estimators.predictive_distribution import PredictiveDistribution
+from sklstm._estimators.refits import earlier_fit
 from sklstm._estimators.window_regression import predicts_quantiles
 from sklstm._tables.calendar_columns import choose_calendar, with_calendar
-from sklstm._tables.panel import Panel, read_panel
+from sklstm._tables.panel import Panel
 from sklstm._tables.target_transform import LOGARITHMS
 from sklstm._tables.window_units import History
 
 __all__ = ["SequenceForecaster"]
 
 
-class SequenceForecaster(PredictiveDistribution):
+class SequenceForecaster(LaterRows):
     """Forecast the next steps of one time series or a panel of many, with prediction intervals.
 
     All `steps` are forecast at once (direct multi-step) from the window of the last rows, so that
@@ -52,6 +53,9 @@ class SequenceForecaster(PredictiveDistribution):
         `None`: the index levels beside the time, if timestamps repeat; else a single series.
     time : str, default=None
         Column or index level with the timestamps, if they are not the index.
+    target : str or list of str, default=None
+        Columns of `y` that are forecast, where one table holds all: its other columns are then the
+        covariates, and no X is passed to `fit` and `update`. `None`: all columns of `y`.
     future_covariates : list of str, default=()
         Names of the columns of `X` (the exogenous table of `fit`) whose future values are known
         when a forecast is made, such as a calendar or a weather forecast. All other columns are
@@ -142,12 +146,11 @@ class SequenceForecaster(PredictiveDistribution):
     Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
     Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023).
 
-    `fit(y, X=X)` does not fit into a search of scikit-learn, which calls `fit(X, y)`. A search of
-    the regressor's hyperparameters goes inside:
-    ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimeSeriesSplit(3, gap=steps)))``.
-    Hyperparameters of the forecaster itself are compared by `validation_losses_`, or by
-    :func:`backtest`. With ``def loss(size): return SequenceForecaster(window_size=size).fit(y)
-    .validation_losses_["loss"].min()`` it is ``min([16, 32], key=loss)``.
+    Searches of scikit-learn take it like any estimator, on the table as a whole, by :meth:`score`:
+    ``GridSearchCV(SequenceForecaster(), {"window_size": [16, 32], "estimator__alpha": [1, 10]},
+    cv=TimeSeriesSplit(3)).fit(y)``, with ``cv=TimestampSplit(3)`` for a panel. A search of the
+    regressor alone can stand inside instead, where it splits windows by time:
+    ``SequenceForecaster(GridSearchCV(LSTMRegressor(), grid, cv=TimestampSplit(3)))``.
 
     Examples
     --------
@@ -171,6 +174,7 @@ class SequenceForecaster(PredictiveDistribution):
         "season": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "series": [str, list, None],
         "time": [str, None],
+        "target": [str, list, None],
         "future_covariates": [list, tuple],
         "calendar": [StrOptions({"auto"}), None],
         "channel_independent": ["boolean", StrOptions({"auto"})],
@@ -192,6 +196,7 @@ class SequenceForecaster(PredictiveDistribution):
         season: int | str = "auto",
         series: str | list[str] | None = None,
         time: str | None = None,
+        target: str | list[str] | None = None,
         future_covariates: list | tuple = (),
         calendar: str | None = None,
         channel_independent: bool | str = "auto",
@@ -205,6 +210,7 @@ class SequenceForecaster(PredictiveDistribution):
         self.season = season
         self.series = series
         self.time = time
+        self.target = target
         self.future_covariates = future_covariates
         self.calendar = calendar
         self.channel_independent = channel_independent
@@ -215,11 +221,12 @@ class SequenceForecaster(PredictiveDistribution):
     def fit(self, y: Any, *others: Any, X: Any = None) -> Self:
         """Learn from the past.
 
-        With `calibration_fraction` above 0 a first model is fitted on the earlier rows, so that it
-        takes two fits, with several targets three. NaN are not filled: windows that hold them are
-        left out, unless the estimator takes NaN, such as ``LSTMRegressor(missing="mask")``. Short
-        series are learned from the rows they have; of those with less than a quarter of a window
-        the forecast is the anchor alone.
+        With ``LSTMRegressor(warm_start=True)`` a further `fit` starts from the weights, as refits
+        of :func:`backtest` do. With `calibration_fraction` above 0 a first model is fitted on the
+        earlier rows, so that it takes two fits, with several targets three. NaN are not filled:
+        windows that hold them are left out, unless the estimator takes NaN, such as
+        ``LSTMRegressor(missing="mask")``. Short series are learned from the rows they have; of
+        those with less than a quarter of a window the forecast is the anchor alone.
 
         Parameters
         ----------
@@ -263,12 +270,11 @@ class SequenceForecaster(PredictiveDistribution):
         """
         refuse_other_order("fit", y, others, X)
         learned = self._blank()
-        panel = read_panel(y, X, self.series, self.time, categories=self.categorical_features)
-        learned._fit_panel(panel.regular())
+        learned._fit_panel(self._read(y, X).regular(), self._to_go_on())
         self.__dict__.update(learned.__dict__)  # all at once: a fit that fails leaves all as it was
         return self
 
-    def _fit_panel(self, panel: Panel) -> Self:
+    def _fit_panel(self, panel: Panel, earlier: Self | None = None) -> Self:
         refuse_table_of_covariates(self.future_covariates)
         self._validate_params()
         panel = panel.with_learned_categories()
@@ -277,12 +283,17 @@ class SequenceForecaster(PredictiveDistribution):
         if missing:
             has = panel.covariates
             raise ValueError(f"future_covariates={missing} are no columns of X, which has {has}.")
-        size = window_size_of(panel.rows, self.window_size)
-        self.calendar_ = choose_calendar(panel, size) if self.calendar else []
+        if earlier is None:  # a refit goes on with the same inputs
+            size = window_size_of(panel.rows, self.window_size)
+            self.calendar_ = choose_calendar(panel, size) if self.calendar else []
+        else:
+            self.calendar_ = earlier.calendar_
         panel = with_calendar(panel, self.calendar_)
         settings = Settings(**{name: getattr(self, name) for name in Settings._fields})
         settings = settings._replace(future_covariates=[*self.future_covariates, *self.calendar_])
-        panel, model, found, self._transform = fit_panel(panel, settings)
+        self._naive_errors = panel.rows.naive_errors(1, np.inf)
+        fitted = fit_panel(panel, settings, earlier and earlier_fit(earlier, panel))
+        panel, model, found, self._transform = fitted
         self.targets_, self._covariates = panel.targets, panel.covariates
         self.categories_ = panel.categories
         self._static = [panel.covariates[k] for k in panel.rows.static()]
@@ -389,7 +400,7 @@ class SequenceForecaster(PredictiveDistribution):
         refuse_other_order("update", y, others, X)
         self._check_fitted()
         levels, kinds = self._buffer.by_levels, self._buffer.categories
-        arrived = read_panel(y, X, self.series, self.time, self.targets_, levels, kinds)
+        arrived = self._read(y, X, self.targets_, levels, kinds)
         longer = self._buffer.extended(with_calendar(arrived, self.calendar_))
         turn = longer.rows.place - np.repeat(self._buffer.rows.sizes, longer.rows.sizes)
         new = turn >= 0

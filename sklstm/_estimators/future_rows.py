@@ -18,13 +18,14 @@ from sklstm._estimators.window_regression import Forecasts, PanelModel
 from sklstm._tables.calendar_columns import calendar_values
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
 from sklstm._tables.series_rows import SeriesRows
+from sklstm._tables.target_columns import names_of, targets_and_covariates
 from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
 __all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "series_in_words", "some_names"]
 
-FIXED_BY_FIT = "window_size", "steps", "series", "time", "future_covariates"
+FIXED_BY_FIT = "window_size", "steps", "series", "time", "target", "future_covariates"
 """Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
 
 
@@ -56,6 +57,8 @@ class FutureRows(ForecasterAttributes):
     steps: int
     series: str | list[str] | None
     time: str | None
+    target: str | list[str] | None
+    categorical_features: str | list | tuple
     future_covariates: list | tuple
 
     targets_: list
@@ -97,6 +100,23 @@ class FutureRows(ForecasterAttributes):
                 f"steps={steps}, or name them in future_covariates."
             )
         return int(steps)
+
+    def _read(
+        self,
+        y: Any,
+        X: Any,
+        names: list | None = None,
+        by_levels: bool | None = None,
+        categories: Any = None,
+    ) -> Panel:
+        """Read targets and covariates, of one table or of two."""
+        y, X = self._divided(y, X)
+        categories = self.categorical_features if categories is None else categories
+        return read_panel(y, X, self.series, self.time, names, by_levels, categories)
+
+    def _divided(self, y: Any, X: Any) -> tuple[Any, Any]:
+        keys = [*names_of(self.series), *names_of(self.time)]
+        return targets_and_covariates(y, X, self.target, keys)
 
     def _future(self, panel: Panel, steps: int, X: Any) -> tuple[pd.Index, np.ndarray]:
         """Timestamps of the future rows, and their columns, (n_series, n_rows, n_columns)."""
@@ -189,6 +209,8 @@ class FutureRows(ForecasterAttributes):
     def _given(self, y: Any, X: Any) -> Panel:
         """Rows of series, with their covariates, which X has beside those of future rows."""
         levels, kinds = self._buffer.by_levels, self._buffer.categories
+        if self.target is not None:
+            y, X = self._divided(y, None)
         given = read_panel(y, None, self.series, self.time, self.targets_, levels, kinds)
         lacking = [name for name in self.targets_ if name not in given.targets]
         if lacking:

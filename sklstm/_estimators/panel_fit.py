@@ -14,6 +14,7 @@ from sklstm._estimators.calibration import (
     calibration_rows,
     held_back_rows,
     require_intervals,
+    revised_weight,
 )
 from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.window_regression import (
@@ -63,7 +64,7 @@ class FittedPanel(NamedTuple):
     transform: TargetTransform
 
 
-def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
+def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = None) -> FittedPanel:
     """Choose the unit of windows, compare a first model with rows held back, and fit on all rows.
 
     Parameters
@@ -72,6 +73,8 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
         Training rows, regular.
     settings : Settings
         The parameters.
+    earlier : FittedPanel, default=None
+        A fit whose weights training starts from, and whose calibration stays, if the unit does.
 
     Raises
     ------
@@ -98,14 +101,20 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
     cutoff = _cutoff(rows, n_late) if n_late else np.inf
     positive = takes_positive_only(estimator)
-    transform = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
+    learned = TargetTransform.learn(settings.transform, rows.until(cutoff), positive)
+    transform = earlier.transform if earlier else learned
     panel = transform.applied(panel)
     transform = transform.seen(panel.rows.y)
     rows, early = panel.rows, panel.rows.until(cutoff)
-    fit_until = _cutoff(early, held_back_rows(early, steps))
     unit = Unit("none", "none", season)
-    if not positive:
-        unit = choose_unit(early, window_size, steps, season, fit_until, cutoff)
+    if not positive and earlier:  # a refit asks the newest rows too: a level shift is among them
+        unit = _chosen_unit(rows, shape, season, np.inf, earlier.model.unit.unit)
+    elif not positive:
+        unit = _chosen_unit(early, shape, season, cutoff)
+    again = earlier and earlier.model.refit(rows, unit, shape)
+    if earlier and again:
+        again = again._replace(weight=revised_weight(earlier.model, rows))
+        return FittedPanel(panel, again, earlier.found, transform)
 
     both = tried == "auto" and rows.n_targets > 1 and n_late
     alone = [False, True] if both else [tried is True]
@@ -122,7 +131,15 @@ def fit_panel(panel: Panel, settings: Settings) -> FittedPanel:
     _say_what_is_left_out(rows, unit, shape, typical)
     weight = found.weight if found else 1.0
     model = model._replace(weight=weight, calibrated=found is not None)
+    model = model.as_cheap_as(earlier.model) if earlier else model
     return FittedPanel(panel, model, found, transform)
+
+
+def _chosen_unit(
+    rows: SeriesRows, shape: WindowShape, season: int, cutoff: float, kept: Unit | None = None
+) -> Unit:
+    fit_until = _cutoff(rows, held_back_rows(rows, shape.steps))
+    return choose_unit(rows, shape.window_size, shape.steps, season, fit_until, cutoff, kept)
 
 
 def window_size_of(rows: SeriesRows, size: int | str) -> int:

@@ -51,9 +51,9 @@ class LSTMRegressor(RegressorMethods):
         prediction at every step.
     n_networks : int, default=1
         Number of networks that differ in their initial weights; predictions are made from the mean
-        of their outputs. The average of 5 is about as good as the best of them, differs half as
-        much between fits, and takes two to four times as long. They share the init and the
-        batches; with `early_stopping` each has its own best epoch and blending weight, and
+        of their outputs. The average of 5 is mostly better than a typical one of them, differs less
+        from fit to fit, and takes two to four times as long. They share the init and the batches;
+        with `early_stopping` each has its own best epoch and blending weight, and
         `blending_weight_` is the mean. `estimators_` has each by itself.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the

@@ -109,7 +109,8 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         Raises
         ------
         ValueError
-            If `lagged_target` is not in X, or `period` is shorter than `horizon`.
+            If `lagged_target` is not in X, `period` is shorter than `horizon`, or no sequence
+            reaches a season back.
 
         See Also
         --------
@@ -155,6 +156,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         self._back = 0
         if self.strategy != "mean":
             self._back = 1 if self.strategy == "naive" else self.period - self.horizon + 1
+            self._refuse_short_histories(sequences)
             self.lagged_target_ = self._find_features(samples, targets)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -195,6 +197,15 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
             values = self._values(sequences)[:, self.lagged_target_]
             np.copyto(predicted, values, where=np.isfinite(values))
         return predicted[:, 0] if self._n_dimensions == 1 else predicted
+
+    def _refuse_short_histories(self, sequences: Sequences) -> None:
+        longest = sequences.lengths.max(initial=0)
+        if longest < self._back and self.strategy == "seasonal_naive":
+            raise ValueError(
+                f"period={self.period} with horizon={self.horizon} reads {self._back} steps back, "
+                f"and the longest sequence has {longest} steps: all predictions would be the mean. "
+                f"Choose a window_size of at least {self._back}, or strategy='mean'."
+            )
 
     def _values(self, sequences: Sequences) -> np.ndarray:
         """The values that the strategy selects from each sequence, NaN before its first step."""

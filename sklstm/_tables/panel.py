@@ -104,7 +104,8 @@ class Panel(NamedTuple):
     def take(self, kept: np.ndarray) -> Panel:
         """Select rows by a boolean mask, and the series that have some."""
         left = np.bincount(self.rows.code[kept], minlength=len(self.rows.sizes)) > 0
-        calendars = [one for one, is_left in zip(self.calendars, left, strict=True) if is_left]
+        known = zip(self.calendars, left, strict=False)  # none before `regular` has found them
+        calendars = [one for one, is_left in known if is_left]
         return self._replace(
             rows=self.rows.take(kept), timestamps=self.timestamps[kept], calendars=calendars
         )
@@ -128,13 +129,15 @@ class Panel(NamedTuple):
         first = np.array([found[key] for key in keys]) * n_rows
         return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
 
-    def extended(self, arrived: Panel) -> Panel:
+    def extended(self, arrived: Panel, *, may_skip: bool = False) -> Panel:
         """Append rows that have arrived.
 
         Parameters
         ----------
         arrived : Panel
             The new rows.
+        may_skip : bool, default=False
+            Whether rows may be missing before and among them; these are then rows of NaN.
 
         Returns
         -------
@@ -155,14 +158,31 @@ class Panel(NamedTuple):
         lacking = [column for column in wanted if column not in columns]
         if lacking:
             raise ValueError(f"The new rows lack the columns {lacking}.")
-        self._check_they_follow(arrived, known)
+        if may_skip:
+            self._check_they_are_later(arrived, known)
+        else:
+            self._check_they_follow(arrived, known)
         counts = np.zeros(len(self.rows.sizes), dtype=int)
         counts[known] = arrived.rows.sizes
         order = np.argsort(known[arrived.rows.code], kind="stable")
         values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
         rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
         timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
-        return self._replace(rows=rows, timestamps=timestamps)
+        longer = self._replace(rows=rows, timestamps=timestamps)
+        return longer.regular() if may_skip else longer
+
+    def _check_they_are_later(self, arrived: Panel, known: np.ndarray) -> None:
+        newest, first = self.rows.ends[known] - 1, arrived.rows.starts
+        early = np.flatnonzero(arrived.rows.time[first] <= self.rows.time[newest])
+        if len(early):
+            k = early[0]
+            of = f" of series {arrived.rows.names[k]!r}" if self.by_levels else ""
+            raise ValueError(
+                f"The rows{of} begin at {arrived.timestamps[first[k]]}, which is not behind the "
+                f"last row of fit, {self.timestamps[newest[k]]}: a forecast is judged by later "
+                "rows. In a search choose cv=TimeSeriesSplit() or, for many series, "
+                "cv=TimestampSplit()."
+            )
 
     def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
         checked = set()

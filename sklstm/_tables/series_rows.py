@@ -11,6 +11,10 @@ from sklstm._data.categories import Categories
 
 __all__ = ["SeriesRows"]
 
+ROUNDING = 1e-15, 1e-9
+"""Mean changes up to these parts of the mean value, and over a season of the mean change from row
+to row, are rounding: a sine of 24 hours repeats itself to 1e-12."""
+
 
 class SeriesRows(NamedTuple):
     """Rows of all series, one series after the other, each in time order.
@@ -157,15 +161,23 @@ class SeriesRows(NamedTuple):
         Returns
         -------
         ndarray of shape (n_series, n_targets)
-            The unit of scaled errors; NaN where there is no change to measure.
+            The unit of scaled errors; NaN where there is no change to measure, or only rounding.
         """
         code, place, known = self.code, self.place, self.time < cutoff
         sizes = np.bincount(code[known], minlength=len(self.sizes))
         lags = np.where(sizes > lag, lag, 1)[code]
         changes = np.abs(self.y - self.y[np.arange(len(code)) - lags])
         changes[(place < lags) | ~known] = np.nan
+        mean = self._means(changes)
+        least = ROUNDING[0] * self._means(np.where(known[:, None], np.abs(self.y), np.nan))
+        if lag > 1:
+            least = np.fmax(least, ROUNDING[1] * self.naive_errors(1, cutoff))
+        return np.where(mean > least, mean, np.nan)
+
+    def _means(self, values: np.ndarray) -> np.ndarray:
+        """Of each series, (n_series, n_targets), without NaN; 0 if there is nothing else."""
         sums = np.zeros((len(self.sizes), self.n_targets))
         counts = sums.copy()
-        np.add.at(sums, code, np.nan_to_num(changes))
-        np.add.at(counts, code, np.isfinite(changes))
-        return np.where(sums > 0, sums / np.maximum(counts, 1), np.nan)
+        np.add.at(sums, self.code, np.nan_to_num(values))
+        np.add.at(counts, self.code, np.isfinite(values))
+        return sums / np.maximum(counts, 1)

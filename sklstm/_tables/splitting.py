@@ -122,6 +122,10 @@ class TimestampSplit(BaseCrossValidator):
     >>> print(train, test)
     [0 1 2 3] [6 7]
 
+    In a search inside a :class:`SequenceForecaster` it splits windows by the timestamps of their
+    last rows, over all series: `test_size` and `gap` are then numbers, and `time`, `series` and
+    `purge` are not needed.
+
     As ``cv`` of a hyperparameter search or a score:
 
     >>> from sklearn.dummy import DummyRegressor
@@ -166,7 +170,7 @@ class TimestampSplit(BaseCrossValidator):
 
         Parameters
         ----------
-        X : DataFrame of shape (n_rows, n_columns)
+        X : DataFrame of shape (n_rows, n_columns), or Series
             Table with the time, in any order; for `purge` the rows of each series in time order.
         y : object
             Ignored.
@@ -248,6 +252,7 @@ class TimestampSplit(BaseCrossValidator):
     def _read(self, X: Any) -> tuple[pd.Index | None, pd.Index | None, np.ndarray, str]:
         """Series, time and timestamp of each row, and the kind of the timestamps."""
         name, X = type(self).__name__, as_frame(X)
+        X = X.to_frame() if isinstance(X, pd.Series) else X
         if not isinstance(X, pd.DataFrame):
             raise ValueError(
                 f"{name} reads the time of each row from a DataFrame, got {kind_of_table(X)}. Pass "

@@ -36,16 +36,28 @@ MOST_LAGS = 256
 squared error of a network with a noise of 1 was 1.5 and 3.5 with intercepts alone, 1.2 and 1.3 with
 lags (seeds 0 and 1)."""
 
+UNTENABLE = 0.5
+"""A refit changes the unit for one with less than so much of the error, as after a level shift.
+Many refits look for a lead many times: with the leads that a first fit asks for, hourly loads
+(ETTh1, HUFL) changed once in 12 refits, erred no less, and the network had to learn anew."""
+
 LEAST_CLUSTERS = 30
 """Fewer series, or blocks of dates, give no standard error to go by."""
 
 
 def choose_unit(
-    rows: SeriesRows, window_size: int, steps: int, season: int, fit_until: float, cutoff: float
+    rows: SeriesRows,
+    window_size: int,
+    steps: int,
+    season: int,
+    fit_until: float,
+    cutoff: float,
+    earlier: Unit | None = None,
 ) -> Unit:
     """Choose anchor and scale: the last value, or what is clearly better.
 
-    The default is without a scale, if changes of all series are of about the same size.
+    The default is without a scale, if changes of all series are of about the same size. In a refit
+    it is the earlier choice.
 
     Parameters
     ----------
@@ -59,6 +71,8 @@ def choose_unit(
         Time before which they are judged: a single series by squared errors, which they minimise;
         several by absolute errors in mean absolute changes of the series so far, over a season if
         there is one, and outliers count as the largest of the others.
+    earlier : Unit, default=None
+        That of an earlier fit, which stays unless another has less than half of its error too.
 
     Returns
     -------
@@ -79,6 +93,7 @@ def choose_unit(
     spread = PanelUnit.learn(early, reference).measure(rows).spread[:, 0]
     n_series = len(rows.sizes) // len(common)
     candidates = list(_candidates(season, n_series, variance))
+    candidates.sort(key=lambda unit: unit != earlier)
     best, least = candidates[0], np.zeros(0)
     by_series = len(early.time) < len(early.sizes) * (window_size + steps)
     for unit in candidates:
@@ -94,7 +109,10 @@ def choose_unit(
         if n_series > 1:
             lead = np.clip(lead, *inner_range(lead[:, None])[:, 0])
         error = clustered_error(lead, judges.code, judges.dates())
-        if unit == best or lead.mean() > error * (STRICT if n_series == 1 else 1):
+        leads = lead.mean() > error * (STRICT if n_series == 1 else 1)
+        if earlier is not None:
+            leads = leads and errors.mean() < UNTENABLE * least.mean()
+        if unit == best or leads:
             best, least = unit, errors
     return best
 

@@ -154,6 +154,8 @@ class HistoryAttributionDisplay:
     ) -> Self:
         """Attribute a prediction of a model, and draw the parts.
 
+        The numbers are those of `history_attribution`; a display has them as `attributions`.
+
         Parameters
         ----------
         model : estimator
