@@ -418,15 +418,15 @@ def test_a_module_of_the_user_is_none_of_pythons(tmp_path, monkeypatch):
     (tmp_path / "this.py").write_text("F = 1.0\ndef loss(p, t): return F * p")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "this", raising=False)
-    from sklstm._train import identity
+    from sklstm._train import code_names
 
-    identity.is_installed.cache_clear()
+    code_names.is_installed.cache_clear()
     loss = importlib.import_module("this").loss
     first = told(loss)
     monkeypatch.setattr(sys.modules["this"], "F", 2.0)
     assert told(loss) != first
     monkeypatch.undo()
-    identity.is_installed.cache_clear()
+    code_names.is_installed.cache_clear()
 
 
 # Other processes

@@ -17,7 +17,8 @@ from skorch.history import History
 
 from sklstm._data.samples import Samples
 from sklstm._data.warning import CheckpointWarning, warn
-from sklstm._train.identity import Describer, is_installed, names_in
+from sklstm._train.code_names import is_installed, names_in
+from sklstm._train.identity import Describer
 from sklstm._train.plan import Plan
 from sklstm._train.seeds import RandomStream
 from sklstm._version import __version__

@@ -1,25 +1,30 @@
 """Descriptions of settings that are the same in every process, to find a training again."""
 
 import copyreg
-import dis
 import functools
-import importlib
 import json
 import platform
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["Describer", "is_installed", "names_in"]
+from sklstm._train.code_names import (
+    NotDescribable,
+    Parts,
+    UsedModule,
+    globals_of,
+    is_installed,
+    names_in,
+    used,
+)
+
+__all__ = ["Describer"]
 
 DIGEST_SIZE = 16
 SIMPLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
@@ -39,44 +44,6 @@ WITHOUT_EFFECT_IN_CLASS = {
 
 HEAP_TYPE = 1 << 9
 """Flag of classes that were made while Python ran."""
-
-READ_BY_NAME = {"eval", "exec", "globals", "__import__", "open"}
-"""Builtins by which a function may read globals that its code does not name, or files."""
-
-READ_BY_NAME_OF = {
-    ("importlib", "import_module"),
-    *(("os", name) for name in ("environ", "getenv")),
-    *(("sys", name) for name in ("argv", "modules")),
-    ("pathlib", "Path"),
-    *(("numpy", name) for name in ("fromfile", "genfromtxt", "load", "loadtxt", "memmap")),
-    *(("pandas", name) for name in ("read_csv", "read_parquet", "read_pickle")),
-    *((library, "load") for library in ("joblib", "torch")),
-}
-"""What does so in modules of Python, and the usual readers of files."""
-
-Parts = list[tuple[str, Any]]
-"""The parts of an object, each with its place."""
-
-
-@dataclass(frozen=True)
-class _Used:
-    """A module of the user, and the names that code reads of it; None: all."""
-
-    module: types.ModuleType
-    names: frozenset[str] | None
-
-    def parts(self) -> Parts:
-        """The objects with these names."""
-        inside = vars(self.module)
-        names = [name for name in inside if not name.startswith("__")]
-        if self.names is not None and "__getattr__" not in inside:
-            names = [name for name in names if name in self.names]
-        names += ["__getattr__"] if "__getattr__" in inside else []
-        return [(name, _used(inside[name], self.names)) for name in sorted(names)]
-
-
-class _NotDescribable(Exception):  # noqa: N818 - becomes an error with the place, or a name
-    """Raised for an object that has no content to compare."""
 
 
 class Describer:
@@ -155,7 +122,7 @@ class Describer:
         """
         if type(value) in SIMPLE:
             return _hash(type(value).__name__, repr(value))
-        key = (id(value.module), value.names) if isinstance(value, _Used) else id(value)
+        key = (id(value.module), value.names) if isinstance(value, UsedModule) else id(value)
         if key in self._done:
             return self._done[key][1]
         if key in self._open:
@@ -184,7 +151,7 @@ class Describer:
     def _parts_or_name(self, value: Any) -> tuple[str, Parts]:
         try:
             return self._parts(value)
-        except _NotDescribable as reason:
+        except NotDescribable as reason:
             if not self.strict:
                 return _name_of(type(value)), []
             setting, *inside = self._place
@@ -225,8 +192,8 @@ class Describer:
             case types.ModuleType() if is_installed(value.__name__):
                 return self._named(value.__name__, value.__name__), []
             case types.ModuleType():
-                return "module", _Used(value, None).parts()
-            case _Used():
+                return "module", UsedModule(value, None).parts()
+            case UsedModule():
                 return "module", value.parts()
             case property():
                 return "property", [(k, getattr(value, k)) for k in ("fget", "fset", "fdel")]
@@ -250,13 +217,13 @@ class Describer:
         parts += [("defaults", function.__defaults__), ("defaults", function.__kwdefaults__)]
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                parts.append((f"enclosed {name}", _used(cell.cell_contents, names_in(code))))
+                parts.append((f"enclosed {name}", used(cell.cell_contents, names_in(code))))
             except ValueError:  # not assigned yet
                 parts.append((f"enclosed {name}", "empty"))
         if ours:
             kind = self._named(module, f"function of {module}")
         elif self.strict:
-            parts += _globals_of(function)
+            parts += globals_of(function)
         return kind, parts
 
     def _of_builtin(self, function: Any) -> tuple[str, Parts]:
@@ -283,9 +250,9 @@ class Describer:
                 raise TypeError("what it gave is gone")
             reduced = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:
-            raise _NotDescribable(f"an object of {_name_of(type(value))}") from error
+            raise NotDescribable(f"an object of {_name_of(type(value))}") from error
         if isinstance(value, np.ufunc) and not _is_in_a_module(value):
-            raise _NotDescribable("a function of np.frompyfunc")
+            raise NotDescribable("a function of np.frompyfunc")
         if isinstance(reduced, str):
             module = getattr(value, "__module__", None) or type(value).__module__
             inside = {} if is_installed(module) else getattr(value, "__dict__", {})
@@ -337,75 +304,6 @@ def _name_of(value: Any) -> str:
     return name if module in (None, "builtins", "__main__", "__mp_main__") else f"{module}.{name}"
 
 
-def _used(value: Any, names: frozenset[str] | None) -> Any:
-    """A value as code of the user reads it: only some names of a module of the user."""
-    if isinstance(value, types.ModuleType) and not is_installed(value.__name__):
-        return _Used(value, names)
-    return value
-
-
-def _globals_of(function: types.FunctionType) -> Parts:
-    """Globals that a function reads from its module, and from modules that it imports itself."""
-    code, inside = function.__code__, function.__globals__
-    parts: Parts = []
-    for instruction, level, attribute in _reading(code):
-        name = instruction.argval
-        names = None if attribute is None else names_in(code)  # None: the module goes anywhere
-        if instruction.opname == "IMPORT_NAME":
-            package = inside.get("__package__") if level else None
-            tops = [] if level else [name.partition(".")[0]]  # the name that `import a.b` binds
-            for imported in ["." * level + name, *tops]:
-                parts.append((f"imported {imported}", _used(_imported(imported, package), names)))
-        elif name in inside:
-            reached = _reached(inside[name], attribute)
-            if reached in READ_BY_NAME_OF:
-                raise _NotDescribable(f"what {function.__qualname__} reads by {'.'.join(reached)}")
-            parts.append((f"global {name}", _used(inside[name], names)))
-        elif name in READ_BY_NAME:
-            raise _NotDescribable(f"what {function.__qualname__} reads by {name}()")
-    return sorted({place: (place, part) for place, part in parts}.values(), key=lambda x: x[0])
-
-
-def _reached(value: Any, attribute: str | None) -> tuple[str, str]:
-    """Module and name of a global, or of the attribute that is read of a module."""
-    name = str(getattr(value, "__name__", ""))
-    if isinstance(value, types.ModuleType):
-        return name, attribute or ""
-    return str(getattr(value, "__module__", "")).partition(".")[0], name
-
-
-def _imported(name: str, package: str | None) -> types.ModuleType | None:
-    try:
-        return importlib.import_module(name, package)
-    except ImportError:  # code may run without it
-        return None
-
-
-def _reading(code: types.CodeType) -> Iterator[tuple[dis.Instruction, int, str | None]]:
-    """Instructions that read globals or import, also in nested code.
-
-    With the level of an import, and the name of the attribute that is read of a global at once.
-    """
-    instructions = [x for x in dis.get_instructions(code) if x.opname != "EXTENDED_ARG"]
-    for k, instruction in enumerate(instructions):
-        if instruction.opname == "IMPORT_NAME":
-            yield instruction, instructions[k - 2].argval, ""
-        elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
-            then = instructions[k + 1]
-            of_module = then.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
-            yield instruction, 0, then.argval if of_module else None
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _reading(constant)
-
-
-def names_in(code: types.CodeType) -> frozenset[str]:
-    """Names of globals and attributes, and texts by which `getattr` may find them."""
-    texts = {x for x in code.co_consts if isinstance(x, str)}
-    nested = [names_in(x) for x in code.co_consts if isinstance(x, types.CodeType)]
-    return frozenset(code.co_names).union(texts, *nested)
-
-
 def _of_code(code: types.CodeType) -> tuple[str, Parts]:
     """Compiled code, independent of its file, lines and formatting."""
     counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
@@ -427,7 +325,7 @@ def _of_tensor(tensor: torch.Tensor) -> tuple[str, Parts]:
         dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
         content = dense.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     except (RuntimeError, NotImplementedError) as error:
-        raise _NotDescribable(f"a tensor of {tensor.layout} on {tensor.device}") from error
+        raise NotDescribable(f"a tensor of {tensor.layout} on {tensor.device}") from error
     return f"{kind} {_hash(content.tobytes()).hex()}", []
 
 
@@ -448,25 +346,6 @@ def _is_in_a_module(function: np.ufunc) -> bool:
 def _has_no_module(cls: type) -> bool:
     """Whether a class was made without a module name: Python then gives it that of builtins."""
     return cls.__module__ == "builtins" and bool(cls.__flags__ & HEAP_TYPE) and not _is_found(cls)
-
-
-@functools.cache
-def is_installed(name: str) -> bool:
-    """Whether a module belongs to Python or an installed library, which its version describes."""
-    top = name.partition(".")[0]
-    if top in ("__main__", "__mp_main__"):
-        return False
-    if top == "sklstm" or name in sys.builtin_module_names:
-        return True
-    module = sys.modules.get(name) or sys.modules.get(top)
-    origin = getattr(getattr(module, "__spec__", None), "origin", None)
-    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None)
-    if file is None:
-        return origin in ("built-in", "frozen")
-    path = Path(file)
-    library = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
-    in_packages = {"site-packages", "dist-packages"} & set(path.parts)
-    return bool(in_packages or library & set(path.parents))
 
 
 @functools.cache
