@@ -84,18 +84,7 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     rows = panel.rows
     estimator, steps, tried = settings.estimator, settings.steps, settings.channel_independent
     typical = len(rows.time) // len(rows.sizes)
-    columns = [*panel.targets, *panel.covariates]
-    future = [
-        columns.index(name) for name in panel.covariates if name in settings.future_covariates
-    ]
-    window_size = window_size_of(rows, settings.window_size)
-    shape = WindowShape(window_size, steps, future, takes_nan(estimator))
-    season = (
-        season_of(panel.timestamps[: rows.sizes[0]])
-        if settings.season == "auto"
-        else int(settings.season)
-    )
-    season = season if 3 * season <= typical else 1
+    shape, season = _shape_of(panel, settings)
 
     share = settings.calibration_fraction
     n_late = calibration_rows(rows, steps) if share == "auto" else round(float(share) * typical)
@@ -133,6 +122,23 @@ def fit_panel(panel: Panel, settings: Settings, earlier: FittedPanel | None = No
     model = model._replace(weight=weight, calibrated=found is not None)
     model = model.as_cheap_as(earlier.model) if earlier else model
     return FittedPanel(panel, model, found, transform)
+
+
+def _shape_of(panel: Panel, settings: Settings) -> tuple[WindowShape, int]:
+    """What windows are made of, and the rows of a season; 1 if there are too few for one."""
+    rows = panel.rows
+    columns = [*panel.targets, *panel.covariates]
+    future = [
+        columns.index(name) for name in panel.covariates if name in settings.future_covariates
+    ]
+    window_size = window_size_of(rows, settings.window_size)
+    shape = WindowShape(window_size, settings.steps, future, takes_nan(settings.estimator))
+    season = (
+        season_of(panel.timestamps[: rows.sizes[0]])
+        if settings.season == "auto"
+        else int(settings.season)
+    )
+    return shape, season if 3 * season <= len(rows.time) // len(rows.sizes) else 1
 
 
 def _chosen_unit(
