@@ -122,7 +122,7 @@ def test_a_part_set_aside_validates_like_the_same_part_given(ragged, weighted):
     )
     apart = model.fit(X, y, sample_weight=weight).history_
     head, plan = model._fitted.head, model._plan()
-    samples = model._read_samples(model._blank(), plan, X, y, weight, reset=True)
+    samples = model._read_samples(model._blank(), plan, X, y, weight, False, reset=True)
     all_rows = head.encoded(samples)
     rows = np.arange(len(all_rows.sequences))
     marked = all_rows._replace(target=np.repeat(rows, all_rows.sequences.lengths)[:, None])

@@ -109,7 +109,10 @@ def weighted_moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     >>> weighted_moments(np.array([7.0, 7.0]), np.array([0.5, 0.5]))
     (7.0, 1.0)
     """
-    largest = max(float(x.max()), -float(x.min()))
+    low, high = float(x.min()), float(x.max())
+    if low == high:
+        return low, 1.0
+    largest = max(high, -low)
     if largest > LARGEST_SQUARABLE or 0 < largest < 1 / LARGEST_SQUARABLE:
         mean, scale = weighted_moments(x / largest, weight)
         return mean * largest, scale * largest

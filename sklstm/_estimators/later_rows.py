@@ -72,7 +72,8 @@ class LaterRows(PredictiveDistribution):
         Examples
         --------
         >>> import numpy as np
-        >>>         >>> from sklearn.linear_model import Ridge
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import Ridge
         >>> from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
         >>> from sklstm import SequenceForecaster
         >>> hours = pd.date_range("2024-01-01", periods=400, freq="h")
