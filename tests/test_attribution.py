@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
 
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, SequenceWindower
 from sklstm.inspection import history_attribution
@@ -263,3 +264,14 @@ def test_at_every_step_there_is_no_transform():
     model = quick(pooling=None).fit(X, [x[:, 0] for x in X])
     with pytest.raises(ValueError, match="transform makes one row of each sequence"):
         model.transform(X)
+
+
+def test_hidden_states_align_with_other_features_of_the_same_rows():
+    days = pd.date_range("2024-01-01", periods=40)
+    table = pd.DataFrame(np.random.default_rng(5).normal(size=(40, 2)), days, ["a", "b"])
+    model = LSTMRegressor(hidden_size=3, max_epochs=1, random_state=0)
+    union = make_union(make_pipeline(SequenceWindower(4, horizon=0), model), StandardScaler())
+    found = union.set_output(transform="pandas").fit_transform(table, np.arange(40) % 7)
+    assert found.shape == (40, 5)
+    assert found.index.equals(days)
+    assert not found.isna().any(axis=None)

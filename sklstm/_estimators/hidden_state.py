@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.sklearn_private import _get_output_config
 from sklstm._estimators.fitted_attributes import FittedAttributes
 
 __all__ = ["HiddenState"]
@@ -14,7 +16,7 @@ __all__ = ["HiddenState"]
 class HiddenState(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAttributes):
     """The transformer of an estimator: each sequence as a row of numbers."""
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray | pd.DataFrame:
         """Compute the hidden state of the network for each sequence.
 
         Features for other estimators, such as a clustering or nearest neighbours: what the linear
@@ -29,7 +31,8 @@ class HiddenState(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAttri
         Returns
         -------
         ndarray of float64, shape (n_samples, n_units)
-            `hidden_size` for each direction and network.
+            `hidden_size` for each direction and network. A DataFrame, with the index of the rows
+            that the sequences were made from, if `set_output` asks for one.
 
         Raises
         ------
@@ -54,7 +57,11 @@ class HiddenState(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAttri
                 "transform makes one row of each sequence, and with pooling=None the network has "
                 "none: use pooling='mean' or another."
             )
-        return self._fitted.hidden_state(self._to_predict(X))
+        sequences = self._to_predict(X)
+        table = self._fitted.hidden_state(sequences)
+        if sequences.index is None or _get_output_config("transform", self)["dense"] != "pandas":
+            return table
+        return pd.DataFrame(table, index=sequences.index)
 
     @property
     def _n_features_out(self) -> int:
