@@ -261,3 +261,10 @@ def test_one_table_is_that_of_targets_and_covariates():
 def test_targets_are_columns_of_the_table(fit, message):
     with pytest.raises(ValueError, match=message):
         fit()
+
+
+def test_rows_beside_the_timestamps_of_fit_are_not_scored():
+    model, later = ridge().fit(TIDE[:200]), TIDE[200:]
+    shifted = later.set_axis(later.index + pd.Timedelta("20min"))
+    with pytest.raises(ValueError, match="the row expected next is 2024-03-09 08:00:00"):
+        model.score(shifted)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import pickletools
+import re
 
 import numpy as np
 import pandas as pd
@@ -402,3 +403,39 @@ def test_files_hold_public_classes_and_plain_data(timestamps, tmp_path):
         later = pd.concat([part[38:] for part in parts])
         updated = copy.deepcopy(model).update(later).predict()
         pd.testing.assert_frame_equal(loaded.update(later).predict(), updated)
+
+
+def test_a_new_series_of_one_row_has_the_frequency_of_fit():
+    known = table(walks(3, 60))
+    model = SequenceForecaster(Ridge(), 4, 2, series="id").fit(known)
+    first = known[known["id"] == 0][:1].assign(id=9)
+    found = model.predict(y=first)
+    assert [date.day for _, date in found.index] == [2, 3]
+    np.testing.assert_allclose(found["y"], first["y"].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("zone", "changed", "cure"),
+    [
+        (None, lambda index: index.tz_localize("UTC"), "tz_localize(None)"),
+        ("UTC", lambda index: index.tz_localize(None), "tz_localize('UTC')"),
+        (None, lambda index: range(len(index)), "numbers, such as 0"),
+        (None, lambda index: index.to_period("D"), "periods (period[D])"),
+    ],
+)
+def test_new_rows_have_timestamps_of_the_same_kind(zone, changed, cure):
+    days = pd.date_range("2024-01-01", periods=60, tz=zone)
+    y = pd.Series(walks(1, 60)[0], days, name="y")
+    model, later = SequenceForecaster(Ridge(), 4).fit(y[:50]), y[50:]
+    for arrive in (model.update, model.score):
+        with pytest.raises(ValueError, match=re.escape(cure)):
+            arrive(later.set_axis(changed(later.index)))
+
+
+def test_new_rows_may_come_in_another_time_zone():
+    days = pd.date_range("2024-01-01", periods=60, tz="UTC")
+    y = pd.Series(walks(1, 60)[0], days, name="y")
+    model, other = (SequenceForecaster(Ridge(), 4).fit(y[:50]) for _ in range(2))
+    there = y[50:].tz_convert("Asia/Tokyo")
+    assert model.score(there) == other.score(y[50:])
+    pd.testing.assert_frame_equal(model.update(there).predict(), other.update(y[50:]).predict())

@@ -186,7 +186,10 @@ class FutureRows(ForecasterAttributes):
     def _origins(self, steps: int, X: Any, y: Any) -> Origins:
         """The newest rows of all series that have not ended, or those of other series."""
         if y is not None:
-            panel = self._transform.applied(self._given(y, X).regular())
+            given, known = self._given(y, X), self._buffer
+            is_alike = type(given.timestamps) is type(known.timestamps)
+            usual = known.calendars[0] if is_alike else None
+            panel = self._transform.applied(given.regular(usual))
             before = History.none(len(panel.rows.sizes), len(self.targets_))
             return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
         panel, before, rows = self._buffer, self._before, self._buffer.rows
