@@ -188,8 +188,8 @@ class FutureRows(ForecasterAttributes):
         if y is not None:
             given, known = self._given(y, X), self._buffer
             is_alike = type(given.timestamps) is type(known.timestamps)
-            usual = known.calendars[0] if is_alike else None
-            panel = self._transform.applied(given.regular(usual))
+            of_short = known.calendars[0] if is_alike else None
+            panel = self._transform.applied(given.regular(of_short))
             before = History.none(len(panel.rows.sizes), len(self.targets_))
             return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
         panel, before, rows = self._buffer, self._before, self._buffer.rows

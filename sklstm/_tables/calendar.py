@@ -12,7 +12,7 @@ from sklstm._tables.frequency import Frequency
 from sklstm._tables.sampling_interval import DAY, HOUR, MONTH, SLACK_OF_MONTHS
 from sklstm._tables.timetable import Timetable, wall_clock
 
-__all__ = ["Calendar", "in_kind_of"]
+__all__ = ["Calendar", "check_kind"]
 
 MILLISECOND = 10**6
 
@@ -170,36 +170,29 @@ class Calendar(NamedTuple):
         return later.astype("datetime64[ns]").astype(np.int64) + time_of_day
 
 
-def in_kind_of(index: pd.Index, known: pd.Index) -> pd.Index:
-    """Bring timestamps to the time zone of known ones, if they are of the same kind.
-
-    Raises
-    ------
-    ValueError
-        If they are not.
-    """
+def check_kind(index: pd.Index, known: pd.Index) -> None:
+    """Refuse timestamps of another kind or time zone than known ones."""
     if len(index) and _kind(index) != _kind(known):
         raise ValueError(
             f"The new rows are indexed by {_kind(index)}, such as {index[0]}, and those of fit by "
-            f"{_kind(known)}, such as {known[0]}: {_cure(known)}."
+            f"{_kind(known)}, such as {known[0]}: {_cure(index, known)}."
         )
-    zone = getattr(known, "tz", None)
-    return index if zone is None else pd.DatetimeIndex(index).tz_convert(zone)
 
 
 def _kind(index: pd.Index) -> str:
     if isinstance(index, pd.PeriodIndex):
         return f"periods ({index.dtype})"
     if isinstance(index, pd.DatetimeIndex):
-        return f"dates {'without' if index.tz is None else 'with'} a time zone"
+        return f"dates {'without a time zone' if index.tz is None else f'in {index.tz}'}"
     return "durations" if isinstance(index, pd.TimedeltaIndex) else "numbers"
 
 
-def _cure(known: pd.Index) -> str:
-    if not isinstance(known, pd.DatetimeIndex):
+def _cure(index: pd.Index, known: pd.Index) -> str:
+    if not isinstance(index, pd.DatetimeIndex) or not isinstance(known, pd.DatetimeIndex):
         return "give them timestamps of that kind"
+    to_zone = known.tz is not None and index.tz is not None
     zone = None if known.tz is None else str(known.tz)
-    return f"make dates of them, and set their time zone by tz_localize({zone!r})"
+    return f"{'tz_convert' if to_zone else 'tz_localize'}({zone!r}) makes these of them"
 
 
 def _rounded(nanoseconds: Any) -> Any:

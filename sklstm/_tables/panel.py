@@ -12,7 +12,7 @@ from sklstm._data.frames import Layout, Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
 from sklstm._data.numeric import numeric_columns
 from sklstm._data.warning import DataWarning, warn
-from sklstm._tables.calendar import Calendar, in_kind_of
+from sklstm._tables.calendar import Calendar, check_kind
 from sklstm._tables.histories import factorize
 from sklstm._tables.series_rows import SeriesRows
 
@@ -64,12 +64,12 @@ class Panel(NamedTuple):
         """Whether there are several series, so that index levels name them if nothing else does."""
         return self.rows.names != [None]
 
-    def regular(self, usual: Calendar | None = None) -> Panel:
+    def regular(self, of_short: Calendar | None = None) -> Panel:
         """Find the frequency of each series, and put rows of NaN where one is missing.
 
         Parameters
         ----------
-        usual : Calendar, default=None
+        of_short : Calendar, default=None
             That of series with one or two rows, if no other here is longer.
 
         Returns
@@ -90,8 +90,8 @@ class Panel(NamedTuple):
             if keys[k] not in known and known and len(index) < 3:
                 known[keys[k]] = next(iter(known.values()))[0], index
             elif keys[k] not in known:
-                short = usual if len(index) < 3 else None
-                calendar = self.calendars[k] if self.calendars else short or Calendar.learn(index)
+                lent = of_short if len(index) < 3 else None
+                calendar = self.calendars[k] if self.calendars else lent or Calendar.learn(index)
                 known[keys[k]] = calendar, _without_gaps(index, calendar)
         panel = self._replace(calendars=[known[key][0] for key in keys])
         counts = np.array([len(known[key][1]) for key in keys])
@@ -160,7 +160,7 @@ class Panel(NamedTuple):
         if (known < 0).any():
             name = arrived.rows.names[int(known.argmin())]
             raise ValueError(f"The series {name!r} was not seen in fit: {self.rows.names}.")
-        arrived = arrived._replace(timestamps=in_kind_of(arrived.timestamps, self.timestamps))
+        check_kind(arrived.timestamps, self.timestamps)
         columns = [*arrived.targets, *arrived.covariates]
         wanted = [*self.targets, *self.covariates]
         lacking = [column for column in wanted if column not in columns]
