@@ -356,3 +356,14 @@ def test_labels_of_steps_are_learned_in_a_number_of_updates(
     assert not found["early_stopping"]
     assert found["lr_scheduler"] == "onecycle"
     assert found["input_transform"] == ("levels", "differences")
+
+
+@pytest.mark.parametrize(("loss", "value"), [("poisson", -1.0), ("squared_error", np.inf)])
+def test_a_bad_target_is_named_by_its_sequence_and_step(loss, value):
+    rng = np.random.default_rng(8)
+    X = [rng.normal(size=(length, 2)) for length in (4, 2, 5, 3)]
+    y = [np.ones(len(x)) for x in X]
+    y[0][1] = np.nan
+    y[2][3] = value
+    with pytest.raises(ValueError, match=r"row 2, step 3 \(counted from 0\)"):
+        LSTMRegressor(4, loss=loss, pooling=None, max_epochs=1).fit(X, y)

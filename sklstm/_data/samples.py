@@ -12,6 +12,7 @@ from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _check_sample_weight, _num_samples, _safe_indexing
 from sklstm._data.steps import (
+    StepNames,
     flatten_steps,
     flatten_weights,
     has_no_label,
@@ -152,8 +153,8 @@ class GivenSamples(NamedTuple):
         Labels or numbers, one entry a sequence, or a labelled step.
     weight : ndarray of float64, shape (n_labels,)
         Weights, all positive.
-    rows : ndarray of int, shape (n_labels,)
-        Row of X of each label, or its step, counted through all sequences; for messages.
+    rows : ndarray of int, shape (n_labels,), or StepNames
+        Row of X of each label, and its step, if steps have labels; for messages.
     rows_of_sequences : ndarray of int, shape (n_sequences,)
         Row of X of each sequence.
     steps : ndarray of int, shape (n_labels,), or None
@@ -163,7 +164,7 @@ class GivenSamples(NamedTuple):
     sequences: Sequences
     y: Any
     weight: np.ndarray
-    rows: np.ndarray
+    rows: Any
     rows_of_sequences: np.ndarray
     steps: np.ndarray | None = None
 
@@ -295,7 +296,7 @@ def _read_steps(
         sequences[with_label],
         plain_labels(flat[labels]),
         weight[labels],
-        labels,
+        StepNames(labels, lengths),
         with_label,
         place[labels],
     )

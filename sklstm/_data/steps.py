@@ -11,6 +11,7 @@ from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 
 __all__ = [
+    "StepNames",
     "flatten_steps",
     "flatten_weights",
     "has_no_label",
@@ -67,6 +68,29 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     array([False,  True])
     """
     return np.all(pd.isna(flat).reshape(len(flat), -1), axis=1)
+
+
+class StepNames:
+    """Row and step of labels in a message, such as "3, step 2".
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n_labels,)
+        Steps with a label, counted through all sequences.
+    lengths : ndarray of int, shape (n_sequences,)
+        Number of steps of each sequence.
+    """
+
+    def __init__(self, labels: np.ndarray, lengths: np.ndarray) -> None:
+        self.labels, self.ends, self.lengths = labels, np.cumsum(lengths), lengths
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, label: int) -> str:
+        step = self.labels[label]
+        row = np.searchsorted(self.ends, step, side="right")
+        return f"{row}, step {step - self.ends[row] + self.lengths[row]}"
 
 
 def plain_labels(labels: np.ndarray) -> np.ndarray:
