@@ -215,3 +215,9 @@ def test_a_function_gets_covariates_of_the_past():
 def test_no_backtest(backtested, message):
     with pytest.raises(ValueError, match=message):
         backtested()
+
+
+@pytest.mark.parametrize("name", ["naive", "seasonal naive", "forecaster", 1])
+def test_each_model_of_a_backtest_has_a_name_of_its_own(name):
+    with pytest.raises(ValueError, match=f"others has the name {name!r}"):
+        backtest(ridge(), TIDE, others={name: ridge()})

@@ -17,7 +17,7 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._estimators.backtest_table import History
-from sklstm._estimators.forecast_scores import OTHER
+from sklstm._estimators.forecast_scores import MODELS, OTHER
 from sklstm._estimators.forecaster import SequenceForecaster
 from sklstm._estimators.other_forecasters import forecasts_of_function, forecasts_of_pipeline
 from sklstm._estimators.refits import Refits, rolling_forecasts
@@ -113,8 +113,8 @@ def backtest(
     Raises
     ------
     ValueError
-        If no row is left to forecast, a Pipeline does not forecast, or a function returns another
-        number of values.
+        If no row is left to forecast, a Pipeline does not forecast, a function returns another
+        number of values, or a name in `others` is that of another row of the scores.
 
     See Also
     --------
@@ -149,6 +149,7 @@ def backtest(
     """
     settings = {name: value for name, value in locals().items() if name in CONSTRAINTS}
     validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
+    _check_names(others or {})
     refits = Refits(refit, window == "rolling", warm)
     if _is_function(model) or isinstance(model, SequenceForecaster):
         source = _Source.read(model, y, X, initial_train_size)
@@ -233,6 +234,16 @@ def _steps_of(model: Any, steps: int | None) -> int:
             "of the same steps."
         )
     return int(own)
+
+
+def _check_names(others: Mapping) -> None:
+    """Refuse names that would stand twice in the scores."""
+    for name in others:
+        if not isinstance(name, str) or name in MODELS.values():
+            raise ValueError(
+                f"others has the name {name!r}: a text is expected, and {list(MODELS.values())} "
+                "are taken. Choose another name."
+            )
 
 
 def _refuse(model: Any, coverage: float | None, others: Mapping | None) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from sklstm._data.warning import DroppedDataWarning, warn
 from sklstm._estimators.future_rows import some_names
 
-__all__ = ["COLUMNS", "OTHER", "QUANTILE", "backtest_scores"]
+__all__ = ["COLUMNS", "MODELS", "OTHER", "QUANTILE", "backtest_scores"]
 
 MODELS = {"forecast": "forecaster", "naive": "naive", "seasonal_naive": "seasonal naive"}
 """Columns of a backtest that hold forecasts, and what the rows of scores are called."""
