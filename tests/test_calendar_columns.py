@@ -120,3 +120,11 @@ def test_series_that_end_on_different_days():
 def test_numbers_are_no_dates():
     with pytest.raises(ValueError, match="calendar='auto' needs dates.*int64.*to_datetime"):
         fitted(noise(pd.RangeIndex(100)))
+
+
+def test_columns_of_the_user_do_not_hide_waves():
+    days = pd.date_range("2024-01-01", periods=60)
+    y, X = pd.Series(range(60), days, name="y"), pd.DataFrame({"week sin 1": 0.0}, days)
+    model = SequenceForecaster(Ridge(), 4, calendar="auto", future_covariates=["week sin 1"])
+    with pytest.raises(ValueError, match="'week sin 1'. are named like waves of calendar"):
+        model.fit(y, X=X)

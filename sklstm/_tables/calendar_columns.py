@@ -120,7 +120,13 @@ def calendar_values(timestamps: pd.Index, names: list[str]) -> np.ndarray:
 
 
 def with_calendar(panel: Panel, names: list[str]) -> Panel:
-    """Append the waves to the covariates of a panel."""
+    """Append the waves to the covariates of a panel, which has no columns of their names."""
+    twice = [name for name in names if name in [*panel.targets, *panel.covariates]]
+    if twice:
+        raise ValueError(
+            f"The columns {twice} are named like waves of calendar='auto': rename them, or leave "
+            "calendar out."
+        )
     values = np.hstack([panel.rows.values, calendar_values(panel.timestamps, names)])
     rows = panel.rows._replace(values=values)
     return panel._replace(rows=rows, covariates=[*panel.covariates, *names])
