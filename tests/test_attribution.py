@@ -275,3 +275,12 @@ def test_hidden_states_align_with_other_features_of_the_same_rows():
     assert found.shape == (40, 5)
     assert found.index.equals(days)
     assert not found.isna().any(axis=None)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "negative_binomial"])
+def test_of_counts_it_is_said_that_the_numbers_are_not_predictions(loss):
+    counts = np.array([len(x) for x in X])
+    model = quick(loss=loss).fit(X, counts)
+    found = history_attribution(model, X, row=0)
+    assert found.unit == "prediction before the softplus"
+    assert abs(found.prediction - model.predict(X[:1])[0]) > 1e-6

@@ -164,9 +164,17 @@ def history_attribution(
         error=np.array([_error(one) for one in found]),
         n_points=n_each,
         output=output,
-        unit="log-odds" if is_classifier(estimator) else "prediction",
+        unit=_unit(estimator),
     )
     return _first(result) if np.ndim(row) == 0 else result
+
+
+def _unit(estimator: Any) -> str:
+    """What the numbers are."""
+    if is_classifier(estimator):
+        return "log-odds"
+    of_counts = estimator._fitted.head.positive_only
+    return "prediction before the softplus" if of_counts else "prediction"
 
 
 def _first(result: Bunch) -> Bunch:
