@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
@@ -431,3 +431,14 @@ def test_new_rows_have_timestamps_of_the_same_kind(zone, changed, cure):
     for arrive in (model.update, model.score):
         with pytest.raises(ValueError, match=re.escape(cure)):
             arrive(later.set_axis(changed(later.index)))
+
+
+def test_infinite_values_are_named_before_they_are_read():
+    days = pd.date_range("2024-01-01", periods=60)
+    y = pd.Series(walks(1, 60)[0], days, name="y")
+    model = SequenceForecaster(Ridge(), 4).fit(y[:50])
+    y.iloc[55] = np.inf
+    words = "Column 'y' of y is infinite at 2024-02-25 00:00:00, as are 0 more values"
+    for read in (model.update, model.score, lambda later: model.predict(y=later), clone(model).fit):
+        with pytest.raises(ValueError, match=words):
+            read(y[50:])

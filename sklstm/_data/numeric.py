@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["numbers_of", "numeric_columns"]
+__all__ = ["numbers_of", "numeric_columns", "refuse_infinity"]
 
 
 def numbers_of(table: pd.DataFrame) -> np.ndarray:
@@ -97,3 +97,29 @@ def _no_number_in(column: pd.Series) -> Any:
     return next(
         (value for value in present if not isinstance(value, Real)), next(iter(present), None)
     )
+
+
+def refuse_infinity(values: np.ndarray, columns: pd.Index, times: pd.Index, role: str) -> None:
+    """Raise an error for numbers that are infinite.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n_rows, n_columns)
+        The numbers.
+    columns, times : Index
+        Their names, and the timestamps of the rows, for the message.
+    role : str
+        Name of the table, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is one; the message names the column and the timestamp.
+    """
+    infinite = np.argwhere(np.isinf(values))
+    if len(infinite):
+        row, column = infinite[0]
+        raise ValueError(
+            f"Column {columns[column]!r} of {role} is infinite at {times[row]}, as are "
+            f"{len(infinite) - 1} more values: correct them, or make them NaN."
+        )

@@ -10,7 +10,7 @@ import pandas as pd
 from sklstm._data.categories import Categories, encoded, frequent, vocabularies
 from sklstm._data.frames import Layout, Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
-from sklstm._data.numeric import numeric_columns
+from sklstm._data.numeric import numeric_columns, refuse_infinity
 from sklstm._data.warning import DataWarning, warn
 from sklstm._tables.calendar import Calendar, check_kind
 from sklstm._tables.histories import factorize
@@ -313,8 +313,10 @@ def _read(
     order = Rows.arrange(codes, layout.timestamps)
     order.check_time(layout.times)
     index = pd.Index(layout.times, name=layout.times.name)
+    values = features.to_numpy(np.float64, na_value=np.nan)
+    refuse_infinity(values, features.columns, index, role)
     rows = SeriesRows(
-        features.to_numpy(np.float64, na_value=np.nan)[order.order],
+        values[order.order],
         len(numbers),
         np.bincount(codes, minlength=1 if found is None else len(found)),
         order.timestamps,
