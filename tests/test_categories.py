@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import skops.io
+import torch
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, Ridge
@@ -211,6 +212,16 @@ def test_the_network_learns_from_categories():
     assert with_wind < 0.1 * table["temp"].var()
     unknown = model.predict(table[500:].assign(wind="E"))[1:]
     assert abs(np.mean(unknown) - table["temp"].mean()) < 0.5
+
+
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_the_random_state_decides_which_categories_are_hidden(n_networks):
+    table, before = weather(60), torch.get_rng_state()
+    models = [
+        piped(random_state=0, n_networks=n_networks).fit(table, table["temp"]) for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*(model.predict(table) for model in models))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_numbers_do_not_depend_on_the_place_of_a_category():

@@ -137,8 +137,10 @@ class SequenceNet(NeuralNet):
             return self.module_(*x, **of)
 
     def _draws(self) -> bool:
-        """Whether the network may draw random numbers in training."""
-        return self.kind_of_network is not SequenceNetwork or self.module__dropout > 0
+        """Whether the network may draw random numbers in training: dropout, hidden categories."""
+        if self.kind_of_network is not SequenceNetwork:
+            return True
+        return self.module__dropout > 0 or hasattr(self, "module__n_codes")
 
     @property
     def kind_of_network(self) -> type:
