@@ -90,17 +90,10 @@ def resolve(
         "pooling": "max" if whole else "last",
         "bidirectional": whole,
         "init": init,
-        "batch_size": int(np.clip(n_sequences // BATCHES_IN_EPOCH, *BATCH_SIZES)),
+        "batch_size": _batch_size(sequences, of_table, labels_of_steps),
         "early_stopping": stops,
         "validation_fraction": VALIDATION_FRACTIONS[convolves],
     }
-    if of_table:
-        n_each = n_sequences // BATCHES_IN_EPOCH_OF_TABLE
-        resolved["batch_size"] = int(np.clip(n_each, *BATCH_SIZES_OF_TABLE))
-    elif labels_of_steps:
-        fewest = -(-STEPS_IN_BATCH // max(int(sequences.lengths.mean()), 1))
-        bounds = min(fewest, BATCH_SIZES[0]), BATCH_SIZES[1]
-        resolved["batch_size"] = int(np.clip(n_sequences // BATCHES_IN_EPOCH, *bounds))
     values = {
         name: resolved.get(name, value) if _is_auto(value) else value
         for name, value in settings.items()
@@ -125,6 +118,16 @@ def _init(*, is_regressor: bool, convolves: bool) -> str | None:
     if is_regressor:
         return "linear"
     return "convolutions" if convolves else None
+
+
+def _batch_size(sequences: Sequences, of_table: bool, labels_of_steps: bool) -> int:
+    """Sequences of an optimizer step; long ones with labels of steps are fewer."""
+    n_batches, (fewest, most) = BATCHES_IN_EPOCH, BATCH_SIZES
+    if of_table:
+        n_batches, (fewest, most) = BATCHES_IN_EPOCH_OF_TABLE, BATCH_SIZES_OF_TABLE
+    elif labels_of_steps:
+        fewest = min(-(-STEPS_IN_BATCH // max(int(sequences.lengths.mean()), 1)), fewest)
+    return int(np.clip(len(sequences) // n_batches, fewest, most))
 
 
 def _is_auto(value: Any) -> bool:
