@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklstm._data.lag_moments import LagMoments
+from sklstm._data.lag_moments import LagMoments, differences_from_last
 from sklstm._data.ridge import Ridge, ridge_coef
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
@@ -131,9 +131,9 @@ class RidgeInit(LinearInit):
         levels, differences = [], []
         for lagged in candidates:
             around = self._priors(lagged)
-            rest = moments.of_remainder(around)
+            rest = moments.of_remainder(around).covariances_with_targets()
             levels.append(around[:, None] + ridges[0].coefs(rest, PENALTIES))
-            changes = ridges[1].coefs(rest.of_differences(n_features), PENALTIES)
+            changes = ridges[1].coefs(differences_from_last(rest, n_features), PENALTIES)
             differences.append(around[:, None] + self._of_levels(changes))
         return np.concatenate(levels, axis=1), np.concatenate(differences, axis=1)
 
