@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.future_rows import some_names
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 
 __all__ = ["COLUMNS", "MODELS", "OTHER", "QUANTILE", "backtest_scores"]
 

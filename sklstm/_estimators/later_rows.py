@@ -6,10 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 from sklstm._estimators.argument_checks import refuse_other_order
 from sklstm._estimators.calibration import scaled_error
-from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import Panel
