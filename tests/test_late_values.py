@@ -9,6 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
 from sklstm import SequenceForecaster
+from sklstm._estimators.intervals import LEVELS, RATE
 
 DAYS = pd.date_range("2024-01-01", periods=120)
 
@@ -85,13 +86,15 @@ def test_a_gap_of_fit_is_filled():
     assert np.isfinite(model.update(y[96:97]).predict()).all(axis=None)
 
 
-@pytest.mark.parametrize(("missed", "change"), [(100, 0.09), (0, -0.01)], ids=["far", "near"])
+@pytest.mark.parametrize(("missed", "change"), [(100, 0.8), (0, -0.2)], ids=["far", "near"])
 def test_widths_adapt_to_late_values(missed, change):
     y = series()
     model = SequenceForecaster(Ridge(), 10, 3).fit(y[:100])
     before = model.update(without(y[100:104], DAYS[103]))._intervals.log_width
     after = model.update(y[103:104] + missed)._intervals.log_width
-    np.testing.assert_allclose(after - before, change)
+    of_80 = LEVELS.index(0.8)
+    found = (after[-1] - before[-1])[of_80, 0, :, 0]
+    np.testing.assert_allclose(found, RATE * change / np.sqrt([1, 2, 3]))
 
 
 def test_a_row_that_comes_again_changes_nothing():
