@@ -166,9 +166,9 @@ class _Segment(NamedTuple):
         later = np.flatnonzero((rows.time > span.end) & (rows.time <= span.until))
         turns = np.unique(rows.time[later])
         n_arrived = np.searchsorted(turns, rows.time, side="right")
-        path = intervals.adapted(scores[later], code[later], n_arrived[later] - 1)
-        self.model._intervals = intervals._replace(log_width=path[-1])
-        return intervals.width_after(path, coverage, code[ends], n_arrived[ends])
+        arrived = scores[later], code[later], n_arrived[later] - 1
+        self.model._intervals, widths = intervals.adapted(*arrived, coverage)
+        return widths[n_arrived[ends], intervals.pool_of(code[ends])]
 
 
 def earlier_fit(model: SequenceForecaster, panel: Panel) -> FittedPanel | None:
