@@ -61,11 +61,12 @@ class LSTMClassifier(ClassifierMethods):
         A simple model, to whose predicted log-odds the network learns an additive correction.
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
         (Dempster et al. 2021), and the network learns from its predictions out of sample.
-        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
-        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
-        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
-        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
-        validation data the output of the network is multiplied by `blending_weight_`.
+        Of the flattened history ``"linear"`` is a logistic regression whose penalty is chosen on
+        later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
+        for the first label in its training rows. ``"auto"`` is ``"linear"`` for histories of a
+        table, ``"convolutions"`` for independent sequences of numbers of 9 or more steps with a
+        pooling, else `None`. With validation data the output of the network is multiplied by
+        `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
