@@ -8,7 +8,14 @@ import pytest
 from numpy.lib.recfunctions import unstructured_to_structured
 from sklearn.model_selection import cross_val_score
 
-from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+from sklstm import (
+    DataWarning,
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceFlattener,
+    Sequences,
+    SequenceWindower,
+)
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 5, 4, 2] * 5
@@ -192,6 +199,24 @@ def test_targets_in_another_order_than_the_sequences_are_heard(use, what):
 
 
 Y_BY_NUMBER = pd.Series(Y)
+
+
+@pytest.mark.parametrize("way", ["from_frame", "windower"])
+def test_names_of_two_levels_stay_levels(way):
+    """As tuples they would align with no other table, and the order of y would not be checked."""
+    names = pd.MultiIndex.from_product([["b", "a"], range(10)], names=["walker", "walk"])
+    table = pd.DataFrame({"x": np.arange(20.0)}, index=names)
+    if way == "from_frame":
+        X = Sequences.from_frame(table, by=["walker", "walk"])
+    else:
+        X = SequenceWindower(2, series="walker").fit_transform(table)
+    assert X.index.equals(names)
+    assert X[::-1].index.equals(names[::-1])
+    lags = SequenceFlattener().set_output(transform="pandas").fit_transform(X)
+    assert table.join(lags).iloc[:, -1].tolist() == table["x"].tolist()
+    regressor().fit(X, pd.Series(Y, names))
+    with pytest.warns(DataWarning, match=IN_ANOTHER_ORDER.format("y", "y")):
+        regressor().fit(X, pd.Series(Y, names).sort_index())
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ class SequenceReaders(SequenceParts):
         _check_frame(table, target, per_step=per_step)
         no_feature = [] if target is None else [target]
         layout = lay_out(table.drop(columns=no_feature), by, time, role="by")
-        codes, ids = pd.factorize(layout.keys)
+        codes, ids = pd.factorize(layout.keys)[0], layout.keys.unique()  # which keeps their names
         rows = Rows.arrange(codes, layout.timestamps)
         rows.check_time(layout.times, CURE_OF_FRAME)
         _check_dates(layout.features)
