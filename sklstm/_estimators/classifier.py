@@ -204,8 +204,8 @@ class LSTMClassifier(ClassifierMethods):
         Names of the features, if X has names.
     n_outputs_ : int
         Number of labels a sample may have: 1, unless `y` is a multilabel table.
-    classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; multilabel: a list of arrays, for each column its two values.
+    classes_ : ndarray of shape (n_classes,) or (`n_outputs_`, 2)
+        The labels, sorted; multilabel: for each column its two values.
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
