@@ -160,6 +160,17 @@ def test_a_list_of_flat_arrays_may_hold_sequences():
         regressor().fit(given, Y)
 
 
+# Names of columns
+
+
+def test_columns_do_not_get_the_names_of_each_other():
+    tables = [pd.DataFrame(recording, columns=NAMES) for recording in RECORDINGS]
+    with pytest.raises(ValueError, match=r"calls the column 'speed' 'is_on', .* in the order of"):
+        Sequences.from_arrays(tables, feature_names=NAMES[::-1])
+    renamed = Sequences.from_arrays(tables, feature_names=["v", "is_on"])
+    assert renamed.feature_names.tolist() == ["v", "is_on"]
+
+
 # Names of rows
 
 
