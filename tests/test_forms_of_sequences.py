@@ -1,5 +1,7 @@
 """Sequences in any form of pandas, Polars, pyarrow and NumPy are read alike, or refused by name."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -169,6 +171,34 @@ def test_columns_do_not_get_the_names_of_each_other():
         Sequences.from_arrays(tables, feature_names=NAMES[::-1])
     renamed = Sequences.from_arrays(tables, feature_names=["v", "is_on"])
     assert renamed.feature_names.tolist() == ["v", "is_on"]
+
+
+TARGETS = pd.DataFrame({"last": Y, "first": [recording[0, 0] for recording in RECORDINGS]})
+SWAPPED = TARGETS[["first", "last"]]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, X: model.fit(X, TARGETS, X_val=X, y_val=SWAPPED),
+        lambda model, X: model.fit(X, TARGETS).score(X, SWAPPED),
+        lambda model, X: model.set_params(warm_start=True).fit(X, TARGETS).fit(X, SWAPPED),
+        lambda model, X: model.partial_fit(X, TARGETS).partial_fit(X, SWAPPED),
+        lambda model, X: pickle.loads(pickle.dumps(model.fit(X, TARGETS))).score(X, SWAPPED),
+    ],
+    ids=["validation", "score", "warm start", "partial_fit", "score of a copy"],
+)
+def test_targets_in_another_order_of_columns_are_refused(use):
+    with pytest.raises(ValueError, match=r"columns of y are \['first', 'last'\], in fit .*Give y"):
+        use(regressor(), RECORDINGS)
+
+
+def test_targets_of_other_names_or_none_are_read_in_their_order():
+    model = regressor().fit(RECORDINGS, TARGETS)
+    renamed = TARGETS.set_axis(["a", "b"], axis=1)
+    scores = {model.score(RECORDINGS, y) for y in (TARGETS, renamed, TARGETS.to_numpy())}
+    assert len(scores) == 1
+    model.fit(RECORDINGS, SWAPPED).score(RECORDINGS, SWAPPED)  # a new fit has names of its own
 
 
 # Names of rows
