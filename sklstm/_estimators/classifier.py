@@ -342,8 +342,8 @@ class LSTMClassifier(ClassifierMethods):
             and 1 or True where it does. With ``pooling=None`` one label, or
             a row of such a table, for each step: an array ``(n_samples, n_steps)`` or
             ``(n_samples, n_steps, n_labels)``, or a list of arrays for sequences of different
-            lengths. Steps whose label is NaN, None, or -1 among integers (a warning counts them)
-            are not learned.
+            lengths. Steps whose label, or one of whose labels, is NaN, None, or -1 among integers
+            are not learned; a warning counts those of -1, and those with others of their labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.
