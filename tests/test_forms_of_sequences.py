@@ -1,5 +1,7 @@
 """Sequences in any form of pandas, Polars, pyarrow and NumPy are read alike, or refused by name."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -8,7 +10,14 @@ import pytest
 from numpy.lib.recfunctions import unstructured_to_structured
 from sklearn.model_selection import cross_val_score
 
-from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+from sklstm import (
+    DataWarning,
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceFlattener,
+    Sequences,
+    SequenceWindower,
+)
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 5, 4, 2] * 5
@@ -153,6 +162,45 @@ def test_a_list_of_flat_arrays_may_hold_sequences():
         regressor().fit(given, Y)
 
 
+# Names of columns
+
+
+def test_columns_do_not_get_the_names_of_each_other():
+    tables = [pd.DataFrame(recording, columns=NAMES) for recording in RECORDINGS]
+    with pytest.raises(ValueError, match=r"calls the column 'speed' 'is_on', .* in the order of"):
+        Sequences.from_arrays(tables, feature_names=NAMES[::-1])
+    renamed = Sequences.from_arrays(tables, feature_names=["v", "is_on"])
+    assert renamed.feature_names.tolist() == ["v", "is_on"]
+
+
+TARGETS = pd.DataFrame({"last": Y, "first": [recording[0, 0] for recording in RECORDINGS]})
+SWAPPED = TARGETS[["first", "last"]]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, X: model.fit(X, TARGETS, X_val=X, y_val=SWAPPED),
+        lambda model, X: model.fit(X, TARGETS).score(X, SWAPPED),
+        lambda model, X: model.set_params(warm_start=True).fit(X, TARGETS).fit(X, SWAPPED),
+        lambda model, X: model.partial_fit(X, TARGETS).partial_fit(X, SWAPPED),
+        lambda model, X: pickle.loads(pickle.dumps(model.fit(X, TARGETS))).score(X, SWAPPED),
+    ],
+    ids=["validation", "score", "warm start", "partial_fit", "score of a copy"],
+)
+def test_targets_in_another_order_of_columns_are_refused(use):
+    with pytest.raises(ValueError, match=r"columns of y are \['first', 'last'\], in fit .*Give y"):
+        use(regressor(), RECORDINGS)
+
+
+def test_targets_of_other_names_or_none_are_read_in_their_order():
+    model = regressor().fit(RECORDINGS, TARGETS)
+    renamed = TARGETS.set_axis(["a", "b"], axis=1)
+    scores = {model.score(RECORDINGS, y) for y in (TARGETS, renamed, TARGETS.to_numpy())}
+    assert len(scores) == 1
+    model.fit(RECORDINGS, SWAPPED).score(RECORDINGS, SWAPPED)  # a new fit has names of its own
+
+
 # Names of rows
 
 
@@ -192,6 +240,24 @@ def test_targets_in_another_order_than_the_sequences_are_heard(use, what):
 
 
 Y_BY_NUMBER = pd.Series(Y)
+
+
+@pytest.mark.parametrize("way", ["from_frame", "windower"])
+def test_names_of_two_levels_stay_levels(way):
+    """As tuples they would align with no other table, and the order of y would not be checked."""
+    names = pd.MultiIndex.from_product([["b", "a"], range(10)], names=["walker", "walk"])
+    table = pd.DataFrame({"x": np.arange(20.0)}, index=names)
+    if way == "from_frame":
+        X = Sequences.from_frame(table, by=["walker", "walk"])
+    else:
+        X = SequenceWindower(2, series="walker").fit_transform(table)
+    assert X.index.equals(names)
+    assert X[::-1].index.equals(names[::-1])
+    lags = SequenceFlattener().set_output(transform="pandas").fit_transform(X)
+    assert table.join(lags).iloc[:, -1].tolist() == table["x"].tolist()
+    regressor().fit(X, pd.Series(Y, names))
+    with pytest.warns(DataWarning, match=IN_ANOTHER_ORDER.format("y", "y")):
+        regressor().fit(X, pd.Series(Y, names).sort_index())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
-__all__ = ["warn_of_mistakes", "warn_of_other_rows"]
+__all__ = ["check_target_names", "target_names", "warn_of_mistakes", "warn_of_other_rows"]
 
 MIN_ROWS = 10
 """Fewer rows may equal their target by chance, and are no training."""
@@ -129,6 +129,36 @@ def warn_of_other_rows(X: Any, **given: Any) -> None:
             f"belong together by name, give {what}.loc[X.index]; if by place, {what}.to_numpy().",
             DataWarning,
         )
+
+
+def target_names(y: Any) -> list[str] | None:
+    """Names of the columns of a table of targets; None if there are none."""
+    names = list(y.columns) if isinstance(y, pd.DataFrame) else []
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_target_names(y: Any, fitted: list[str] | None) -> None:
+    """Refuse targets whose columns are those of `fit` in another order.
+
+    Parameters
+    ----------
+    y : object
+        Targets, of validation data, of a later training or of a score.
+    fitted : list of str or None
+        `target_names` of those of `fit`. Other names, or none, are read in the order of columns.
+
+    Raises
+    ------
+    ValueError
+        If a column would be compared with the predictions of another one.
+    """
+    names = target_names(y)
+    if names is None or fitted is None or names == fitted or sorted(names) != sorted(fitted):
+        return
+    raise ValueError(
+        f"The columns of y are {names}, in fit they were {fitted}: they are read in their order. "
+        f"Give y[{fitted}]."
+    )
 
 
 def warn_of_leaked_target(samples: GivenSamples, name: str) -> None:

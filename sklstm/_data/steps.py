@@ -9,6 +9,7 @@ import pandas as pd
 from sklstm._data.arrays import plain
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 
 __all__ = [
     "StepNames",
@@ -22,6 +23,7 @@ __all__ = [
     "score_steps",
     "score_targets",
     "unflatten_steps",
+    "warn_of_no_label",
 ]
 
 
@@ -68,6 +70,32 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     array([False,  True])
     """
     return np.all(pd.isna(flat).reshape(len(flat), -1), axis=1)
+
+
+def warn_of_no_label(flat: np.ndarray) -> None:
+    """Warn where -1 may be meant as a label, or as none, and where some of several are missing."""
+    left_out = has_no_label(flat).sum() if flat.dtype.kind == "i" else 0
+    if left_out:
+        warn(
+            f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
+            "-1 is a label like the others, rename it: y + 1, or texts. If not, use NaN or None to "
+            "avoid this warning.",
+            DroppedDataWarning,
+        )
+    elif flat.ndim == 2 and (in_part := has_no_label(flat) & ~pd.isna(flat).all(axis=1)).any():
+        warn(
+            f"y misses some of the labels at {in_part.sum()} of {len(flat)} steps, which are left "
+            "out with all of them. A model for each label learns the steps that have it; NaN for "
+            "all labels of these steps avoids this warning.",
+            DroppedDataWarning,
+        )
+    if flat.ndim == 1 and flat.dtype.kind == "f" and (flat == -1).any():
+        warn(
+            f"y is -1.0 at {(flat == -1).sum()} of {len(flat)} steps, and that is learned as a "
+            "label. If such steps have none, put NaN in its place (load_mat has missing_values=-1 "
+            "for it); if they have, texts as labels say so without this warning.",
+            DataWarning,
+        )
 
 
 class StepNames:

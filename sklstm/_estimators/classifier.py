@@ -61,11 +61,12 @@ class LSTMClassifier(ClassifierMethods):
         A simple model, to whose predicted log-odds the network learns an additive correction.
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
         (Dempster et al. 2021), and the network learns from its predictions out of sample.
-        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
-        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
-        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
-        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
-        validation data the output of the network is multiplied by `blending_weight_`.
+        Of the flattened history ``"linear"`` is a logistic regression whose penalty is chosen on
+        later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
+        for the first label in its training rows. ``"auto"`` is ``"linear"`` for histories of a
+        table, ``"convolutions"`` for independent sequences of numbers of 9 or more steps with a
+        pooling, else `None`. With validation data the output of the network is multiplied by
+        `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
@@ -204,8 +205,8 @@ class LSTMClassifier(ClassifierMethods):
         Names of the features, if X has names.
     n_outputs_ : int
         Number of labels a sample may have: 1, unless `y` is a multilabel table.
-    classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; multilabel: a list of arrays, for each column its two values.
+    classes_ : ndarray of shape (n_classes,) or (`n_outputs_`, 2)
+        The labels, sorted; multilabel: for each column its two values.
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
@@ -342,8 +343,8 @@ class LSTMClassifier(ClassifierMethods):
             and 1 or True where it does. With ``pooling=None`` one label, or
             a row of such a table, for each step: an array ``(n_samples, n_steps)`` or
             ``(n_samples, n_steps, n_labels)``, or a list of arrays for sequences of different
-            lengths. Steps whose label is NaN, None, or -1 among integers (a warning counts them)
-            are not learned.
+            lengths. Steps whose label, or one of whose labels, is NaN, None, or -1 among integers
+            are not learned; a warning counts those of -1, and those with others of their labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.
