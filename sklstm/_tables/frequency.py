@@ -85,7 +85,8 @@ class Frequency(NamedTuple):
                 step, slack = max(round(step / MONTH), 1) * MONTH, SLACK_OF_MONTHS
             return cls._same(len(first), step, layout, slack=slack)
         common = rows.common_step()
-        if common is not None and (sizes.max() > 2 or is_counter):
+        may_be_months = layout.is_dated and common is not None and common > 27 * DAY
+        if common is not None and not may_be_months and (sizes.max() > 2 or is_counter):
             return cls._same(len(first), common, layout)
         frequency = cls._of_each(rows.timestamps, first, sizes, layout)
         frequency = frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
