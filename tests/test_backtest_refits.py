@@ -198,6 +198,7 @@ def test_a_function_gets_covariates_of_the_past():
     [
         (lambda: backtest(ets, TIDE), "A function forecasts as many rows as steps says"),
         (lambda: backtest(ridge(), TIDE, steps=4), "steps=3, and steps=4 are asked for"),
+        (lambda: backtest(ridge(), TIDE, window="rolling"), "window='rolling' .* refit=None fits"),
         (lambda: backtest(ets, TIDE, steps=2, coverage=0.8), "ets has no prediction intervals"),
         (
             lambda: backtest(lambda past, steps: [1.0], TIDE, steps=2),

@@ -14,9 +14,9 @@ from sklstm._data.arrays import plain
 from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import _safe_indexing
 from sklstm._estimators.backtest_table import Forecasted, History, joined
-from sklstm._estimators.future_rows import series_in_words
 from sklstm._estimators.refits import Refits, spans_of_fits
 from sklstm._tables.panel import Panel, time_numbers
+from sklstm._tables.regular_rows import series_in_words
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of
 from sklstm._tables.windower import SequenceWindower

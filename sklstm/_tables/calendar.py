@@ -99,6 +99,21 @@ class Calendar(NamedTuple):
             raise ValueError(_why_irregular(index))
         return cls(frequency, *_rule(index, frequency, layout.timestamps))
 
+    def holds(self, index: pd.Index) -> bool:
+        """Whether all timestamps are on days and at hours of the calendar."""
+        if self.rule in ("step", "local", "periods"):
+            return True
+        wall = wall_clock(lay_out(pd.DataFrame(index=index)).timestamps, getattr(index, "tz", None))
+        if self.rule == "hours":
+            return bool(self.frequency.timetables[0].is_open(wall).all())
+        dates = pd.DatetimeIndex(wall).normalize()
+        months = dates.year.to_numpy() * 12 + dates.month.to_numpy() - 1
+        if self.rule == HALF_MONTHS:
+            days = [nth_dates(months, "day of month", day) for day in (self.day, self.second)]
+        else:
+            days = [nth_dates(months, self.rule, self.day)]
+        return bool(np.any([dates.to_numpy() == of_rule for of_rule in days], axis=0).all())
+
     def missing(self, index: pd.Index) -> np.ndarray:
         """Count the rows that are missing before each row but the first.
 
@@ -187,11 +202,11 @@ class Calendar(NamedTuple):
         return later.astype("datetime64[ns]").astype(np.int64) + time_of_day
 
 
-def check_kind(index: pd.Index, known: pd.Index) -> None:
+def check_kind(index: pd.Index, known: pd.Index, what: str = "new rows") -> None:
     """Refuse timestamps of another kind or time zone than known ones."""
     if len(index) and _kind(index) != _kind(known):
         raise ValueError(
-            f"The new rows are indexed by {_kind(index)}, such as {index[0]}, and those of fit by "
+            f"The {what} are indexed by {_kind(index)}, such as {index[0]}, and those of fit by "
             f"{_kind(known)}, such as {known[0]}: {_cure(index, known)}."
         )
 

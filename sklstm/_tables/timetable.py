@@ -125,11 +125,11 @@ class Timetable(NamedTuple):
             both are in the same part of a day.
         """
         missed = self._opened(later) - self._opened(earlier) - 1
-        missed[(missed < 0) & ~self._is_open(later)] = 0
+        missed[(missed < 0) & ~self.is_open(later)] = 0
         holidays = (missed > 0) & (missed <= self.holidays) & (later // DAY > earlier // DAY)
         return np.where(holidays, 0, missed).astype(np.float64)
 
-    def _is_open(self, wall: np.ndarray) -> np.ndarray:
+    def is_open(self, wall: np.ndarray) -> np.ndarray:
         slots = self.slots[wall % DAY // (DAY // len(self.slots))]
         return self.days[(wall // DAY + 3) % 7] & slots
 
