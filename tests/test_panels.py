@@ -483,9 +483,9 @@ def test_few_rows_have_the_frequency_of_a_series_that_they_fit():
     panel = model._read(pd.concat([days, months, two]), None).regular()
     assert panel.rows.sizes.tolist() == [40, 40, 2]
     assert panel.future(1)[-1] == pd.Timestamp("2024-05-01")
-    with pytest.raises(ValueError, match="series 'two': it has a single row, 2024-03-01.*several"):
+    with pytest.raises(ValueError, match="series 'two': A single row, 2024-03-01.*several"):
         model.fit(pd.concat([days, months, two[:1]]))
-    with pytest.raises(ValueError, match=r"series 'two': its rows are too few .* where 2024-04-01"):
+    with pytest.raises(ValueError, match=r"series 'two': The rows are too few .* where 2024-04-01"):
         model.fit(pd.concat([months, two.set_axis(two.index + pd.Timedelta("14D"))]))
 
 
@@ -503,10 +503,10 @@ def test_few_rows_have_the_frequency_of_a_series_that_they_fit():
 )
 def test_rows_at_another_frequency_than_that_of_fit_are_refused(fitted, given):
     model = few_rows_model(series="shop").fit(sold_in("a", fitted))
-    with pytest.raises(ValueError, match="series 'b': its rows come at another frequency .* fit"):
+    with pytest.raises(ValueError, match="series 'b': Rows come at another frequency .* fit"):
         model.predict(y=sold_in("b", given))
     alone = few_rows_model().fit(sold_in("a", fitted)["sold"])
-    with pytest.raises(ValueError, match=r"its rows come at another frequency .*resample\(\)"):
+    with pytest.raises(ValueError, match=r"^Rows come at another frequency .*resample\(\)"):
         alone.predict(y=sold_in("b", given)["sold"])
 
 
@@ -520,7 +520,7 @@ def test_rows_at_another_frequency_than_that_of_fit_are_refused(fitted, given):
         ),
         (
             pd.date_range("2024", periods=40),
-            pd.date_range("2024-06-03", "2024-06-09")[::2],
+            pd.date_range("2024-06-03", "2024-06-09")[[0, 1, 4, 6]],
             "06-10",
         ),
         (

@@ -96,7 +96,7 @@ def _known_calendar(index: pd.Index, known: list[Calendar]) -> Calendar:
     if any(_is_like(own, one) for one in known):
         return own
     raise ValueError(
-        f"its rows come at another frequency than those of fit: {index[0]} is followed by "
+        f"Rows come at another frequency than those of fit: {index[0]} is followed by "
         f"{index[1]}, and there {known[0].after(index[:1], 1)[0]} would be next. Make rows of "
         "that frequency with resample(), or fit a forecaster of their own."
     )
@@ -108,13 +108,13 @@ def _lent_calendar(index: pd.Index, others: list[Calendar]) -> Calendar:
     fitting = [(int(rows.sum()), one) for rows, one in missing if rows is not None]
     if not fitting:
         raise ValueError(
-            f"its rows are too few to have a frequency, and {' and '.join(map(str, index))} are "
+            f"The rows are too few to have a frequency, and {' and '.join(map(str, index))} are "
             f"not at the frequency of the other series, where {others[0].after(index[:1], 1)[0]} "
             f"would follow {index[0]}. Leave the series out, or give at least {SHORT} rows of it."
         )
     if len(index) == 1 and len({one.frequency.step[0] for _, one in fitting}) > 1:
         raise ValueError(
-            f"it has a single row, {index[0]}, and the other series have several frequencies: it "
+            f"A single row, {index[0]}, and the other series have several frequencies: it "
             f"may have each of them. Leave the series out, or give at least {SHORT} rows of it."
         )
     return min(fitting, key=lambda one: one[0])[1]
