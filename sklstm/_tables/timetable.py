@@ -151,11 +151,12 @@ def _slot_length(steps: np.ndarray) -> int | None:
 
 
 def _open_days(days: np.ndarray) -> np.ndarray:
-    """Weekdays with rows; one is closed if it had no rows twice, a weekend day if once."""
+    """Weekdays with rows; one is closed if it had no rows twice, a whole weekend if once."""
     span = np.arange(days[0], days[-1] + 1)
     possible = np.bincount((span + 3) % 7, minlength=7)
     found = np.bincount((days + 3) % 7, minlength=7)
-    seen_often = possible >= np.array([2, 2, 2, 2, 2, 1, 1])
+    of_weekend = 2 if found[5:].any() else 1
+    seen_often = possible >= np.array([2, 2, 2, 2, 2, of_weekend, of_weekend])
     return ~(seen_often & _is_closed(found, possible, np.array([CHANCE] * 5 + [5 * CHANCE] * 2)))
 
 
