@@ -148,7 +148,8 @@ class _Segment(NamedTuple):
         if coverage is not None:
             width = model._width(coverage, np.zeros(1, dtype=int))
             if model._intervals is not None:
-                scores = windows.by_row(predicted.scores(windows.actual()))
+                scores = predicted.scores(windows.actual())
+                scores = windows.by_row(scores, together=bool(model._model.shape.future))
                 width = self._widths(scores, ends, coverage)
             forecasts = predicted.take(is_shown)
             sides = model._transform.interval(forecasts.point, *forecasts.sides(width))
