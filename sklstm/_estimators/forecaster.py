@@ -144,8 +144,8 @@ class SequenceForecaster(LaterRows):
     90 % coverage, and narrows them by 1 % after one inside, so that in the long run these are 1 to
     9; where series share residuals, by the mean of the date (Gibbs and Candès, "Adaptive Conformal
     Inference Under Distribution Shift", NeurIPS 2021; here applied to logarithms of widths, as in
-    Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023). With future
-    covariates or a calendar the residuals of a forecast count once all of its steps have come.
+    Angelopoulos et al., "Conformal PID Control for Time Series Prediction", NeurIPS 2023). With
+    future covariates or a calendar the residuals of a forecast count once all its steps have come.
 
     Searches of scikit-learn take it like any estimator, on the table as a whole, by :meth:`score`:
     ``GridSearchCV(SequenceForecaster(), {"window_size": [16, 32], "estimator__alpha": [1, 10]},
