@@ -11,6 +11,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from sklstm import (
     LSTMRegressor,
+    SequenceDummyRegressor,
     SequenceFlattener,
     SequenceForecaster,
     SequenceWindower,
@@ -199,6 +200,14 @@ def test_a_function_gets_covariates_of_the_past():
     [
         (lambda: backtest(ets, TIDE), "A function forecasts as many rows as steps says"),
         (lambda: backtest(ridge(), TIDE, steps=4), "steps=3, and steps=4 are asked for"),
+        (
+            lambda: backtest(
+                make_pipeline(SequenceWindower(2, horizon=1), SequenceDummyRegressor()),
+                TIDE,
+                steps=3,
+            ),
+            "steps=3, and a Pipeline forecasts one step",
+        ),
         (lambda: backtest(ridge(), TIDE, window="rolling"), "window='rolling' .* refit=None fits"),
         (lambda: backtest(ets, TIDE, steps=2, coverage=0.8), "ets has no prediction intervals"),
         (

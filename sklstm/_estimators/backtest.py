@@ -167,6 +167,11 @@ def backtest(
         history, forecasts = forecasts_of_pipeline(
             clone(model), y, X, initial_train_size, refits, stride
         )
+        if steps is not None and [steps] != forecasts.step.tolist():
+            raise ValueError(
+                f"steps={steps}, and a Pipeline forecasts one step, the horizon of its windower, "
+                f"{forecasts.step[0]}: leave steps out, or use a SequenceForecaster."
+            )
         history.check_season(season)
         table = history.tidy(forecasts, season)
     if not table["actual"].notna().any():
