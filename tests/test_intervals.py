@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
@@ -264,3 +265,41 @@ def test_steps_without_residuals_have_no_interval():
         model.predict_interval(0.9)
     with pytest.raises(ValueError, match="has 29 of 290 rows .* need 4 forecasts that do not"):
         linear(steps=30, calibration_fraction=0.1).fit(NOISE[:290])
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [LinearRegression(), HistGradientBoostingRegressor(max_iter=5)],
+    ids=["linear", "takes NaN"],
+)
+@pytest.mark.parametrize(
+    "params",
+    [{"future_covariates": ["promo"]}, {"calendar": "auto"}, {}],
+    ids=["covariate", "calendar", "alone"],
+)
+def test_intervals_adapt_alike_however_many_rows_an_update_brings(estimator, params):
+    rng = np.random.default_rng(8)
+    hours = pd.date_range("2024", periods=215, freq="h")
+    promo = rng.integers(0, 2, size=215).astype(float)
+    noise = rng.normal(scale=np.where(np.arange(215) < 202, 0.1, 3))
+    table = pd.DataFrame({"sold": promo + noise, "promo": promo}, hours)
+    model = SequenceForecaster(estimator, 4, 3, target="sold", calibration_fraction=0.3, **params)
+    coming = {"X": table[["promo"]]} if "future_covariates" in params else {}
+    together, single = clone(model).fit(table[:200]), clone(model).fit(table[:200])
+    before = together.predict_interval(0.8, **coming)
+    together.update(table[200:210])
+    for row in range(200, 210):
+        single.update(table[row : row + 1])
+    found = single.predict_interval(0.8, **coming)
+    np.testing.assert_allclose(found, together.predict_interval(0.8, **coming), rtol=1e-9)
+    wider = (found["upper"] - found["lower"]).to_numpy() > 1.05 * (
+        before["upper"] - before["lower"]
+    ).to_numpy()
+    assert wider.all()  # at each step
+    past = backtest(model, table[:214], initial_train_size=200, coverage=0.8)
+    there = past[past["origin"] == hours[209]].set_index("timestamp")
+    np.testing.assert_allclose(
+        there[["lower", "forecast", "upper"]],
+        found,
+        rtol=1e-9,
+    )

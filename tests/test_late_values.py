@@ -37,7 +37,8 @@ def assert_same_forecasts(one, other):
     intervals = (model.predict_interval(0.8) for model in (one, other))
     pd.testing.assert_frame_equal(*intervals)
     for mine, theirs in zip(one._intervals.paths, other._intervals.paths, strict=True):
-        np.testing.assert_allclose(mine, theirs)
+        # In units of widths: with a calendar, those that other steps have moved meanwhile.
+        np.testing.assert_allclose(mine, theirs, rtol=0.01)
 
 
 SETTINGS = {

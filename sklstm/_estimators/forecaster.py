@@ -150,7 +150,8 @@ class SequenceForecaster(LaterRows):
     rows late; each counts against the interval with which its forecast was made (Gibbs and Candès,
     "Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021; here applied to
     logarithms of widths, as in Angelopoulos et al., "Conformal PID Control for Time Series
-    Prediction", NeurIPS 2023).
+    Prediction", NeurIPS 2023). With future covariates or a calendar the errors of a forecast count
+    once all its steps have come.
 
     Searches of scikit-learn take it like any estimator, on the table as a whole, by :meth:`score`:
     ``GridSearchCV(SequenceForecaster(), {"window_size": [16, 32], "estimator__alpha": [1, 10]},
@@ -430,10 +431,13 @@ class SequenceForecaster(LaterRows):
         is_held |= np.repeat(self._buffer.rows.sizes < n_needed, rows.sizes)
         windows = windows.take(is_held[windows.ends])
         scores = self._model.forecasts(windows).scores(windows.actual())
-        judges = windows.ahead(is_new) == 1
-        by_row, arrived = windows.by_row(np.where(judges, scores, np.nan)), is_new.any(axis=1)
+        judges, together = windows.ahead(is_new) == 1, self._model.judges_together
+        if together:  # with the row of the last step
+            judges |= windows.ahead((turn >= 0)[:, None])[:, -1:] == 1
+        by_row = windows.by_row(np.where(judges, scores, np.nan), together=together)
+        arrived = is_new.any(axis=1) | np.isfinite(by_row).any(axis=(1, 2))
         _, when = np.unique(turn[arrived], return_inverse=True)
         ends = judges.any(axis=(1, 2))
         times = rows.time[windows.ends[ends]]
         longer = intervals.with_paths(scores[ends], windows.code[ends], times)
-        return longer.adapted(by_row[arrived], rows.code[arrived], when, 0.9)[0]
+        return longer.adapted(by_row[arrived], rows.code[arrived], when, 0.9, together=together)[0]

@@ -191,7 +191,13 @@ class Intervals(NamedTuple):
         return np.sign(paths) * _widened(sizes, limits[:, :, pool], adapted[:, :, pool])
 
     def adapted(
-        self, scores: np.ndarray, code: np.ndarray, turn: np.ndarray, coverage: float
+        self,
+        scores: np.ndarray,
+        code: np.ndarray,
+        turn: np.ndarray,
+        coverage: float,
+        *,
+        together: bool = False,
     ) -> tuple[Intervals, np.ndarray]:
         """Adapt to the residuals of rows that arrive one after the other.
 
@@ -206,6 +212,8 @@ class Intervals(NamedTuple):
             Series of each row, and when it arrives: 0 is the first.
         coverage : float
             Nominal coverage of the widths that are returned.
+        together : bool, default=False
+            Whether residuals of all steps of a forecast are known with its last step.
 
         Returns
         -------
@@ -214,7 +222,9 @@ class Intervals(NamedTuple):
         widths : ndarray of shape (n_turns + 1, n_pools, steps, n_targets)
             Half widths before each turn, and behind the last.
         """
-        states = self._log_widths(np.abs(scores), self.pool_of(code), turn)
+        steps = scores.shape[1]
+        delay = np.full(steps, steps) if together else np.arange(1, steps + 1)
+        states = self._log_widths(np.abs(scores), self.pool_of(code), turn, delay)
         newest, widths = list(self.log_width[:-1]), []
         while chunk := list(itertools.islice(states, CHUNK)):
             widths.append(self._width(coverage, np.stack(chunk, axis=1)))
@@ -222,18 +232,21 @@ class Intervals(NamedTuple):
         return self._replace(log_width=np.array(newest)), np.concatenate(widths)
 
     def _log_widths(
-        self, missed: np.ndarray, pool: np.ndarray, turn: np.ndarray
+        self, missed: np.ndarray, pool: np.ndarray, turn: np.ndarray, delay: np.ndarray
     ) -> Iterator[np.ndarray]:
-        """`log_width` before each turn, and behind the last; pool and turn of each row."""
-        order, steps = np.argsort(turn, kind="stable"), missed.shape[1]
+        """`log_width` before each turn, and behind the last.
+
+        Pool and turn are those of each row, the delay of each step is that of its residuals.
+        """
+        order = np.argsort(turn, kind="stable")
         ends = np.searchsorted(turn[order], np.arange(int(turn.max(initial=-1)) + 2))
         limits, newest = self._limits(), list(self.log_width)
         allowed = 1 - np.array(LEVELS)[:, None, None, None]
-        rate = RATE / np.sqrt(np.arange(1, steps + 1))[:, None]
+        rate = RATE / np.sqrt(delay)[:, None]
         yield newest[-1]
         for begin, end in itertools.pairwise(ends):
             rows = order[begin:end]
-            made = [newest[-1 - step][:, :, step] for step in range(steps)]
+            made = [newest[-late][:, :, step] for step, late in enumerate(delay)]
             width = (limits * np.exp(np.stack(made, axis=2)))[:, pool[rows]]
             is_known = np.isfinite(missed[rows]) & np.isfinite(width)
             change = np.where(is_known, (missed[rows] > width) - allowed, 0)

@@ -148,7 +148,8 @@ class _Segment(NamedTuple):
         if coverage is not None:
             width = model._width(coverage, np.zeros(1, dtype=int))
             if model._intervals is not None:
-                scores = windows.by_row(predicted.scores(windows.actual()))
+                scores = predicted.scores(windows.actual())
+                scores = windows.by_row(scores, together=model._model.judges_together)
                 width = self._widths(scores, ends, coverage)
             forecasts = predicted.take(is_shown)
             sides = model._transform.interval(forecasts.point, *forecasts.sides(width))
@@ -167,7 +168,8 @@ class _Segment(NamedTuple):
         turns = np.unique(rows.time[later])
         n_arrived = np.searchsorted(turns, rows.time, side="right")
         arrived = scores[later], code[later], n_arrived[later] - 1
-        self.model._intervals, widths = intervals.adapted(*arrived, coverage)
+        together = self.model._model.judges_together
+        self.model._intervals, widths = intervals.adapted(*arrived, coverage, together=together)
         return widths[n_arrived[ends], intervals.pool_of(code[ends])]
 
 
