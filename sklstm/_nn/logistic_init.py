@@ -140,12 +140,14 @@ class LogisticInit(LinearInit):
         coef = np.zeros((columns.shape[1], len(prior)))
         for penalty in penalties:
             root = cholesky(bound + penalty * np.eye(len(bound)), lower=True)
-            objective = _objective(columns, rows.target, share, prior, penalty, self.several)
-            coef = _minimised(objective, root, coef)
+            penalised_loss = _penalised_loss(
+                columns, rows.target, share, prior, penalty, self.several
+            )
+            coef = _minimised(penalised_loss, root, coef)
             yield replace(self, coef=coef[:-1], intercept=coef[-1] + prior, empty=prior)
 
 
-def _objective(
+def _penalised_loss(
     columns: np.ndarray,
     target: np.ndarray,
     share: np.ndarray,
@@ -155,18 +157,18 @@ def _objective(
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """Mean loss and penalty of coefficients, and their gradient."""
 
-    def objective(coef: np.ndarray) -> tuple[float, np.ndarray]:
+    def penalised_loss(coef: np.ndarray) -> tuple[float, np.ndarray]:
         scores = columns @ coef + prior
         probabilities = expit(scores) if several else softmax(scores, axis=1)
         gradient = columns.T @ (share[:, None] * (probabilities - target)) + penalty * coef
         loss = share @ _losses(scores, target, several)
         return float(loss + penalty * (coef**2).sum() / 2), gradient
 
-    return objective
+    return penalised_loss
 
 
 def _minimised(
-    objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    penalised_loss: Callable[[np.ndarray], tuple[float, np.ndarray]],
     root: np.ndarray,
     begin: np.ndarray,
 ) -> np.ndarray:
@@ -176,7 +178,7 @@ def _minimised(
         return solve_triangular(root, place.reshape(begin.shape), trans="T", lower=True)
 
     def turned(place: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = objective(coef_at(place))
+        value, gradient = penalised_loss(coef_at(place))
         return value, solve_triangular(root, gradient, lower=True).ravel()
 
     start = (root.T @ begin).ravel()
