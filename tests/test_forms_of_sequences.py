@@ -309,18 +309,33 @@ def test_targets_in_order_or_without_names_are_silent(X, y):
     regressor().fit(X, y, sample_weight=pd.Series(1.0, X.index)).score(X, y)
 
 
-# Tables of steps
+# Tables of tokens and of steps
 
 
-TABLES_OF_STEPS = {
+TABLES = {
     "pandas": pd.DataFrame,
-    "nullable": lambda rows: pd.DataFrame(rows).convert_dtypes(),
     "Polars": pl.DataFrame,
     "pyarrow": lambda rows: pa.Table.from_pandas(pd.DataFrame(rows)),
 }
 
 
-@pytest.mark.parametrize("table", TABLES_OF_STEPS.values(), ids=TABLES_OF_STEPS)
+def nullable_rows(rows):
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_row_of_a_table_of_tokens_is_a_sequence(table):
+    tokens = np.arange(12).reshape(4, 3)
+    expected = Sequences.from_tokens(tokens)
+    assert Sequences.from_tokens(table(tokens)) == expected
+    reader = LSTMClassifier(4, embedding=2, max_epochs=1, random_state=0)
+    reader.fit(table(tokens), [0, 1, 0, 1])
+    np.testing.assert_array_equal(
+        reader.predict_proba(table(tokens)), reader.predict_proba(expected)
+    )
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), nullable_rows], ids=[*TABLES, "nullable"])
 def test_a_row_of_a_table_of_steps_is_a_sequence(table):
     """A square one was read by columns, each step for another sequence."""
     rng = np.random.default_rng(1)
