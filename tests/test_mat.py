@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -904,6 +905,11 @@ def test_columns_do_not_get_the_names_of_each_other(path, data):
         save_mat(path, data, feature_names=["y", "x"])
     save_mat(path, data, feature_names=["speed_x", "y"])  # a name of its own is fine
     assert load_mat(path).feature_names == ["speed_x", "y"]
+
+
+def test_tables_of_polars_are_tables(path):
+    save_mat(path, pl.from_pandas(SPEEDS), feature_names=["x", "y"])
+    pd.testing.assert_frame_equal(load_mat(path).data, SPEEDS)
 
 
 def test_tables_of_a_list_have_the_same_columns(path):

@@ -4,12 +4,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import type_of_target
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
-__all__ = ["check_target_names", "target_names", "warn_of_mistakes", "warn_of_other_rows"]
+__all__ = [
+    "check_target_names",
+    "final_estimator",
+    "target_names",
+    "warn_of_mistakes",
+    "warn_of_other_rows",
+]
 
 MIN_ROWS = 10
 """Fewer rows may equal their target by chance, and are no training."""
@@ -137,22 +144,34 @@ def target_names(y: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def check_target_names(y: Any, fitted: list[str] | None) -> None:
+def final_estimator(estimator: Any) -> Any:
+    """The estimator that predicts, inside searches and pipelines."""
+    while True:
+        inner = getattr(estimator, "best_estimator_", None)
+        if inner is None and isinstance(estimator, Pipeline):
+            inner = estimator.steps[-1][1]
+        if inner is None:
+            return estimator
+        estimator = inner
+
+
+def check_target_names(y: Any, model: Any) -> None:
     """Refuse targets whose columns are those of `fit` in another order.
 
     Parameters
     ----------
     y : object
         Targets, of validation data, of a later training or of a score.
-    fitted : list of str or None
-        `target_names` of those of `fit`. Other names, or none, are read in the order of columns.
+    model : estimator
+        Fitted, or a search or Pipeline of one that knows the names of its targets. Other names, or
+        none, are read in the order of columns.
 
     Raises
     ------
     ValueError
         If a column would be compared with the predictions of another one.
     """
-    names = target_names(y)
+    names, fitted = target_names(y), getattr(final_estimator(model), "_target_names", None)
     if names is None or fitted is None or names == fitted or sorted(names) != sorted(fitted):
         return
     raise ValueError(

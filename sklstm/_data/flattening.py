@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.arrays import plain
+from sklstm._data.arrays import plain_rows
 from sklstm._data.numeric import numbers_of
 from sklstm._data.padding import cut_padding
 from sklstm._data.ranges import equal_names, ranges
@@ -100,8 +100,7 @@ def flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 1-D arrays of tokens, without the padding."""
     cuts = filler is not None and filler != "keep"
     kinds = "iuf" if cuts and np.isnan(filler) else "iu"
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
-    arrays = [np.asarray(row) for row in rows]
+    arrays = [np.asarray(row) for row in plain_rows(tokens)]
     for number, array in enumerate(arrays):
         if array.ndim == 0:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.arrays import plain
+from sklstm._data.arrays import plain_rows
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
@@ -185,7 +185,7 @@ def flatten_steps(
     >>> flatten_steps([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]], lengths=np.array([2, 3]))
     array([1., 2., 3., 4., 5.])
     """
-    y = plain(y)
+    y = plain_rows(y)
     if isinstance(y, Sequences):
         given, flat = y.lengths.astype(np.int64), y.flat()
         flat = flat[:, 0] if y.n_features == 1 else flat
@@ -308,7 +308,7 @@ def score_steps(
     float
         The value of the metric.
     """
-    y_true, y_pred, sample_weight = map(_without_index, (y_true, y_pred, sample_weight))
+    y_true, y_pred, sample_weight = map(plain_rows, (y_true, y_pred, sample_weight))
     if np.ndim(y_pred[0]) == 0:
         return score_rows(metric, y_true, y_pred, sample_weight, **params)
     lengths = np.array([len(part) for part in y_pred])
@@ -325,11 +325,6 @@ def score_steps(
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths, y_true)[labelled]
     return score_targets(metric, plain_labels(flat[labelled]), predicted[labelled], **params)
-
-
-def _without_index(given: Any) -> Any:
-    """Rows in their order, whatever index or columns a table has."""
-    return given.to_numpy() if isinstance(given, pd.DataFrame | pd.Series) else plain(given)
 
 
 def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> float:
@@ -394,7 +389,7 @@ def score_rows(
     float
         The value of the metric.
     """
-    y_true, y_pred = np.asarray(plain(y_true)), np.asarray(y_pred)
+    y_true, y_pred = np.asarray(plain_rows(y_true)), np.asarray(y_pred)
     labelled = ~has_no_number(y_true)
     if sample_weight is not None:
         params["sample_weight"] = np.asarray(sample_weight)[labelled]
@@ -423,6 +418,7 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray, y: Any) -> np.ndarr
     ValueError
         If a sequence has neither as many weights as steps nor as many as entries of `y`.
     """
+    sample_weight, y = plain_rows(sample_weight), plain_rows(y)
     of_sequences = all(np.ndim(weight) == 0 for weight in sample_weight)
     if of_sequences:
         return np.repeat(np.asarray(sample_weight, dtype=np.float64), lengths)

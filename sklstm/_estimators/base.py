@@ -46,6 +46,8 @@ Given: TypeAlias = tuple[Any, Any, Any]
 
 AUTO = StrOptions({"auto"})
 
+TRAINING_NAMES, VALIDATION_NAMES = ("y", "sample_weight"), ("y_val", "sample_weight_val")
+
 NO_VALIDATION: Given = (None, None, None)
 
 OF_THE_COLUMNS = (
@@ -125,6 +127,7 @@ class BaseLSTM(HiddenState, Exports):
         """
         _check_validation(*validation)
         plan = self._plan(**changes)
+        _warn_of_other_rows(given, validation)
         given, validation = _plain(*given), _plain(*validation)
         earlier = getattr(self, "_fitted", None) if plan.run.warm_start else None
         reader = self if earlier else self._blank()
@@ -203,9 +206,8 @@ class BaseLSTM(HiddenState, Exports):
         scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
-        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         if not reset:
-            check_target_names(y, getattr(reader, "_target_names", None))
+            check_target_names(y, reader)
         else:
             reader._target_names = target_names(y)
             kinds = {"is_classifier": is_classifier(self), "is_table": of_table}
@@ -272,9 +274,9 @@ class BaseLSTM(HiddenState, Exports):
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
+        check_target_names(y, self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
-        warn_of_other_rows(X, y=y)
-        check_target_names(y, getattr(self, "_target_names", None))
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)
@@ -338,6 +340,11 @@ def _check_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
     if X_val is None and not (y_val is None and sample_weight_val is None):
         came = "y_val" if y_val is not None else "sample_weight_val"
         raise ValueError(f"{came} came without X_val: give X_val and y_val, or none of them.")
+
+
+def _warn_of_other_rows(given: Given, validation: Given) -> None:
+    for names, (X, *others) in ((TRAINING_NAMES, given), (VALIDATION_NAMES, validation)):
+        warn_of_other_rows(X, **dict(zip(names, others, strict=True)))
 
 
 def _plain(X: Any, y: Any, sample_weight: Any) -> Given:

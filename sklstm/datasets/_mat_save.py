@@ -73,6 +73,7 @@ def save_mat(
     >>> [recording.shape for recording in loaded.data], loaded.target, loaded.feature_names
     ([(3, 2), (5, 2)], array([0.5, 1.5]), ['speed', 'force'])
     """
+    data = data.to_pandas() if hasattr(data, "to_pandas") else data
     data = data if isinstance(data, (np.ndarray, pd.DataFrame, Sequences)) else list(data)
     column_names(data if isinstance(data, list) else [data], feature_names)
     data = _without_categories(data) if isinstance(data, Sequences) else data

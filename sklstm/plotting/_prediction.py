@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.checks import check_target_names, warn_of_other_rows
 from sklstm._data.frames import Layout, lay_out
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
@@ -258,6 +259,8 @@ class PredictionDisplay:
         if getattr(last, "pooling", "last") is None:
             raise ValueError(f"The model predicts at every step. {OF_ONE_SEQUENCE}")
         check_consistent_length(X, y)
+        warn_of_other_rows(X, y=y)
+        check_target_names(y, model)
         times, keys = _read_rows(model, X)
         rows = rows_of_series(keys, series_name, len(y))
         y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]
