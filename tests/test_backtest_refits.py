@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -10,6 +11,7 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from sklstm import (
     LSTMRegressor,
+    SequenceDummyRegressor,
     SequenceFlattener,
     SequenceForecaster,
     SequenceWindower,
@@ -198,6 +200,15 @@ def test_a_function_gets_covariates_of_the_past():
     [
         (lambda: backtest(ets, TIDE), "A function forecasts as many rows as steps says"),
         (lambda: backtest(ridge(), TIDE, steps=4), "steps=3, and steps=4 are asked for"),
+        (
+            lambda: backtest(
+                make_pipeline(SequenceWindower(2, horizon=1), SequenceDummyRegressor()),
+                TIDE,
+                steps=3,
+            ),
+            "steps=3, and a Pipeline forecasts one step",
+        ),
+        (lambda: backtest(ridge(), TIDE, window="rolling"), "window='rolling' .* refit=None fits"),
         (lambda: backtest(ets, TIDE, steps=2, coverage=0.8), "ets has no prediction intervals"),
         (
             lambda: backtest(lambda past, steps: [1.0], TIDE, steps=2),
@@ -221,3 +232,34 @@ def test_no_backtest(backtested, message):
 def test_each_model_of_a_backtest_has_a_name_of_its_own(name):
     with pytest.raises(ValueError, match=f"others has the name {name!r}"):
         backtest(ridge(), TIDE, others={name: ridge()})
+
+
+class Newest(RegressorMixin, BaseEstimator):
+    """Predicts the newest value of a history."""
+
+    def fit(self, X, y):
+        self.n_rows_ = len(y)
+        return self
+
+    def predict(self, X):
+        return np.array([steps[-1, 0] if len(steps) else -1 for steps in X])
+
+
+@pytest.mark.filterwarnings("ignore:X has .* gaps")
+@pytest.mark.parametrize("refit", [None, 2])
+@pytest.mark.parametrize("stations", [1, 2])
+def test_no_forecast_of_a_pipeline_reads_behind_its_origin_where_rows_are_missing(stations, refit):
+    days = pd.date_range("2024-01-01", periods=60)
+    parts = [
+        pd.DataFrame({"id": k, "day": np.arange(60.0)}, days).drop(days[[30, 41 + k, 47, 52]])
+        for k in range(stations)
+    ]
+    table = pd.concat(parts).sort_index()
+    windower = SequenceWindower(4, horizon=3, series="id", cold_start="ignore")
+    found = backtest(make_pipeline(windower, Newest()), table["day"], table, refit=refit)
+    lead = (found["timestamp"] - found["origin"]) / pd.Timedelta("1D")
+    assert (lead == 3).all()
+    found = found.dropna(subset=["actual", "naive"])
+    assert len(found) > 4 * stations
+    np.testing.assert_array_equal(found["naive"], found["actual"] - 3)
+    np.testing.assert_array_equal(found["forecast"], found["naive"])

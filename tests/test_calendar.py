@@ -28,6 +28,12 @@ def months_on(day):
     )
 
 
+def twice_a_month(first, second):
+    months = pd.date_range("2020-01-01", periods=30, freq="MS")
+    days = [(month, min(day, month.days_in_month)) for month in months for day in (first, second)]
+    return pd.DatetimeIndex([month.replace(day=day) for month, day in days])
+
+
 INDEXES = {
     "days": pd.date_range("2024", periods=60),
     "months": pd.date_range("2020-01-31", periods=60, freq="ME"),
@@ -38,6 +44,12 @@ INDEXES = {
     "years": pd.date_range("1950", periods=60, freq="YE"),
     "15ths and month ends": pd.date_range("2020", periods=60, freq="SME"),
     "1sts and 15ths": pd.date_range("2020", periods=60, freq="SMS"),
+    "1sts and 16ths": twice_a_month(1, 16),
+    "5ths and 20ths": twice_a_month(5, 20),
+    "14ths and 28ths": twice_a_month(14, 28),
+    "15ths and 30ths": twice_a_month(15, 30),
+    "third Fridays": pd.date_range("2020-01-01", periods=60, freq="WOM-3FRI"),
+    "last Mondays": pd.date_range("2020", periods=60, freq=pd.offsets.LastWeekOfMonth(weekday=0)),
     "15ths": months_on(15),
     "30ths": months_on(30),
     "fortnights": pd.date_range("2024", periods=60, freq="2W-FRI"),
@@ -71,6 +83,41 @@ def test_the_timestamps_to_come_are_those_of_the_second_half(index):
     assert not calendar.missing(index[:half]).any()
     coming = calendar.after(index[:half], len(index) - half)
     assert list(coming) == list(index[half:])
+
+
+@pytest.mark.parametrize(
+    ("start", "freq"),
+    [
+        ("2017-01-01", "YS"),  # 365 days apart, until 2020
+        ("2018-03-31", "YE"),
+        ("2018-07-01", "MS"),
+        ("2018-04-01", "2MS"),
+        ("2020-01-01", "QS"),
+    ],
+)
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_few_months_equally_many_days_apart_are_months(start, freq, n_rows):
+    index = pd.date_range(start, periods=12, freq=freq)
+    calendar = Calendar.learn(index[:n_rows])
+    assert list(calendar.after(index[:n_rows], 12 - n_rows)) == list(index[n_rows:])
+    table = pd.DataFrame({"x": np.arange(12.0)}, index)
+    lengths = SequenceWindower(3).fit(table[:3]).transform(table[3:]).lengths
+    assert (lengths == 3).all()
+
+
+def test_days_like_those_of_months_are_still_days():
+    fortnights = pd.date_range("2021-02-01", periods=9, freq="14D")  # 1st, 15th, 1st, 15th, 29th
+    assert list(Calendar.learn(fortnights[:5]).after(fortnights[:5], 4)) == list(fortnights[5:])
+    four_weeks = pd.date_range("2020-03-20", periods=6, freq="28D")
+    assert list(Calendar.learn(four_weeks[:3]).after(four_weeks[:3], 3)) == list(four_weeks[3:])
+
+
+def test_months_on_no_common_day_are_refused_with_the_cure():
+    days = [3, 4, 2, 3, 3, 4, 2, 3, 2, 3]
+    months = pd.date_range("2024", periods=10, freq="MS") + pd.to_timedelta(days, unit="D")
+    sold = pd.Series(np.arange(10.0), months, name="sold")
+    with pytest.raises(ValueError, match=r"no common day of a month.*index.to_period\('M'\)"):
+        SequenceForecaster(LinearRegression(), 3, calibration_fraction=0).fit(sold)
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,40 @@ def test_integers_number_the_rows_of_a_table_of_which_few_are_missing():
     rows = pd.DataFrame({"x": 0.0, "series": series}).drop([50, 120, 121])
     lengths = SequenceWindower(2, series="series").fit_transform(rows).lengths
     assert 3 < (lengths == 1).sum() <= 6  # the first rows of both series, and those after two gaps
+
+
+def lengths_as_rows_arrive(fitted, arriving, **params):
+    """Lengths of the histories of new rows of a second series, one by one."""
+    windower = SequenceWindower(9, horizon=1, series="id", **params).fit(fitted)
+    found = []
+    for row in range(len(arriving)):
+        found.append(int(windower.transform(arriving[row : row + 1]).lengths[0]))
+        windower.partial_fit(arriving[row : row + 1])
+    return found
+
+
+def test_days_missing_once_in_a_new_series_are_missing_where_all_others_are_daily():
+    days = pd.date_range("2024-01-01", periods=60)
+    fitted = pd.DataFrame({"id": "old", "x": np.arange(60.0)}, days)
+    rows = days[[3, 4, 7, 8, 9]]  # Thursday, Friday, Monday, ...
+    new = pd.DataFrame({"id": "new", "x": np.arange(5.0)}, rows)
+    ignored = {"cold_start": "ignore"}
+    assert lengths_as_rows_arrive(fitted, new, **ignored) == [0, 1, 0, 1, 2]
+    of_periods = [table.set_axis(table.index.to_period("D")) for table in (fitted, new)]
+    assert lengths_as_rows_arrive(*of_periods, **ignored) == [0, 1, 0, 1, 2]
+
+
+def test_a_single_sunday_without_a_row_is_a_gap():
+    days = pd.date_range("2024-01-02", periods=10)
+    table = pd.DataFrame({"x": np.arange(10.0)}, days)[days.day_of_week != 6]
+    lengths = SequenceWindower(20, horizon=1).fit_transform(table).lengths
+    assert lengths.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+
+
+def test_periods_have_their_frequency_as_rows_arrive():
+    days = pd.period_range("2024-01-01", periods=60, freq="D")
+    fitted = pd.DataFrame({"id": "old", "x": np.arange(60.0)}, days)
+    rows = days[np.flatnonzero(days.day_of_week != 6)[:20]]
+    new = pd.DataFrame({"id": "new", "x": np.arange(20.0)}, rows)
+    found = lengths_as_rows_arrive(fitted, new, cold_start="ignore")
+    assert found == [0, 1, 2, 3, 4, 5, *([0, 1, 2, 3, 4, 5] * 2), 0, 1]

@@ -442,3 +442,113 @@ def test_infinite_values_are_named_before_they_are_read():
     for read in (model.update, model.score, lambda later: model.predict(y=later), clone(model).fit):
         with pytest.raises(ValueError, match=words):
             read(y[50:])
+
+
+def sold_in(shop, index, seed=5):
+    values = np.random.default_rng(seed).normal(size=len(index))
+    return pd.DataFrame({"shop": shop, "sold": values}, index)
+
+
+def few_rows_model(**params):
+    return SequenceForecaster(Ridge(), 4, 2, **{"calibration_fraction": 0} | params)
+
+
+@pytest.mark.parametrize(
+    ("rows", "coming"),
+    [
+        (["2024-02-01", "2024-02-05"], "2024-02-06"),
+        (["2024-02-01", "2024-02-02"], "2024-02-03"),
+        (["2024-02-05"], "2024-02-06"),
+    ],
+)
+def test_rows_missing_in_a_series_of_two_rows_are_missing(rows, coming):
+    long = sold_in("long", pd.date_range("2024-01-01", "2024-02-05"))
+    short = sold_in("short", pd.DatetimeIndex(rows))
+    model = few_rows_model(series="shop")
+    panel = model._read(pd.concat([long, short]), None).regular()
+    n_days = (pd.Timestamp(rows[-1]) - pd.Timestamp(rows[0])).days + 1
+    assert panel.rows.sizes.tolist() == [36, n_days]
+    assert np.isnan(panel.rows.y).sum() == n_days - len(rows)
+    model.fit(long)
+    given = model._read(short, None).regular(model._buffer.calendars)
+    assert given.rows.sizes.tolist() == [n_days]
+    assert given.future(1)[0] == pd.Timestamp(coming)
+
+
+def test_few_rows_have_the_frequency_of_a_series_that_they_fit():
+    days = sold_in("days", pd.date_range("2024-01-01", periods=40))
+    months = sold_in("months", pd.date_range("2021-01-01", periods=40, freq="MS"))
+    two = sold_in("two", pd.DatetimeIndex(["2024-03-01", "2024-04-01"]))
+    model = few_rows_model(series="shop")
+    panel = model._read(pd.concat([days, months, two]), None).regular()
+    assert panel.rows.sizes.tolist() == [40, 40, 2]
+    assert panel.future(1)[-1] == pd.Timestamp("2024-05-01")
+    with pytest.raises(ValueError, match="series 'two': A single row, 2024-03-01.*several"):
+        model.fit(pd.concat([days, months, two[:1]]))
+    with pytest.raises(ValueError, match=r"series 'two': The rows are too few .* where 2024-04-01"):
+        model.fit(pd.concat([months, two.set_axis(two.index + pd.Timedelta("14D"))]))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given"),
+    [
+        (pd.date_range("2024", periods=40), pd.date_range("2024", periods=40, freq="h")),
+        (pd.date_range("2024", periods=40), pd.date_range("2024", periods=40, freq="W")),
+        (pd.date_range("2020", periods=40, freq="MS"), pd.date_range("2024", periods=40)),
+        (pd.date_range("2024", periods=40, freq="h"), pd.date_range("2024", periods=40)),
+        (pd.bdate_range("2024", periods=40), pd.date_range("2024", periods=40)),
+        (pd.RangeIndex(40), pd.RangeIndex(0, 80, 2)),
+    ],
+    ids=["hours", "weeks", "days for months", "days for hours", "weekends", "integers"],
+)
+def test_rows_at_another_frequency_than_that_of_fit_are_refused(fitted, given):
+    model = few_rows_model(series="shop").fit(sold_in("a", fitted))
+    with pytest.raises(ValueError, match="series 'b': Rows come at another frequency .* fit"):
+        model.predict(y=sold_in("b", given))
+    alone = few_rows_model().fit(sold_in("a", fitted)["sold"])
+    with pytest.raises(ValueError, match=r"^Rows come at another frequency .*resample\(\)"):
+        alone.predict(y=sold_in("b", given)["sold"])
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given", "coming"),
+    [
+        (
+            pd.bdate_range("2024-01-01", periods=40),
+            pd.bdate_range("2024-06-03", periods=5),
+            "06-10",
+        ),
+        (
+            pd.date_range("2024", periods=40),
+            pd.date_range("2024-06-03", "2024-06-09")[[0, 1, 4, 6]],
+            "06-10",
+        ),
+        (
+            pd.date_range("2020", periods=40, freq="MS"),
+            pd.date_range("2024-01-31", periods=4, freq="ME"),
+            "05-31",
+        ),
+    ],
+    ids=["a week of business days", "missing days", "month ends"],
+)
+def test_rows_at_the_frequency_of_fit_are_read_by_it(fitted, given, coming):
+    model = few_rows_model().fit(sold_in("a", fitted)["sold"])
+    panel = model._read(sold_in("b", given)["sold"], None).regular(model._buffer.calendars)
+    assert panel.future(1)[0] == pd.Timestamp("2024-" + coming)
+
+
+@pytest.mark.parametrize(("of_fit", "later"), [(None, "UTC"), ("UTC", None), ("UTC", "Asia/Tokyo")])
+def test_covariates_in_another_time_zone_are_refused(of_fit, later):
+    hours = pd.date_range("2024", periods=60, freq="h", tz=of_fit)
+    y = sold_in("a", hours)["sold"]
+    X = pd.DataFrame({"promo": np.arange(60.0) % 5}, hours)
+    other = X.tz_localize(None).tz_localize(later)
+    model = few_rows_model(future_covariates=["promo"]).fit(y[:40], X=X[:40])
+    with pytest.raises(ValueError, match="rows of X are indexed by dates .*: tz_"):
+        model.predict(X=other)
+    with pytest.raises(ValueError, match="rows of X are indexed by dates .*: tz_"):
+        model.predict(X=other, y=y[:45])
+    with pytest.raises(ValueError, match="rows of y are indexed by dates .*: tz_"):
+        model.predict(X=X, y=y[:45].tz_localize(None).tz_localize(later))
+    with pytest.raises(ValueError, match="X must have the rows of y"):
+        model.fit(y, X=other)

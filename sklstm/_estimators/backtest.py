@@ -88,7 +88,7 @@ def backtest(
         Fit again after so many origins, on the rows up to there. `None`: never.
     window : {"expanding", "rolling"}, default="expanding"
         Whether a refit trains on all rows so far, or on as many timestamps as the first fit. A
-        function gets the same rows.
+        function gets the same rows, without `refit` too.
     warm : bool, default=True
         Whether an :class:`LSTMRegressor` inside a forecaster starts a refit from its weights, for a
         quarter of the epochs of the first fit and without a new calibration, so that it costs about
@@ -150,6 +150,7 @@ def backtest(
     settings = {name: value for name, value in locals().items() if name in CONSTRAINTS}
     validate_parameter_constraints(CONSTRAINTS, settings, caller_name="backtest")
     _check_names(others or {})
+    _check_is_rolled(window, refit, [model, *(others or {}).values()])
     refits = Refits(refit, window == "rolling", warm)
     if _is_function(model) or isinstance(model, SequenceForecaster):
         source = _Source.read(model, y, X, initial_train_size)
@@ -166,6 +167,11 @@ def backtest(
         history, forecasts = forecasts_of_pipeline(
             clone(model), y, X, initial_train_size, refits, stride
         )
+        if steps is not None and [steps] != forecasts.step.tolist():
+            raise ValueError(
+                f"steps={steps}, and a Pipeline forecasts one step, the horizon of its windower, "
+                f"{forecasts.step[0]}: leave steps out, or use a SequenceForecaster."
+            )
         history.check_season(season)
         table = history.tidy(forecasts, season)
     if not table["actual"].notna().any():
@@ -244,6 +250,15 @@ def _check_names(others: Mapping) -> None:
                 f"others has the name {name!r}: a text is expected, and {list(MODELS.values())} "
                 "are taken. Choose another name."
             )
+
+
+def _check_is_rolled(window: str, refit: int | None, models: list) -> None:
+    """Refuse a rolling window that no model reads again."""
+    if window == "rolling" and refit is None and not any(map(_is_function, models)):
+        raise ValueError(
+            "window='rolling' says which rows a refit trains on, and refit=None fits once: give "
+            "refit=1 or more origins."
+        )
 
 
 def _refuse(model: Any, coverage: float | None, others: Mapping | None) -> None:

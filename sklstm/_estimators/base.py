@@ -165,7 +165,8 @@ class BaseLSTM(HiddenState, Exports):
     def _plan(self, **changes: Any) -> Plan:
         """Make a plan of the parameters as they are now."""
         self._validate_params()
-        return Plan.make(self.get_params(deep=False) | changes, self._title())
+        params = self.get_params(deep=False) | changes
+        return Plan.make(params, self._title() if params["verbose"] else "fit")
 
     def _title(self) -> str:
         """Title of a progress bar, without word vectors: to write a dict of them takes seconds."""

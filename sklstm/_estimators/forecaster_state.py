@@ -60,7 +60,7 @@ def state_from_plain(state: dict[str, Any]) -> dict[str, Any]:
 def _panel_to_plain(panel: Panel) -> list:
     rows, calendars = panel.rows, {id(one): one for one in panel.calendars}
     position = {key: k for k, key in enumerate(calendars)}
-    plain = [(one.frequency.to_plain(), one.rule, one.day) for one in calendars.values()]
+    plain = [(one.frequency.to_plain(), *one[1:]) for one in calendars.values()]
     names = None if rows.names == [None] else index_to_plain(pd.Index(rows.names))
     parts = rows.values, rows.n_targets, rows.sizes, rows.time, names, rows.categories
     of_series = [position[id(one)] for one in panel.calendars]
@@ -71,7 +71,7 @@ def _panel_to_plain(panel: Panel) -> list:
 def _panel_from_plain(plain: list) -> Panel:
     (values, n_targets, sizes, time, names, kinds), timestamps, targets, covariates, *rest = plain
     calendars, of_series = rest
-    found = [Calendar(Frequency.from_plain(of), rule, day) for of, rule, day in calendars]
+    found = [Calendar(Frequency.from_plain(of), *rule) for of, *rule in calendars]
     names = [None] if names is None else list(index_from_plain(names))
     rows = SeriesRows(values, n_targets, sizes, time, names, kinds)
     index = _index_from_plain(*timestamps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -10,20 +9,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.window_regression import Forecasts, PanelModel
+from sklstm._tables.calendar import check_kind
 from sklstm._tables.calendar_columns import calendar_values
 from sklstm._tables.panel import Panel, places_of, read_panel, time_numbers
+from sklstm._tables.regular_rows import series_in_words
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of, targets_and_covariates
 from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
-__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "series_in_words", "some_names"]
+__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins"]
 
 FIXED_BY_FIT = "window_size", "steps", "series", "time", "target", "future_covariates"
 """Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
@@ -139,6 +140,7 @@ class FutureRows(ForecasterAttributes):
                 )
             kinds = panel.categories
             given = read_panel(None, X, self.series, self.time, None, panel.by_levels, kinds)
+            check_kind(given.timestamps, timestamps, "rows of X")
             lacking = [name for name in self.future_covariates if name not in given.covariates]
             if lacking:
                 raise ValueError(f"X lacks the columns {lacking}: it has {given.covariates}.")
@@ -187,9 +189,7 @@ class FutureRows(ForecasterAttributes):
         """The newest rows of all series that have not ended, or those of other series."""
         if y is not None:
             given, known = self._given(y, X), self._buffer
-            is_alike = type(given.timestamps) is type(known.timestamps)
-            of_short = known.calendars[0] if is_alike else None
-            panel = self._transform.applied(given.regular(of_short))
+            panel = self._transform.applied(given.regular(known.calendars))
             before = History.none(len(panel.rows.sizes), len(self.targets_))
             return Origins(panel, before, self._buffer.rows.find(panel.rows.names))
         panel, before, rows = self._buffer, self._before, self._buffer.rows
@@ -215,6 +215,7 @@ class FutureRows(ForecasterAttributes):
         if self.target is not None:
             y, X = self._divided(y, None)
         given = read_panel(y, None, self.series, self.time, self.targets_, levels, kinds)
+        check_kind(given.timestamps, self._buffer.timestamps, "rows of y")
         lacking = [name for name in self.targets_ if name not in given.targets]
         if lacking:
             raise ValueError(f"y lacks the columns {lacking}.")
@@ -226,6 +227,7 @@ class FutureRows(ForecasterAttributes):
             raise ValueError(f"X is missing: y needs the columns {others}.")
         if others:
             of_x = read_panel(None, X, self.series, self.time, None, levels, kinds)
+            check_kind(of_x.timestamps, given.timestamps, "rows of X")
             absent = [name for name in others if name not in of_x.covariates]
             if absent:
                 raise ValueError(f"y and X lack the columns {absent}, which fit had.")
@@ -276,13 +278,3 @@ class FutureRows(ForecasterAttributes):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state_from_plain(state))
-
-
-def some_names(names: list) -> str:
-    """The first names of many."""
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-
-
-def series_in_words(name: Hashable) -> str:
-    """Name a series in a message."""
-    return "y" if name is None else f"series {name!r}"

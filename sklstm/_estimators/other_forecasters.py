@@ -11,12 +11,14 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 
 from sklstm._data.arrays import plain
+from sklstm._data.frames import Layout, Rows
 from sklstm._data.inputs import lay_out_any
 from sklstm._data.sklearn_private import _safe_indexing
 from sklstm._estimators.backtest_table import Forecasted, History, joined
-from sklstm._estimators.future_rows import series_in_words
 from sklstm._estimators.refits import Refits, spans_of_fits
-from sklstm._tables.panel import Panel, time_numbers
+from sklstm._tables.frequency import Frequency
+from sklstm._tables.panel import Panel, places_of, time_numbers
+from sklstm._tables.regular_rows import series_in_words
 from sklstm._tables.series_rows import SeriesRows
 from sklstm._tables.target_columns import names_of
 from sklstm._tables.windower import SequenceWindower
@@ -59,17 +61,18 @@ def forecasts_of_pipeline(
     X = (y.to_frame() if isinstance(y, pd.Series) else y) if X is None else X
     y = plain(y)
     check_consistent_length(X, y)
-    X, history, order = _read(X, y, windower, initial_train_size)
+    X, history, at = _read(X, y, windower, initial_train_size)
     rows, origin = history.rows, history.origins()
     shown = (origin >= 0) & (origin % stride == 0)
     shown &= rows.place + horizon < rows.sizes[rows.code]
+    predicted = np.full(rows.y.shape, np.nan)
     parts: list[Forecasted] = []
     for span in spans_of_fits(history, refits, stride):
         mine = np.flatnonzero(shown & span.origins(rows.time))
-        known = np.sort(order[span.training(rows.time)])
+        known = np.flatnonzero(span.training(rows.time[at]))
         model = model if refits.warm else clone(model)
         model.fit(_safe_indexing(X, known), _safe_indexing(y, known))
-        predicted = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)[order]
+        predicted[at] = np.asarray(model.predict(X), dtype=float).reshape(len(y), -1)
         parts.append(Forecasted(mine, np.array([horizon]), predicted[mine + horizon][:, None], {}))
     return history, joined(parts)
 
@@ -91,7 +94,7 @@ def _windower_of(model: Any) -> tuple[SequenceWindower, int]:
 def _read(
     X: Any, y: Any, windower: SequenceWindower, initial_train_size: Any
 ) -> tuple[Any, History, np.ndarray]:
-    """The table, its rows series after series, and where each of these is in the table."""
+    """The table, its rows series after series, and which of these each row of the table is."""
     X, layout = lay_out_any(X, windower.series, windower.time)
     keys = np.zeros(len(y)) if layout.keys is None else layout.keys
     codes, names = pd.factorize(keys)
@@ -109,7 +112,17 @@ def _read(
         [None] if len(names) == 1 else list(names),
     )
     targets = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None) or "y"]
-    history = History.before(
-        initial_train_size, rows, timestamps[order], targets, names_of(windower.series)
-    )
-    return X, history, order
+    given = Panel(rows, timestamps[order], targets, [], [])
+    panel = given.regular() if _counts_time(codes, layout) else given
+    about = panel.rows, panel.timestamps, targets, names_of(windower.series)
+    at = np.empty(len(y), dtype=int)
+    at[order] = places_of(panel.rows.code, panel.rows.time, rows.code, rows.time)
+    return X, History.before(initial_train_size, *about), at
+
+
+def _counts_time(codes: np.ndarray, layout: Layout) -> bool:
+    """Whether a windower counts its horizon in time, so that missing rows count; else in rows."""
+    if layout.timestamps is None:
+        return False
+    frequency = Frequency.learn(Rows.arrange(codes, layout.timestamps), layout)
+    return not frequency.of_table and not np.isnan(frequency.step).any()

@@ -9,7 +9,21 @@ import pandas as pd
 
 from sklstm._data.frames import Rows, lay_out
 from sklstm._tables.frequency import Frequency
-from sklstm._tables.sampling_interval import DAY, HOUR, MONTH, SLACK_OF_MONTHS
+from sklstm._tables.months import (
+    HALF_MONTHS,
+    days_of_half_months,
+    half_months,
+    nth_dates,
+    rule_of_months,
+)
+from sklstm._tables.sampling_interval import (
+    DAY,
+    HOUR,
+    MONTH,
+    SLACK_OF_MONTHS,
+    SLACK_OF_WEEKDAYS,
+    sampling_interval,
+)
 from sklstm._tables.timetable import Timetable, wall_clock
 
 __all__ = ["Calendar", "check_kind"]
@@ -26,15 +40,18 @@ class Calendar(NamedTuple):
         Its sampling interval.
     rule : str
         What the timestamps have in common: "step" (one of UTC or of numbers), "local" (one of local
-        clocks), "hours" (open days and hours), "periods", or the day of a month: "month end",
-        "business month end", "business month start", "half months" or "day of month".
+        clocks), "hours" (open days and hours), "periods", "half months", or one of
+        `rule_of_months`.
     day : int
         Day of the month; in the others the local time of day, in nanoseconds.
+    second : int
+        The later day of half months.
     """
 
     frequency: Frequency
     rule: str
     day: int
+    second: int = 0
 
     @classmethod
     def learn(cls, index: pd.Index) -> Calendar:
@@ -73,14 +90,29 @@ class Calendar(NamedTuple):
         frequency = Frequency.learn(rows, layout)
         offset = getattr(index, "freq", None)
         if len(index) == 2 and np.isnan(frequency.step[0]):
-            step = float(rows.steps[1])
-            frequency = frequency._replace(step=np.array([step]), slack=np.array([1e-3 * step]))
+            step, slack = sampling_interval(layout.timestamps, layout)
+            frequency = frequency._replace(step=np.array([step]), slack=np.array([slack]))
         if len(index) == 1 and isinstance(index, pd.DatetimeIndex) and offset is not None:
             further = pd.date_range(index[0], periods=3, freq=offset)
             return cls.learn(further)
         if np.isnan(frequency.step[0]):
             raise ValueError(_why_irregular(index))
         return cls(frequency, *_rule(index, frequency, layout.timestamps))
+
+    def holds(self, index: pd.Index) -> bool:
+        """Whether all timestamps are on days and at hours of the calendar."""
+        if self.rule in ("step", "local", "periods"):
+            return True
+        wall = wall_clock(lay_out(pd.DataFrame(index=index)).timestamps, getattr(index, "tz", None))
+        if self.rule == "hours":
+            return bool(self.frequency.timetables[0].is_open(wall).all())
+        dates = pd.DatetimeIndex(wall).normalize()
+        months = dates.year.to_numpy() * 12 + dates.month.to_numpy() - 1
+        if self.rule == HALF_MONTHS:
+            days = [nth_dates(months, "day of month", day) for day in (self.day, self.second)]
+        else:
+            days = [nth_dates(months, self.rule, self.day)]
+        return bool(np.any([dates.to_numpy() == of_rule for of_rule in days], axis=0).all())
 
     def missing(self, index: pd.Index) -> np.ndarray:
         """Count the rows that are missing before each row but the first.
@@ -163,18 +195,18 @@ class Calendar(NamedTuple):
         time_of_day, date = wall % DAY, pd.Timestamp(wall)
         n_months = step / MONTH
         months = date.year * 12 + date.month - 1 + np.rint(ahead * n_months).astype(int)
-        if self.rule == "half months":
-            later = _half_months(date, ahead, self.day)
+        if self.rule == HALF_MONTHS:
+            later = half_months(date, ahead, (self.day, self.second))
         else:
-            later = np.array([_day_of(month, self.rule, self.day) for month in months])
+            later = nth_dates(months, self.rule, self.day)
         return later.astype("datetime64[ns]").astype(np.int64) + time_of_day
 
 
-def check_kind(index: pd.Index, known: pd.Index) -> None:
+def check_kind(index: pd.Index, known: pd.Index, what: str = "new rows") -> None:
     """Refuse timestamps of another kind or time zone than known ones."""
     if len(index) and _kind(index) != _kind(known):
         raise ValueError(
-            f"The new rows are indexed by {_kind(index)}, such as {index[0]}, and those of fit by "
+            f"The {what} are indexed by {_kind(index)}, such as {index[0]}, and those of fit by "
             f"{_kind(known)}, such as {known[0]}: {_cure(index, known)}."
         )
 
@@ -203,7 +235,7 @@ def _rounded(nanoseconds: Any) -> Any:
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 
 
-def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tuple[str, int]:
+def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tuple:
     """What the timestamps have in common, and the day of the month or time of the day."""
     step = frequency.step[0]
     if isinstance(index, pd.PeriodIndex):
@@ -214,8 +246,18 @@ def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tupl
     if frequency.timetable[0] >= 0:
         return "hours", 0
     wall = wall_clock(timestamps, index.tz)
-    if frequency.slack[0] == SLACK_OF_MONTHS:
-        return _rule_of_months(pd.DatetimeIndex(wall), step)
+    if frequency.slack[0] in (SLACK_OF_MONTHS, SLACK_OF_WEEKDAYS):
+        dates = pd.DatetimeIndex(wall)
+        if round(2 * step / MONTH) == 1:
+            return HALF_MONTHS, *(days_of_half_months(dates) or ())
+        found = rule_of_months(dates)
+        if found is None:
+            raise ValueError(
+                f"The dates are months apart, such as {index[0]}, {index[1]} and {index[2]}, on "
+                "no common day of a month: a forecast needs the dates that follow. "
+                "index.to_period('M') makes months of them."
+            )
+        return found
     if index.tz is None or step < 3 * HOUR:
         return "step", 0
     return _rule_of_clocks(wall, timestamps, index.tz, step)
@@ -232,50 +274,6 @@ def _rule_of_clocks(wall: np.ndarray, utc: np.ndarray, zone: Any, step: float) -
         is_local, prefers = (np.diff(wall) % int(step) == 0).all(), False
     is_utc = (np.diff(utc) % int(step) == 0).all()
     return ("local", typical) if is_local and (prefers or not is_utc) else ("step", 0)
-
-
-def _rule_of_months(days: pd.DatetimeIndex, step: float) -> tuple[str, int]:
-    """Which day of a month the timestamps have."""
-    if round(2 * step / MONTH) == 1:
-        on_ends = days[days.day > 16]
-        return "half months", int(days.day.min()) if not len(on_ends) else 31
-    whole = days.normalize()
-    rules = {
-        "month end": days.is_month_end.all(),
-        "business month end": all(map(pd.offsets.BMonthEnd().is_on_offset, whole)),
-        "business month start": days.day.max() > 1
-        and all(map(pd.offsets.BMonthBegin().is_on_offset, whole)),
-    }
-    found = [name for name, holds in rules.items() if holds]
-    return (found[0], 0) if found else ("day of month", int(days.day.max()))
-
-
-def _day_of(month: int, rule: str, day: int) -> np.datetime64:
-    """The date of a rule in a month, counted from year 0."""
-    first = np.datetime64(f"{month // 12:04d}-{month % 12 + 1:02d}", "M")
-    last = (first + 1).astype("datetime64[D]") - 1
-    if rule == "month end":
-        return last
-    if rule == "business month end":
-        return np.busday_offset(last, 0, roll="backward")
-    if rule == "business month start":
-        return np.busday_offset(first.astype("datetime64[D]"), 0, roll="forward")
-    return min(first.astype("datetime64[D]") + (day - 1), last)
-
-
-def _half_months(date: pd.Timestamp, ahead: np.ndarray, kind: int) -> np.ndarray:
-    """The 15th and last day of months (kind 31), or the 1st and 15th, or the 1st and 16th."""
-    halves = 2 * (date.year * 12 + date.month - 1) + ahead
-    is_late = date.day > 15 or (kind != 31 and date.day > 1)
-    halves += int(is_late)
-    second = date.day if kind != 31 and date.day > 1 else 15
-    return np.array(
-        [
-            _day_of(half // 2, "month end" if kind == 31 and half % 2 else "day", day)
-            for half in halves
-            for day in [15 if kind == 31 else (second if half % 2 else 1)]
-        ]
-    )
 
 
 def _open_slots_after(hours: Timetable, wall: int, n_rows: int) -> np.ndarray:

@@ -77,7 +77,7 @@ class Frequency(NamedTuple):
         if is_counter and len(first) > 1 and _counts_the_table(rows, layout.timestamps):
             frequency = cls._same(len(first), 1.0, layout)
             return frequency._replace(of_table=True, runs=_runs(layout.timestamps, NO_RUNS))
-        if isinstance(layout.times, pd.PeriodIndex) and layout.times.freqstr not in ("B", "C"):
+        if _is_of_periods(layout):
             start = layout.times[:1]
             length = (start + 1).to_timestamp()[0] - start.to_timestamp()[0]
             step, slack = float(length.as_unit("ns").value), None
@@ -85,7 +85,8 @@ class Frequency(NamedTuple):
                 step, slack = max(round(step / MONTH), 1) * MONTH, SLACK_OF_MONTHS
             return cls._same(len(first), step, layout, slack=slack)
         common = rows.common_step()
-        if common is not None and (sizes.max() > 2 or is_counter):
+        may_be_months = layout.is_dated and common is not None and common > 27 * DAY
+        if common is not None and not may_be_months and (sizes.max() > 2 or is_counter):
             return cls._same(len(first), common, layout)
         frequency = cls._of_each(rows.timestamps, first, sizes, layout)
         frequency = frequency._shared(np.flatnonzero(sizes < 3), np.flatnonzero(sizes > 2))
@@ -284,6 +285,8 @@ class Frequency(NamedTuple):
         """
         if self.of_table:
             return self._replace(runs=_runs(rows.timestamps, self.runs))
+        if _is_of_periods(layout):
+            return self
         first = np.flatnonzero(rows.is_first)
         sizes = np.minimum(np.diff(first, append=len(rows.order)), n_rows)
         whose = np.searchsorted(codes[rows.order[first]], series)
@@ -292,15 +295,16 @@ class Frequency(NamedTuple):
         columns, timetables = [x.copy() for x in self[:4]], list(self.timetables)
         for place, one in enumerate(series):
             learned = tuple(x[place] for x in own[:4])
-            if learned[3] >= 0:
+            fits = self.common is not None and (
+                sizes[place] < 3 or self._fits(rows, int(first[place]), int(sizes[place]), layout)
+            )
+            if learned[3] >= 0 and not (fits and _is_short(rows, first[place], sizes[place])):
                 hours = own.timetables[learned[3]]
                 known = [k for k, other in enumerate(timetables) if other.key() == hours.key()]
                 learned = *learned[:3], known[0] if known else len(timetables)
                 timetables += [] if known else [hours]
-            elif self.common is not None and (
-                sizes[place] < 3 or self._fits(rows, int(first[place]), int(sizes[place]), layout)
-            ):
-                learned = self.common
+            elif fits:
+                learned = self.common or learned
             for x, value in zip(columns, learned, strict=True):
                 x[one] = value
         return self._with(columns, tuple(timetables))
@@ -365,6 +369,16 @@ def _counts_the_table(rows: Rows, timestamps: np.ndarray) -> bool:
     if not (steps > 0).all() or (steps == 1).mean() < 0.9:
         return False
     return bool((steps == 1).all() or (rows.steps[~rows.is_first] == 1).mean() < 0.9)
+
+
+def _is_of_periods(layout: Layout) -> bool:
+    """Whether the index says its frequency."""
+    return isinstance(layout.times, pd.PeriodIndex) and layout.times.freqstr not in ("B", "C")
+
+
+def _is_short(rows: Rows, begin: int, size: int) -> bool:
+    """Whether rows span less than two weeks, in which closed days are seen once."""
+    return bool(rows.timestamps[begin + size - 1] - rows.timestamps[begin] < 14 * DAY)
 
 
 def _timetable(timestamps: np.ndarray, layout: Layout) -> Timetable | None:

@@ -12,8 +12,9 @@ from sklstm._data.frames import Layout, Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
 from sklstm._data.numeric import numeric_columns, refuse_infinity
 from sklstm._data.warning import DataWarning, warn
-from sklstm._tables.calendar import Calendar, check_kind
+from sklstm._tables.calendar import Calendar
 from sklstm._tables.histories import factorize
+from sklstm._tables.regular_rows import Series, find_calendars, without_gaps
 from sklstm._tables.series_rows import SeriesRows
 
 __all__ = ["Panel", "places_of", "read_panel", "time_numbers"]
@@ -64,13 +65,13 @@ class Panel(NamedTuple):
         """Whether there are several series, so that index levels name them if nothing else does."""
         return self.rows.names != [None]
 
-    def regular(self, of_short: Calendar | None = None) -> Panel:
+    def regular(self, known: list[Calendar] | tuple = ()) -> Panel:
         """Find the frequency of each series, and put rows of NaN where one is missing.
 
         Parameters
         ----------
-        of_short : Calendar, default=None
-            That of series with one or two rows, if no other here is longer.
+        known : list of Calendar, default=()
+            Calendars of a fit: the series must have one of these.
 
         Returns
         -------
@@ -80,24 +81,22 @@ class Panel(NamedTuple):
         Raises
         ------
         ValueError
-            If the sampling of a series is irregular.
+            If the sampling of a series is irregular, or at another frequency than known ones.
         """
         bounds = list(zip(self.rows.starts, self.rows.ends, strict=True))
-        known: dict[bytes, tuple[Calendar, pd.Index]] = {}  # many series have the same timestamps
         keys = [self.rows.time[start:end].tobytes() for start, end in bounds]
-        for k in sorted(range(len(keys)), key=lambda k: self.rows.sizes[k] < 3):
-            index = self.timestamps[slice(*bounds[k])]
-            if keys[k] not in known and known and len(index) < 3:
-                known[keys[k]] = next(iter(known.values()))[0], index
-            elif keys[k] not in known:
-                lent = of_short if len(index) < 3 else None
-                calendar = self.calendars[k] if self.calendars else lent or Calendar.learn(index)
-                known[keys[k]] = calendar, _without_gaps(index, calendar)
-        panel = self._replace(calendars=[known[key][0] for key in keys])
-        counts = np.array([len(known[key][1]) for key in keys])
+        indexes = {  # many series have the same timestamps
+            key: Series(key, self.timestamps[slice(*bound)], name)
+            for key, bound, name in zip(keys, bounds, self.rows.names, strict=True)
+        }
+        calendars = dict(zip(keys, self.calendars, strict=False))
+        calendars = calendars or find_calendars([*indexes.values()], known)
+        whole_of = {key: without_gaps(one.rows, calendars[key]) for key, one in indexes.items()}
+        panel = self._replace(calendars=[calendars[key] for key in keys])
+        counts = np.array([len(whole_of[key]) for key in keys])
         if (counts == self.rows.sizes).all():
             return panel
-        whole = [known[key][1] for key in keys]
+        whole = [whole_of[key] for key in keys]
         timestamps = whole[0].append(whole[1:])
         time = time_numbers(timestamps)
         code = np.repeat(np.arange(len(counts)), counts)
@@ -134,81 +133,6 @@ class Panel(NamedTuple):
             return parts[0]
         first = np.array([found[key] for key in keys]) * n_rows
         return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
-
-    def extended(self, arrived: Panel, *, may_skip: bool = False) -> Panel:
-        """Append rows that have arrived.
-
-        Parameters
-        ----------
-        arrived : Panel
-            The new rows.
-        may_skip : bool, default=False
-            Whether rows may be missing before and among them; these are then rows of NaN.
-
-        Returns
-        -------
-        Panel
-            Old and new rows.
-
-        Raises
-        ------
-        ValueError
-            If a series is unknown, its rows do not directly follow the old ones, or their
-            timestamps are of another kind.
-        """
-        known = self.rows.find(arrived.rows.names)
-        if (known < 0).any():
-            name = arrived.rows.names[int(known.argmin())]
-            raise ValueError(f"The series {name!r} was not seen in fit: {self.rows.names}.")
-        check_kind(arrived.timestamps, self.timestamps)
-        columns = [*arrived.targets, *arrived.covariates]
-        wanted = [*self.targets, *self.covariates]
-        lacking = [column for column in wanted if column not in columns]
-        if lacking:
-            raise ValueError(f"The new rows lack the columns {lacking}.")
-        if may_skip:
-            self._check_they_are_later(arrived, known)
-        else:
-            self._check_they_follow(arrived, known)
-        counts = np.zeros(len(self.rows.sizes), dtype=int)
-        counts[known] = arrived.rows.sizes
-        order = np.argsort(known[arrived.rows.code], kind="stable")
-        values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
-        rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
-        timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
-        longer = self._replace(rows=rows, timestamps=timestamps)
-        return longer.regular() if may_skip else longer
-
-    def _check_they_are_later(self, arrived: Panel, known: np.ndarray) -> None:
-        newest, first = self.rows.ends[known] - 1, arrived.rows.starts
-        early = np.flatnonzero(arrived.rows.time[first] <= self.rows.time[newest])
-        if len(early):
-            k = early[0]
-            of = f" of series {arrived.rows.names[k]!r}" if self.by_levels else ""
-            raise ValueError(
-                f"The rows{of} begin at {arrived.timestamps[first[k]]}, which is not behind the "
-                f"last row of fit, {self.timestamps[newest[k]]}: a forecast is judged by later "
-                "rows. In a search choose cv=TimeSeriesSplit() or, for many series, "
-                "cv=TimestampSplit()."
-            )
-
-    def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
-        checked = set()
-        for k, code in enumerate(known):
-            begin, end = arrived.rows.starts[k], arrived.rows.ends[k]
-            last, calendar = self.rows.ends[code] - 1, self.calendars[code]
-            key = self.rows.time[last], id(calendar), arrived.rows.time[begin:end].tobytes()
-            if key in checked or begin == end:
-                continue
-            checked.add(key)
-            index = self.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
-            if not index.is_monotonic_increasing or calendar.missing(index).any():
-                expected = calendar.after(index[:1], 1)[0]
-                of = f" of series {self.rows.names[code]!r}" if self.by_levels else ""
-                raise ValueError(
-                    f"The rows{of} begin at {index[1]}, but the row expected next is"
-                    f" {expected}; the others must follow at the same frequency."
-                )
 
 
 def read_panel(
@@ -436,14 +360,3 @@ def places_of(
     """
     index = pd.MultiIndex.from_arrays([code, time])
     return index.get_indexer(pd.MultiIndex.from_arrays([of_code, of_time]))
-
-
-def _without_gaps(index: pd.Index, calendar: Calendar) -> pd.Index:
-    """Put a timestamp where one is missing."""
-    if len(index) < 2:
-        return index
-    missing, parts, begin = calendar.missing(index), [], 0
-    for row in np.flatnonzero(missing).tolist():
-        parts += [index[begin : row + 1], calendar.after(index[: row + 1], missing[row])]
-        begin = row + 1
-    return parts[0].append([*parts[1:], index[begin:]]) if parts else index

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.frames import Layout
+from sklstm._tables.months import WEEKDAY, days_of_half_months, rule_of_months
 from sklstm._tables.timetable import wall_clock
 
 __all__ = [
     *("DAY", "HOUR", "MONTH"),
-    *("FEWEST", "SLACK_OF_MONTHS", "THOUSANDTH"),
+    *("FEWEST", "SLACK_OF_MONTHS", "SLACK_OF_WEEKDAYS", "THOUSANDTH"),
     *("sampling_interval", "slack_of"),
 ]
 
@@ -28,6 +29,9 @@ number of years."""
 
 SLACK_OF_MONTHS = 4.0 * DAY
 
+SLACK_OF_WEEKDAYS = 9.0 * DAY
+"""The same for a weekday of a month, such as its third Friday: from the 15th to the 21st."""
+
 
 def sampling_interval(timestamps: np.ndarray, layout: Layout) -> tuple[float, float]:
     """Sampling interval and its slack; NaN if sampling is irregular.
@@ -35,14 +39,22 @@ def sampling_interval(timestamps: np.ndarray, layout: Layout) -> tuple[float, fl
     It is the largest step that all timestamps are multiples of, also where most rows are missing.
     """
     steps = np.diff(timestamps)
+    dates, rule = None, None
+    if layout.is_dated and np.median(steps) > 13 * DAY:
+        dates = pd.DatetimeIndex(wall_clock(timestamps, layout.zone))
+        rule = rule_of_months(dates) if np.median(steps) > 27 * DAY else None
+    if dates is not None and rule is not None and rule[0] != WEEKDAY:  # 1 July, 1 August, ...
+        months = _months(dates, MONTH, SLACK_OF_MONTHS)
+        if months is not None:
+            return months, SLACK_OF_MONTHS
     if steps.dtype.kind == "i":
         largest = int(np.gcd.reduce(steps))
         if (steps == largest).mean() >= FEWEST:
             return float(largest), slack_of(largest, layout)
-    if layout.is_dated and np.median(steps) > 13 * DAY:
-        months = _months(wall_clock(timestamps, layout.zone))
-        if months is not None:
-            return months, SLACK_OF_MONTHS
+    if dates is not None:
+        found = _months_of(dates, rule)
+        if found is not None:
+            return found
     return _rounded_interval(steps, layout)
 
 
@@ -84,20 +96,23 @@ def _snapped(interval: float) -> float:
     return float(whole) if abs(interval - whole) < 1e-6 * interval else interval
 
 
-def _months(wall: np.ndarray) -> float | None:
-    """Mean length of the months, or halves of months, that all timestamps are apart."""
-    steps = np.diff(wall)
-    days = pd.DatetimeIndex(wall)
-    half = days.is_month_end | (days.day == 15)
-    if not half.all():
-        half = (days.day == 1) | (days.day == 15) | (days.day == 16)
-    for unit in (MONTH, MONTH / 2):
-        apart = np.rint(steps / unit)
-        on_grid = (np.abs(steps - apart * unit) <= SLACK_OF_MONTHS) & (apart > 0)
-        if on_grid.all() and (unit == MONTH or half.all()):
-            together = int(np.gcd.reduce(apart.astype(np.int64)))
-            return together * unit if (apart == together).mean() >= FEWEST else None
-    return None
+def _months_of(dates: pd.DatetimeIndex, rule: tuple[str, int] | None) -> tuple[float, float] | None:
+    """Months, or halves of months, that dates are apart, and their slack."""
+    slack = SLACK_OF_WEEKDAYS if rule is not None and rule[0] == WEEKDAY else SLACK_OF_MONTHS
+    months = _months(dates, MONTH, slack)
+    if months is None and days_of_half_months(dates):
+        months, slack = _months(dates, MONTH / 2, SLACK_OF_MONTHS), SLACK_OF_MONTHS
+    return None if months is None else (months, slack)
+
+
+def _months(dates: pd.DatetimeIndex, unit: float, slack: float) -> float | None:
+    """Mean length of the months, or halves of months, that all local dates are apart."""
+    steps = np.diff(dates.as_unit("ns").asi8)
+    apart = np.rint(steps / unit)
+    if not ((np.abs(steps - apart * unit) <= slack) & (apart > 0)).all():
+        return None
+    together = int(np.gcd.reduce(apart.astype(np.int64)))
+    return together * unit if (apart == together).mean() >= FEWEST else None
 
 
 def slack_of(step: float, layout: Layout) -> float:

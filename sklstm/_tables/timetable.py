@@ -125,11 +125,11 @@ class Timetable(NamedTuple):
             both are in the same part of a day.
         """
         missed = self._opened(later) - self._opened(earlier) - 1
-        missed[(missed < 0) & ~self._is_open(later)] = 0
+        missed[(missed < 0) & ~self.is_open(later)] = 0
         holidays = (missed > 0) & (missed <= self.holidays) & (later // DAY > earlier // DAY)
         return np.where(holidays, 0, missed).astype(np.float64)
 
-    def _is_open(self, wall: np.ndarray) -> np.ndarray:
+    def is_open(self, wall: np.ndarray) -> np.ndarray:
         slots = self.slots[wall % DAY // (DAY // len(self.slots))]
         return self.days[(wall // DAY + 3) % 7] & slots
 
@@ -151,11 +151,12 @@ def _slot_length(steps: np.ndarray) -> int | None:
 
 
 def _open_days(days: np.ndarray) -> np.ndarray:
-    """Weekdays with rows; one is closed if it had no rows twice, a weekend day if once."""
+    """Weekdays with rows; one is closed if it had no rows twice, a whole weekend if once."""
     span = np.arange(days[0], days[-1] + 1)
     possible = np.bincount((span + 3) % 7, minlength=7)
     found = np.bincount((days + 3) % 7, minlength=7)
-    seen_often = possible >= np.array([2, 2, 2, 2, 2, 1, 1])
+    of_weekend = 2 if found[5:].any() else 1
+    seen_often = possible >= np.array([2, 2, 2, 2, 2, of_weekend, of_weekend])
     return ~(seen_often & _is_closed(found, possible, np.array([CHANCE] * 5 + [5 * CHANCE] * 2)))
 
 

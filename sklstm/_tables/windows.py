@@ -53,9 +53,12 @@ class Windows(NamedTuple):
 
     def actual(self) -> np.ndarray:
         """The steps behind each window, (n_windows, steps, n_targets); NaN where unknown."""
-        n = self.rows.n_targets
-        steps = [self.rows.ahead(self.ends, step + 1)[:, :n] for step in range(self.steps)]
-        return np.stack(steps, axis=1)
+        return self.ahead(self.rows.y)
+
+    def ahead(self, values: np.ndarray) -> np.ndarray:
+        """Values of rows, (n_rows, n), at the steps behind each window, (n_windows, steps, n)."""
+        rows = self.rows._replace(values=values)
+        return np.stack([rows.ahead(self.ends, step + 1) for step in range(self.steps)], axis=1)
 
     def last(self) -> np.ndarray:
         """The naive forecast: the last known value, (n_windows, 1, n_targets)."""
@@ -100,13 +103,16 @@ class Windows(NamedTuple):
         windows = self.followed()
         return windows.take(self.rows.time[windows.ends + 1] >= cutoff)
 
-    def by_row(self, values: np.ndarray) -> np.ndarray:
-        """Arrange values of the steps behind each window by the row of each step.
+    def by_row(self, values: np.ndarray, *, together: bool) -> np.ndarray:
+        """Arrange values of the steps behind each window by the row with which they are known.
 
         Parameters
         ----------
         values : ndarray of shape (n_windows, steps, n_targets)
             Values of the steps behind each window.
+        together : bool
+            Whether all of them are known with the last step, as those of windows which hold
+            covariates of all steps; else each with its own.
 
         Returns
         -------
@@ -116,8 +122,9 @@ class Windows(NamedTuple):
         result = np.full((len(self.rows.time), *values.shape[1:]), np.nan)
         left = self.rows.sizes[self.code] - self.rows.place[self.ends]
         for step in range(self.steps):
-            inside = step + 1 < left
-            result[self.ends[inside] + step + 1, step] = values[inside, step]
+            known = self.steps if together else step + 1
+            inside = known < left
+            result[self.ends[inside] + known, step] = values[inside, step]
         return result
 
     def one_by_one(self) -> Sequences:

@@ -17,7 +17,7 @@ from sklstm._data.frames import Layout, lay_out
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
 from sklstm.inspection._histories import windowers_in
-from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
+from sklstm.plotting._axes import draw_legend_above, draw_line, label_times, take_axes, with_gaps
 from sklstm.plotting._drawn_rows import pick_output, read_time, rows_of_series
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class PredictionDisplay:
         steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
         true, predicted = (self._heights(y)[rows] for y in (self.y_true, self.y_pred))
         true[is_gap] = predicted[is_gap] = np.nan
-        style: dict[str, Any] = {"color": "0.6", "linewidth": 3, "label": "true"} | steps
+        style: dict[str, Any] = {"color": "0.5", "linewidth": 3, "label": "true"} | steps
         self.true_line_ = draw_line(ax, times, true, style, true_kwargs)
         style = {"color": "C0", "label": "predicted"} | steps
         self.pred_line_ = draw_line(ax, times, predicted, style, pred_kwargs)
@@ -167,10 +167,9 @@ class PredictionDisplay:
             self.interval_ = ax.fill_between(times, *sides, **style)
         if self.classes is not None:
             ax.set_yticks(range(len(self.classes)), self.classes)
-        if isinstance(times, pd.DatetimeIndex):
-            shorten_dates(ax, times.tz)
-        ax.set(xlabel=name, ylabel=self.target_name)
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0)
+        label_times(ax, times, name)
+        ax.set_ylabel(self.target_name)
+        draw_legend_above(ax)
         return self
 
     def _heights(self, y: Any) -> np.ndarray:
