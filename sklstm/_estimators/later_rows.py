@@ -108,7 +108,7 @@ class LaterRows(PredictiveDistribution):
     def _to_go_on(self) -> Self | None:
         """Itself, if a fit is to start from the weights of the last one."""
         warm = getattr(self.estimator, "warm_start", False) and hasattr(self, "_model")
-        return self if warm else None
+        return self if warm and self._model.refit_epochs is not None else None
 
     def _of_known_series(self, arrived: Panel) -> Panel:
         found = self._buffer.rows.find(arrived.rows.names)

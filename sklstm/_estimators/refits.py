@@ -103,7 +103,8 @@ def rolling_forecasts(
     shown = (origin >= 0) & (origin % stride == 0)
     parts: list[Forecasted] = []
     for span in spans_of_fits(history, refits, stride):
-        earlier = model if parts and refits.warm else None
+        goes_on = parts and refits.warm and model._model.refit_epochs is not None
+        earlier = model if goes_on else None
         model._fit_panel(panel.take(span.training(time)), earlier)
         place = np.flatnonzero(time >= span.begin)
         whole = with_calendar(panel.take(time >= span.begin), model.calendar_)
