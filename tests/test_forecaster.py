@@ -480,6 +480,21 @@ def test_an_array_is_one_series_counted_by_its_rows():
             ),
             "The series 'c' was not seen in fit",
         ),
+        (lambda: forecaster().fit(TIDE[:0]), "The table has no rows"),
+        (lambda: forecaster().fit(TIDE).predict(y=TIDE[:0]), "The table has no rows"),
+        (lambda: forecaster().fit(TIDE).score(TIDE[:0]), "no rows to score"),
+        (
+            lambda: backtest(forecaster(calibration_fraction=0), TIDE, coverage=0.8),
+            "too few residuals for prediction intervals with coverage=0.8",
+        ),
+        (
+            lambda: backtest(forecaster(), TIDE, initial_train_size=pd.Timestamp("2024-06-01")),
+            "initial_train_size=.* timestamps of the dtype datetime64",
+        ),
+        (
+            lambda: backtest(forecaster(), TIDE.reset_index(drop=True), initial_train_size="2024"),
+            "initial_train_size='2024' is compared with timestamps of the dtype int64",
+        ),
     ],
 )
 def test_bad_input_is_named(fit, message):

@@ -91,6 +91,8 @@ class LaterRows(PredictiveDistribution):
         arrived = self._of_known_series(
             self._read(y, X, self.targets_, newest.by_levels, newest.categories)
         )
+        if not len(arrived.timestamps):
+            raise ValueError("The table has no rows to score.")
         longer = newest.extended(with_calendar(arrived, self.calendar_), may_skip=True)
         last = newest.rows.time[newest.rows.ends - 1][longer.rows.code]
         rows = self._transform.applied(longer, longer.rows.time > last).rows

@@ -148,6 +148,12 @@ class _Segment(NamedTuple):
         ends, ranges = windows.ends[is_shown], {}
         if coverage is not None:
             width = model._width(coverage, np.zeros(1, dtype=int))
+            if np.isnan(width).any():
+                raise ValueError(
+                    f"There are too few residuals for prediction intervals with coverage="
+                    f"{coverage}: train on more rows, set a larger calibration_fraction, or choose "
+                    "a lower coverage."
+                )
             if model._intervals is not None:
                 scores = predicted.scores(windows.actual())
                 scores = windows.by_row(scores, together=bool(model._model.shape.future))
