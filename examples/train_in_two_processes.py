@@ -29,7 +29,7 @@ from torch import distributed, multiprocessing
 from sklstm import LSTMClassifier
 
 N_PROCESSES, BATCH_SIZE = 2, 1296
-SETTINGS = {"hidden_size": 32, "lr": 0.03, "max_epochs": 60, "dtype": "float64"}
+SETTINGS = {"hidden_size": 32, "lr": 0.05, "max_epochs": 20, "dtype": "float64"}
 
 
 class AverageGradients(Callback):

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklstm._data.arrays import plain_array
 from sklstm._data.frames import lay_out
-from sklstm._data.warning import MissingHistoryWarning
+from sklstm._data.warning import MissingHistoryWarning, some_names
 from sklstm._tables.windower import SequenceWindower
 from sklstm.inspection._histories import windowers_in
 
@@ -301,7 +301,7 @@ class _Cut(NamedTuple):
         if not self.is_changed[code]:
             assert table.names is not None  # there are other series
             changed = table.names[self.is_changed].tolist()
-            return f"no row{of_series}, only later rows of {_some(changed)} were changed"
+            return f"no row{of_series}, only later rows of {some_names(changed)} were changed"
         last = np.flatnonzero((table.codes == code) & (table.place == self.last[code]))[0]
         others = ", and later rows of other series," if self.is_changed.sum() > 1 else ""
         limit = (
@@ -383,11 +383,6 @@ def _columns_to_change(frame: pd.DataFrame, kept: set) -> list[int]:
         for place, (name, column) in enumerate(frame.items())
         if name not in kept and pd.api.types.is_numeric_dtype(column)
     ]
-
-
-def _some(names: list) -> str:
-    """A few names, for a message."""
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def _listed(names: Any) -> list:

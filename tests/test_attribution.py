@@ -195,6 +195,23 @@ def test_rows_outputs_and_baselines_are_chosen():
     assert found.prediction == pytest.approx(logits[1] - logits[[0, 2]].mean(), abs=1e-5)
 
 
+def test_values_of_a_baseline_are_found_by_name():
+    table = pd.DataFrame(np.concatenate(X), columns=["a", "b", "c"])
+    model = quick(init="linear", max_epochs=1).fit([table[:12], table[12:24]] * 10, Y[:20])
+    given = table.median()
+
+    def of_baseline(baseline):
+        return history_attribution(model, [table[:12]], baseline=baseline).baseline_prediction
+
+    expected = of_baseline(given.to_list())
+    for same in (given, given[::-1], pd.concat([pd.Series({"y": 7}), given])):
+        assert of_baseline(same) == expected
+    assert of_baseline(given.to_numpy()[::-1][::-1]) == expected
+    assert of_baseline(given.reset_index(drop=True)) == expected  # numbers are no names
+    with pytest.raises(ValueError, match=r"baseline has the names \['a', 'b'\]; expected one"):
+        of_baseline(given[["a", "b"]])
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -1,12 +1,10 @@
 """Training that is watched, scheduled, broken off and gone on with."""
 
 import contextlib
-import io
 import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from functools import partial
 
@@ -268,51 +266,61 @@ def test_more_epochs_go_on_from_a_complete_fit(tmp_path):
 
 
 SCRIPT = """
-import sys
+import io, os, signal, sys, time
+from pathlib import Path
 import numpy as np
+import torch
 from skorch.callbacks import Callback
 from sklstm import LSTMRegressor
+
+folder, n_kills = Path(sys.argv[1]), int(sys.argv[2])
 X = np.random.default_rng(0).normal(size=(60, 4, 2))
-model = LSTMRegressor(
-    4, max_epochs=300, num_layers=2, dropout=0.1, random_state=0, checkpoint=sys.argv[1]
-)
+
 class Tell(Callback):
     def on_epoch_begin(self, net, **kwargs):
-        print(len(net.history), flush=True)
-model.set_params(skorch_params={"callbacks": [Tell()]}).fit(X, X[:, -1, 0])
-np.save(sys.argv[1] + "/predicted.npy", model.predict(X))
+        os.write(tell, b"e")
+
+def train():
+    params = {"max_epochs": 70, "num_layers": 2, "dropout": 0.1, "early_stopping": False}
+    model = LSTMRegressor(4, random_state=0, checkpoint=folder, **params)
+    model.set_params(skorch_params={"callbacks": [Tell()]}).fit(X, X[:, -1, 0])
+    np.save(folder / "predicted.npy", model.predict(X))
+
+rng = np.random.default_rng(1)
+for kill in range(n_kills + 1):
+    told, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        train()
+        os._exit(0)
+    os.close(tell)
+    if kill < n_kills:
+        for _ in range(rng.integers(2 if kill == 0 else 1, 12)):
+            os.read(told, 1)
+        time.sleep(rng.uniform(0, 0.02))
+        os.kill(child, signal.SIGKILL)
+    while os.read(told, 4096):
+        pass
+    os.waitpid(child, 0)
+    os.close(told)
+    (path,) = folder.glob("*/*finished-*.sklstm")
+    print(len(torch.load(io.BytesIO(path.read_bytes()[32:]), weights_only=True)["history"]))
 """
 
 
-def state_in(folder):
-    (path,) = folder.glob("*/*finished-*.sklstm")
-    return torch.load(io.BytesIO(path.read_bytes()[32:]), weights_only=True)
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the script forks, to die sooner")
 def test_a_killed_fit_goes_on(tmp_path):
     """Killed again and again, at any moment, also while it saves; KILLS says how often.
 
     Each process trains some epochs, however long they take, and dies at a random moment of one.
     """
-    rng = np.random.default_rng(1)
-    n_epochs = []
-    for kill in range(int(os.environ.get("KILLS", "5"))):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE
-        )
-        for _ in range(rng.integers(2 if kill == 0 else 1, 12)):
-            process.stdout.readline()
-        time.sleep(rng.uniform(0, 0.02))
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        n_epochs.append(len(state_in(tmp_path)["history"]))
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), os.environ.get("KILLS", "5")]
+    *n_epochs, in_the_end = map(int, subprocess.check_output(command, text=True).split())
     assert n_epochs == sorted(n_epochs)
-    assert 0 < min(n_epochs) < 300
-    subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], check=True, stdout=subprocess.PIPE
-    )
-    whole = LSTMRegressor(4, max_epochs=300, num_layers=2, dropout=0.1, random_state=0).fit(X, Y)
+    assert min(n_epochs) > 0
+    assert max(n_epochs) < in_the_end == 70
+    params = {"max_epochs": 70, "num_layers": 2, "dropout": 0.1, "early_stopping": False}
+    whole = LSTMRegressor(4, random_state=0, **params).fit(X, Y)
     np.testing.assert_array_equal(np.load(tmp_path / "predicted.npy"), whole.predict(X))
 
 

@@ -39,7 +39,7 @@ def test_the_cpu_by_its_number():
     expected = quick(device="cpu").fit(X, Y)
     model = quick(device="cpu:0").fit(X, Y)
     np.testing.assert_array_equal(model.predict(X), expected.predict(X))
-    assert model.net_.prediction_batch_size(7) == expected.net_.prediction_batch_size(7)
+    assert model.net_.batch_sizes.of_prediction(7) == expected.net_.batch_sizes.of_prediction(7)
 
 
 @pytest.mark.cuda

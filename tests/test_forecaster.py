@@ -417,7 +417,7 @@ def test_a_forecast_is_drawn_on_its_dates(shop):
     assert display.interval_.get_label() == "80% prediction interval"
     assert display.ax_.get_ylabel() == "sales"
     assert display_of.from_estimator(model, steps=20).interval_ is None
-    with pytest.raises(ValueError, match="'wind' is not among .'sales'."):
+    with pytest.raises(ValueError, match="'wind' is not among 'sales'"):
         display_of.from_estimator(model, target="wind")
 
 

@@ -1,5 +1,8 @@
 """Sequences in any form of pandas, Polars, pyarrow and NumPy are read alike, or refused by name."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -8,7 +11,18 @@ import pytest
 from numpy.lib.recfunctions import unstructured_to_structured
 from sklearn.model_selection import cross_val_score
 
-from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
+from sklstm import (
+    DataWarning,
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceDummyRegressor,
+    SequenceFlattener,
+    Sequences,
+    SequenceWindower,
+    masked_scoring,
+)
+from sklstm.inspection import history_importance
+from sklstm.plotting import PredictionDisplay
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 5, 4, 2] * 5
@@ -153,6 +167,59 @@ def test_a_list_of_flat_arrays_may_hold_sequences():
         regressor().fit(given, Y)
 
 
+# Names of columns
+
+
+def test_columns_do_not_get_the_names_of_each_other():
+    tables = [pd.DataFrame(recording, columns=NAMES) for recording in RECORDINGS]
+    with pytest.raises(ValueError, match=r"calls the column 'speed' 'is_on', .* in the order of"):
+        Sequences.from_arrays(tables, feature_names=NAMES[::-1])
+    renamed = Sequences.from_arrays(tables, feature_names=["v", "is_on"])
+    assert renamed.feature_names.tolist() == ["v", "is_on"]
+
+
+TARGETS = pd.DataFrame({"last": Y, "first": [recording[0, 0] for recording in RECORDINGS]})
+SWAPPED = TARGETS[["first", "last"]]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, X: model.fit(X, TARGETS, X_val=X, y_val=SWAPPED),
+        lambda model, X: model.fit(X, TARGETS).score(X, SWAPPED),
+        lambda model, X: model.set_params(warm_start=True).fit(X, TARGETS).fit(X, SWAPPED),
+        lambda model, X: model.partial_fit(X, TARGETS).partial_fit(X, SWAPPED),
+        lambda model, X: masked_scoring("r2")(model.fit(X, TARGETS), X, SWAPPED),
+        lambda model, X: history_importance(model.fit(X, TARGETS), X, SWAPPED),
+        lambda model, X: PredictionDisplay.from_estimator(
+            model.fit(X, TARGETS), X, SWAPPED, output="last"
+        ),
+        lambda model, X: pickle.loads(pickle.dumps(model.fit(X, TARGETS))).score(X, SWAPPED),
+    ],
+    ids=[
+        "validation",
+        "score",
+        "warm start",
+        "partial_fit",
+        "scorer",
+        "importance",
+        "display",
+        "copy",
+    ],
+)
+def test_targets_in_another_order_of_columns_are_refused(use):
+    with pytest.raises(ValueError, match=r"columns of y are \['first', 'last'\], in fit .*Give y"):
+        use(regressor(), RECORDINGS)
+
+
+def test_targets_of_other_names_or_none_are_read_in_their_order():
+    model = regressor().fit(RECORDINGS, TARGETS)
+    renamed = TARGETS.set_axis(["a", "b"], axis=1)
+    scores = {model.score(RECORDINGS, y) for y in (TARGETS, renamed, TARGETS.to_numpy())}
+    assert len(scores) == 1
+    model.fit(RECORDINGS, SWAPPED).score(RECORDINGS, SWAPPED)  # a new fit has names of its own
+
+
 # Names of rows
 
 
@@ -163,6 +230,8 @@ NAMED = Sequences.from_frame(
 )
 BY_NAME = pd.Series(Y, index=IDS)
 SORTED = BY_NAME.sort_index()  # as groupby gives them
+STEPS_BY_NAME = pd.Series([sequence[:2, 0] for sequence in NAMED], index=IDS)
+SHORT = Sequences(NAMED.values, NAMED.starts, NAMED.lengths * 0 + 2, index=NAMED.index)
 IN_ANOTHER_ORDER = r"index of {} has the names of X in another order: row \d .* {}.loc\[X.index\]"
 
 
@@ -178,8 +247,14 @@ def numbered(values):
         (lambda: regressor().fit(NAMED, SORTED.to_frame()), "y"),
         (lambda: LSTMClassifier(4, max_epochs=1).fit(NAMED, SORTED > 0), "y"),
         (lambda: regressor().fit(NAMED, BY_NAME, sample_weight=SORTED.abs()), "sample_weight"),
-        (lambda: regressor().fit(NAMED, Y, X_val=NAMED, y_val=SORTED), "y"),
+        (lambda: regressor().fit(NAMED, Y, X_val=NAMED, y_val=SORTED), "y_val"),
         (lambda: regressor().fit(NAMED, Y).score(NAMED, SORTED), "y"),
+        (lambda: regressor().fit(NAMED, Y).score(NAMED, Y, SORTED.abs()), "sample_weight"),
+        (lambda: regressor(pooling=None).fit(SHORT, STEPS_BY_NAME.sort_index()), "y"),
+        (lambda: masked_scoring("r2")(regressor().fit(NAMED, Y), NAMED, SORTED), "y"),
+        (lambda: history_importance(regressor().fit(NAMED, Y), NAMED, SORTED), "y"),
+        (lambda: PredictionDisplay.from_estimator(regressor().fit(NAMED, Y), NAMED, SORTED), "y"),
+        (lambda: SequenceDummyRegressor().fit(NAMED, SORTED), "y"),
         (lambda: regressor().partial_fit(NAMED, SORTED), "y"),
         (lambda: cross_val_score(regressor(), NAMED, SORTED, cv=2), "y"),
         (lambda: regressor().fit(numbered(np.arange(20)), Y_BY_NUMBER[::-1]), "y"),
@@ -192,6 +267,24 @@ def test_targets_in_another_order_than_the_sequences_are_heard(use, what):
 
 
 Y_BY_NUMBER = pd.Series(Y)
+
+
+@pytest.mark.parametrize("way", ["from_frame", "windower"])
+def test_names_of_two_levels_stay_levels(way):
+    """As tuples they would align with no other table, and the order of y would not be checked."""
+    names = pd.MultiIndex.from_product([["b", "a"], range(10)], names=["walker", "walk"])
+    table = pd.DataFrame({"x": np.arange(20.0)}, index=names)
+    if way == "from_frame":
+        X = Sequences.from_frame(table, by=["walker", "walk"])
+    else:
+        X = SequenceWindower(2, series="walker").fit_transform(table)
+    assert X.index.equals(names)
+    assert X[::-1].index.equals(names[::-1])
+    lags = SequenceFlattener().set_output(transform="pandas").fit_transform(X)
+    assert table.join(lags).iloc[:, -1].tolist() == table["x"].tolist()
+    regressor().fit(X, pd.Series(Y, names))
+    with pytest.warns(DataWarning, match=IN_ANOTHER_ORDER.format("y", "y")):
+        regressor().fit(X, pd.Series(Y, names).sort_index())
 
 
 @pytest.mark.parametrize(
@@ -214,3 +307,49 @@ Y_BY_NUMBER = pd.Series(Y)
 )
 def test_targets_in_order_or_without_names_are_silent(X, y):
     regressor().fit(X, y, sample_weight=pd.Series(1.0, X.index)).score(X, y)
+
+
+# Tables of tokens and of steps
+
+
+TABLES = {
+    "pandas": pd.DataFrame,
+    "Polars": pl.DataFrame,
+    "pyarrow": lambda rows: pa.Table.from_pandas(pd.DataFrame(rows)),
+}
+
+
+def nullable_rows(rows):
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_row_of_a_table_of_tokens_is_a_sequence(table):
+    tokens = np.arange(12).reshape(4, 3)
+    expected = Sequences.from_tokens(tokens)
+    assert Sequences.from_tokens(table(tokens)) == expected
+    reader = LSTMClassifier(4, embedding=2, max_epochs=1, random_state=0)
+    reader.fit(table(tokens), [0, 1, 0, 1])
+    np.testing.assert_array_equal(
+        reader.predict_proba(table(tokens)), reader.predict_proba(expected)
+    )
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), nullable_rows], ids=[*TABLES, "nullable"])
+def test_a_row_of_a_table_of_steps_is_a_sequence(table):
+    """A square one was read by columns, each step for another sequence."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(6, 6, 1))
+    y, weight = X.cumsum(axis=1)[..., 0], rng.random((6, 6))
+    y[2, 3] = np.nan
+    expected = regressor(pooling=None).fit(X, y, weight)
+    model = regressor(pooling=None).fit(X, table(y), table(weight))
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    for score in (model.score, partial(masked_scoring("r2"), model)):
+        found = score(X, table(y), sample_weight=table(weight))
+        assert found == pytest.approx(score(X, y, sample_weight=weight))
+    labels = np.where(X[..., 0] > 0, "up", "down")
+    tagger = LSTMClassifier(4, pooling=None, max_epochs=1, random_state=0)
+    np.testing.assert_array_equal(
+        tagger.fit(X, table(labels)).predict_proba(X), tagger.fit(X, labels).predict_proba(X)
+    )

@@ -25,6 +25,7 @@ from sklstm import (
     generate,
 )
 
+LABELS = np.array(["x", "y", "z"])
 ALPHABET = ascii_lowercase + " "
 SPELLED = 40 * ALPHABET
 WINDOWS = [SPELLED[i : i + 50] for i in range(0, 1000, 50)]
@@ -226,3 +227,23 @@ def test_names_of_a_prompt_are_compared():
     np.testing.assert_array_equal(generate(model, tables[0], 3), expected)
     with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
         generate(model, tables[0][["y", "x"]], 3)
+
+
+@pytest.mark.parametrize("order", ["xyz", "zxy"])
+def test_one_hot_columns_are_found_by_the_names_of_the_labels(order):
+    cycles = [LABELS[(np.arange(6) + k) % 3] for k in range(3)] * 20
+    one_hot = [pd.DataFrame({label: (cycle == label) * 1.0 for label in order}) for cycle in cycles]
+    model = LSTMClassifier(8, init=None, max_epochs=30, lr=0.05, random_state=0)
+    model.fit([steps[:5] for steps in one_hot], [cycle[5] for cycle in cycles])
+    found = generate(model, one_hot[0][:5], 7, window_size=5)
+    assert found.tolist() == LABELS[np.arange(5, 12) % 3].tolist()
+
+
+def test_predictions_in_another_order_than_the_features_are_no_steps():
+    rng = np.random.default_rng(0)
+    steps = [pd.DataFrame(rng.normal(size=(4, 2)), columns=["u", "v"]) for _ in range(10)]
+    y = pd.DataFrame([table.iloc[-1] for table in steps]).reset_index(drop=True)
+    model = LSTMRegressor(4, max_epochs=1, random_state=0)
+    assert generate(model.fit(steps, y), steps[0], 2).shape == (2, 2)
+    with pytest.raises(ValueError, match=r"predicts \['v', 'u'\], .* Fit the model to y"):
+        generate(model.fit(steps, y[["v", "u"]]), steps[0], 2)

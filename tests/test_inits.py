@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from sklearn.base import clone
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
@@ -17,7 +18,6 @@ from sklearn.tree import DecisionTreeRegressor
 from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, Sequences, SequenceWindower
 from sklstm._data.warning import DataWarning
 from sklstm._nn.classification_heads import MulticlassHead
-from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.ridge_init import RidgeInit
 from sklstm._train.additive import dataset_of
 from sklstm._train.defaults import resolve
@@ -89,8 +89,10 @@ def test_an_unknown_feature_is_named():
         regressor(lagged_target="d").fit(WINDOWS, targets())
 
 
-def blank(n_outputs, kind=RidgeInit):
-    return kind.blank(np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs))
+def blank(n_outputs):
+    return RidgeInit.blank(
+        np.zeros(3), np.ones(3), None, 5, np.zeros(n_outputs), np.ones(n_outputs)
+    )
 
 
 def test_a_heavy_penalty_leaves_the_last_value_and_its_usual_change():
@@ -154,22 +156,66 @@ def test_the_difference_share_has_the_least_validation_error():
     assert chosen.difference_share == pytest.approx(best, abs=0.01)
 
 
-def test_the_init_of_labels_is_a_discriminant_analysis():
-    lags = SequenceFlattener().fit_transform(WINDOWS)
-    init = blank(2, DiscriminantInit)
-    labels = RISES[7:]
-    moments = init.moments(WINDOWS, np.eye(2)[labels], np.ones(len(labels)))
-    odds = np.diff(init.fitted(moments).predict(WINDOWS))[:, 0]
-    reference = LinearDiscriminantAnalysis(solver="lsqr").fit(lags, labels)
-    np.testing.assert_allclose(odds, reference.decision_function(lags), rtol=1e-6)
-    table = np.stack([1 - labels, labels], axis=1)
-    several = replace(init, several=True).fitted(moments).predict(WINDOWS)
-    np.testing.assert_allclose(several, np.stack([-odds, odds], axis=1), rtol=1e-6)
-    model = classifier(init="linear").fit(WINDOWS, table)
-    assert model.predict_proba(WINDOWS).shape == table.shape
+def columns_of(init, windows):
+    """Standardised lags and the intercept, which has no offset if labels are equally frequent."""
+    lags = SequenceFlattener().fit_transform(windows)
+    lags = (lags - np.tile(init.mean, 5)) / np.tile(init.scale, 5)
+    return np.hstack([lags, np.ones((len(lags), 1))])
 
 
-def test_only_ratios_of_weights_count_for_a_discriminant_analysis():
+def test_the_init_of_labels_is_a_logistic_regression():
+    rng = np.random.default_rng(0)
+    windows = WINDOWS[:291]
+    last = np.array([history[-1, 1] for history in windows]) + rng.normal(size=291)
+    labels = last.argsort().argsort() * 3 // 291  # as many of each, three in all
+    model = classifier(init="linear", early_stopping=False).fit(windows, labels)
+    init, columns = model.init_, columns_of(model.init_, windows)
+    settings = {"fit_intercept": False, "tol": 1e-10, "max_iter": 10_000}
+    C = 1 / (291 * init.penalty[0])
+    reference = LogisticRegression(C=C, **settings).fit(columns, labels)
+    expected = reference.decision_function(columns)
+    odds = init.predict(windows)
+    np.testing.assert_allclose(odds - odds.mean(axis=1, keepdims=True), expected, atol=5e-3)
+
+
+def test_several_labels_have_a_logistic_regression_each():
+    windows = WINDOWS[:292]
+    noise = np.random.default_rng(0).normal(scale=3, size=(292, 2))
+    values = np.array([history[-1, :2] for history in windows]) + noise
+    table = (values > np.median(values, axis=0)).astype(int)
+    init = classifier(init="linear", early_stopping=False).fit(windows, table).init_
+    columns = columns_of(init, windows)
+    for k in (0, 1):
+        settings = {"C": 1 / (292 * init.penalty[k]), "tol": 1e-10, "max_iter": 10_000}
+        reference = LogisticRegression(fit_intercept=False, **settings).fit(columns, table[:, k])
+        odds = init.predict(windows)[:, k]
+        np.testing.assert_allclose(odds, reference.decision_function(columns), atol=5e-3)
+
+
+def test_the_init_of_labels_without_a_pattern_is_no_worse_than_the_class_prior():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(1000, 4)))
+    windows, labels = SequenceWindower(5).fit_transform(table), rng.integers(0, 3, 1000)
+    init = classifier(init="linear", early_stopping=False).fit(windows[:500], labels[:500]).init_
+    np.testing.assert_allclose(np.exp(init.empty), np.bincount(labels[:500]) / 500)
+    losses = [
+        log_loss(labels[500:], softmax(odds, axis=1))
+        for odds in (init.predict(windows[500:]), np.tile(init.empty, (500, 1)))
+    ]
+    assert losses[0] < losses[1] + 0.01
+
+
+def test_a_part_of_a_long_table_is_enough_for_a_logistic_regression(monkeypatch):
+    monkeypatch.setattr("sklstm._nn.logistic_init.MOST", 150)
+    x = np.tile([1.0, -1.0], 300)  # evenly spaced rows would have one label
+    windows = SequenceWindower(1).fit_transform(pd.DataFrame({"x": x}))
+    model = classifier().fit(windows, x > 0)
+    assert (
+        (model.init_.predict(windows)[:, 1] > model.init_.predict(windows)[:, 0]) == (x > 0)
+    ).all()
+
+
+def test_only_ratios_of_weights_count_for_a_logistic_regression():
     weight = np.where(RISES[7:], 1e-3, 1.0)
     inits = [
         classifier(init="linear", early_stopping=False).fit(WINDOWS, RISES[7:], weight * scale)
@@ -322,8 +368,10 @@ def test_simple_rules_stand_beside_the_network():
     losses = model.validation_losses_.set_index("model")["loss"]
     assert losses.index.tolist() == ["mean", "init", "init and network"]
     assert losses["init and network"] <= losses["init"] + 1e-12
-    labels = classifier(early_stopping=True).fit(WINDOWS, RISES[7:]).validation_losses_
+    labels = classifier(init=None).fit(WINDOWS, RISES[7:]).validation_losses_
     assert labels["model"].tolist() == ["class prior", "network"]
+    labels = classifier().fit(WINDOWS, RISES[7:]).validation_losses_
+    assert labels["model"].tolist() == ["class prior", "init", "init and network"]
 
 
 def test_the_init_stays_when_training_goes_on():
@@ -502,6 +550,8 @@ def test_histories_and_recordings_have_other_defaults():
         "validation_fraction": 0.1,
         "lr_scheduler": None,
     }
+    labels = LSTMClassifier(max_epochs=1).fit(WINDOWS, y > 0)
+    assert labels.resolved_params_ == table.resolved_params_
     recordings = RNG.normal(size=(40, 12, 2))
     whole = LSTMClassifier(hidden_size=4).fit(recordings, [0, 1] * 20)
     assert whole.resolved_params_ == {

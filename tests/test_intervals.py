@@ -9,11 +9,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
 from sklstm import LSTMRegressor, SequenceForecaster, backtest, backtest_scores
-from sklstm._estimators.intervals import RATE, Intervals
+from sklstm._estimators.intervals import LEVELS, RATE, Intervals
 
-RNG = np.random.default_rng(0)
 FIRST = np.zeros(1, dtype=int)
-NOISE = pd.Series(RNG.normal(size=400), pd.RangeIndex(400), name="y")
+NOISE = pd.Series(np.random.default_rng(0).normal(size=400), pd.RangeIndex(400), name="y")
 
 
 def network(loss="gaussian", **params):
@@ -34,7 +33,8 @@ def quantile_by_hand(values, coverage):
 
 
 def test_widths_are_the_residuals_at_their_rank():
-    scores = RNG.normal(size=(60, 1, 2))
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(60, 1, 2))
     scores[:5, 0, 1] = np.nan
     intervals = Intervals.learn(scores, np.zeros(60, dtype=int), 1)
     for coverage in (0.5, 0.8, 0.9):
@@ -45,7 +45,8 @@ def test_widths_are_the_residuals_at_their_rank():
 
 @pytest.mark.parametrize(("n_origins", "coverage"), [(9, 0.9), (4, 0.8), (19, 0.95)])
 def test_a_rank_beyond_the_residuals_is_no_width(n_origins, coverage):
-    scores = RNG.normal(size=(2 * n_origins, 2, 1))
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(2 * n_origins, 2, 1))
     width = Intervals.learn(scores, np.zeros(len(scores), dtype=int), 1).width(coverage, FIRST)
     assert width[0, 1, 0] == np.abs(scores[:, 1]).max()
     fewer = Intervals.learn(scores[2:], np.zeros(len(scores) - 2, dtype=int), 1).width(
@@ -55,38 +56,67 @@ def test_a_rank_beyond_the_residuals_is_no_width(n_origins, coverage):
     assert np.isnan(fewer[0, 1, 0])
 
 
-def test_widths_adapt_as_in_a_loop():
+@pytest.mark.parametrize("coverage", LEVELS)
+def test_widths_adapt_as_in_a_loop(coverage):
     """Three series share a pool: each date counts once; the fourth has its own residuals."""
-    scores = [RNG.normal(size=(n, 2, 1)) for n in (20, 20, 20, 300)]
-    code = np.repeat(np.arange(4), [20, 20, 20, 300])
+    rng = np.random.default_rng(0)
+    scores = [rng.normal(size=(n, 2, 1)) for n in (70, 70, 70, 300)]
+    code = np.repeat(np.arange(4), [70, 70, 70, 300])
     intervals = Intervals.learn(np.concatenate(scores), code, 4)
     assert intervals.pool.tolist() == [0, 0, 0, 1]
-    arrived = 2 * RNG.normal(size=(4, 50, 2, 1))
+    arrived = 2 * rng.normal(size=(4, 50, 2, 1))
     arrived[1, 7], arrived[3, 8] = np.nan, np.nan
     series, turn = np.repeat(np.arange(4), 50), np.tile(np.arange(50), 4)
-    path = intervals.adapted(arrived.reshape(200, 2, 1), series, turn)
-    limit = intervals.width(0.9, np.arange(4))
+    _, widths = intervals.adapted(arrived.reshape(200, 2, 1), series, turn, coverage)
+    limit = intervals.width(coverage, np.arange(4))
     for series, pool in (([0, 1, 2], 0), ([3], 1)):
         for step in range(2):
-            log_width = 0.0
+            path = [limit[series[0], step, 0]]
             for row in range(50):
-                assert path[row, pool, step, 0] == pytest.approx(log_width)
+                assert widths[row, pool, step, 0] == pytest.approx(path[-1])
                 missed = np.abs(arrived[series, row, step, 0])
                 missed = missed[np.isfinite(missed)]
+                change = 0.0
                 if len(missed):
-                    beyond = missed > limit[series[0], step, 0] * np.exp(log_width)
-                    log_width += RATE * (beyond.mean() - 0.1)
+                    beyond = missed > path[max(row - step, 0)]  # as it was at the origin
+                    change = RATE / np.sqrt(step + 1) * (beyond.mean() - (1 - coverage))
+                path.append(path[-1] * np.exp(change))
 
 
 def test_rows_may_arrive_one_by_one_or_together():
-    scores, arrived = RNG.normal(size=(20, 4, 2)), RNG.normal(size=(150, 4, 2))
-    intervals = Intervals.learn(scores, np.zeros(20, dtype=int), 1)
+    rng = np.random.default_rng(0)
+    scores, arrived = rng.normal(size=(90, 4, 2)), rng.normal(size=(150, 4, 2))
+    intervals = Intervals.learn(scores, np.zeros(90, dtype=int), 1)
     code, turn = np.zeros(150, dtype=int), np.arange(150)
-    together = intervals.adapted(arrived, code, turn)
+    last, together = intervals.adapted(arrived, code, turn, 0.85)
     for row in range(150):
-        np.testing.assert_allclose(intervals.log_width, together[row])
-        path = intervals.adapted(arrived[row : row + 1], code[:1], turn[:1])
-        intervals = intervals._replace(log_width=path[-1])
+        np.testing.assert_allclose(intervals.width(0.85, FIRST)[0], together[row, 0])
+        intervals, _ = intervals.adapted(arrived[row : row + 1], code[:1], turn[:1], 0.85)
+    np.testing.assert_allclose(intervals.log_width, last.log_width)
+
+
+def test_wider_intervals_hold_narrower_ones():
+    """Also where errors of one size alone widen the intervals of some coverages, not of others."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(400, 1, 1))
+    intervals = Intervals.learn(scores, np.zeros(400, dtype=int), 1)
+    limit = intervals.width(0.8, FIRST).item()
+    arrived = np.tile(np.linspace(0.5, 1.05, 20) * limit, 20)[:, None, None]
+    turn = np.arange(400)
+    intervals, _ = intervals.adapted(arrived, 0 * turn, turn, 0.9)
+    levels = np.arange(0.02, 0.995, 0.01)
+    widths = [intervals.width(level, FIRST).item() for level in levels]
+    assert np.diff(widths).min() >= 0
+
+
+def test_a_coverage_without_a_quantile_adapts_like_the_one_below():
+    rng = np.random.default_rng(0)
+    intervals = Intervals.learn(rng.normal(size=(8, 1, 1)), np.zeros(8, dtype=int), 1)
+    assert np.isnan(intervals.width(0.9, FIRST))
+    turn = np.arange(30)
+    wide, _ = intervals.adapted(np.full((30, 1, 1), 50.0), 0 * turn, turn, 0.9)
+    ratio = [wide.width(level, FIRST) / intervals.width(level, FIRST) for level in (0.8, 0.85)]
+    np.testing.assert_allclose(*ratio)
 
 
 # What they hold
@@ -94,33 +124,48 @@ def test_rows_may_arrive_one_by_one_or_together():
 
 def test_intervals_keep_their_coverage_where_errors_grow():
     """Noise grows a hundredfold behind the calibration rows: old residuals are too small."""
-    y = pd.Series(RNG.normal(size=1500) * np.exp(np.arange(1500) / 250), pd.RangeIndex(1500))
+    rng = np.random.default_rng(0)
+    y = pd.Series(rng.normal(size=1500) * np.exp(np.arange(1500) / 250), pd.RangeIndex(1500))
     table = backtest(linear(), y, initial_train_size=400, coverage=0.9)
     held = backtest_scores(table, by="step")["coverage"].dropna()
-    assert held.between(0.85, 0.95).all()
+    behind = [1 / 250 / (RATE / np.sqrt(step)) for step in (1, 2)]  # growth by rate
+    np.testing.assert_allclose(held, 0.9 - np.array(behind), atol=0.02)
     width = linear().fit(y[:400]).predict_interval(0.9).eval("upper - forecast")
     assert ((table["actual"] - table["forecast"]).abs() < width.mean()).mean() < 0.5
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+def test_every_coverage_holds_at_every_step_where_wild_times_follow_calm_ones(coverage):
+    rng = np.random.default_rng(0)
+    size = np.exp(np.sin(np.arange(3000) / 40) + 0.5 * rng.normal(size=3000))
+    y = pd.Series((size * rng.standard_t(4, size=3000)).cumsum(), pd.RangeIndex(3000))
+    forecaster = SequenceForecaster(LinearRegression(), 4, 8, calibration_fraction=0.2)
+    table = backtest(forecaster, y, initial_train_size=1000, coverage=coverage)
+    held = backtest_scores(table, by="step")["coverage"].dropna()
+    assert held.between(coverage - 0.02, coverage + 0.02).all()
 
 
 def test_series_with_few_residuals_share_them_in_their_own_scale():
     days = pd.date_range("2024-01-01", periods=60, freq="D")
     loud = np.array([1.0] * 20 + [100.0])
-    noise = loud[:, None] * RNG.normal(size=(21, 60)).cumsum(axis=1)
+    rng = np.random.default_rng(0)
+    noise = loud[:, None] * rng.normal(size=(21, 60)).cumsum(axis=1)
     y = pd.concat([pd.DataFrame({"shop": k, "y": one}, days) for k, one in enumerate(noise)])
     interval = linear(series="shop").fit(y).predict_interval(0.8)
     widths = (interval["upper"] - interval["lower"]).groupby("shop").mean()
     assert widths[20] == pytest.approx(100 * widths[:20].mean(), rel=0.4)
 
 
-# Estimators that predict_windows quantiles
+# Estimators that predict quantiles
 
 
 @pytest.fixture(scope="module", params=["gaussian", "quantile"])
 def of_wind(request):
     """Noise that is five times as large on windy days, which are known ahead."""
     days = pd.RangeIndex(800)
-    windy = pd.DataFrame({"windy": RNG.integers(0, 2, 800)}, days)
-    y = pd.Series(RNG.normal(size=800) * (1 + 4 * windy["windy"]), days, name="y")
+    rng = np.random.default_rng(2)
+    windy = pd.DataFrame({"windy": rng.integers(0, 2, 800)}, days)
+    y = pd.Series(rng.normal(size=800) * (1 + 4 * windy["windy"]), days, name="y")
     model = SequenceForecaster(
         network(request.param), 2, 1, future_covariates=["windy"], calibration_fraction=0.2
     )

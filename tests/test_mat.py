@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -856,7 +857,7 @@ LIST = [np.ones((2, 1)), np.ones((3, 1))]
     ("data", "target", "message"),
     [
         (np.ones((2, 3)), None, r"data has the shape \(2, 3\); expected .* pd.DataFrame"),
-        ([], None, "empty list"),
+        ([], None, "list is empty"),
         ([np.ones(3)], None, r"Sequence 0 has the shape \(3,\)"),
         ([*LIST, np.ones((3, 2))], None, r"Sequence 2 has the shape \(3, 2\), sequence 0"),
         (BLOCK.astype(str), None, "data has the type <U"),
@@ -881,6 +882,7 @@ def test_what_cannot_be_saved_is_refused(path, data, target, message):
         (["x", "y"], "feature_names has 2 names, data has 1 features"),
         (["temp max"], "no field 'temp max'; expected letters"),
         (["_x"], "no field '_x'"),
+        (["end"], "no field 'end'.*keyword"),
         (["x" * 64], "at most 63"),
         (["rain"], "'rain' names two fields"),
     ],
@@ -888,6 +890,37 @@ def test_what_cannot_be_saved_is_refused(path, data, target, message):
 def test_names_that_matlab_refuses(path, names, message):
     with pytest.raises(ValueError, match=message):
         save_mat(path, BLOCK, [1, 2], feature_names=names, target_name="rain")
+
+
+SPEEDS = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [SPEEDS, [SPEEDS, SPEEDS], Sequences.from_arrays([SPEEDS, SPEEDS])],
+    ids=["table", "list of tables", "Sequences"],
+)
+def test_columns_do_not_get_the_names_of_each_other(path, data):
+    with pytest.raises(ValueError, match=r"calls the column 'x' 'y', .* in the order of the col"):
+        save_mat(path, data, feature_names=["y", "x"])
+    save_mat(path, data, feature_names=["speed_x", "y"])  # a name of its own is fine
+    assert load_mat(path).feature_names == ["speed_x", "y"]
+
+
+def test_tables_of_polars_are_tables(path):
+    save_mat(path, pl.from_pandas(SPEEDS), feature_names=["x", "y"])
+    pd.testing.assert_frame_equal(load_mat(path).data, SPEEDS)
+
+
+def test_tables_of_a_list_have_the_same_columns(path):
+    with pytest.raises(ValueError, match=r"Sequence 1 has the columns \['y', 'x'\], sequence 0"):
+        save_mat(path, [SPEEDS, SPEEDS[["y", "x"]]], feature_names=["x", "y"])
+
+
+def test_codes_of_categories_do_not_become_numbers(path):
+    skies = Sequences([[1.0], [2.0]], [0], [2], categories={0: ("blue", "grey")})
+    with pytest.raises(ValueError, match="holds categories, .*grey"):
+        save_mat(path, skies, feature_names=["sky"])
 
 
 def test_channels_by_steps_are_heard(path):

@@ -158,11 +158,12 @@ def test_training_marks_the_best_epoch(fitted):
     display = TrainingCurveDisplay.from_estimator(fitted, log_scale=True)
     np.testing.assert_array_equal(display.valid_line_.get_ydata(), network.history_["valid_loss"])
     assert set(display.best_line_.get_xdata()) == {network.best_epoch_}
-    rules = ["mean, validation", "init, validation"]
+    losses = network.validation_losses_["loss"][:2].tolist()
+    rules = [f"mean, validation: {losses[0]:.3g}", f"init, validation: {losses[1]:.3g}"]
     best = f"best epoch: {network.best_epoch_}"
     assert legend(display) == ["training", "validation", best, *rules]
     drawn = [line.get_ydata()[0] for line in display.baseline_lines_]
-    assert drawn == network.validation_losses_["loss"][:2].tolist()
+    assert drawn == losses
     assert display.ax_.get_xlabel() == "epoch"
     assert display.ax_.get_yscale() == "log"
     assert all(tick == round(tick) for tick in display.ax_.get_xticks())
@@ -180,6 +181,17 @@ def test_training_marks_the_best_epoch(fitted):
 def test_name_of_the_loss(model, name, table):
     model.fit(table, table["temp"] if isinstance(model, LSTMRegressor) else table["temp"] > 0)
     assert TrainingCurveDisplay.from_estimator(model).ax_.get_ylabel() == name
+
+
+def test_baselines_leave_the_axes_to_the_curves():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.3, 0.2, 0.1]})
+    losses = pd.DataFrame({"model": ["mean", "network"], "loss": [50.0, 0.1]})
+    without, given = TrainingCurveDisplay(history), {"validation_losses": losses}
+    display = TrainingCurveDisplay(history, **given).plot()
+    assert display.ax_.get_ylim() == without.plot().ax_.get_ylim()
+    assert legend(display) == ["training", "mean, validation: 50"]
+    again = TrainingCurveDisplay(history * 2, **given).plot(display.ax_)
+    assert 0.6 < again.ax_.get_ylim()[1] < 1  # both curves
 
 
 def test_training_of_one_epoch_can_be_seen():

@@ -9,7 +9,14 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
 
-from sklstm import DataWarning, LSTMClassifier, LSTMRegressor, Sequences, masked_scoring
+from sklstm import (
+    DataWarning,
+    DroppedDataWarning,
+    LSTMClassifier,
+    LSTMRegressor,
+    Sequences,
+    masked_scoring,
+)
 from sklstm._data.samples import split_validation
 from sklstm._data.steps import histories_of_steps
 from sklstm._train.defaults import resolve
@@ -228,7 +235,25 @@ def test_what_cannot_leave_a_target_out_says_so():
         LSTMRegressor(max_epochs=1, loss=of_rows, init=None).fit(X, y)
 
 
-# Steps labelled -1
+# Steps labelled -1, or with some of several labels
+
+
+def test_steps_with_some_of_their_labels_are_counted():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(30, 6, 2))
+    y = (X > 0).astype(float)
+    y[:, 2, 1] = np.nan
+    y[:, 4] = np.nan  # all of them: a step without labels
+    model = LSTMClassifier(4, pooling=None, max_epochs=1, random_state=0)
+    with pytest.warns(DroppedDataWarning, match=r"misses some of the labels at 30 of 180 steps"):
+        model.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        left_out = np.ones((30, 6))
+        left_out[:, 2] = 0
+        model.fit(X, y, sample_weight=left_out)
+        y[:, 2] = np.nan
+        model.fit(X, y)
 
 
 def test_steps_labelled_minus_one_are_counted():

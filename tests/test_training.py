@@ -11,8 +11,9 @@ from skorch.history import History
 
 from sklstm import DataWarning, LSTMRegressor, Sequences, SequenceWindower
 from sklstm._data.samples import Samples, split_validation
-from sklstm._train.callbacks import ClipGradients, EarlyStopping, StopTraining
+from sklstm._train.callbacks import ClipGradients
 from sklstm._train.devices import suitable_threads
+from sklstm._train.early_stopping import EarlyStopping, StopTraining
 from sklstm._train.seeds import RandomStream, draw_seed
 
 X = np.random.default_rng(0).normal(size=(50, 4, 2))
@@ -236,7 +237,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
                 gradients[-1].append([p.grad.clone() for p in net.module_.parameters()])
 
     for outputs_in_part in (2**19, 7 * 4 * 4):
-        monkeypatch.setattr("sklstm._train.loop.OUTPUTS_IN_PART", outputs_in_part)
+        monkeypatch.setattr("sklstm._nn.batch_sizes.OUTPUTS_IN_PART", outputs_in_part)
         sizes.append([])
         gradients.append([])
         model = regressor(
@@ -262,7 +263,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(data, params, monkeypat
     ],
 )
 def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
-    monkeypatch.setattr("sklstm._train.loop.OUTPUTS_IN_PART", 15 * 4 * 4)
+    monkeypatch.setattr("sklstm._nn.batch_sizes.OUTPUTS_IN_PART", 15 * 4 * 4)
     sizes = []
 
     class Sizes(Callback):
@@ -293,7 +294,7 @@ def test_parts_are_of_a_size_that_pays(params, n_threads, size, monkeypatch):
 )
 def test_predictions_take_smaller_batches_of_longer_sequences(n_steps, bidirectional, size):
     model = regressor(hidden_size=64, bidirectional=bidirectional, max_epochs=1, device="cpu")
-    assert model.fit(X, Y).net_.prediction_batch_size(n_steps) == size
+    assert model.fit(X, Y).net_.batch_sizes.of_prediction(n_steps) == size
 
 
 def test_data_are_let_go_after_training():

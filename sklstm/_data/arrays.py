@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["plain", "plain_array"]
+__all__ = ["plain", "plain_array", "plain_rows"]
 
 EXACT = 2**53
 """Integers up to here are exact as floating-point numbers."""
@@ -68,6 +68,23 @@ def plain_array(X: Any) -> np.ndarray:
         Not copied if it is an array already.
     """
     return np.asarray(plain(X))
+
+
+def plain_rows(X: Any) -> Any:
+    """Convert as `plain` does, and a table to an array.
+
+    Parameters
+    ----------
+    X : object
+        Anything, such as a table of pandas, Polars or pyarrow.
+
+    Returns
+    -------
+    object
+        Its entries are rows in their order; those of a table would be columns, or their names.
+    """
+    X = X.to_pandas() if _is_foreign(type(X)) else X
+    return X.to_numpy() if isinstance(X, pd.DataFrame | pd.Series) else plain(X)
 
 
 def _entries(X: Any) -> Any:

@@ -80,7 +80,8 @@ def _ridges(moments: LagMoments, repeated: np.ndarray) -> np.ndarray:
     """Coefficients shrunk to the mean with each penalty, and to a repeated step."""
     ridge = Ridge(moments)
     arounds = np.zeros_like(repeated), repeated
-    coefs = [ridge.coefs(moments.of_remainder(around), PENALTIES) for around in arounds]
+    rests = [moments.of_remainder(around).covariances_with_targets() for around in arounds]
+    coefs = [ridge.coefs(rest, PENALTIES) for rest in rests]
     return np.concatenate(
         [around[:, None] + c for around, c in zip(arounds, coefs, strict=True)], 1
     )

@@ -4,12 +4,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import type_of_target
 
 from sklstm._data.samples import GivenSamples
 from sklstm._data.warning import DataWarning, warn
 
-__all__ = ["warn_of_mistakes", "warn_of_other_rows"]
+__all__ = [
+    "check_target_names",
+    "final_estimator",
+    "target_names",
+    "warn_of_mistakes",
+    "warn_of_other_rows",
+]
 
 MIN_ROWS = 10
 """Fewer rows may equal their target by chance, and are no training."""
@@ -129,6 +136,48 @@ def warn_of_other_rows(X: Any, **given: Any) -> None:
             f"belong together by name, give {what}.loc[X.index]; if by place, {what}.to_numpy().",
             DataWarning,
         )
+
+
+def target_names(y: Any) -> list[str] | None:
+    """Names of the columns of a table of targets; None if there are none."""
+    names = list(y.columns) if isinstance(y, pd.DataFrame) else []
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def final_estimator(estimator: Any) -> Any:
+    """The estimator that predicts, inside searches and pipelines."""
+    while True:
+        inner = getattr(estimator, "best_estimator_", None)
+        if inner is None and isinstance(estimator, Pipeline):
+            inner = estimator.steps[-1][1]
+        if inner is None:
+            return estimator
+        estimator = inner
+
+
+def check_target_names(y: Any, model: Any) -> None:
+    """Refuse targets whose columns are those of `fit` in another order.
+
+    Parameters
+    ----------
+    y : object
+        Targets, of validation data, of a later training or of a score.
+    model : estimator
+        Fitted, or a search or Pipeline of one that knows the names of its targets. Other names, or
+        none, are read in the order of columns.
+
+    Raises
+    ------
+    ValueError
+        If a column would be compared with the predictions of another one.
+    """
+    names, fitted = target_names(y), getattr(final_estimator(model), "_target_names", None)
+    if names is None or fitted is None or names == fitted or sorted(names) != sorted(fitted):
+        return
+    raise ValueError(
+        f"The columns of y are {names}, in fit they were {fitted}: they are read in their order. "
+        f"Give y[{fitted}]."
+    )
 
 
 def warn_of_leaked_target(samples: GivenSamples, name: str) -> None:

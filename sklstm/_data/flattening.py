@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.arrays import plain
+from sklstm._data.arrays import plain_rows
 from sklstm._data.numeric import numbers_of
 from sklstm._data.padding import cut_padding
 from sklstm._data.ranges import equal_names, ranges
 
-__all__ = ["flatten_block", "flatten_list", "flatten_tokens"]
+__all__ = ["column_names", "flatten_block", "flatten_list", "flatten_tokens"]
 
 ROWS_ARE_ALIKE = (
     " All have as many rows: if features come before steps, as aeon and sktime keep them, "
@@ -27,15 +27,6 @@ def flatten_block(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 2-D arrays."""
-    if not arrays:
-        raise ValueError("There are no sequences: the list is empty.")
-    names = getattr(arrays[0], "columns", None)
-    for number, array in enumerate(arrays):
-        if not equal_names(getattr(array, "columns", names), names):
-            raise ValueError(
-                f"Sequence {number} has the columns {list(array.columns)}, sequence 0 has "
-                f"{None if names is None else list(names)}."
-            )
     arrays = [_block(array, number) for number, array in enumerate(arrays)]
     for number, array in enumerate(arrays):
         if array.ndim != 2:
@@ -50,6 +41,47 @@ def flatten_list(arrays: list[Any]) -> tuple[np.ndarray, np.ndarray]:
                 + (ROWS_ARE_ALIKE if len({len(array) for array in arrays}) == 1 else "")
             )
     return np.concatenate(arrays), np.array([len(array) for array in arrays])
+
+
+def column_names(tables: list[Any], given: Any = None) -> Any:
+    """Names of the features: those that are given, else those of the columns of the tables.
+
+    Parameters
+    ----------
+    tables : list
+        A table of each sequence, or of all; arrays have no names.
+    given : array-like of str, default=None
+        Names that the user gives. New names rename the columns in their order.
+
+    Returns
+    -------
+    array-like of str, or None
+        The names, if there are any.
+
+    Raises
+    ------
+    ValueError
+        If there is no table, the columns of two differ, or a given name is that of another
+        column: columns would get each other's names.
+    """
+    if not tables:
+        raise ValueError("There are no sequences: the list is empty.")
+    names = getattr(tables[0], "columns", getattr(tables[0], "feature_names", None))
+    for number, table in enumerate(tables):
+        if not equal_names(getattr(table, "columns", names), names):
+            raise ValueError(
+                f"Sequence {number} has the columns {list(table.columns)}, sequence 0 has "
+                f"{None if names is None else list(names)}."
+            )
+    if given is None or names is None:
+        return names if given is None else given
+    for name, own in zip(given, names, strict=False):
+        if name != own and name in list(names):
+            raise ValueError(
+                f"feature_names={list(given)} calls the column {own!r} {name!r}, which is the name "
+                f"of another column: {list(names)}. Give the names in the order of the columns."
+            )
+    return given
 
 
 def _block(array: Any, number: int) -> np.ndarray:
@@ -68,8 +100,7 @@ def flatten_tokens(tokens: Any, filler: Any) -> tuple[np.ndarray, np.ndarray]:
     """Steps and lengths of a list of 1-D arrays of tokens, without the padding."""
     cuts = filler is not None and filler != "keep"
     kinds = "iuf" if cuts and np.isnan(filler) else "iu"
-    rows = tokens.to_numpy() if isinstance(tokens, pd.DataFrame) else plain(tokens)
-    arrays = [np.asarray(row) for row in rows]
+    arrays = [np.asarray(row) for row in plain_rows(tokens)]
     for number, array in enumerate(arrays):
         if array.ndim == 0:
             raise ValueError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LagMoments"]
+__all__ = ["LagMoments", "differences_from_last"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class LagMoments:
     xy: np.ndarray
 
     def __add__(self, other: LagMoments) -> LagMoments:
+        if not other.weight:  # often no history of a part is short
+            return self
         sums = zip(vars(self).values(), vars(other).values(), strict=True)
         return LagMoments(*(one + another for one, another in sums))
 
@@ -56,15 +58,19 @@ class LagMoments:
         LagMoments
             Of histories without levels.
         """
+        x, xy = (differences_from_last(sums, n_features) for sums in (self.x, self.xy))
+        xx = differences_from_last(self.xx, n_features)
+        xx = differences_from_last(xx.T, n_features)
+        return LagMoments(self.weight, x, xx, self.y, self.yy, xy)
 
-        def less_last(columns: np.ndarray) -> np.ndarray:
-            others = columns.shape[1:]
-            by_step = columns.reshape(len(columns) // n_features, n_features, *others)
-            return (by_step[:-1] - by_step[-1]).reshape(len(columns) - n_features, *others)
+    def covariances(self) -> np.ndarray:
+        """Covariances of the columns, (n_columns, n_columns)."""
+        mean = self.x / self.weight
+        return self.xx / self.weight - np.outer(mean, mean)
 
-        xx = less_last(less_last(self.xx).T)
-        sums = less_last(self.x), xx, self.y, self.yy, less_last(self.xy)
-        return LagMoments(self.weight, *sums)
+    def covariances_with_targets(self) -> np.ndarray:
+        """Covariances of the columns and the targets, (n_columns, n_outputs)."""
+        return self.xy / self.weight - np.outer(self.x / self.weight, self.y / self.weight)
 
     def of_earlier_steps(self, n_features: int) -> LagMoments:
         """Sums with the last step as columns, and all earlier steps as targets.
@@ -161,3 +167,22 @@ class LagMoments:
         """Sums with all targets several times, one after another."""
         y, yy, xy = (np.tile(sums, n) for sums in (self.y, self.yy, self.xy))
         return LagMoments(self.weight, self.x, self.xx, y, yy, xy)
+
+
+def differences_from_last(columns: np.ndarray, n_features: int) -> np.ndarray:
+    """Subtract the columns of the last step from those of all earlier steps, by feature.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_columns, ...)
+        Sums, or covariances, of each column.
+    n_features : int
+        Columns of a step.
+
+    Returns
+    -------
+    ndarray of shape (n_columns - n_features, ...)
+        Of the differences.
+    """
+    by_step = columns.reshape(len(columns) // n_features, n_features, *columns.shape[1:])
+    return (by_step[:-1] - by_step[-1]).reshape(len(columns) - n_features, *columns.shape[1:])

@@ -181,8 +181,10 @@ class LagTable:
 
     def _of_rows(self, rows: np.ndarray, weight: np.ndarray, weighed: np.ndarray) -> Sums:
         """Sums over single rows."""
-        part = replace(self, sequences=self.sequences[rows])
         x, xx, xy = self._zeros(weighed.shape[1])
+        if not len(rows):
+            return x, xx, xy
+        part = replace(self, sequences=self.sequences[rows])
         for block in part.blocks():
             lags = part.rows(block)
             x += weight[rows[block]] @ lags

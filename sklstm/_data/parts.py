@@ -45,7 +45,8 @@ class SequenceParts:
             series = np.full(len(self.starts), INDEPENDENT)
         self.series = np.asarray(series, dtype=np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
-        self.index = index if index is None else pd.Index(index)
+        is_index = index is None or isinstance(index, pd.Index)
+        self.index = index if is_index else pd.Index(index)  # of several levels it makes tuples
         self.vocabulary = vocabulary
         self.categories = dict(categories or {})
         self._check()

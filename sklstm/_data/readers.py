@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklstm._data.arrays import plain
-from sklstm._data.flattening import flatten_block, flatten_list, flatten_tokens
+from sklstm._data.flattening import column_names, flatten_block, flatten_list, flatten_tokens
 from sklstm._data.frames import Rows, lay_out
 from sklstm._data.numeric import numbers_of, numeric_columns
 from sklstm._data.padding import check_padding, cut_padding, warn_of_padding
@@ -61,7 +61,7 @@ class SequenceReaders(SequenceParts):
             Whether features come before steps, ``(n_sequences, n_features, n_steps)``, as aeon and
             sktime store them.
         feature_names : array-like of str, shape (n_features,), default=None
-            Names of the features.
+            Names of the features, in their order. `None`: those of the columns.
 
         Returns
         -------
@@ -71,7 +71,8 @@ class SequenceReaders(SequenceParts):
         Raises
         ------
         ValueError
-            If an array does not have two dimensions, or another number of features than the first.
+            If an array does not have two dimensions, other features than the first, or a column
+            that has the name of another one in `feature_names`.
 
         Warns
         -----
@@ -101,8 +102,7 @@ class SequenceReaders(SequenceParts):
             values, lengths = flatten_block(np.asarray(arrays))
         else:
             arrays = list(arrays)
-            if feature_names is None and arrays:
-                feature_names = getattr(arrays[0], "columns", None)
+            feature_names = column_names(arrays, feature_names)
             values, lengths = flatten_list(arrays)
         starts = np.cumsum(lengths) - lengths
         if filler is None:
@@ -254,7 +254,7 @@ class SequenceReaders(SequenceParts):
         _check_frame(table, target, per_step=per_step)
         no_feature = [] if target is None else [target]
         layout = lay_out(table.drop(columns=no_feature), by, time, role="by")
-        codes, ids = pd.factorize(layout.keys)
+        codes, ids = pd.factorize(layout.keys)[0], layout.keys.unique()  # which keeps their names
         rows = Rows.arrange(codes, layout.timestamps)
         rows.check_time(layout.times, CURE_OF_FRAME)
         _check_dates(layout.features)

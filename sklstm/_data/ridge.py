@@ -23,16 +23,16 @@ class Ridge:
     """
 
     def __init__(self, moments: LagMoments):
-        values, self.vectors = np.linalg.eigh(_centred(moments)[0])
+        values, self.vectors = np.linalg.eigh(moments.covariances())
         self.values = np.maximum(values, 0)
 
-    def coefs(self, moments: LagMoments, penalties: np.ndarray) -> np.ndarray:
+    def coefs(self, with_targets: np.ndarray, penalties: np.ndarray) -> np.ndarray:
         """Solve for each of the penalties.
 
         Parameters
         ----------
-        moments : LagMoments
-            Any targets of the same columns.
+        with_targets : ndarray of shape (n_columns, n_outputs)
+            Covariances of the columns with any targets: `LagMoments.covariances_with_targets`.
         penalties : ndarray of shape (n_penalties,)
             Per sample, on squared coefficients.
 
@@ -41,7 +41,7 @@ class Ridge:
         ndarray of shape (n_columns, n_penalties, n_outputs)
             Coefficients.
         """
-        turned = self.vectors.T @ _centred(moments)[1]
+        turned = self.vectors.T @ with_targets
         shrunk = turned[:, None] / (self.values[:, None] + penalties)[..., None]
         return np.tensordot(self.vectors, shrunk, axes=1)
 
@@ -62,18 +62,12 @@ def ridge_coef(moments: LagMoments, penalty: np.ndarray) -> np.ndarray:
         Coefficients.
     """
     penalties, which = np.unique(penalty, return_inverse=True)
+    with_targets = moments.covariances_with_targets()
     if len(penalties) > FEW:
-        return Ridge(moments).coefs(moments, penalties)[:, which, np.arange(len(which))]
-    products, sums = _centred(moments)
-    coef = np.empty_like(sums)
+        coefs = Ridge(moments).coefs(with_targets, penalties)
+        return coefs[:, which, np.arange(len(which))]
+    covariances, coef = moments.covariances(), np.empty_like(with_targets)
     for k, one in enumerate(penalties):
-        penalised = products + one * np.eye(len(products))
-        coef[:, which == k] = solve(penalised, sums[:, which == k], assume_a="pos")
+        penalised = covariances + one * np.eye(len(covariances))
+        coef[:, which == k] = solve(penalised, with_targets[:, which == k], assume_a="pos")
     return coef
-
-
-def _centred(moments: LagMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the columns, and of columns and targets."""
-    products = moments.xx - np.outer(moments.x, moments.x) / moments.weight
-    sums = moments.xy - np.outer(moments.x, moments.y) / moments.weight
-    return products / moments.weight, sums / moments.weight

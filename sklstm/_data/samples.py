@@ -18,8 +18,8 @@ from sklstm._data.steps import (
     has_no_label,
     histories_of_steps,
     plain_labels,
+    warn_of_no_label,
 )
-from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 
 __all__ = ["GivenSamples", "Samples", "TrainingData", "read_samples", "split_validation"]
 
@@ -281,9 +281,9 @@ def _read_steps(
     if sample_weight is not None:
         weight = flatten_weights(sample_weight, lengths, y)
     weight = _checked_weight(weight, len(flat))
-    weight[is_unlabelled(flat)] = 0
     if is_unlabelled is has_no_label:
-        _warn_of_no_label(flat)
+        warn_of_no_label(flat[weight > 0])
+    weight[is_unlabelled(flat)] = 0
     labels = np.flatnonzero(weight)
     if not len(labels):
         raise ValueError("No step has a label: y holds nothing but NaN, or -1 for labels.")
@@ -300,25 +300,6 @@ def _read_steps(
         with_label,
         place[labels],
     )
-
-
-def _warn_of_no_label(flat: np.ndarray) -> None:
-    """Warn where -1 may be meant as a label, or as none."""
-    left_out = has_no_label(flat).sum() if flat.dtype.kind == "i" else 0
-    if left_out:
-        warn(
-            f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
-            "-1 is a label like the others, rename it: y + 1, or texts. If not, use NaN or None to "
-            "avoid this warning.",
-            DroppedDataWarning,
-        )
-    if flat.ndim == 1 and flat.dtype.kind == "f" and (flat == -1).any():
-        warn(
-            f"y is -1.0 at {(flat == -1).sum()} of {len(flat)} steps, and that is learned as a "
-            "label. If such steps have none, put NaN in its place (load_mat has missing_values=-1 "
-            "for it); if they have, texts as labels say so without this warning.",
-            DataWarning,
-        )
 
 
 def _checked_weight(weight: Any, n_rows: int) -> np.ndarray:

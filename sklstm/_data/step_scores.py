@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer
-from sklearn.pipeline import Pipeline
 
+from sklstm._data.checks import check_target_names, final_estimator, warn_of_other_rows
 from sklstm._data.sklearn_private import _BaseScorer, _cached_call, _check_response_method, _Scorer
 from sklstm._data.step_probabilities import StepProbabilities, StepProbabilitiesList
 from sklstm._data.steps import has_no_label, has_no_number, score_rows, score_steps
@@ -110,6 +110,8 @@ class StepScorer(_Scorer):
             return score(partial(_cached_call, None), predictor, X, y, **kwargs, **weights)
 
         weight, predicted = kwargs.pop("sample_weight", None), method(X)
+        warn_of_other_rows(X, y=y_true, sample_weight=weight)
+        check_target_names(y_true, estimator)
         if not _of_steps(estimator, method.__name__, predicted):
             return score_rows(score_flat, y_true, predicted, weight)
         left_out = has_no_number if is_regressor(estimator) else has_no_label
@@ -118,24 +120,13 @@ class StepScorer(_Scorer):
 
 def _of_steps(estimator: Any, method: str, predicted: Any) -> bool:
     """Whether there is a prediction at every step, or one for each row."""
-    fitted = getattr(_final(estimator), "_fitted", None)
+    fitted = getattr(final_estimator(estimator), "_fitted", None)
     if fitted is not None:
         return fitted.per_step
     if method != "predict":
         return isinstance(predicted, StepProbabilities | StepProbabilitiesList)
     has_table = np.ndim(getattr(estimator, "classes_", ())) == 2
     return np.ndim(predicted[0]) > has_table
-
-
-def _final(estimator: Any) -> Any:
-    """The estimator that predicts, inside searches and pipelines."""
-    while True:
-        inner = getattr(estimator, "best_estimator_", None)
-        if inner is None and isinstance(estimator, Pipeline):
-            inner = estimator.steps[-1][1]
-        if inner is None:
-            return estimator
-        estimator = inner
 
 
 class _Predicted:

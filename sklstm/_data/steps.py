@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm._data.arrays import plain
+from sklstm._data.arrays import plain_rows
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
+from sklstm._data.warning import DataWarning, DroppedDataWarning, warn
 
 __all__ = [
     "StepNames",
@@ -22,6 +23,7 @@ __all__ = [
     "score_steps",
     "score_targets",
     "unflatten_steps",
+    "warn_of_no_label",
 ]
 
 
@@ -68,6 +70,32 @@ def has_no_number(flat: np.ndarray) -> np.ndarray:
     array([False,  True])
     """
     return np.all(pd.isna(flat).reshape(len(flat), -1), axis=1)
+
+
+def warn_of_no_label(flat: np.ndarray) -> None:
+    """Warn where -1 may be meant as a label, or as none, and where some of several are missing."""
+    left_out = has_no_label(flat).sum() if flat.dtype.kind == "i" else 0
+    if left_out:
+        warn(
+            f"y is -1 at {left_out} of {len(flat)} steps: they have no label, and are left out. If "
+            "-1 is a label like the others, rename it: y + 1, or texts. If not, use NaN or None to "
+            "avoid this warning.",
+            DroppedDataWarning,
+        )
+    elif flat.ndim == 2 and (in_part := has_no_label(flat) & ~pd.isna(flat).all(axis=1)).any():
+        warn(
+            f"y misses some of the labels at {in_part.sum()} of {len(flat)} steps, which are left "
+            "out with all of them. A model for each label learns the steps that have it; NaN for "
+            "all labels of these steps avoids this warning.",
+            DroppedDataWarning,
+        )
+    if flat.ndim == 1 and flat.dtype.kind == "f" and (flat == -1).any():
+        warn(
+            f"y is -1.0 at {(flat == -1).sum()} of {len(flat)} steps, and that is learned as a "
+            "label. If such steps have none, put NaN in its place (load_mat has missing_values=-1 "
+            "for it); if they have, texts as labels say so without this warning.",
+            DataWarning,
+        )
 
 
 class StepNames:
@@ -157,7 +185,7 @@ def flatten_steps(
     >>> flatten_steps([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]], lengths=np.array([2, 3]))
     array([1., 2., 3., 4., 5.])
     """
-    y = plain(y)
+    y = plain_rows(y)
     if isinstance(y, Sequences):
         given, flat = y.lengths.astype(np.int64), y.flat()
         flat = flat[:, 0] if y.n_features == 1 else flat
@@ -280,7 +308,7 @@ def score_steps(
     float
         The value of the metric.
     """
-    y_true, y_pred, sample_weight = map(_without_index, (y_true, y_pred, sample_weight))
+    y_true, y_pred, sample_weight = map(plain_rows, (y_true, y_pred, sample_weight))
     if np.ndim(y_pred[0]) == 0:
         return score_rows(metric, y_true, y_pred, sample_weight, **params)
     lengths = np.array([len(part) for part in y_pred])
@@ -297,11 +325,6 @@ def score_steps(
     if sample_weight is not None:
         params["sample_weight"] = flatten_weights(sample_weight, lengths, y_true)[labelled]
     return score_targets(metric, plain_labels(flat[labelled]), predicted[labelled], **params)
-
-
-def _without_index(given: Any) -> Any:
-    """Rows in their order, whatever index or columns a table has."""
-    return given.to_numpy() if isinstance(given, pd.DataFrame | pd.Series) else plain(given)
 
 
 def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> float:
@@ -366,7 +389,7 @@ def score_rows(
     float
         The value of the metric.
     """
-    y_true, y_pred = np.asarray(plain(y_true)), np.asarray(y_pred)
+    y_true, y_pred = np.asarray(plain_rows(y_true)), np.asarray(y_pred)
     labelled = ~has_no_number(y_true)
     if sample_weight is not None:
         params["sample_weight"] = np.asarray(sample_weight)[labelled]
@@ -395,6 +418,7 @@ def flatten_weights(sample_weight: Any, lengths: np.ndarray, y: Any) -> np.ndarr
     ValueError
         If a sequence has neither as many weights as steps nor as many as entries of `y`.
     """
+    sample_weight, y = plain_rows(sample_weight), plain_rows(y)
     of_sequences = all(np.ndim(weight) == 0 for weight in sample_weight)
     if of_sequences:
         return np.repeat(np.asarray(sample_weight, dtype=np.float64), lengths)

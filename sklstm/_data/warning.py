@@ -18,6 +18,7 @@ __all__ = [
     "MissingHistoryWarning",
     "SavedVersionWarning",
     "SklstmWarning",
+    "some_names",
     "warn",
 ]
 
@@ -259,3 +260,8 @@ def _caller() -> FrameType:
             return frame
         frame = frame.f_back
     return outside or sys._getframe(1)
+
+
+def some_names(names: list) -> str:
+    """The first names of many."""
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")

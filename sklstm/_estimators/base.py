@@ -13,7 +13,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._data.arrays import plain
-from sklstm._data.checks import warn_of_mistakes, warn_of_other_rows
+from sklstm._data.checks import (
+    check_target_names,
+    target_names,
+    warn_of_mistakes,
+    warn_of_other_rows,
+)
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.padding import warn_of_missing_ends
 from sklstm._data.samples import GivenSamples, TrainingData, read_samples, split_validation
@@ -41,9 +46,17 @@ Given: TypeAlias = tuple[Any, Any, Any]
 
 AUTO = StrOptions({"auto"})
 
+TRAINING_NAMES, VALIDATION_NAMES = ("y", "sample_weight"), ("y_val", "sample_weight_val")
+
 NO_VALIDATION: Given = (None, None, None)
 
-OF_THE_FEATURES = ("n_features_in_", "feature_names_in_", "_vocabulary", "_categories")
+OF_THE_COLUMNS = (
+    "n_features_in_",
+    "feature_names_in_",
+    "_vocabulary",
+    "_categories",
+    "_target_names",
+)
 
 ONE_EPOCH: dict[str, Any] = {
     "max_epochs": 1,
@@ -114,6 +127,7 @@ class BaseLSTM(HiddenState, Exports):
         """
         _check_validation(*validation)
         plan = self._plan(**changes)
+        _warn_of_other_rows(given, validation)
         given, validation = _plain(*given), _plain(*validation)
         earlier = getattr(self, "_fitted", None) if plan.run.warm_start else None
         reader = self if earlier else self._blank()
@@ -138,7 +152,7 @@ class BaseLSTM(HiddenState, Exports):
             training = Training.begin(plan, head, data, of_table)
 
         def learned() -> dict[str, Any]:
-            return _features_of(reader) | {"_fitted": training.model()}
+            return _columns_of(reader) | {"_fitted": training.model()}
 
         try:
             with _scikit_learn_callbacks(self, changes, plan, given, learned) as callbacks:
@@ -151,7 +165,8 @@ class BaseLSTM(HiddenState, Exports):
     def _plan(self, **changes: Any) -> Plan:
         """Make a plan of the parameters as they are now."""
         self._validate_params()
-        return Plan.make(self.get_params(deep=False) | changes, self._title())
+        params = self.get_params(deep=False) | changes
+        return Plan.make(params, self._title() if params["verbose"] else "fit")
 
     def _title(self) -> str:
         """Title of a progress bar, without word vectors: to write a dict of them takes seconds."""
@@ -162,7 +177,7 @@ class BaseLSTM(HiddenState, Exports):
 
     def _keep(self, learned: dict[str, Any]) -> None:
         """Become fitted: all at once."""
-        for name in set(OF_THE_FEATURES) - learned.keys():
+        for name in set(OF_THE_COLUMNS) - learned.keys():
             self.__dict__.pop(name, None)
         self.__dict__.update(learned)
 
@@ -180,7 +195,7 @@ class BaseLSTM(HiddenState, Exports):
         *,
         reset: bool,
     ) -> GivenSamples:
-        """Read X, y and weights; the reader gets or checks the features."""
+        """Read X, y and weights; the reader gets or checks the features and names of targets."""
         sequences = reader._as_sequences(X, tokens=plan.network.reads_tokens, reset=reset)
         name = type(self).__name__
         if y is None:
@@ -191,8 +206,10 @@ class BaseLSTM(HiddenState, Exports):
         scaling = reader._fitted.scaling if hasattr(reader, "_fitted") else None
         check_finite_steps(samples.sequences, name, rows, allow_nan=allow_nan, scaling=scaling)
         _warn_of_missing_ends(sequences)
-        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
-        if reset:
+        if not reset:
+            check_target_names(y, reader)
+        else:
+            reader._target_names = target_names(y)
             kinds = {"is_classifier": is_classifier(self), "is_table": of_table}
             warn_of_mistakes(X, samples, name, reads_tokens=plan.network.reads_tokens, **kinds)
         return samples
@@ -257,8 +274,9 @@ class BaseLSTM(HiddenState, Exports):
     def _score(self, metric: Callable, X: Any, y: Any, sample_weight: Any) -> float:
         """Score predictions by a metric of flat arrays."""
         check_is_fitted(self)
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
+        check_target_names(y, self)
         predicted, y, sample_weight = self.predict(X), plain(y), plain(sample_weight)
-        warn_of_other_rows(X, y=y)
         if self._fitted.per_step:
             left_out = type(self)._has_no_target
             return score_steps(metric, y, predicted, sample_weight, is_unlabelled=left_out)
@@ -324,6 +342,11 @@ def _check_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
         raise ValueError(f"{came} came without X_val: give X_val and y_val, or none of them.")
 
 
+def _warn_of_other_rows(given: Given, validation: Given) -> None:
+    for names, (X, *others) in ((TRAINING_NAMES, given), (VALIDATION_NAMES, validation)):
+        warn_of_other_rows(X, **dict(zip(names, others, strict=True)))
+
+
 def _plain(X: Any, y: Any, sample_weight: Any) -> Given:
     return plain(X), plain(y), plain(sample_weight)
 
@@ -338,9 +361,9 @@ def _is_table(plan: Plan, X: Any) -> bool:
     return not plan.network.reads_tokens and is_table(X)
 
 
-def _features_of(reader: BaseLSTM) -> dict[str, Any]:
-    """Attributes of the features that a reader has learned."""
-    return {name: getattr(reader, name) for name in OF_THE_FEATURES if hasattr(reader, name)}
+def _columns_of(reader: BaseLSTM) -> dict[str, Any]:
+    """Attributes of the features and targets that a reader has learned."""
+    return {name: getattr(reader, name) for name in OF_THE_COLUMNS if hasattr(reader, name)}
 
 
 @contextmanager

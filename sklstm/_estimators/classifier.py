@@ -49,9 +49,8 @@ class LSTMClassifier(ClassifierMethods):
     n_networks : int, default=1
         Number of networks that differ in their initial weights; predictions are made from the mean
         of their outputs. The average of 5 is mostly better than a typical one of them, differs less
-        from fit to fit, and takes two to four times as long. They share the init and the batches;
-        with `early_stopping` each has its own best epoch and blending weight, and
-        `blending_weight_` is the mean. `estimators_` has each by itself.
+        from fit to fit, and takes two to four times as long. With `early_stopping` each has its own
+        best epoch and blending weight. `estimators_` has each by itself.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
@@ -61,11 +60,12 @@ class LSTMClassifier(ClassifierMethods):
         A simple model, to whose predicted log-odds the network learns an additive correction.
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
         (Dempster et al. 2021), and the network learns from its predictions out of sample.
-        Of the flattened history ``"linear"`` is a linear discriminant analysis whose penalty is
-        chosen on later rows; or any classifier of scikit-learn with ``predict_proba``, which gets
-        codes, 0 for the first label in its training rows. ``"auto"`` is ``"convolutions"`` for
-        independent sequences of numbers of 9 or more steps with a pooling, else `None`. With
-        validation data the output of the network is multiplied by `blending_weight_`.
+        Of the flattened history ``"linear"`` is a logistic regression whose penalty is chosen on
+        later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
+        for the first label in its training rows. ``"auto"`` is ``"linear"`` for histories of a
+        table, ``"convolutions"`` for independent sequences of numbers of 9 or more steps with a
+        pooling, else `None`. With validation data the output of the network is multiplied by
+        `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
@@ -74,10 +74,8 @@ class LSTMClassifier(ClassifierMethods):
         With a length, initial vectors are random, with a standard deviation of 0.1 where a text has
         one target and there are more than 256 tokens, most of them rare; else of 1. Word vectors,
         in a form that :meth:`TokenSequencer.embedding_weights` takes, are aligned with the
-        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation; for
-        many words, a path or a DataFrame is quicker to copy and to show than a dict. A matrix has a
-        row for each token; where X knows its vocabulary, it must be the matrix that this method
-        made for it.
+        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation. A
+        matrix has a row for each token; where X knows its vocabulary, this method made it for it.
     freeze_embedding : bool, default=False
         Whether training leaves the vectors of tokens as they are.
     class_weight : dict, "balanced" or None, default=None
@@ -93,9 +91,8 @@ class LSTMClassifier(ClassifierMethods):
         for each feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et
         al. 2018).
     optimizer : str or class, default="adam"
-        One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
-        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`. More
-        of its arguments go into `skorch_params`.
+        ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class of :mod:`torch.optim`.
     lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
@@ -161,8 +158,7 @@ class LSTMClassifier(ClassifierMethods):
         Seeds initial weights, the order of batches, dropout and the random validation part. Global
         random states are neither used nor changed.
     device : str, default="auto"
-        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
-        torch, such as ``"cuda:1"``.
+        A device of torch, such as ``"cuda:1"``. ``"auto"`` is CUDA if there is a GPU, else the CPU.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
         rest in float32, about twice as fast on processors that have it. Predictions are float64.
@@ -177,7 +173,7 @@ class LSTMClassifier(ClassifierMethods):
         predictions depend on initial weights.
     history_ : DataFrame
         One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there is
-        validation data, ``dur`` in seconds. With `n_networks` losses are the mean of theirs.
+        validation data, ``dur`` in seconds. Losses of several networks are the mean of theirs.
     loss_curve_ : list of float
         Training loss of each epoch.
     n_iter_ : int
@@ -204,8 +200,8 @@ class LSTMClassifier(ClassifierMethods):
         Names of the features, if X has names.
     n_outputs_ : int
         Number of labels a sample may have: 1, unless `y` is a multilabel table.
-    classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; multilabel: a list of arrays, for each column its two values.
+    classes_ : ndarray of shape (n_classes,) or (`n_outputs_`, 2)
+        The labels, sorted; multilabel: for each column its two values.
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
@@ -342,8 +338,8 @@ class LSTMClassifier(ClassifierMethods):
             and 1 or True where it does. With ``pooling=None`` one label, or
             a row of such a table, for each step: an array ``(n_samples, n_steps)`` or
             ``(n_samples, n_steps, n_labels)``, or a list of arrays for sequences of different
-            lengths. Steps whose label is NaN, None, or -1 among integers (a warning counts them)
-            are not learned.
+            lengths. Steps whose label, or one of whose labels, is NaN, None, or -1 among integers
+            are not learned; a warning counts those of -1, and those with others of their labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its label may be missing.

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from sklstm._data.warning import DroppedDataWarning, warn
-from sklstm._estimators.future_rows import some_names
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 
 __all__ = ["COLUMNS", "MODELS", "OTHER", "QUANTILE", "backtest_scores"]
 
@@ -57,7 +56,9 @@ def backtest_scores(table: pd.DataFrame, by: str | list[str] | None = None) -> p
           sides [3]_, and ``MSIS``, the mean scaled interval score [2]_.
         * With intervals or quantiles ``CRPS``, the continuous ranked probability score: twice the
           mean pinball loss of all quantiles, of which an interval has three, its sides and the
-          forecast. That of a forecast without quantiles is its absolute error.
+          forecast. Sample paths are not read: a finer distribution has columns such as
+          ``"quantile 0.1"``, which are read in place of the interval. That of a forecast without
+          quantiles is its absolute error.
         * ``rows``, on which all of these are computed, and ``left_out``: rows without an actual
           value, or without a forecast of one of the models, are left out for all models alike.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 from sklstm._estimators.forecaster_attributes import ForecasterAttributes
 from sklstm._estimators.forecaster_state import state_from_plain, state_to_plain
 from sklstm._estimators.intervals import Intervals
@@ -24,7 +24,7 @@ from sklstm._tables.target_transform import TargetTransform
 from sklstm._tables.window_units import History, LocalUnits
 from sklstm._tables.windows import Windows
 
-__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins", "some_names"]
+__all__ = ["FIXED_BY_FIT", "FutureRows", "Origins"]
 
 FIXED_BY_FIT = "window_size", "steps", "series", "time", "target", "future_covariates"
 """Parameters that a forecast depends on: they may not change between `fit` and `predict`."""
@@ -278,8 +278,3 @@ class FutureRows(ForecasterAttributes):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state_from_plain(state))
-
-
-def some_names(names: list) -> str:
-    """The first names of many."""
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")

@@ -52,7 +52,7 @@ def generate(
     prompt : str, list of words, or array-like of shape (n_steps,) or (n_steps, n_features)
         The sequence to continue: with a `TokenSequencer` a text, as in its `fit`; else tokens,
         numbers of one feature, or rows of features. If labels are not tokens, rows are one-hot:
-        a column for each class, in the order of ``classes_``.
+        a column for each class, in the order of ``classes_``, or named like the classes.
     n_steps : int
         How many steps to generate.
     window_size : int, default=None
@@ -111,8 +111,8 @@ def generate(
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, locals(), "generate")
     check_is_fitted(model)
     model = getattr(model, "best_estimator_", model)
-    has_names = isinstance(prompt, pd.DataFrame) and hasattr(model, "feature_names_in_")
-    names = prompt.columns if has_names else None
+    columns = getattr(model, "feature_names_in_", None)
+    names = prompt.columns if isinstance(prompt, pd.DataFrame) and columns is not None else None
     if not is_classifier(model):
         if temperature is not None:
             raise ValueError(
@@ -121,7 +121,7 @@ def generate(
             )
         numbers = np.asarray(plain(prompt), dtype=float)
         steps = numbers[:, None] if numbers.ndim == 1 else numbers
-        generated = _generate(steps, n_steps, window_size, _regressor_step(model), names)
+        generated = _generate(steps, n_steps, window_size, _regressor_step(model, columns), names)
         return generated[:, 0] if numbers.ndim == 1 else generated
     first = model[0] if isinstance(model, Pipeline) else None
     if isinstance(first, TokenSequencer):
@@ -129,7 +129,7 @@ def generate(
         steps_of = _tokens_of_words(first.vocabulary_, model.classes_)
     else:
         steps = plain_array(prompt)
-        steps_of = _steps_of_labels(model.classes_, steps)
+        steps_of = _steps_of_labels(model.classes_, steps, columns)
     random = check_random_state(random_state)
     next_step = _classifier_step(model, steps_of, temperature, random)
     return _generate(steps, n_steps, window_size, next_step, names)
@@ -176,9 +176,16 @@ def _classifier_step(
     return next_step
 
 
-def _regressor_step(model: Any) -> Callable[[Any], tuple[Any, Any]]:
+def _regressor_step(model: Any, columns: Any) -> Callable[[Any], tuple[Any, Any]]:
     last = model[-1] if isinstance(model, Pipeline) else model
     at_each_step = isinstance(last, BaseLSTM) and last._fitted.per_step
+    targets = getattr(last, "_target_names", None)
+    features = None if columns is None else list(columns)
+    if targets and features and targets != features and sorted(targets) == sorted(features):
+        raise ValueError(
+            f"The model predicts {targets}, and steps have the features {features}: a prediction "
+            f"is no step. Fit the model to y[{features}]."
+        )
 
     def next_step(X: Any) -> tuple[Any, Any]:
         predicted = np.asarray(model.predict(X)[0], dtype=float)
@@ -204,12 +211,14 @@ def _tokens_of_words(vocabulary: dict[str, int], words: np.ndarray) -> np.ndarra
     return np.array([vocabulary[word] for word in words.tolist()])
 
 
-def _steps_of_labels(labels: np.ndarray, prompt: np.ndarray) -> np.ndarray:
+def _steps_of_labels(labels: np.ndarray, prompt: np.ndarray, columns: Any) -> np.ndarray:
     """The step that stands for each label, in the form of the prompt."""
     if prompt.ndim == 1 and prompt.dtype.kind in "iu" and labels.dtype.kind in "iu":
         return labels
     if prompt.ndim == 2 and prompt.shape[1] == len(labels):
-        return np.eye(len(labels))
+        names = [str(label) for label in labels.tolist()]
+        by_name = columns is not None and sorted(columns) == sorted(names)
+        return np.equal.outer(names, list(columns) if by_name else names).astype(float)
     raise ValueError(
         f"prompt has the shape {prompt.shape} and the type {prompt.dtype}, and there are "
         f"{len(labels)} labels such as {labels.tolist()[0]!r}: give tokens, if labels are tokens, "

@@ -6,13 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 from sklstm._estimators.argument_checks import refuse_other_order
 from sklstm._estimators.calibration import scaled_error
-from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.predictive_distribution import PredictiveDistribution
 from sklstm._tables.calendar_columns import with_calendar
 from sklstm._tables.panel import Panel
+from sklstm._tables.panel_arrivals import appended, as_columns_of
 
 __all__ = ["LaterRows"]
 
@@ -93,9 +93,8 @@ class LaterRows(PredictiveDistribution):
         )
         if not len(arrived.timestamps):
             raise ValueError("The table has no rows to score.")
-        longer = newest.extended(with_calendar(arrived, self.calendar_), may_skip=True)
-        last = newest.rows.time[newest.rows.ends - 1][longer.rows.code]
-        rows = self._transform.applied(longer, longer.rows.time > last).rows
+        rows = appended(newest, self._as_buffered(arrived)).rows
+        last = newest.rows.time[newest.rows.ends - 1][rows.code]
         windows = self._model.windows(rows, self._before, least=1)
         windows = windows.take((rows.time >= last)[windows.ends])
         back = self._transform.inverse
@@ -106,6 +105,11 @@ class LaterRows(PredictiveDistribution):
                 "missing, or those of the windows before them."
             )
         return -scaled_error(missed, self._naive_errors[windows.code][:, None])
+
+    def _as_buffered(self, arrived: Panel) -> Panel:
+        """Rows with the columns of the buffered ones, transformed like them."""
+        arrived = as_columns_of(self._buffer, with_calendar(arrived, self.calendar_))
+        return self._transform.applied(arrived)
 
     def _to_go_on(self) -> Self | None:
         """Itself, if a fit is to start from the weights of the last one."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklstm._data.warning import DroppedDataWarning, warn
+from sklstm._data.warning import DroppedDataWarning, some_names, warn
 from sklstm._estimators.calibration import (
     Calibration,
     calibrate,
@@ -16,7 +16,6 @@ from sklstm._estimators.calibration import (
     require_intervals,
     revised_weight,
 )
-from sklstm._estimators.future_rows import some_names
 from sklstm._estimators.window_regression import (
     PanelModel,
     WindowShape,

@@ -156,7 +156,7 @@ class _Segment(NamedTuple):
                 )
             if model._intervals is not None:
                 scores = predicted.scores(windows.actual())
-                scores = windows.by_row(scores, together=bool(model._model.shape.future))
+                scores = windows.by_row(scores, together=model._model.judges_together)
                 width = self._widths(scores, ends, coverage)
             forecasts = predicted.take(is_shown)
             sides = model._transform.interval(forecasts.point, *forecasts.sides(width))
@@ -174,9 +174,10 @@ class _Segment(NamedTuple):
         later = np.flatnonzero((rows.time > span.end) & (rows.time <= span.until))
         turns = np.unique(rows.time[later])
         n_arrived = np.searchsorted(turns, rows.time, side="right")
-        path = intervals.adapted(scores[later], code[later], n_arrived[later] - 1)
-        self.model._intervals = intervals._replace(log_width=path[-1])
-        return intervals.width_after(path, coverage, code[ends], n_arrived[ends])
+        arrived = scores[later], code[later], n_arrived[later] - 1
+        together = self.model._model.judges_together
+        self.model._intervals, widths = intervals.adapted(*arrived, coverage, together=together)
+        return widths[n_arrived[ends], intervals.pool_of(code[ends])]
 
 
 def earlier_fit(model: SequenceForecaster, panel: Panel) -> FittedPanel | None:

@@ -52,9 +52,8 @@ class LSTMRegressor(RegressorMethods):
     n_networks : int, default=1
         Number of networks that differ in their initial weights; predictions are made from the mean
         of their outputs. The average of 5 is mostly better than a typical one of them, differs less
-        from fit to fit, and takes two to four times as long. They share the init and the batches;
-        with `early_stopping` each has its own best epoch and blending weight, and
-        `blending_weight_` is the mean. `estimators_` has each by itself.
+        from fit to fit, and takes two to four times as long. With `early_stopping` each has its own
+        best epoch and blending weight. `estimators_` has each by itself.
     input_transform : {"levels", "differences", "auto"} or list, default="auto"
         What the network reads of the features at a step: their values; their changes since the
         step before; in a list also ``"position"``, where in its sequence the step stands.
@@ -82,10 +81,8 @@ class LSTMRegressor(RegressorMethods):
         With a length, initial vectors are random, with a standard deviation of 0.1 where a text has
         one target and there are more than 256 tokens, most of them rare; else of 1. Word vectors,
         in a form that :meth:`TokenSequencer.embedding_weights` takes, are aligned with the
-        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation; for
-        many words, a path or a DataFrame is quicker to copy and to show than a dict. A matrix has a
-        row for each token; where X knows its vocabulary, it must be the matrix that this method
-        made for it.
+        vocabulary of X in each fit, so that they work in a Pipeline under cross-validation. A
+        matrix has a row for each token; where X knows its vocabulary, this method made it for it.
     freeze_embedding : bool, default=False
         Whether training leaves the vectors of tokens as they are.
     loss : {"squared_error", "absolute_error", "huber", "gaussian", "student_t", "quantile", \
@@ -99,17 +96,16 @@ class LSTMRegressor(RegressorMethods):
         Increasing levels between 0 and 1, for `predict_quantiles`. The quantiles never cross. With
         ``loss="quantile"`` `predict` returns the one whose level is nearest to 0.5.
     standardize : bool, default=True
-        Whether features and targets are brought to mean 0 and standard deviation 1, learned from
-        the steps of the training sequences. Predictions are in the original units.
+        Whether features and targets are brought to mean 0 and standard deviation 1 over all steps
+        of the training sequences. Predictions are in the original units.
     missing : {"error", "mask"}, default="error"
         What to do about NaN in X. ``"mask"`` imputes the last value of the feature in the
         sequence, before the first one the training median, and gives the network two more channels
         for each feature: whether it is missing, and ``log(1 + steps since it was seen)`` (Che et
         al. 2018).
     optimizer : str or class, default="adam"
-        One of ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
-        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class such as :class:`torch.optim.Adam`. More
-        of its arguments go into `skorch_params`.
+        ``"adadelta"``, ``"adagrad"``, ``"adam"``, ``"adamax"``, ``"adamw"``, ``"nadam"``,
+        ``"radam"``, ``"rmsprop"``, ``"sgd"``, or a class of :mod:`torch.optim`.
     lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=0.0
@@ -172,8 +168,7 @@ class LSTMRegressor(RegressorMethods):
         Seeds initial weights, the order of batches, dropout and the random validation part. Global
         random states are neither used nor changed.
     device : str, default="auto"
-        Where to compute: ``"auto"`` is CUDA if there is a GPU and the CPU if not; or a device of
-        torch, such as ``"cuda:1"``.
+        A device of torch, such as ``"cuda:1"``. ``"auto"`` is CUDA if there is a GPU, else the CPU.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Data type of the network; ``"bfloat16"`` computes the recurrent layers in it and keeps the
         rest in float32, about twice as fast on processors that have it. Predictions are float64.
@@ -188,7 +183,7 @@ class LSTMRegressor(RegressorMethods):
         predictions depend on initial weights.
     history_ : DataFrame
         One row an epoch: ``epoch`` counted from 1, ``train_loss``, ``valid_loss`` if there is
-        validation data, ``dur`` in seconds. With `n_networks` losses are the mean of theirs.
+        validation data, ``dur`` in seconds. Losses of several networks are the mean of theirs.
     loss_curve_ : list of float
         Training loss of each epoch.
     n_iter_ : int
@@ -209,7 +204,6 @@ class LSTMRegressor(RegressorMethods):
     validation_losses_ : DataFrame or None
         Columns ``model`` and ``loss``, lower is better: baselines, the init, and all together, on
         the validation data that also chose epoch and `blending_weight_`, so these are optimistic.
-        In the units of `history_`.
     n_features_in_ : int
         Number of features of a step: the last axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -219,8 +213,7 @@ class LSTMRegressor(RegressorMethods):
     feature_mean_, feature_scale_ : ndarray of shape (`n_features_in_`,)
         What standardises the features; 0 and 1 if not `standardize`.
     target_mean_, target_scale_ : ndarray of shape (`n_outputs_`,)
-        What standardises the targets, or with an init what it leaves of them; 0 and 1 if not
-        `standardize`.
+        What standardises the targets, or what an init leaves of them; 0 and 1 if not `standardize`.
     feature_median_ : ndarray of shape (`n_features_in_`,)
         Imputed before the first value of a sequence, with ``missing="mask"``.
     n_tokens_ : int
@@ -236,8 +229,7 @@ class LSTMRegressor(RegressorMethods):
     Notes
     -----
     A saved estimator holds the network as plain arrays: one trained on a GPU loads on a machine
-    without, and skops has to trust only the type of the estimator. `to_onnx` writes a model that
-    predicts without sklstm.
+    without. `to_onnx` writes a model that predicts without sklstm.
 
     References
     ----------
@@ -361,9 +353,8 @@ class LSTMRegressor(RegressorMethods):
     ) -> Self:
         """Train the network.
 
-        X has histories of a table, or independent sequences of equal or different lengths;
-        parameters that are "auto" depend on which of the two. A fit that fails leaves the
-        estimator as it was.
+        Parameters that are "auto" depend on whether X has histories of a table or independent
+        sequences. A fit that fails leaves the estimator as it was.
 
         Parameters
         ----------
@@ -379,12 +370,8 @@ class LSTMRegressor(RegressorMethods):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, or with ``pooling=None`` those of steps, in the form of `y`. A row of weight
             0 is not learned: its target may be NaN.
-        X_val : same kind as X, default=None
-            Validation sequences, in place of a part of X.
-        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Targets of `X_val`.
-        sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of `X_val`.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Validation data, in place of a part of X.
 
         Returns
         -------
@@ -419,18 +406,14 @@ class LSTMRegressor(RegressorMethods):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network of earlier calls for one more epoch.
 
-        For data that come in parts, or that change with time. There is no validation part, no early
-        stopping and no learning-rate schedule. The first call decides the standardisation, the init
-        and the values of parameters that are "auto", so it should have typical rows.
+        For data that come in parts, or that change with time: without validation part and schedule.
+        The first call decides the standardisation, the init and the values of parameters that are
+        "auto", so it should have typical rows.
 
         Parameters
         ----------
-        X : same kinds as in `fit`
-            Training sequences. Those of the first call decide the standardisation.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
+        X, y, sample_weight : as in `fit`
+            Training sequences, their targets and weights.
 
         Returns
         -------

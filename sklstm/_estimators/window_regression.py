@@ -221,6 +221,11 @@ class PanelModel(NamedTuple):
         season = unit.season if unit.anchor == "season" else 1
         return self.shape.window_size + self.shape.steps + season
 
+    @property
+    def judges_together(self) -> bool:
+        """Whether a window holds covariates of its last step, and so is only made with that row."""
+        return bool(self.shape.future)
+
     def windows(
         self, rows: SeriesRows, before: History | None = None, least: int | None = None
     ) -> Windows:

@@ -1,6 +1,5 @@
 """Features of whole sequences by random convolutions: MiniRocket."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -9,8 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.dataset import SequenceDataset
-from sklstm._nn.scaling import InputScaling
+from sklstm._nn.filled_steps import FilledSteps
 
 __all__ = ["KERNELS", "REACH", "Convolutions"]
 
@@ -43,12 +41,9 @@ times as long."""
 GOLDEN = (np.sqrt(5) + 1) / 2
 """Its multiples modulo 1 are spread evenly: biases are these quantiles, as in the paper."""
 
-OUTPUTS_AT_ONCE = {"cpu": 2**19, "gpu": 2**26}
-"""Outputs of convolutions in memory at once: on the CPU those that its cache holds."""
-
 
 @dataclass(frozen=True, repr=False)
-class Convolutions:
+class Convolutions(FilledSteps):
     """Shares of a sequence where random convolutions are larger than a bias.
 
     The transform of Dempster, Schmidt and Webb, "MiniRocket: A Very Fast (Almost) Deterministic
@@ -61,10 +56,6 @@ class Convolutions:
 
     Attributes
     ----------
-    mean, scale : ndarray of float64, shape (n_features,)
-        Standardise steps.
-    median : ndarray of float64, shape (n_features,), or None
-        Replaces values that are missing since the beginning.
     dilations : ndarray of int, shape (n_dilations,)
         Distance between the steps that a kernel reads.
     is_read : ndarray of bool, shape (n_dilations, 84, n_features)
@@ -75,9 +66,6 @@ class Convolutions:
         Of each kernel.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
-    median: np.ndarray | None
     dilations: np.ndarray
     is_read: np.ndarray
     dilation_of: np.ndarray
@@ -125,71 +113,18 @@ class Convolutions:
         """Number of columns."""
         return self.biases.size
 
-    def blocks(
-        self, sequences: Sequences, device: torch.device
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-        """Compute the columns of sequences of similar length together.
-
-        Parameters
-        ----------
-        sequences : Sequences
-            Of the features seen in training.
-        device : torch.device
-            Where to compute.
-
-        Yields
-        ------
-        rows : ndarray of int, shape (n_rows,)
-            Which sequences; none of them is empty.
-        columns : Tensor of float32, shape (n_rows, n_columns)
-            Their shares in [0, 1], on the device.
-        """
-        dataset = self._dataset(sequences, device)
-        biases = torch.tensor(self.biases, device=device)[..., None]
-        for rows in _blocks(sequences.lengths, device):
-            steps, lengths = self._steps(dataset, rows)
-            shares = [
-                self._shares(self._outputs(steps, d), lengths, d, biases)
-                for d in range(len(self.dilations))
-            ]
-            yield rows, torch.cat(shares, dim=1).flatten(1)
-
-    def transform(self, sequences: Sequences, device: torch.device) -> np.ndarray:
-        """Compute all columns.
-
-        Parameters
-        ----------
-        sequences : Sequences
-            Of the features seen in training.
-        device : torch.device
-            Where to compute.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_sequences, n_columns)
-            Shares in [0, 1]; 0 for an empty sequence.
-        """
-        columns = np.zeros((len(sequences), self.n_columns), dtype=np.float32)
-        for rows, shares in self.blocks(sequences, device):
-            columns[rows] = shares.cpu().numpy()
-        return columns
+    def columns(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Shares in [0, 1] of each kernel and bias."""
+        biases = torch.tensor(self.biases, device=steps.device)[..., None]
+        shares = [
+            self._shares(self._outputs(steps, d), lengths, d, biases)
+            for d in range(len(self.dilations))
+        ]
+        return torch.cat(shares, dim=1).flatten(1)
 
     def weights(self, d: int) -> np.ndarray:
         """Weights of all kernels with a dilation, (84, n_features, 9)."""
         return self.is_read[d][..., None] * KERNELS[:, None]
-
-    def prepared(
-        self, steps: torch.Tensor, lengths: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale steps of shape (n_sequences, n_steps, n_features), and put time last."""
-        device = steps.device
-        mean, scale = (torch.tensor(x, device=device) for x in (self.mean, self.scale))
-        scaled = ((steps.double() - mean) / scale).transpose(0, 1).float()
-        scaling = InputScaling(self.mean, self.scale, self.median)
-        scaled = scaling.reader(device, torch.float32)(scaled, None)[..., : len(mean)]
-        if lengths is None:
-            lengths = torch.full((len(steps),), steps.shape[1], device=device)
-        return _zero_after_end(scaled, lengths), lengths
 
     def _outputs(self, steps: torch.Tensor, d: int) -> torch.Tensor:
         """Outputs of all kernels with a dilation, (n_sequences, 84, n_steps)."""
@@ -226,7 +161,7 @@ class Convolutions:
         biases, cpu = np.empty_like(self.biases), torch.device("cpu")
         for d, dilation in enumerate(self.dilations.tolist()):
             mine, chosen = self.dilation_of == d, sequences[rows[d]]
-            steps, lengths = self._steps(self._dataset(chosen, cpu), np.arange(len(chosen)))
+            steps, lengths = self.steps_of(self.dataset(chosen, cpu), np.arange(len(chosen)))
             weights = torch.tensor(self.weights(d)).flatten(0, 1)[:, None]
             outputs = F.conv1d(
                 steps.reshape(1, -1, steps.shape[2]),
@@ -242,27 +177,6 @@ class Convolutions:
                 biases[mine, k] = np.quantile(output[:length], self.biases[mine, k])
                 biases[mine, k] += TIE * np.abs(output[:length]).max(initial=0)
         return replace(self, biases=biases)
-
-    def _dataset(self, sequences: Sequences, device: torch.device) -> SequenceDataset:
-        scaling = InputScaling(self.mean, self.scale, self.median)
-        return SequenceDataset(sequences, scaling, device=device, dtype=torch.float32)
-
-    def _steps(
-        self, dataset: SequenceDataset, rows: np.ndarray
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Steps (n_rows, n_features, n_steps) with zeros after the end of each, and lengths."""
-        (steps, lengths), _ = dataset.batch(rows)
-        if lengths is None:
-            lengths = torch.full((len(rows),), len(steps), device=steps.device)
-        steps = steps[..., : len(self.mean)]  # without masks of missing values
-        return _zero_after_end(steps, lengths), lengths
-
-
-def _zero_after_end(steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Steps of shape (n_sequences, n_features, n_steps), from those with time first."""
-    steps = steps.permute(1, 2, 0)
-    inside = torch.arange(steps.shape[2], device=steps.device) < lengths[:, None, None]
-    return torch.where(inside, steps, 0.0)
 
 
 def _dilations(n_steps: int, n_biases: int) -> tuple[np.ndarray, np.ndarray]:
@@ -301,15 +215,3 @@ def _position_weights(lengths: torch.Tensor, n_steps: int, margin: int) -> torch
     inside = torch.where(lengths > 2 * margin, inside, whole)
     counted = torch.stack([whole, inside], dim=1).float()
     return counted / counted.sum(dim=2, keepdim=True)
-
-
-def _blocks(lengths: np.ndarray, device: torch.device) -> Iterator[np.ndarray]:
-    """Rows of sequences that are not empty, similar lengths together, the shortest first."""
-    at_once = OUTPUTS_AT_ONCE["cpu" if device.type == "cpu" else "gpu"] // len(KERNELS)
-    order = np.argsort(lengths, kind="stable")
-    order = order[lengths[order] > 0]
-    while len(order):
-        padded = np.arange(1, len(order) + 1) * lengths[order]
-        size = max(int(np.searchsorted(padded, at_once, side="right")), 1)
-        yield order[:size]
-        order = order[size:]

@@ -21,6 +21,9 @@ from sklstm._nn.losses import (
 
 __all__ = ["Head", "RegressionHead"]
 
+WEIGHT_TOLERANCE = 1e-3
+"""To which blending weights are found: near the minimum the loss changes by the square of it."""
+
 
 @dataclass(frozen=True)
 class Head(ABC):
@@ -229,7 +232,8 @@ class Head(ABC):
                 loss = self.mean_loss(np.hstack([factor * scaled, rest]), part, weight)
                 return loss + self.blending_penalty * factor**2 / len(part)
 
-            best = minimize_scalar(cost, bounds=(0, 1), method="bounded").x
+            options = {"xatol": WEIGHT_TOLERANCE}
+            best = minimize_scalar(cost, bounds=(0, 1), method="bounded", options=options).x
             result[columns] = min((0.0, float(best), 1.0), key=cost)
         return result
 

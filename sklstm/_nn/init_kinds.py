@@ -1,9 +1,9 @@
 """Init estimators by the parameter `init`, and by what targets are."""
 
 from sklstm._nn.convolution_init import ConvolutionInit
-from sklstm._nn.discriminant_init import DiscriminantInit
 from sklstm._nn.estimator_init import EstimatorInit
 from sklstm._nn.inits import Init, InitTask, LearnedInit
+from sklstm._nn.logistic_init import LogisticInit
 from sklstm._nn.ridge_init import RidgeInit
 
 __all__ = ["INITS", "learn_init"]
@@ -11,8 +11,8 @@ __all__ = ["INITS", "learn_init"]
 INITS: dict[str, dict[str, type[Init]]] = {
     "linear": {
         "continuous": RidgeInit,
-        "multiclass": DiscriminantInit,
-        "multilabel-indicator": DiscriminantInit,
+        "multiclass": LogisticInit,
+        "multilabel-indicator": LogisticInit,
     },
     "convolutions": {
         "multiclass": ConvolutionInit,

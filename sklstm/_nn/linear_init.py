@@ -1,9 +1,7 @@
-"""Linear init estimators: what ridges and discriminants share."""
+"""Linear init estimators: what ridges and logistic regressions share."""
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +11,7 @@ from sklstm._data.backcast import learn_backcast, repeated_first_step
 from sklstm._data.lag_moments import LagMoments
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
-from sklstm._nn.inits import InitTask, LagInit, LearnedInit, lag_units
+from sklstm._nn.inits import InitTask, LagInit, lag_units
 from sklstm._nn.input_transform import fill_missing
 from sklstm._nn.lag_parts import (
     common_length,
@@ -75,51 +73,6 @@ class LinearInit(LagInit):
     difference_share: np.ndarray
 
     @classmethod
-    def learn(cls, task: InitTask) -> LearnedInit:
-        """Sum the products of lags part by part: all that tuning and fitting need."""
-        blank, parts, groups, whole = cls.prepared(task)
-        tuned, sums = [], []
-        for outputs, of_whole in zip(groups, whole, strict=True):
-            of_short = [blank.sums(task, part, outputs, short=True) for part in parts]
-            both = [one + other for one, other in zip(of_whole, of_short, strict=True)]
-            both = [moments for moments in both if moments.weight > 0]
-            tuned.append(blank.of_outputs(outputs).tuned(both, task, parts[-1]))
-            sums.append(reduce(add, both))
-        return cls._learned(task, tuned, groups, sums)
-
-    def relearn(self, task: InitTask) -> LearnedInit:
-        """Sum the products of lags, and fit with these hyperparameters."""
-        groups = output_groups(task)
-        sums = [self.sums(task, task.train, outputs) for outputs in groups]
-        tuned = [self.of_outputs(outputs) for outputs in groups]
-        return self._learned(task, tuned, groups, sums)
-
-    @classmethod
-    def _learned(
-        cls,
-        task: InitTask,
-        tuned: list[Self],
-        groups: list[np.ndarray],
-        sums: list[LagMoments],
-    ) -> LearnedInit:
-        """The init estimator of all groups of outputs, and the way to that of all samples."""
-        back = np.argsort(np.concatenate(groups))
-        init = cls.joined([one.fitted(total) for one, total in zip(tuned, sums, strict=True)])
-        init = init.of_outputs(back)
-
-        def learn_again() -> LinearInit:
-            if task.rest is None:
-                return init
-            rest = [init.sums(task, task.rest, outputs) for outputs in groups]
-            again = [
-                one.fitted(seen + unseen)
-                for one, seen, unseen in zip(tuned, sums, rest, strict=True)
-            ]
-            return cls.joined(again).of_outputs(back)
-
-        return LearnedInit(init, init.predict(task.train.all_histories()), learn_again)
-
-    @classmethod
     def prepared(
         cls, task: InitTask
     ) -> tuple[Self, list[Samples], list[np.ndarray], list[list[LagMoments]]]:
@@ -157,29 +110,6 @@ class LinearInit(LagInit):
             blank = replace(blank, backcast=backcast)
         return blank, parts, groups, whole
 
-    @abstractmethod
-    def tuned(self, sums: list[LagMoments], task: InitTask, last: Samples) -> Self:
-        """Select hyperparameters.
-
-        Parameters
-        ----------
-        sums : list of LagMoments
-            Of parts of the training samples.
-        task : InitTask
-            The training samples.
-        last : Samples
-            The last one of the parts.
-
-        Returns
-        -------
-        LinearInit
-            With hyperparameters, without coefficients.
-        """
-
-    @abstractmethod
-    def fitted(self, moments: LagMoments) -> Self:
-        """Fit with the hyperparameters of `tuned` to the samples of these sums."""
-
     def predict(self, sequences: Sequences) -> np.ndarray:
         """Predict by the linear model alone."""
         predicted = self._table(sequences).product(self.coef) + self.intercept
@@ -200,7 +130,7 @@ class LinearInit(LagInit):
         Parameters
         ----------
         task : InitTask
-            Has the head, and the training weights: of labels, a sample of mean weight counts one.
+            Has the head.
         samples : Samples
             The samples.
         outputs : ndarray of int
@@ -214,8 +144,6 @@ class LinearInit(LagInit):
             With the targets of these outputs.
         """
         (target, weight), histories = samples.labelled(), samples.histories()
-        if task.head.target_type != "continuous":
-            weight = weight / task.train.labelled()[1].mean()
         target = task.head.init_target(target)[:, outputs]
         selected = ~np.isnan(target[:, 0])
         if short is not None:

@@ -1,14 +1,15 @@
 """The linear init estimator of numbers: a mixture of two ridges."""
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from numbers import Integral
+from operator import add
 from typing import Any, Self
 
 import numpy as np
 
-from sklstm._data.lag_moments import LagMoments
+from sklstm._data.lag_moments import LagMoments, differences_from_last
 from sklstm._data.ridge import Ridge, ridge_coef
-from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.lag_parts import folds_of
@@ -36,6 +37,32 @@ class RidgeInit(LinearInit):
         """Whether differences are most of it, or every feature is a lagged target."""
         lagged = set(self.lagged_target[self.lagged_target >= 0] % len(self.mean))
         return bool(self.difference_share.mean() > LARGE_SHARE) or len(lagged) == len(self.mean)
+
+    @classmethod
+    def learn(cls, task: InitTask) -> LearnedInit:
+        """Sum the products of lags part by part: all that tuning and fitting need."""
+        blank, parts, groups, whole = cls.prepared(task)
+        tuned, sums = [], []
+        for outputs, of_whole in zip(groups, whole, strict=True):
+            of_short = [blank.sums(task, part, outputs, short=True) for part in parts]
+            both = [one + other for one, other in zip(of_whole, of_short, strict=True)]
+            both = [moments for moments in both if moments.weight > 0]
+            tuned.append(blank.of_outputs(outputs).tuned(both, task))
+            sums.append(reduce(add, both))
+        back = np.argsort(np.concatenate(groups))
+
+        def fitted(of_groups: list[LagMoments]) -> RidgeInit:
+            parts = [one.fitted(total) for one, total in zip(tuned, of_groups, strict=True)]
+            return cls.joined(parts).of_outputs(back)
+
+        def learn_again() -> RidgeInit:
+            if task.rest is None:
+                return init
+            rest = [init.sums(task, task.rest, outputs) for outputs in groups]
+            return fitted([seen + unseen for seen, unseen in zip(sums, rest, strict=True)])
+
+        init = fitted(sums)
+        return LearnedInit(init, init.predict(task.train.all_histories()), learn_again)
 
     def fitted(self, moments: LagMoments) -> Self:
         """Fit the mixture of two ridges of each output, with the hyperparameters of `tuned`.
@@ -68,7 +95,7 @@ class RidgeInit(LinearInit):
         """
         return type(self).learn(task)
 
-    def tuned(self, sums: list[LagMoments], task: InitTask, last: Samples) -> Self:
+    def tuned(self, sums: list[LagMoments], task: InitTask) -> Self:
         """Select hyperparameters on later parts of series, or by cross-validation."""
         sequences = task.train.sequences
         in_time = bool((sequences.series >= 0).all())
@@ -131,9 +158,9 @@ class RidgeInit(LinearInit):
         levels, differences = [], []
         for lagged in candidates:
             around = self._priors(lagged)
-            rest = moments.of_remainder(around)
+            rest = moments.of_remainder(around).covariances_with_targets()
             levels.append(around[:, None] + ridges[0].coefs(rest, PENALTIES))
-            changes = ridges[1].coefs(rest.of_differences(n_features), PENALTIES)
+            changes = ridges[1].coefs(differences_from_last(rest, n_features), PENALTIES)
             differences.append(around[:, None] + self._of_levels(changes))
         return np.concatenate(levels, axis=1), np.concatenate(differences, axis=1)
 

@@ -9,6 +9,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from sklstm._data.checks import warn_of_other_rows
 from sklstm._data.estimator import SequenceEstimator
 from sklstm._data.inputs import as_sequences
 from sklstm._data.samples import GivenSamples, read_samples
@@ -136,6 +137,7 @@ class SequenceDummyRegressor(RegressorMixin, SequenceEstimator):
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         sequences = as_sequences(self, X, reset=True)
+        warn_of_other_rows(X, y=y, sample_weight=sample_weight)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."

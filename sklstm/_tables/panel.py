@@ -12,7 +12,7 @@ from sklstm._data.frames import Layout, Rows, lay_out
 from sklstm._data.inputs import kind_of_table, lay_out_any
 from sklstm._data.numeric import numeric_columns, refuse_infinity
 from sklstm._data.warning import DataWarning, warn
-from sklstm._tables.calendar import Calendar, check_kind
+from sklstm._tables.calendar import Calendar
 from sklstm._tables.histories import factorize
 from sklstm._tables.regular_rows import Series, find_calendars, without_gaps
 from sklstm._tables.series_rows import SeriesRows
@@ -135,81 +135,6 @@ class Panel(NamedTuple):
             return parts[0]
         first = np.array([found[key] for key in keys]) * n_rows
         return parts[0].append(parts[1:]).take((first[:, None] + np.arange(n_rows)).ravel())
-
-    def extended(self, arrived: Panel, *, may_skip: bool = False) -> Panel:
-        """Append rows that have arrived.
-
-        Parameters
-        ----------
-        arrived : Panel
-            The new rows.
-        may_skip : bool, default=False
-            Whether rows may be missing before and among them; these are then rows of NaN.
-
-        Returns
-        -------
-        Panel
-            Old and new rows.
-
-        Raises
-        ------
-        ValueError
-            If a series is unknown, its rows do not directly follow the old ones, or their
-            timestamps are of another kind.
-        """
-        known = self.rows.find(arrived.rows.names)
-        if (known < 0).any():
-            name = arrived.rows.names[int(known.argmin())]
-            raise ValueError(f"The series {name!r} was not seen in fit: {self.rows.names}.")
-        check_kind(arrived.timestamps, self.timestamps)
-        columns = [*arrived.targets, *arrived.covariates]
-        wanted = [*self.targets, *self.covariates]
-        lacking = [column for column in wanted if column not in columns]
-        if lacking:
-            raise ValueError(f"The new rows lack the columns {lacking}.")
-        if may_skip:
-            self._check_they_are_later(arrived, known)
-        else:
-            self._check_they_follow(arrived, known)
-        counts = np.zeros(len(self.rows.sizes), dtype=int)
-        counts[known] = arrived.rows.sizes
-        order = np.argsort(known[arrived.rows.code], kind="stable")
-        values = arrived.rows.values[:, [columns.index(name) for name in wanted]][order]
-        rows, place = self.rows.with_rows(values, arrived.rows.time[order], counts)
-        timestamps = self.timestamps.append(arrived.timestamps[order]).take(place)
-        longer = self._replace(rows=rows, timestamps=timestamps)
-        return longer.regular() if may_skip else longer
-
-    def _check_they_are_later(self, arrived: Panel, known: np.ndarray) -> None:
-        newest, first = self.rows.ends[known] - 1, arrived.rows.starts
-        early = np.flatnonzero(arrived.rows.time[first] <= self.rows.time[newest])
-        if len(early):
-            k = early[0]
-            of = f" of series {arrived.rows.names[k]!r}" if self.by_levels else ""
-            raise ValueError(
-                f"The rows{of} begin at {arrived.timestamps[first[k]]}, which is not behind the "
-                f"last row of fit, {self.timestamps[newest[k]]}: a forecast is judged by later "
-                "rows. In a search choose cv=TimeSeriesSplit() or, for many series, "
-                "cv=TimestampSplit()."
-            )
-
-    def _check_they_follow(self, arrived: Panel, known: np.ndarray) -> None:
-        checked = set()
-        for k, code in enumerate(known):
-            begin, end = arrived.rows.starts[k], arrived.rows.ends[k]
-            last, calendar = self.rows.ends[code] - 1, self.calendars[code]
-            key = self.rows.time[last], id(calendar), arrived.rows.time[begin:end].tobytes()
-            if key in checked or begin == end:
-                continue
-            checked.add(key)
-            index = self.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
-            if not index.is_monotonic_increasing or calendar.missing(index).any():
-                expected = calendar.after(index[:1], 1)[0]
-                of = f" of series {self.rows.names[code]!r}" if self.by_levels else ""
-                raise ValueError(
-                    f"The rows{of} begin at {index[1]}, but the row expected next is"
-                    f" {expected}; the others must follow at the same frequency."
-                )
 
 
 def read_panel(

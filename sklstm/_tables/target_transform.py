@@ -103,8 +103,8 @@ class TargetTransform(NamedTuple):
         both = np.vstack([self.limits, np.where(np.isfinite(values), values, np.nan)])
         return self._replace(limits=np.stack([np.fmin.reduce(both), np.fmax.reduce(both)]))
 
-    def applied(self, panel: Panel, rows: np.ndarray | None = None) -> Panel:
-        """Transform the targets of a panel, or those of some of its rows.
+    def applied(self, panel: Panel) -> Panel:
+        """Transform the targets of a panel.
 
         Raises
         ------
@@ -113,15 +113,14 @@ class TargetTransform(NamedTuple):
         """
         if self.fitted is None:
             return panel
-        chosen = np.arange(len(panel.timestamps)) if rows is None else np.flatnonzero(rows)
-        y = panel.rows.y[chosen]
+        y = panel.rows.y
         there = self._forward(y)
         wrong = np.argwhere(np.isfinite(y) & ~np.isfinite(there))
         if len(wrong):
             row, column = wrong[0]
-            self._refuse(panel, chosen[row], column)
+            self._refuse(panel, row, column)
         values = panel.rows.values.copy()
-        values[chosen, : panel.rows.n_targets] = there
+        values[:, : panel.rows.n_targets] = there
         return panel._replace(rows=panel.rows._replace(values=values))
 
     def inverse(self, values: np.ndarray) -> np.ndarray:

@@ -53,9 +53,12 @@ class Windows(NamedTuple):
 
     def actual(self) -> np.ndarray:
         """The steps behind each window, (n_windows, steps, n_targets); NaN where unknown."""
-        n = self.rows.n_targets
-        steps = [self.rows.ahead(self.ends, step + 1)[:, :n] for step in range(self.steps)]
-        return np.stack(steps, axis=1)
+        return self.ahead(self.rows.y)
+
+    def ahead(self, values: np.ndarray) -> np.ndarray:
+        """Values of rows, (n_rows, n), at the steps behind each window, (n_windows, steps, n)."""
+        rows = self.rows._replace(values=values)
+        return np.stack([rows.ahead(self.ends, step + 1) for step in range(self.steps)], axis=1)
 
     def last(self) -> np.ndarray:
         """The naive forecast: the last known value, (n_windows, 1, n_targets)."""

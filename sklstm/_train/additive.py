@@ -194,7 +194,7 @@ class AdditiveModel:
         return outputs[ranges(starts, sizes)]
 
     def _outputs(self, sequences: Sequences) -> np.ndarray:
-        batch_size = min(len(sequences), self.net.prediction_batch_size(sequences.max_length))
+        batch_size = min(len(sequences), self.net.batch_sizes.of_prediction(sequences.max_length))
         setting = "iterator_valid__batch_size in skorch_params"
         with (
             suitable_threads(batch_size, self.net.module__hidden_size),
@@ -258,7 +258,7 @@ class AdditiveModel:
             Of each sequence, with its own number of steps.
         """
         model, device = self.torch_model(), torch.device(self.net.device)
-        n_rows = max(self.net.attribution_batch_size(sequences.max_length) // n_points, 1)
+        n_rows = max(self.net.batch_sizes.of_attribution(sequences.max_length) // n_points, 1)
         found = []
         for start in range(0, len(sequences), n_rows):
             some = sequences[start : start + n_rows]

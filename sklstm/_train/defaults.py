@@ -47,8 +47,9 @@ def resolve(
     Histories of a table are read forwards up to the row to predict, so that they can be merged;
     the batch size grows with the table, so that an epoch has some hundred optimizer steps.
     Independent sequences are read whole and in both directions, in small batches: the number of
-    optimizer steps matters, not that of epochs; so it does for labels of steps. Regression uses a
-    linear init estimator, labels of whole independent sequences one of convolutions. Early stopping
+    optimizer steps matters, not that of epochs; so it does for labels of steps. Regression and
+    labels of a table use a linear init estimator, labels of whole independent sequences one of
+    convolutions. Early stopping
     is used for numbers, tables and convolutions, where there are enough rows to validate on. A
     language model whose epochs are too few to stop early is trained on all of its text.
 
@@ -76,7 +77,10 @@ def resolve(
     whole = not of_table and not per_step and sequences.max_length > 1
     init = settings["init"]
     if _is_auto(init):
-        init = _init(is_regressor=is_regressor, convolves=whole and sequences.max_length >= WIDTH)
+        init = _init(
+            has_linear=is_regressor or (of_table and not per_step),
+            convolves=whole and sequences.max_length >= WIDTH,
+        )
         if has_tokens or not sequences.numbers(one_hot=True).n_features:
             init = None
     convolves = isinstance(init, str) and init == "convolutions"
@@ -113,9 +117,9 @@ def resolve(
     return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}
 
 
-def _init(*, is_regressor: bool, convolves: bool) -> str | None:
-    """The init estimator of numbers, and that of labels of whole independent sequences."""
-    if is_regressor:
+def _init(*, has_linear: bool, convolves: bool) -> str | None:
+    """The init estimator of numbers and of labels of a table, and that of labels of sequences."""
+    if has_linear:
         return "linear"
     return "convolutions" if convolves else None
 

@@ -23,34 +23,17 @@ from sklstm._nn.batch_parts import (
     split_batch,
     total_weight,
 )
+from sklstm._nn.batch_sizes import SMALLEST_PART, BatchSizes, steps_in_part
 from sklstm._nn.batches import STEP_COST, BatchLoader
 from sklstm._nn.cells import CELLS
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.ensemble import NetworkEnsemble, networks_of
 from sklstm._nn.network import SequenceNetwork
-from sklstm._train.callbacks import KeepWeights, StopTraining
+from sklstm._train.early_stopping import KeepWeights, StopTraining
 from sklstm._train.mean_loss import MeanLoss
 from sklstm._train.seeds import RandomStream
 
 __all__ = ["SequenceNet"]
-
-OUTPUTS_IN_BATCH = {"cpu": 3 * 2**19, "gpu": 2**26}
-"""Numbers that a recurrent layer outputs for a batch to predict. That of the CPU is measured, that
-of other devices estimated: 256 MB of outputs, and a few times that for intermediate results.
-"""
-
-OUTPUTS_IN_PART = 2**19
-"""Numbers that the recurrent layers output for a part of a training batch: measured."""
-
-LARGEST_BATCH = {"cpu": 2**10, "gpu": 2**13}
-"""Sequences of a batch to predict, however short they are: by judgement, not measured."""
-
-SMALLEST_BATCH = 32
-"""Sequences of a batch to predict, also of long ones: the fixed cost of a step, that of 8 sequences
-(`STEP_COST`), is a fifth of such a batch's."""
-
-SMALLEST_PART = 4
-"""Sequences of a part of a training batch, also of long ones: by judgement, not measured."""
 
 
 class _Run(NamedTuple):
@@ -199,12 +182,8 @@ class SequenceNet(NeuralNet):
             If it diverges later.
         """
         of_net = self.callbacks_
-        ours = [("", callback) for callback in (weights, *callbacks)]
-        self.callbacks_ = [
-            ours[0],
-            *of_net,
-            *ours[1:],
-        ]  # weights are kept before any other is called
+        of_call = [("", callback) for callback in callbacks]
+        self.callbacks_ = [("", weights), *of_net, *of_call]  # weights are kept before all others
         self.in_training = list(range(self.n_networks))
         self._run = _Run(random, supervised_steps, of_net, self._steps_in_part())
         try:
@@ -283,34 +262,16 @@ class SequenceNet(NeuralNet):
                 generator=self._run.random.generator,
                 step_cost=step_cost,
             )
-        return BatchLoader(dataset, self.prediction_batch_size, step_cost=step_cost)
+        return BatchLoader(dataset, self.batch_sizes.of_prediction, step_cost=step_cost)
 
-    def prediction_batch_size(self, n_steps: int) -> int:
-        """Choose how many sequences to predict at once, independently of the training batches.
-
-        On a CPU a batch is small enough for the C library to reuse its memory.
-
-        Parameters
-        ----------
-        n_steps : int
-            Length of the longest sequence.
-
-        Returns
-        -------
-        int
-            That of skorch's ``iterator_valid__batch_size``, if it is given.
-        """
-        if hasattr(self, "iterator_valid__batch_size"):
-            return self.iterator_valid__batch_size
-        kind = self._kind_of_device()
-        fitting = OUTPUTS_IN_BATCH[kind] // (max(n_steps, 1) * self.width * self.n_networks)
-        return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH[kind])
-
-    def attribution_batch_size(self, n_steps: int) -> int:
-        """Choose of how many sequences to compute gradients at once: as in a part of a batch."""
-        if not self._on_cpu():
-            return self.prediction_batch_size(n_steps)
-        return max(OUTPUTS_IN_PART // (n_steps * self.width * self.n_networks), 1)
+    @property
+    def batch_sizes(self) -> BatchSizes:
+        """Sizes of batches to predict, independent of those of training."""
+        width, given = (
+            self.width * self.n_networks,
+            getattr(self, "iterator_valid__batch_size", None),
+        )
+        return BatchSizes(width, self._kind_of_device(), given)
 
     def train_step_single(self, batch: tuple | list[tuple], **fit_params: Any) -> dict[str, Any]:
         """Gradients of a batch, part by part where that is faster."""
@@ -358,40 +319,27 @@ class SequenceNet(NeuralNet):
         return {"loss": losses, "y_pred": each.mean(0)}
 
     def _small_parts(self, part: tuple) -> list[tuple]:
-        n_parts = self._n_parts(*part[0])
+        """A batch, or one of its parts, divided where that is faster; merged runs stay together."""
+        (steps, *_), n_merged = part[0], len(part[0]) - 2
+        if n_merged or self._run.steps_in_part is None:
+            return [part]
+        n_steps, n_sequences = steps.shape[:2]
+        n_parts = -(-n_sequences // max(self._run.steps_in_part // n_steps, SMALLEST_PART))
         return split_batch(part, n_parts) if n_parts > 1 else [part]
 
-    def _n_parts(
-        self,
-        steps: torch.Tensor,
-        lengths: torch.Tensor | None,
-        columns: torch.Tensor | None = None,
-    ) -> int:
-        """In how many parts to train a batch."""
-        if columns is not None or self._run.steps_in_part is None:
-            return 1
-        n_steps, n_sequences = steps.shape[:2]
-        return -(-n_sequences // max(self._run.steps_in_part // n_steps, SMALLEST_PART))
-
     def _steps_in_part(self) -> int | None:
-        """Steps of all sequences of a part: so many that oneDNN's LSTM can reuse its memory.
+        """Steps of all sequences of a part; `None` if batches are trained whole.
 
-        A larger part takes up to 1.6 times as long for each sequence: its blocks are larger than
-        what glibc keeps, so that the system clears new pages for them at each batch. Other cells,
-        and float64, are computed without oneDNN, step by step in small blocks. With more than two
-        threads large parts are faster.
+        Other cells, and float64, are computed without oneDNN, step by step in small blocks.
         """
         in_parts = CELLS[self.module__cell].trained_in_parts
-        in_parts = in_parts and self.module__dtype is torch.float32 and self._on_cpu()
-        if not in_parts or torch.get_num_threads() > 2:
+        in_parts = in_parts and self.module__dtype is torch.float32
+        if not in_parts or self._kind_of_device() != "cpu":
             return None
-        return OUTPUTS_IN_PART // (self.width * self.module__num_layers)
+        return steps_in_part(self.width, self.module__num_layers, torch.get_num_threads())
 
     def _kind_of_device(self) -> str:
-        return "cpu" if self._on_cpu() else "gpu"
-
-    def _on_cpu(self) -> bool:
-        return torch.device(self.device).type == "cpu"
+        return "cpu" if torch.device(self.device).type == "cpu" else "gpu"
 
     @property
     def width(self) -> int:

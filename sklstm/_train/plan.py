@@ -59,6 +59,8 @@ class Plan:
         Seed of all random numbers.
     resolved : mapping of str to object
         Values of the parameters that were "auto".
+    supervised_steps : int
+        How many neighbouring histories a training run merges; 1 if each is read by itself.
     """
 
     network: NetworkSettings
@@ -68,6 +70,7 @@ class Plan:
     device: torch.device
     seed: int
     resolved: Mapping[str, Any] = field(default_factory=dict)
+    supervised_steps: int = 1
 
     @classmethod
     def make(cls, params: Mapping[str, Any], title: str = "fit") -> "Plan":
@@ -136,6 +139,12 @@ class Plan:
         -------
         Plan
             With a value for each parameter.
+
+        Raises
+        ------
+        ValueError
+            If several histories are to be read in one run, and the network has no outputs in the
+            middle of a run.
         """
         lasts = {name for name, value in self._lasting() if isinstance(value, str)}
         lasting = {
@@ -150,7 +159,8 @@ class Plan:
             is_regressor=is_regressor,
             has_validation=has_validation,
         )
-        return replace(plan._with(resolved), resolved={**lasting, **resolved})
+        plan = replace(plan._with(resolved), resolved={**lasting, **resolved})
+        return replace(plan, supervised_steps=plan._merged_neighbours(sequences))
 
     def with_vectors(self, sequences: Sequences) -> "Plan":
         """Match the vectors that the user gave with the tokens.
@@ -278,24 +288,8 @@ class Plan:
             "dtype": DTYPES[network.dtype],
         }
 
-    def supervised_steps(self, sequences: Sequences) -> int:
-        """Return how many neighbouring histories a training run merges.
-
-        Parameters
-        ----------
-        sequences : Sequences
-            Training sequences.
-
-        Returns
-        -------
-        int
-            1 if each history is read by itself.
-
-        Raises
-        ------
-        ValueError
-            If the network has no outputs in the middle of a run.
-        """
+    def _merged_neighbours(self, sequences: Sequences) -> int:
+        """How many neighbouring histories a training run merges."""
         asked = self.training.supervised_steps
         can_merge = self.network.pooling == "last" and not self.network.bidirectional
         # The position in a run is not the position in a history.

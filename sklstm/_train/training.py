@@ -26,16 +26,15 @@ from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
 from sklstm._nn.scaling import InputScaling
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
-from sklstm._train.callbacks import (
+from sklstm._train.callbacks import Progress, Schedule
+from sklstm._train.checkpoint import Checkpoint, TrainingFolder
+from sklstm._train.devices import explain_large_batches, suitable_threads
+from sklstm._train.early_stopping import (
     EarlyStopping,
     EarlyStoppingState,
     EnsembleStopping,
     KeepWeights,
-    Progress,
-    Schedule,
 )
-from sklstm._train.checkpoint import Checkpoint, TrainingFolder
-from sklstm._train.devices import explain_large_batches, suitable_threads
 from sklstm._train.loop import SequenceNet
 from sklstm._train.net import make_net, net_settings
 from sklstm._train.optimizers import make_scheduler
@@ -92,7 +91,6 @@ class Training:
         self.n_epochs_before = len(net.history)
         self.validation_losses: pd.DataFrame | None = None
         self.best_epoch = 0
-        self.supervised_steps = plan.supervised_steps(data.train.sequences)
 
     @classmethod
     def begin(cls, plan: Plan, head: Head, data: TrainingData, reads_table: bool) -> "Training":
@@ -197,7 +195,7 @@ class Training:
             {name: value for name, value in given.items() if name != "callbacks"},
             Report(
                 self.best_epoch,
-                self.supervised_steps,
+                self.plan.supervised_steps,
                 dict(self.plan.resolved),
                 self.validation_losses,
             ),
@@ -221,7 +219,7 @@ class Training:
             predicted = self.init.predict(valid.all_histories().numbers(one_hot=True))
         learned = None if self.learned_init is None else self.learned_init.predicted
         training = self.plan.training
-        n_columns = -(-training.batch_size // self.supervised_steps)
+        n_columns = -(-training.batch_size // self.plan.supervised_steps)
         with (
             suitable_threads(n_columns, self.plan.network.hidden_size),
             explain_large_batches(self.plan.device, training.batch_size, "batch_size"),
@@ -273,7 +271,7 @@ class Training:
                 random=self.random,
                 weights=weights,
                 callbacks=[*ours, *callbacks],
-                supervised_steps=self.supervised_steps,
+                supervised_steps=self.plan.supervised_steps,
             )
         finally:
             self.best_epoch = weights.restored_epoch_

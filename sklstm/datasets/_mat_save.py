@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy.io import savemat
 
+from sklstm._data.flattening import column_names
+from sklstm._data.sequences import Sequences
 from sklstm.datasets._mat_fields import SEQUENCES_FIELD
 
 __all__ = ["save_mat"]
+
+KEYWORDS = r"break|case|catch|classdef|continue|else|elseif|end|for|function|global|if|otherwise|"
+KEYWORDS += r"parfor|persistent|return|spmd|switch|try|while"
+"""Names that no variable of MATLAB may have."""
 
 
 def save_mat(
@@ -39,14 +45,15 @@ def save_mat(
         an array, a list of arrays of shape (n_steps_i,) with a list.
     feature_names : list of str, shape (n_features,)
         Names of the fields of the features: letters, digits and underscores, at most 63, starting
-        with a letter.
+        with a letter. In the order of the features, also where the columns of data have names.
     target_name : str, default="target"
         Name of the field of the target.
 
     Raises
     ------
     ValueError
-        If data or target have other shapes or hold no numbers, or MATLAB does not allow a name.
+        If data or target have other shapes or hold no numbers, a column has the name of another
+        one in `feature_names`, or MATLAB does not allow a name.
 
     See Also
     --------
@@ -66,7 +73,10 @@ def save_mat(
     >>> [recording.shape for recording in loaded.data], loaded.target, loaded.feature_names
     ([(3, 2), (5, 2)], array([0.5, 1.5]), ['speed', 'force'])
     """
-    data = data if isinstance(data, (np.ndarray, pd.DataFrame)) else list(data)
+    data = data.to_pandas() if hasattr(data, "to_pandas") else data
+    data = data if isinstance(data, (np.ndarray, pd.DataFrame, Sequences)) else list(data)
+    column_names(data if isinstance(data, list) else [data], feature_names)
+    data = _without_categories(data) if isinstance(data, Sequences) else data
     columns = _split_features(data)
     names = _checked_names(feature_names, len(columns), [] if target is None else [target_name])
     fields: dict[str, Any] = dict(zip(names, columns, strict=True))
@@ -78,6 +88,16 @@ def save_mat(
         orientation = "row"  # one value a sequence; a column may be one value a step
     with open(path, "wb") as file:
         savemat(file, fields, oned_as=orientation, do_compression=True)
+
+
+def _without_categories(sequences: Sequences) -> list[np.ndarray]:
+    """The arrays of the sequences, all of numbers."""
+    if sequences.categories:
+        raise ValueError(
+            f"data holds categories, {sequences.categories}, whose codes would become numbers in "
+            "the file. Encode them first (OneHotEncoder before the windower)."
+        )
+    return list(sequences)
 
 
 def _split_features(data: Any) -> list[np.ndarray]:
@@ -93,8 +113,6 @@ def _split_features(data: Any) -> list[np.ndarray]:
             )
         return list(np.moveaxis(_as_numbers(data, "data", np.float64), -1, 0))
     arrays = [_as_numbers(part, f"Sequence {row}", np.float64) for row, part in enumerate(data)]
-    if not arrays:
-        raise ValueError("data is an empty list; expected at least one sequence.")
     for row, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
             raise ValueError(
@@ -163,10 +181,11 @@ def _checked_names(
         raise ValueError(f"feature_names has {len(names)} names, data has {n_features} features.")
     fields = [*names, *others, SEQUENCES_FIELD]
     for name in fields:
-        if not re.fullmatch(r"[A-Za-z]\w{0,62}", str(name), re.ASCII):
+        is_valid = re.fullmatch(r"[A-Za-z]\w{0,62}", str(name), re.ASCII)
+        if not is_valid or re.fullmatch(KEYWORDS, name):
             raise ValueError(
                 f"MATLAB allows no field {name!r}; expected letters, digits and underscores, at "
-                f"most 63, a letter first, as in 'temp_max'."
+                f"most 63, a letter first, as in 'temp_max', and no keyword such as 'end'."
             )
         if fields.count(name) > 1:
             raise ValueError(f"{name!r} names two fields; expected names that differ.")

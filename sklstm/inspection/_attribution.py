@@ -64,7 +64,8 @@ def history_attribution(
         Column of y, counted from 0, or label, to explain. `None`: the only column, or the
         predicted label.
     baseline : array-like of shape (n_features,), default=None
-        Value of each feature at all steps of the history to compare with. `None`: the mean of the
+        Value of each feature at all steps of the history to compare with; those of a Series, such
+        as ``table.median()``, are found by the names of the features. `None`: the mean of the
         training steps, or 0 with ``standardize=False``.
     n_points : int or "auto", default="auto"
         Number of points of the quadrature, Gauss-Legendre's, or equidistant ones for
@@ -256,7 +257,18 @@ def _output(estimator: Any, sequences: Sequences, output: Any) -> tuple[list, np
 def _baseline(estimator: Any, baseline: ArrayLike | None) -> np.ndarray:
     if baseline is None:
         return estimator.feature_mean_
-    values = check_array(baseline, ensure_2d=False, dtype=np.float64, input_name="baseline")
+    names = getattr(estimator, "feature_names_in_", None)
+    if isinstance(baseline, pd.Series) and names is not None and set(names) & set(baseline.index):
+        unknown = [name for name in names if name not in baseline.index]
+        if unknown or not baseline.index.is_unique:
+            raise ValueError(
+                f"baseline has the names {list(baseline.index)}; expected one value for each of "
+                f"{list(names)}. Without names, as baseline.to_numpy(), they are read in order."
+            )
+        baseline = baseline[names]
+    values = check_array(
+        baseline, ensure_2d=False, dtype=np.float64, order="C", copy=True, input_name="baseline"
+    )
     if values.shape != estimator.feature_mean_.shape:
         raise ValueError(
             f"baseline has the shape {values.shape} and must have one value for each of the "

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from sklstm._data.arrays import plain
+from sklstm._data.checks import check_target_names, warn_of_other_rows
 from sklstm._data.ranges import ranges
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import (
@@ -163,7 +164,9 @@ def history_importance(
     model = getattr(model, "best_estimator_", model)
     random = check_random_state(random_state)
     _refuse_tokens(model, X)
+    warn_of_other_rows(X, y=y, sample_weight=sample_weight)
     sequences, reader = sequences_of(model, X)
+    check_target_names(y, model)
     sequences, y, weights = _draw_samples(sequences, y, sample_weight, max_samples, random)
     groups = _group_lags(sequences.max_length, n_groups)
     scorer = check_scoring(reader, scoring=scoring)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from sklstm._data.sklearn_private import _validate_style_kwargs, check_matplotlib_support
@@ -14,10 +14,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["draw_line", "shorten_dates", "take_axes", "with_gaps"]
+__all__ = [
+    "draw_legend_above",
+    "draw_line",
+    "label_times",
+    "places_of_times",
+    "take_axes",
+    "with_gaps",
+]
 
 LONG_STEP = 5
 """A line is broken where rows are further apart than so many median sampling intervals."""
+
+
+TICKS_AN_INCH, TICKS = 1.8, (5, 10)
+"""So many dates have room beside each other; matplotlib finds none for fewer than five."""
 
 
 def take_axes(display: Any, ax: Axes | None, **figure_kwargs: Any) -> Axes:
@@ -40,6 +51,24 @@ def draw_line(
     if is_alone.any():
         style = {"marker": "o", "markersize": 3, "markevery": is_alone} | style
     return ax.plot(x, y, **_validate_style_kwargs(style, user_style or {}))[0]
+
+
+def draw_legend_above(ax: Axes, *, most_columns: int = 3) -> None:
+    """Draw the legend above the axes, where it hides no data, in as many columns as have room."""
+    for n_columns in range(most_columns, 0, -1):
+        legend = ax.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=n_columns,
+            frameon=False,
+            borderaxespad=0,
+        )
+        if legend.get_window_extent().width <= _width(ax):
+            break
+
+
+def _width(ax: Axes) -> float:
+    return ax.get_window_extent().width
 
 
 def with_gaps(timestamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,10 +100,18 @@ def with_gaps(timestamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.insert(rows, after, ends), np.insert(np.zeros(len(rows), bool), after, True)
 
 
-def shorten_dates(ax: Axes, zone: tzinfo | None) -> None:
-    """Write on an axis of dates only what changes from one to the next."""
+def places_of_times(index: pd.Index) -> pd.Index:
+    """Where timestamps are on an axis: a period is at its start."""
+    return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+
+
+def label_times(ax: Axes, times: pd.Index, name: Any) -> None:
+    """Name an axis of time, and write on one of dates only what changes from one to the next."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=zone)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
+    ax.set_xlabel(name or "")
+    if isinstance(times, pd.DatetimeIndex):
+        most = int(np.clip(TICKS_AN_INCH * _width(ax) / ax.figure.dpi, *TICKS))
+        locator = AutoDateLocator(tz=times.tz, minticks=2, maxticks=most)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=times.tz))

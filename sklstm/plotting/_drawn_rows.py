@@ -9,8 +9,9 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sklstm._data.frames import lay_out
+from sklstm._data.warning import some_names
 
-__all__ = ["pick_output", "read_time", "rows_of_series"]
+__all__ = ["pick_name", "pick_output", "read_time", "rows_of_backtest", "rows_of_series"]
 
 
 def rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows: int) -> np.ndarray:
@@ -23,11 +24,32 @@ def rows_of_series(keys: pd.Index | None, series_name: Hashable | None, n_rows: 
         return np.flatnonzero(codes == names.index(series_name))
     if series_name is None and len(names) < 2:
         return np.arange(n_rows)
-    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
     raise ValueError(
         f"series_name={series_name!r} does not choose one of the series in X. "
-        + (f"They are {shown}." if names else "The model has no SequenceWindower with series=.")
+        + (
+            f"They are {some_names(names)}."
+            if names
+            else "The model has no SequenceWindower with series=."
+        )
     )
+
+
+def pick_name(name: Hashable, names: list) -> Hashable:
+    """The name, if it is one of them."""
+    if name not in names:
+        raise ValueError(f"{name!r} is not among {some_names(names)}: choose one of these.")
+    return name
+
+
+def rows_of_backtest(table: pd.DataFrame, **chosen: Hashable | None) -> pd.DataFrame:
+    """Rows of a backtest with these values of columns, such as of one target; of all, if None."""
+    for column, value in chosen.items():
+        if value is None:
+            continue
+        if column not in table:
+            raise ValueError(f"{column}={value!r}, and the table has no column {column!r}.")
+        table = table[table[column] == pick_name(value, table[column].unique().tolist())]
+    return table
 
 
 def pick_output(

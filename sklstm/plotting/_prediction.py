@@ -12,11 +12,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._data.checks import check_target_names, warn_of_other_rows
 from sklstm._data.frames import Layout, lay_out
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import _safe_indexing, check_matplotlib_support
 from sklstm.inspection._histories import windowers_in
-from sklstm.plotting._axes import draw_line, shorten_dates, take_axes, with_gaps
+from sklstm.plotting._axes import draw_legend_above, draw_line, label_times, take_axes, with_gaps
 from sklstm.plotting._drawn_rows import pick_output, read_time, rows_of_series
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class PredictionDisplay:
         steps = {} if self.classes is None else {"drawstyle": "steps-mid"}
         true, predicted = (self._heights(y)[rows] for y in (self.y_true, self.y_pred))
         true[is_gap] = predicted[is_gap] = np.nan
-        style: dict[str, Any] = {"color": "0.6", "linewidth": 3, "label": "true"} | steps
+        style: dict[str, Any] = {"color": "0.5", "linewidth": 3, "label": "true"} | steps
         self.true_line_ = draw_line(ax, times, true, style, true_kwargs)
         style = {"color": "C0", "label": "predicted"} | steps
         self.pred_line_ = draw_line(ax, times, predicted, style, pred_kwargs)
@@ -166,10 +167,9 @@ class PredictionDisplay:
             self.interval_ = ax.fill_between(times, *sides, **style)
         if self.classes is not None:
             ax.set_yticks(range(len(self.classes)), self.classes)
-        if isinstance(times, pd.DatetimeIndex):
-            shorten_dates(ax, times.tz)
-        ax.set(xlabel=name, ylabel=self.target_name)
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0)
+        label_times(ax, times, name)
+        ax.set_ylabel(self.target_name)
+        draw_legend_above(ax)
         return self
 
     def _heights(self, y: Any) -> np.ndarray:
@@ -259,6 +259,8 @@ class PredictionDisplay:
         if getattr(last, "pooling", "last") is None:
             raise ValueError(f"The model predicts at every step. {OF_ONE_SEQUENCE}")
         check_consistent_length(X, y)
+        warn_of_other_rows(X, y=y)
+        check_target_names(y, model)
         times, keys = _read_rows(model, X)
         rows = rows_of_series(keys, series_name, len(y))
         y_true, y_pred = _safe_indexing(y, rows), model.predict(X)[rows]

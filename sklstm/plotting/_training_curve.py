@@ -53,7 +53,8 @@ class TrainingCurveDisplay:
     best_line_ : matplotlib Line2D or None
         Mark of the best epoch, if there is one.
     baseline_lines_ : list of matplotlib Line2D
-        Validation losses of baselines and of the init, if there are any.
+        Validation losses of baselines and of the init, if there are any. The limits of the axes are
+        those of the curves: a line outside is in the legend alone, with its loss.
 
     See Also
     --------
@@ -143,16 +144,15 @@ class TrainingCurveDisplay:
             self.valid_line_ = draw_line(ax, epoch, self.history["valid_loss"], style, line_kwargs)
         if self.best_epoch is not None:
             label = f"best epoch: {self.best_epoch}"
-            self.best_line_ = ax.axvline(self.best_epoch, color="0.6", ls="--", label=label)
+            self.best_line_ = ax.axvline(self.best_epoch, color="0.5", ls="--", label=label)
         self.baseline_lines_ = []
         if self.validation_losses is not None:
             others = self.validation_losses[:-1]  # the last one is the network
             for color, (model, loss) in enumerate(
                 zip(others["model"], others["loss"], strict=True)
             ):
-                label = f"{model}, validation"
-                line = ax.axhline(loss, color=f"C{color + 2}", ls=":", label=label)
-                self.baseline_lines_.append(line)
+                label = f"{model}, validation: {loss:.3g}"
+                self.baseline_lines_.append(_reference_line(ax, loss, f"C{color + 2}", label))
         ax.set(xlabel="epoch", ylabel=self.loss_name, yscale="log" if log_scale else "linear")
         ax.locator_params(axis="x", integer=True)
         ax.legend()
@@ -219,6 +219,16 @@ class TrainingCurveDisplay:
             validation_losses=network.validation_losses_,
         )
         return display.plot(ax, log_scale=log_scale, line_kwargs=line_kwargs)
+
+
+def _reference_line(ax: Axes, height: float, color: str, label: str) -> Line2D:
+    """Draw a line across the axes, which leaves their limits to the curves."""
+    from matplotlib.lines import Line2D
+
+    across = ax.get_yaxis_transform()
+    line = Line2D([0, 1], [height] * 2, color=color, ls=":", label=label, transform=across)
+    ax.add_artist(line)  # add_line would extend the limits
+    return line
 
 
 def _network_of(model: BaseEstimator) -> BaseEstimator:

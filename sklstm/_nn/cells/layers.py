@@ -31,7 +31,7 @@ class RecurrentLayers(nn.Module, ABC):
 
     trained_in_parts = False
     """Whether parts of a batch are trained one after the other on a CPU, which is faster for cells
-    that compute all steps in one call: see `SequenceNet._steps_in_part`."""
+    that compute all steps in one call: see `steps_in_part`."""
 
     input_size: int
     num_layers: int
