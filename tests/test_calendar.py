@@ -76,6 +76,7 @@ INDEXES = {
     "periods of 15 minutes": pd.period_range("2024-03-01", periods=60, freq="15min"),
     "periods of 2 months": pd.period_range("2020-01", periods=60, freq="2M"),
     "integers in steps": pd.Index(np.arange(60) * 7),
+    "small integers": pd.Index(np.arange(90, 150).astype(np.uint8)),
     "durations": pd.timedelta_range("0s", periods=60, freq="15min"),
 }
 
@@ -230,3 +231,8 @@ def test_periods_that_are_not_one_row_each_are_refused_with_the_cure():
     model = SequenceForecaster(LinearRegression(), 3, calibration_fraction=0)
     with pytest.raises(ValueError, match=r"frequency 'M', .* further apart.*index.asfreq"):
         model.fit(pd.Series(np.arange(14.0), months))
+
+
+def test_integers_of_few_bits_go_on_behind_their_largest():
+    index = pd.Index(np.arange(68, 128).astype(np.int8))
+    assert Calendar.learn(index).after(index, 3).tolist() == [128, 129, 130]

@@ -481,6 +481,12 @@ def test_an_array_is_one_series_counted_by_its_rows():
             "The series 'c' was not seen in fit",
         ),
         (lambda: forecaster().fit(TIDE[:0]), "The table has no rows"),
+        (
+            lambda: (
+                forecaster().fit(TIDE, X=TIDE.to_frame("wind")).predict(X=TIDE.to_frame("wind"))
+            ),
+            "reads none of them: name their columns in future_covariates",
+        ),
         (lambda: forecaster().fit(TIDE).predict(y=TIDE[:0]), "The table has no rows"),
         (lambda: forecaster().fit(TIDE).score(TIDE[:0]), "no rows to score"),
         (

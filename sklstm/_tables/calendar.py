@@ -168,7 +168,7 @@ class Calendar(NamedTuple):
             ordinals = newest.asi8[-1] + self.day * ahead  # newest + 1 is 2 months later for "2M"
             return periods_of(ordinals, newest.freqstr, name)
         if not isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-            values = last.to_numpy() + (ahead * step).astype(last.dtype)
+            values = last.to_numpy(np.int64) + (ahead * step).astype(np.int64)  # an int8 would wrap
             return pd.Index(values, name=name)
         zone = getattr(index, "tz", None)
         now = int(index[-1:].as_unit("ns").asi8[0])
