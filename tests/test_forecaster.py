@@ -480,6 +480,10 @@ def test_an_array_is_one_series_counted_by_its_rows():
             ),
             "The series 'c' was not seen in fit",
         ),
+        (
+            lambda: forecaster().fit(TIDE[:-6]).update(TIDE[-6:].drop(TIDE.index[-3])),
+            "The rows go on from .* to .*, but the row expected next is",
+        ),
         (lambda: forecaster().fit(TIDE[:0]), "The table has no rows"),
         (
             lambda: (
