@@ -177,8 +177,8 @@ class StatisticsInit(Statistics, ColumnRidge):
             "Concat",
             op("ReduceSum", within(at_last, 0), in_time, keepdims=0),
             op("Div", total, op.cast(lengths, "float32")),
-            op("ReduceMin", within(inside, np.inf), in_time, keepdims=0),
-            op("ReduceMax", within(inside, -np.inf), in_time, keepdims=0),
+            op("ReduceMin", within(inside, np.inf), axes=[1], keepdims=0),
+            op("ReduceMax", within(inside, -np.inf), axes=[1], keepdims=0),
             axis=1,
         )
         statistics = op("Div", op("Sub", statistics, self.center), self.spread)
