@@ -5,6 +5,7 @@ from sklstm._nn.estimator_init import EstimatorInit
 from sklstm._nn.inits import Init, InitTask, LearnedInit
 from sklstm._nn.logistic_init import LogisticInit
 from sklstm._nn.ridge_init import RidgeInit
+from sklstm._nn.statistics_init import StatisticsInit
 
 __all__ = ["INITS", "learn_init"]
 
@@ -17,6 +18,10 @@ INITS: dict[str, dict[str, type[Init]]] = {
     "convolutions": {
         "multiclass": ConvolutionInit,
         "multilabel-indicator": ConvolutionInit,
+    },
+    "statistics": {
+        "multiclass": StatisticsInit,
+        "multilabel-indicator": StatisticsInit,
     },
 }
 """Kinds by name and by the `target_type` of a head."""
