@@ -8,6 +8,7 @@ import torch
 
 from sklstm import LSTMClassifier, Sequences
 from sklstm._nn.convolution_init import ConvolutionInit
+from sklstm._nn.init_kinds import learn_better_init
 from sklstm._nn.statistics_init import Statistics, StatisticsInit
 from sklstm.inspection import history_attribution
 
@@ -74,17 +75,38 @@ def test_convolutions_are_taken_where_they_predict_better_out_of_sample():
     X = np.sin(np.where(y, 0.9, 0.4)[:, None] * np.arange(40) + phase)[..., None]
     X[rng.random(X.shape) < 0.55] = np.nan
     model = classifier().fit(X, y)
-    assert model.resolved_params_["init"] == "statistics"
+    assert model.resolved_params_["init"] == "convolutions"
     assert isinstance(model.init_, ConvolutionInit)
+    assert isinstance(classifier(init="statistics").fit(X, y).init_, StatisticsInit)
 
 
-@pytest.mark.parametrize(("share", "init"), [(0.4, "convolutions"), (0.6, "statistics")])
-def test_the_share_of_missing_values_decides_by_default(share, init):
+def test_statistics_are_taken_where_they_predict_better_out_of_sample(tmp_path):
+    X, y = sparse(300)
+    model = classifier(checkpoint=tmp_path).fit(X, y)
+    assert model.resolved_params_["init"] == "statistics"
+    same = classifier(**model.resolved_params_).fit(X, y)
+    np.testing.assert_array_equal(same.predict_proba(X), model.predict_proba(X))
+    again = classifier(checkpoint=tmp_path).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("share", "n_compared"), [(0.4, 0), (0.6, 2)])
+def test_the_share_of_missing_values_decides_whether_they_are_compared(
+    share, n_compared, monkeypatch
+):
     X = np.zeros((40, 10, 1))
     X.flat[: int(share * X.size)] = np.nan
     X[:, -1] = np.arange(40)[:, None]
-    model = classifier().fit(X, np.arange(40) % 2)
-    assert model.resolved_params_["init"] == init
+    compared = []
+
+    def better(task, names):
+        compared.extend(names)
+        return learn_better_init(task, names)
+
+    monkeypatch.setattr("sklstm._train.training.learn_better_init", better)
+    classifier().fit(X, np.arange(40) % 2)
+    assert len(compared) == n_compared
 
 
 def test_sequences_of_any_length_are_predicted_alike_alone_and_in_onnx(tmp_path):

@@ -61,14 +61,14 @@ class LSTMClassifier(ClassifierMethods):
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
         (Dempster et al. 2021), and the network learns from its predictions out of sample.
         ``"statistics"`` is also a ridge, of the last value, mean, minimum and maximum of each
-        feature and of random features of them, or of convolutions, whichever has the lower loss
-        out of sample on the training sequences.
+        feature and of random features of them.
         Of the flattened history ``"linear"`` is a logistic regression whose penalty is chosen on
         later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
         for the first label in its training rows. ``"auto"`` is ``"linear"`` for histories of a
         table, ``"convolutions"`` for independent sequences of numbers of 9 or more steps with a
-        pooling, ``"statistics"`` if more than half of their values are missing; else `None`. With
-        validation data the output of the network is multiplied by `blending_weight_`.
+        pooling; if more than half of their values are missing, that or ``"statistics"``, whichever
+        has the lower loss out of sample on training sequences; else `None`. With validation data
+        the output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial

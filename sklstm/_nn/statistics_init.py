@@ -1,7 +1,6 @@
 """An init estimator of whole independent sequences: random features of statistics, and a ridge."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 
 from sklstm._data.sequences import Sequences
 from sklstm._nn.column_ridge import ColumnRidge
-from sklstm._nn.convolution_init import ConvolutionInit
 from sklstm._nn.filled_steps import FilledSteps
 from sklstm._nn.inits import InitTask, LearnedInit, lag_units
 
@@ -130,7 +128,7 @@ class StatisticsInit(Statistics, ColumnRidge):
 
     @classmethod
     def learn(cls, task: InitTask) -> LearnedInit:
-        """Draw random features; select penalty and temperature, or convolutions, out of sample."""
+        """Draw random features; select penalty and temperature out of sample."""
         if task.train.of_steps:
             raise ValueError(
                 "init='statistics' reads whole sequences, and with pooling=None there is a "
@@ -139,9 +137,7 @@ class StatisticsInit(Statistics, ColumnRidge):
         mean, scale, fill = lag_units(task)
         units = mean, scale, None if fill is None else fill * scale + mean
         random = np.random.RandomState(task.seed)
-        drawn = Statistics.draw(task.train.sequences, units, random)
-        both = ConvolutionInit.learn(task), cls.learned_of(drawn, task)
-        return min(both, key=partial(_held_out_loss, task))
+        return cls.learned_of(Statistics.draw(task.train.sequences, units, random), task)
 
     def attribute(
         self,
@@ -186,10 +182,3 @@ class StatisticsInit(Statistics, ColumnRidge):
         sums = op("Add", op("ReduceSum", read, np.array([2]), keepdims=0), self.offsets)
         columns: str = op("Concat", statistics, op("Relu", sums), axis=1)
         return columns
-
-
-def _held_out_loss(task: InitTask, learned: LearnedInit) -> float:
-    """Mean loss of the predictions for training samples, which are out of sample."""
-    target, weight = task.train.labelled()
-    residuals = task.head.to_network(target, learned.predicted)
-    return task.head.mean_loss(np.zeros(learned.predicted.shape), residuals, weight)
