@@ -49,7 +49,8 @@ for _ in sys.stdin:
 def start(folder):
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", CODE], env=environment, **pipes)
+    # -P: the current folder, which may be another build, is not searched first.
+    return subprocess.Popen([sys.executable, "-P", "-c", CODE], env=environment, **pipes)
 
 
 def ask(process):

@@ -8,8 +8,14 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
-from sklstm import LSTMClassifier, LSTMRegressor, SequenceFlattener, SequenceWindower
-from sklstm.inspection import history_attribution
+from sklstm import (
+    LagSequencer,
+    LSTMClassifier,
+    LSTMRegressor,
+    SequenceFlattener,
+    SequenceWindower,
+)
+from sklstm.inspection import history_attribution, history_importance
 from sklstm.plotting import HistoryAttributionDisplay
 
 RNG = np.random.default_rng(0)
@@ -193,6 +199,21 @@ def test_rows_outputs_and_baselines_are_chosen():
     logits = label.to_torch()(*padded(X)).detach().numpy()[3]
     found = history_attribution(label, X, 3, output="b")
     assert found.prediction == pytest.approx(logits[1] - logits[[0, 2]].mean(), abs=1e-5)
+
+
+def test_lags_are_those_that_columns_are_named_by():
+    """The last steps of a history are not always the nearest rows."""
+    lags = pd.DataFrame(RNG.normal(size=(60, 3)), columns=["lag_1", "lag_2", "lag_12"])
+    model = make_pipeline(LagSequencer(), quick(init="linear")).fit(lags, 2 * lags["lag_12"])
+    parts = history_attribution(model, lags).attributions["y"].abs()
+    assert parts.index.tolist() == ["t-12", "t-2", "t-1"]
+    assert parts.idxmax() == "t-12"
+    found = history_importance(model, lags, 2 * lags["lag_12"], n_groups=None, random_state=0)
+    assert dict(zip(found.lags, found.importances_mean[:, 0].round(), strict=True)) == {
+        "t-12": 2,
+        "t-2": 0,
+        "t-1": 0,
+    }
 
 
 def test_values_of_a_baseline_are_found_by_name():

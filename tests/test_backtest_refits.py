@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from sklstm import (
@@ -263,3 +264,16 @@ def test_no_forecast_of_a_pipeline_reads_behind_its_origin_where_rows_are_missin
     assert len(found) > 4 * stations
     np.testing.assert_array_equal(found["naive"], found["actual"] - 3)
     np.testing.assert_array_equal(found["forecast"], found["naive"])
+
+
+def test_what_cannot_start_from_weights_is_fitted_anew_with_its_transform():
+    growing = np.exp(TIDE + np.arange(300) / 60)
+    model = ridge(transform=PowerTransformer(), calibration_fraction=0)
+    found, anew = (
+        backtest(model, growing, initial_train_size=200, refit=40, warm=warm)["forecast"]
+        for warm in (True, False)
+    )
+    np.testing.assert_array_equal(found, anew)
+    origin = backtest(model, growing, initial_train_size=200, refit=40).set_index("origin")
+    expected = model.fit(growing[:240]).predict()["tide"]
+    np.testing.assert_allclose(origin.loc[HOURS[239], "forecast"], expected, rtol=1e-9)

@@ -1,5 +1,7 @@
 """The frequency of a table with rows missing, and the timestamps to come."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,7 +73,10 @@ INDEXES = {
     "Havana": midnights("2024-02-20", 60, "America/Havana"),
     "Havana, a midnight twice": midnights("2024-10-20", 60, "America/Havana"),
     "periods": pd.period_range("2020-01", periods=60, freq="M"),
+    "periods of 15 minutes": pd.period_range("2024-03-01", periods=60, freq="15min"),
+    "periods of 2 months": pd.period_range("2020-01", periods=60, freq="2M"),
     "integers in steps": pd.Index(np.arange(60) * 7),
+    "small integers": pd.Index(np.arange(90, 150).astype(np.uint8)),
     "durations": pd.timedelta_range("0s", periods=60, freq="15min"),
 }
 
@@ -206,3 +211,28 @@ def test_whole_numbers_of_a_named_time_may_be_floats():
     assert years.tolist() == [("a", 1975), ("b", 1975)]
     with pytest.raises(ValueError, match=r"time='year' holds fractions such as 1935\.5"):
         forecaster.fit(firms.assign(year=firms["year"] + 0.5))
+
+
+@pytest.mark.parametrize("freq", ["15min", "4h", "3D", "2W", "2M", "2Q", "2Y", "M"])
+def test_periods_of_any_length_are_forecast_updated_and_saved(freq):
+    periods = pd.period_range("2020-01-06", periods=40, freq=freq, name="when")
+    y = pd.Series(np.arange(40.0), periods, name="sold")
+    model = SequenceForecaster(LinearRegression(), 3, 2, calibration_fraction=0).fit(y[:30])
+    for row in range(30, 38):
+        model = pickle.loads(pickle.dumps(model))
+        assert list(model.predict().index) == list(periods[row : row + 2])
+        model.update(y[row : row + 1])
+    whole = model._read(y.drop(y.index[[7, 20]]), None).regular()
+    assert list(whole.timestamps) == list(periods)
+
+
+def test_periods_that_are_not_one_row_each_are_refused_with_the_cure():
+    months = pd.period_range("2020-01", periods=40, freq="M")[::3]
+    model = SequenceForecaster(LinearRegression(), 3, calibration_fraction=0)
+    with pytest.raises(ValueError, match=r"frequency 'M', .* further apart.*index.asfreq"):
+        model.fit(pd.Series(np.arange(14.0), months))
+
+
+def test_integers_of_few_bits_go_on_behind_their_largest():
+    index = pd.Index(np.arange(68, 128).astype(np.int8))
+    assert Calendar.learn(index).after(index, 3).tolist() == [128, 129, 130]

@@ -149,6 +149,21 @@ def test_weights_of_any_spread(missing, spread):
     assert np.isfinite(model.predict(gaps)).all()
 
 
+# Fill values
+
+
+@pytest.mark.parametrize("fill_value", [1e12, 1e20, 9.96921e36])
+def test_a_fill_value_of_another_feature_costs_nothing(fill_value):
+    """Rounding made its lags look like earlier values of y, which the init then continued."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6, 2))
+    y = X[:, :, 0].sum(axis=1)
+    filled = X.copy()
+    filled[0, 2, 1] = fill_value
+    model = LSTMRegressor(4, max_epochs=2, random_state=0).fit(filled, y)
+    assert model.score(X, y) > 0.99
+
+
 # Early stopping
 
 

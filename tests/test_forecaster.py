@@ -480,6 +480,31 @@ def test_an_array_is_one_series_counted_by_its_rows():
             ),
             "The series 'c' was not seen in fit",
         ),
+        (
+            lambda: forecaster().fit(TIDE[:-6]).update(TIDE[-6:].drop(TIDE.index[-3])),
+            "The rows go on from .* to .*, but the row expected next is",
+        ),
+        (lambda: forecaster().fit(TIDE[:0]), "The table has no rows"),
+        (
+            lambda: (
+                forecaster().fit(TIDE, X=TIDE.to_frame("wind")).predict(X=TIDE.to_frame("wind"))
+            ),
+            "reads none of them: name their columns in future_covariates",
+        ),
+        (lambda: forecaster().fit(TIDE).predict(y=TIDE[:0]), "The table has no rows"),
+        (lambda: forecaster().fit(TIDE).score(TIDE[:0]), "no rows to score"),
+        (
+            lambda: backtest(forecaster(calibration_fraction=0), TIDE, coverage=0.8),
+            "too few residuals for prediction intervals with coverage=0.8",
+        ),
+        (
+            lambda: backtest(forecaster(), TIDE, initial_train_size=pd.Timestamp("2024-06-01")),
+            "initial_train_size=.* timestamps of the dtype datetime64",
+        ),
+        (
+            lambda: backtest(forecaster(), TIDE.reset_index(drop=True), initial_train_size="2024"),
+            "initial_train_size='2024' is compared with timestamps of the dtype int64",
+        ),
     ],
 )
 def test_bad_input_is_named(fit, message):

@@ -466,7 +466,7 @@ def test_training_that_continues_without_validation_keeps_the_blending_weight():
 def test_penalties_are_chosen_on_later_parts_of_a_series():
     """Later rows show that what earlier ones taught does not last; other folds would not."""
     x = np.random.default_rng(0).normal(size=1000)
-    slope = np.repeat([-0.45, -0.45, 1, 1, 1], 200)
+    slope = np.repeat([-0.45, -0.45, -0.45, 1, 1], 200)
     windows = SequenceWindower(1).fit_transform(x[:, None])
     model = regressor(
         hidden_size=1,

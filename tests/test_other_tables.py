@@ -40,6 +40,16 @@ def test_series_and_time_are_read_as_from_pandas(kind):
     np.testing.assert_array_equal(np.asarray(sequences), np.asarray(expected))
 
 
+@pytest.mark.parametrize("kind", [as_polars, as_pyarrow])
+def test_dates_without_a_time_of_day_are_times(kind):
+    days = TABLE.assign(date=pd.date_range("2024", periods=len(TABLE)).date)
+    expected = SequenceWindower(4).fit_transform(days[["temp"]]).lengths
+    windower = SequenceWindower(4, time="date", series=None)
+    assert (
+        windower.fit_transform(kind(days[["date", "temp"]])).lengths.tolist() == expected.tolist()
+    )
+
+
 @KINDS
 def test_a_column_of_dates_is_no_feature(kind):
     one = kind(TABLE[TABLE["station"] == "a"].drop(columns="station").reset_index(drop=True))

@@ -492,8 +492,16 @@ def test_repr_says_what_it_is(sequences, text):
         (([[1.0]], [0, 0], [1, -1]), "Sequence 1 starts at step 0 with length -1"),
         (([[1.0]], [1], [1]), "Sequence 0 starts at step 1 with length 1"),
         (([[1.0]], [0], [2]), "Sequence 0 starts at step 0 with length 2"),
-        (([[1.0]], [0.5], [1]), "starts must hold whole numbers, got 0.5"),
-        (([[1.0]], [0], [0.5]), "lengths must hold whole numbers, got 0.5"),
+        (([[1.0]], [0.5], [1]), "starts must hold whole numbers of int64, got 0.5"),
+        (([[1.0]], [0], [0.5]), "lengths must hold whole numbers of int32, got 0.5"),
+        (([[1.0]], [0], [2**32 + 1]), "lengths must hold whole numbers of int32, got 4294967297"),
+        (([[1.0]], [0], [1], [0.5]), "series must hold whole numbers of int32, got 0.5"),
+        (
+            ([[1.0]], [0], [1], None, None, None, None, {"a": ("x",)}),
+            "the column 'a'; expected",
+        ),
+        (([[1.0]], [0], [1], None, None, None, None, {1: ("x",)}), "names the column 1; .* 0 to 0"),
+        (([[1.0]], ["0"], [1]), "starts must hold whole numbers, got <U1"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(arguments, message):

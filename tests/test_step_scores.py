@@ -343,3 +343,28 @@ def test_labels_of_several_are_predicted_out_of_sample():
     X, y = rng.normal(size=(30, 4, 1)), rng.integers(0, 2, size=(30, 2))
     model = LSTMClassifier(4, max_epochs=1, random_state=0)
     assert cross_val_predict(model, X, y, cv=3, method="predict_proba").shape == (30, 2)
+
+
+@pytest.mark.parametrize(
+    "multioutput", ["uniform_average", "raw_values", [0.9, 0.1]], ids=["mean", "raw", "weights"]
+)
+def test_with_multioutput_columns_are_targets(multioutput):
+    """Without it they are steps: the table alone does not say which."""
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=(50, 2)) * [1, 10]
+    predicted = y + rng.normal(size=(50, 2))
+    found = masked_scoring(r2_score)(y, predicted, multioutput=multioutput)
+    np.testing.assert_allclose(found, r2_score(y, predicted, multioutput=multioutput))
+    y[:10, 0] = np.nan
+    found = masked_scoring(r2_score)(y, predicted, multioutput=multioutput)
+    each = [r2_score(y[10:, 0], predicted[10:, 0]), r2_score(y[:, 1], predicted[:, 1])]
+    expected = {"uniform_average": np.mean(each), "raw_values": each}.get(str(multioutput))
+    if expected is None:
+        expected = np.average(each, weights=multioutput)
+    np.testing.assert_allclose(found, expected)
+    with pytest.raises(ValueError, match="'variance_weighted' needs all targets"):
+        masked_scoring(r2_score)(y, predicted, multioutput="variance_weighted")
+    steps, of_steps = np.stack([y, y], axis=1), np.stack([predicted, predicted], axis=1)
+    assert masked_scoring(r2_score)(steps, of_steps, multioutput=multioutput) == pytest.approx(
+        found
+    )

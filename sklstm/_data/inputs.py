@@ -142,7 +142,8 @@ def as_frame(X: Any) -> Any:
     if hasattr(X, "to_dataframe") and hasattr(X, "dims"):
         X = X.to_dataframe() if hasattr(X, "data_vars") else X.to_dataframe(X.name or "value")
     if hasattr(X, "to_pandas") and not isinstance(X, (pd.DataFrame, pd.Series)):
-        return X.to_pandas()
+        is_arrow = type(X).__module__.startswith("pyarrow")  # whose dates would be objects
+        return X.to_pandas(date_as_object=False) if is_arrow else X.to_pandas()
     return X if isinstance(X, pd.DataFrame) else plain(X)
 
 

@@ -16,12 +16,17 @@ INDEPENDENT = -1
 """Series code of a sequence that belongs to no series."""
 
 
-def _whole(given: Any, name: str) -> np.ndarray:
-    """An array of rows or numbers of steps, none of which would be rounded."""
+def _whole(given: Any, name: str, dtype: type) -> np.ndarray:
+    """An array of rows, numbers of steps or codes, none of which would be rounded or wrapped."""
     array = np.asarray(given)
-    if array.dtype.kind == "f" and (array % 1 != 0).any():
-        raise ValueError(f"{name} must hold whole numbers, got {array[array % 1 != 0][0]}.")
-    return array
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold whole numbers, got {array.dtype}.")
+    with np.errstate(invalid="ignore"):
+        whole: np.ndarray = array.astype(dtype, copy=False)
+    if whole is not array and not np.array_equal(whole, array):
+        wrong = array[whole != array][0]
+        raise ValueError(f"{name} must hold whole numbers of {np.dtype(dtype)}, got {wrong}.")
+    return whole
 
 
 class SequenceParts:
@@ -39,11 +44,11 @@ class SequenceParts:
         categories: Categories | None = None,
     ):
         self.values = plain_array(values)
-        self.starts = _whole(starts, "starts").astype(np.int64, copy=False)
-        self.lengths = _whole(lengths, "lengths").astype(np.int32, copy=False)
+        self.starts = _whole(starts, "starts", np.int64)
+        self.lengths = _whole(lengths, "lengths", np.int32)
         if series is None:
             series = np.full(len(self.starts), INDEPENDENT)
-        self.series = np.asarray(series, dtype=np.int32)
+        self.series = _whole(series, "series", np.int32)
         self.feature_names = None if feature_names is None else np.asarray(feature_names, object)
         is_index = index is None or isinstance(index, pd.Index)
         self.index = index if is_index else pd.Index(index)  # of several levels it makes tuples
@@ -64,6 +69,12 @@ class SequenceParts:
         if self.feature_names is not None and len(self.feature_names) != self.values.shape[1]:
             raise ValueError(
                 f"{len(self.feature_names)} feature names for {self.values.shape[1]} features."
+            )
+        unknown = [place for place in self.categories if place not in range(self.values.shape[1])]
+        if unknown:
+            raise ValueError(
+                f"categories={self.categories} names the column {unknown[0]!r}; expected places of "
+                f"columns of values, 0 to {self.values.shape[1] - 1}."
             )
         if self.index is not None and len(self.index) != len(self):
             raise ValueError(f"index has {len(self.index)} entries for {len(self)} sequences.")

@@ -50,7 +50,11 @@ def masked_scoring(metric: str | Callable) -> Callable:
     -----
     Metrics of probabilities need the scorer: it takes the column of the positive class as
     scikit-learn does, of the flat table of all labelled steps. For metrics of what `predict`
-    returns ``make_scorer(masked_scoring(metric))`` is enough.
+    returns ``make_scorer(masked_scoring(metric))`` is enough, for one target.
+
+    A metric reads a table as a row for each sequence and a column for each step. If columns are
+    targets, give `multioutput`, such as ``multioutput="uniform_average"``, or use the scorer, which
+    asks the model.
 
     Examples
     --------

@@ -309,7 +309,7 @@ def score_steps(
         The value of the metric.
     """
     y_true, y_pred, sample_weight = map(plain_rows, (y_true, y_pred, sample_weight))
-    if np.ndim(y_pred[0]) == 0:
+    if np.ndim(y_pred[0]) == 0 or (np.ndim(y_pred[0]) == 1 and "multioutput" in params):
         return score_rows(metric, y_true, y_pred, sample_weight, **params)
     lengths = np.array([len(part) for part in y_pred])
     predicted = np.concatenate(list(y_pred))
@@ -327,7 +327,7 @@ def score_steps(
     return score_targets(metric, plain_labels(flat[labelled]), predicted[labelled], **params)
 
 
-def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> float:
+def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **params: Any) -> Any:
     """Compute a metric of several targets, of which some may be missing in some rows.
 
     Parameters
@@ -344,7 +344,8 @@ def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **pa
     Returns
     -------
     float
-        If some are missing, the mean of the metrics of each target over the rows that have it.
+        If some are missing, the mean of the metrics of each target over the rows that have it, or
+        what `multioutput` asks for.
 
     Examples
     --------
@@ -357,13 +358,17 @@ def score_targets(metric: Callable, y_true: np.ndarray, y_pred: np.ndarray, **pa
     is_known = ~pd.isna(y_true)
     if y_true.ndim == 1 or is_known.all():
         return metric(y_true, y_pred, **params)
-    weight = params.pop("sample_weight", None)
+    weight, average = params.pop("sample_weight", None), params.pop("multioutput", None)
+    if isinstance(average, str) and average == "variance_weighted":
+        raise ValueError("multioutput='variance_weighted' needs all targets of all rows.")
     scores = []
     for true, predicted, there in zip(y_true.T, y_pred.T, is_known.T, strict=True):
         if weight is not None:
             params["sample_weight"] = weight[there]
         scores.append(metric(true[there], predicted[there], **params))
-    return float(np.mean(scores))
+    if isinstance(average, str) and average == "raw_values":
+        return np.array(scores)
+    return float(np.average(scores, weights=None if isinstance(average, str) else average))
 
 
 def score_rows(

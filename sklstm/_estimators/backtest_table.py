@@ -47,6 +47,19 @@ def joined(parts: list[Forecasted]) -> Forecasted:
     return Forecasted(ends[order], parts[0].step, point, ranges)
 
 
+def _count_before(timestamps: pd.Index, date: Any) -> int:
+    try:
+        return int((timestamps < date).sum())
+    except TypeError:
+        zone = getattr(timestamps, "tz", None)
+        of = f" in the time zone {zone}" if zone else ""
+        raise ValueError(
+            f"initial_train_size={date!r} is compared with timestamps of the dtype "
+            f"{timestamps.dtype}, such as {timestamps[0]}: give a time of that kind{of}, a share "
+            "of the rows, or a number of timestamps."
+        ) from None
+
+
 class History(NamedTuple):
     """The rows of a backtest.
 
@@ -86,7 +99,7 @@ class History(NamedTuple):
         elif isinstance(initial_train_size, Real):
             place = round(float(initial_train_size) * len(dates))
         else:
-            place = int((timestamps < initial_train_size).sum())
+            place = _count_before(timestamps, initial_train_size)
         if not 0 < place < len(dates):
             lack = "forecast" if place else "train on"
             raise ValueError(

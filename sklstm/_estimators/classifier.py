@@ -56,16 +56,19 @@ class LSTMClassifier(ClassifierMethods):
         step before; in a list also ``"position"``, where in its sequence the step stands.
         ``"auto"`` is all three for independent sequences, levels and differences with an init or
         with labels of steps, else levels.
-    init : {"auto", "convolutions", "linear"}, estimator or None, default="auto"
+    init : {"auto", "convolutions", "linear", "statistics"}, estimator or None, default="auto"
         A simple model, to whose predicted log-odds the network learns an additive correction.
         ``"convolutions"`` is a ridge of random convolutions of whole sequences, MiniRocket
         (Dempster et al. 2021), and the network learns from its predictions out of sample.
+        ``"statistics"`` is also a ridge, of the last value, mean, minimum and maximum of each
+        feature and of random features of them.
         Of the flattened history ``"linear"`` is a logistic regression whose penalty is chosen on
         later rows; or any classifier of scikit-learn with ``predict_proba``, which gets codes, 0
         for the first label in its training rows. ``"auto"`` is ``"linear"`` for histories of a
         table, ``"convolutions"`` for independent sequences of numbers of 9 or more steps with a
-        pooling, else `None`. With validation data the output of the network is multiplied by
-        `blending_weight_`.
+        pooling; if more than half of their values are missing, that or ``"statistics"``, whichever
+        has the lower loss out of sample on training sequences; else `None`. With validation data
+        the output of the network is multiplied by `blending_weight_`.
     embedding : int, dict of str to array-like, DataFrame, str, path-like, or array-like of shape \
             (n_tokens, n_dimensions), default=None
         For sequences of tokens: the length of the vector that stands for a token, or initial
@@ -110,7 +113,7 @@ class LSTMClassifier(ClassifierMethods):
     max_epochs : int or "auto", default="auto"
         Number of passes over the training data, fewer with `early_stopping`. ``"auto"`` is 100
         with it, else as many as make 1,500 optimizer steps, from 10 to 200; with
-        ``init="convolutions"`` at most 100 and 750 steps, with labels of steps 750.
+        ``"convolutions"`` or ``"statistics"`` at most 100 and 750 steps, with labels of steps 750.
     batch_size : int or "auto", default="auto"
         Number of sequences of an optimizer step. ``"auto"`` is a two-hundredth of the histories of
         a table, from 64 to 512, and a fiftieth of independent sequences, from 16 to 64; with labels
@@ -132,12 +135,12 @@ class LSTMClassifier(ClassifierMethods):
         weights. The validation data are `X_val` and `y_val` if `fit` gets them, else the last
         part of each series, or a random part of independent sequences, stratified by class.
         ``"auto"`` is True with `X_val`, from 50 histories of a table or sequences of tokens with
-        ``pooling=None`` on, and from 10 sequences on with ``init="convolutions"``; but not for
-        tokens with ``pooling=None`` if `max_epochs` is a number not above `n_iter_no_change`, as
-        training could not stop early.
+        ``pooling=None`` on, and from 10 sequences on with ``init="convolutions"`` or
+        ``"statistics"``; but not for tokens with ``pooling=None`` if `max_epochs` is a number not
+        above `n_iter_no_change`, as training could not stop early.
     validation_fraction : float or "auto", default="auto"
         Part of the training data set aside for `early_stopping`. ``"auto"`` is 0.2 with
-        ``init="convolutions"``, else 0.1.
+        ``init="convolutions"`` or ``"statistics"``, else 0.1.
     n_iter_no_change : int, default=10
         Number of epochs in a row without improvement after which `early_stopping` stops.
     tol : float, default=1e-4

@@ -11,7 +11,7 @@ from sklstm._data.frames import index_from_plain, index_to_plain
 from sklstm._estimators.intervals import Intervals
 from sklstm._estimators.residual_paths import ResidualPaths
 from sklstm._estimators.window_regression import PanelModel, WindowShape
-from sklstm._tables.calendar import Calendar
+from sklstm._tables.calendar import Calendar, periods_of
 from sklstm._tables.frequency import Frequency
 from sklstm._tables.panel import Panel
 from sklstm._tables.series_rows import SeriesRows
@@ -87,6 +87,5 @@ def _index_to_plain(index: pd.Index) -> tuple:
 
 def _index_from_plain(kind: str, dtype: str, values: np.ndarray, name: Any) -> pd.Index:
     if kind == "periods":
-        first = pd.Period(ordinal=0, freq=dtype)
-        return pd.PeriodIndex([first + int(step) for step in values], freq=dtype, name=name)
+        return periods_of(np.asarray(values), dtype, name)
     return index_from_plain([(dtype, values)]).rename(name)

@@ -187,6 +187,11 @@ class FutureRows(ForecasterAttributes):
 
     def _origins(self, steps: int, X: Any, y: Any) -> Origins:
         """The newest rows of all series that have not ended, or those of other series."""
+        if X is not None and y is None and not self.future_covariates:
+            raise ValueError(
+                "X has rows of the future, and the forecaster reads none of them: name their "
+                "columns in future_covariates and fit again, or leave X out."
+            )
         if y is not None:
             given, known = self._given(y, X), self._buffer
             panel = self._transform.applied(given.regular(known.calendars))

@@ -91,6 +91,8 @@ class LaterRows(PredictiveDistribution):
         arrived = self._of_known_series(
             self._read(y, X, self.targets_, newest.by_levels, newest.categories)
         )
+        if not len(arrived.timestamps):
+            raise ValueError("The table has no rows to score.")
         rows = appended(newest, self._as_buffered(arrived)).rows
         last = newest.rows.time[newest.rows.ends - 1][rows.code]
         windows = self._model.windows(rows, self._before, least=1)
@@ -112,7 +114,7 @@ class LaterRows(PredictiveDistribution):
     def _to_go_on(self) -> Self | None:
         """Itself, if a fit is to start from the weights of the last one."""
         warm = getattr(self.estimator, "warm_start", False) and hasattr(self, "_model")
-        return self if warm else None
+        return self if warm and self._model.refit_epochs is not None else None
 
     def _of_known_series(self, arrived: Panel) -> Panel:
         found = self._buffer.rows.find(arrived.rows.names)

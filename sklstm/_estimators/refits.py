@@ -103,7 +103,8 @@ def rolling_forecasts(
     shown = (origin >= 0) & (origin % stride == 0)
     parts: list[Forecasted] = []
     for span in spans_of_fits(history, refits, stride):
-        earlier = model if parts and refits.warm else None
+        goes_on = parts and refits.warm and model._model.refit_epochs is not None
+        earlier = model if goes_on else None
         model._fit_panel(panel.take(span.training(time)), earlier)
         place = np.flatnonzero(time >= span.begin)
         whole = with_calendar(panel.take(time >= span.begin), model.calendar_)
@@ -147,6 +148,12 @@ class _Segment(NamedTuple):
         ends, ranges = windows.ends[is_shown], {}
         if coverage is not None:
             width = model._width(coverage, np.zeros(1, dtype=int))
+            if np.isnan(width).any():
+                raise ValueError(
+                    f"There are too few residuals for prediction intervals with coverage="
+                    f"{coverage}: train on more rows, set a larger calibration_fraction, or choose "
+                    "a lower coverage."
+                )
             if model._intervals is not None:
                 scores = predicted.scores(windows.actual())
                 scores = windows.by_row(scores, together=model._model.judges_together)

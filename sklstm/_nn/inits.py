@@ -161,8 +161,8 @@ class Init(ABC):
         """
         name = type(getattr(self, "estimator", self)).__name__
         raise ValueError(
-            f"The init estimator {name} is no function of torch: init='linear', 'convolutions' or "
-            "None are. shap.KernelExplainer explains the predictions of any model."
+            f"The init estimator {name} is no function of torch: init='linear', 'convolutions', "
+            "'statistics' or None are. shap.KernelExplainer explains the predictions of any model."
         )
 
     def attribute(

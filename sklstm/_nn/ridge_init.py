@@ -25,6 +25,9 @@ FARTHEST = 4
 """A lag whose mean squared difference from a target is larger than this many times the variance of
 the target is not its lagged target."""
 
+ROUNDING = 1e-6
+"""Rounding error of that mean, in variances of the target, above which it is not known."""
+
 LARGE_SHARE = 0.5
 
 
@@ -183,14 +186,19 @@ class RidgeInit(LinearInit):
         return [nothing, nearest(last), nearest(0)]
 
     def _errors_of_lags(self, moments: LagMoments) -> np.ndarray:
-        """Squared differences of outputs from each lag in the same units, around their mean."""
+        """Squared differences of outputs from each lag in the same units, around their mean.
+
+        Infinite where rounding hides them, as with the fill value 1e20 among the values of a lag.
+        """
         scale = np.tile(self.scale, self.n_steps)
         with np.errstate(over="ignore", invalid="ignore"):  # features of very different scales
             slope = scale[:, None] / self.target_scale
             y = moments.y - slope * moments.x[:, None]
             xx = np.diag(moments.xx)[:, None]
-            yy = moments.yy - 2 * slope * moments.xy + slope**2 * xx
-            return yy - y**2 / moments.weight
+            explained = slope**2 * xx
+            yy = moments.yy - 2 * slope * moments.xy + explained
+            is_exact = np.finfo(float).eps * explained <= ROUNDING * moments.weight
+            return np.where(is_exact, yy - y**2 / moments.weight, np.inf)
 
     def _priors(self, lagged_target: np.ndarray) -> np.ndarray:
         """Coefficients that the penalty shrinks to."""

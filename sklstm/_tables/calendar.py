@@ -26,7 +26,7 @@ from sklstm._tables.sampling_interval import (
 )
 from sklstm._tables.timetable import Timetable, wall_clock
 
-__all__ = ["Calendar", "check_kind"]
+__all__ = ["Calendar", "check_kind", "periods_of"]
 
 MILLISECOND = 10**6
 
@@ -164,9 +164,11 @@ class Calendar(NamedTuple):
         ahead, last, name = np.arange(1, n_rows + 1), index[-1:], index.name
         step = self.frequency.step[0]
         if self.rule == "periods":
-            return pd.PeriodIndex(last.repeat(n_rows) + self.day * ahead, name=name)
+            newest = pd.PeriodIndex(last)
+            ordinals = newest.asi8[-1] + self.day * ahead  # newest + 1 is 2 months later for "2M"
+            return periods_of(ordinals, newest.freqstr, name)
         if not isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-            values = last.to_numpy() + (ahead * step).astype(last.dtype)
+            values = last.to_numpy(np.int64) + (ahead * step).astype(np.int64)  # an int8 would wrap
             return pd.Index(values, name=name)
         zone = getattr(index, "tz", None)
         now = int(index[-1:].as_unit("ns").asi8[0])
@@ -200,6 +202,12 @@ class Calendar(NamedTuple):
         else:
             later = nth_dates(months, self.rule, self.day)
         return later.astype("datetime64[ns]").astype(np.int64) + time_of_day
+
+
+def periods_of(ordinals: np.ndarray, freq: str, name: Any) -> pd.PeriodIndex:
+    """Periods by their numbers since 1970, in the unit of a frequency: months, of "2M"."""
+    index: Any = pd.PeriodIndex
+    return index.from_ordinals(ordinals, freq=freq, name=name)
 
 
 def check_kind(index: pd.Index, known: pd.Index, what: str = "new rows") -> None:
@@ -239,8 +247,7 @@ def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tupl
     """What the timestamps have in common, and the day of the month or time of the day."""
     step = frequency.step[0]
     if isinstance(index, pd.PeriodIndex):
-        ordinals = np.diff(index.asi8)
-        return "periods", int(np.gcd.reduce(ordinals)) if len(ordinals) else 1
+        return "periods", _length_of_periods(index)
     if not isinstance(index, pd.DatetimeIndex):
         return "step", 0
     if frequency.timetable[0] >= 0:
@@ -261,6 +268,19 @@ def _rule(index: pd.Index, frequency: Frequency, timestamps: np.ndarray) -> tupl
     if index.tz is None or step < 3 * HOUR:
         return "step", 0
     return _rule_of_clocks(wall, timestamps, index.tz, step)
+
+
+def _length_of_periods(index: pd.PeriodIndex) -> int:
+    """Months of periods of "2M", for example."""
+    freq: Any = index.freq
+    apart = int(np.gcd.reduce(np.diff(index.asi8))) if len(index) > 2 else freq.n
+    if apart > freq.n or (freq.n > 1 and freq.base.freqstr == "B"):
+        raise ValueError(
+            f"The periods have the frequency {index.freqstr!r}, and the rows are further apart, "
+            f"such as {index[0]} and {index[1]}: a forecast needs one row a period. "
+            "index.to_timestamp() makes dates of them, and index.asfreq(...) other periods."
+        )
+    return freq.n
 
 
 def _rule_of_clocks(wall: np.ndarray, utc: np.ndarray, zone: Any, step: float) -> tuple[str, int]:

@@ -373,7 +373,8 @@ def _counts_the_table(rows: Rows, timestamps: np.ndarray) -> bool:
 
 def _is_of_periods(layout: Layout) -> bool:
     """Whether the index says its frequency."""
-    return isinstance(layout.times, pd.PeriodIndex) and layout.times.freqstr not in ("B", "C")
+    freq: Any = layout.times.freq if isinstance(layout.times, pd.PeriodIndex) else None
+    return freq is not None and freq.base.freqstr not in ("B", "C")
 
 
 def _is_short(rows: Rows, begin: int, size: int) -> bool:

@@ -83,6 +83,8 @@ class Panel(NamedTuple):
         ValueError
             If the sampling of a series is irregular, or at another frequency than known ones.
         """
+        if not len(self.timestamps):
+            raise ValueError("The table has no rows: a forecast needs some.")
         bounds = list(zip(self.rows.starts, self.rows.ends, strict=True))
         keys = [self.rows.time[start:end].tobytes() for start, end in bounds]
         indexes = {  # many series have the same timestamps

@@ -167,11 +167,14 @@ def _check_they_follow(buffer: Panel, arrived: Panel) -> None:
             continue
         checked.add(key)
         index = buffer.timestamps[last : last + 1].append(arrived.timestamps[begin:end])
-        if not index.is_monotonic_increasing or calendar.missing(index).any():
-            expected = calendar.after(index[:1], 1)[0]
+        gaps = np.flatnonzero(calendar.missing(index))
+        if len(gaps):
+            row = gaps[0]
+            expected = calendar.after(index[row : row + 1], 1)[0]
+            verb = f"go on from {index[row]} to" if row else "begin at"
             raise ValueError(
-                f"The rows{_of_series(arrived, k)} begin at {index[1]}, but the row expected next "
-                f"is {expected}; the others must follow at the same frequency."
+                f"The rows{_of_series(arrived, k)} {verb} {index[row + 1]}, but the row expected "
+                f"next is {expected}; the others must follow at the same frequency."
             )
 
 

@@ -31,6 +31,13 @@ WIDTH = 9
 """Convolutions read nine steps: of digits of eight rows they classify 0.976 correctly, the network
 alone 0.985."""
 
+MOSTLY_MISSING = 0.5
+"""Share of missing values above which convolutions, which read changes from step to step, give way
+to statistics of the sequence."""
+
+OF_WHOLE = "convolutions", "statistics"
+"""Init estimators of labels of whole sequences."""
+
 FEWEST_TO_BLEND = 10
 """With as many independent sequences some are set aside to blend the network with convolutions: the
 penalty on the weight keeps it small where they are few."""
@@ -49,7 +56,7 @@ def resolve(
     Independent sequences are read whole and in both directions, in small batches: the number of
     optimizer steps matters, not that of epochs; so it does for labels of steps. Regression and
     labels of a table use a linear init estimator, labels of whole independent sequences one of
-    convolutions. Early stopping
+    convolutions, or of statistics where most values are missing. Early stopping
     is used for numbers, tables and convolutions, where there are enough rows to validate on. A
     language model whose epochs are too few to stop early is trained on all of its text.
 
@@ -79,14 +86,15 @@ def resolve(
     if _is_auto(init):
         init = _init(
             has_linear=is_regressor or (of_table and not per_step),
-            convolves=whole and sequences.max_length >= WIDTH,
+            of_whole=whole and sequences.max_length >= WIDTH,
+            sequences=sequences,
         )
         if has_tokens or not sequences.numbers(one_hot=True).n_features:
             init = None
-    convolves = isinstance(init, str) and init == "convolutions"
+    with_whole = isinstance(init, str) and init in OF_WHOLE
     stops = (of_table or per_step or is_regressor) and n_sequences >= FEWEST_TO_STOP
     stops = stops and not labels_of_steps
-    stops = stops or (convolves and n_sequences >= FEWEST_TO_BLEND)
+    stops = stops or (with_whole and n_sequences >= FEWEST_TO_BLEND)
     if per_step and has_tokens and not _is_auto(settings["max_epochs"]):
         stops = stops and settings["max_epochs"] > settings["n_iter_no_change"]
     stops = has_validation or stops
@@ -96,7 +104,7 @@ def resolve(
         "init": init,
         "batch_size": _batch_size(sequences, of_table, labels_of_steps),
         "early_stopping": stops,
-        "validation_fraction": VALIDATION_FRACTIONS[convolves],
+        "validation_fraction": VALIDATION_FRACTIONS[with_whole],
     }
     values = {
         name: resolved.get(name, value) if _is_auto(value) else value
@@ -110,18 +118,22 @@ def resolve(
     stops, auto_epochs = values["early_stopping"], _is_auto(settings["max_epochs"])
     resolved["lr_scheduler"] = "onecycle" if auto_epochs and not stops else None
     n_updates = -(-n_sequences // values["batch_size"])
-    epochs = int(np.clip(-(-UPDATES[convolves or labels_of_steps] // n_updates), *EPOCHS))
+    epochs = int(np.clip(-(-UPDATES[with_whole or labels_of_steps] // n_updates), *EPOCHS))
     if stops:
-        epochs = min(epochs, MOST_EPOCHS) if convolves else MOST_EPOCHS
+        epochs = min(epochs, MOST_EPOCHS) if with_whole else MOST_EPOCHS
     resolved["max_epochs"] = epochs
     return {name: resolved[name] for name in resolved if _is_auto(settings.get(name))}
 
 
-def _init(*, has_linear: bool, convolves: bool) -> str | None:
+def _init(*, has_linear: bool, of_whole: bool, sequences: Sequences) -> str | None:
     """The init estimator of numbers and of labels of a table, and that of labels of sequences."""
     if has_linear:
         return "linear"
-    return "convolutions" if convolves else None
+    if not of_whole:
+        return None
+    values = sequences.numbers().values
+    is_sparse = values.size and np.isnan(values).mean() > MOSTLY_MISSING
+    return "statistics" if is_sparse else "convolutions"
 
 
 def _batch_size(sequences: Sequences, of_table: bool, labels_of_steps: bool) -> int:

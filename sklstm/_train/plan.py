@@ -189,8 +189,16 @@ class Plan:
         """Use differences alone as inputs of the network, unless the user set `input_transform`."""
         if "input_transform" not in self.resolved:
             return self
-        changed = {"input_transform": ("differences",)}
-        return replace(self._with(changed), resolved={**self.resolved, **changed})
+        return self._resolved_as({"input_transform": ("differences",)})
+
+    @property
+    def init_is_open(self) -> bool:
+        """Whether statistics and convolutions are compared on the training part."""
+        return self.resolved.get("init") == "statistics"
+
+    def with_init(self, name: str) -> "Plan":
+        """Use this init estimator."""
+        return self._resolved_as({"init": name})
 
     def refuse_changes(self, earlier: Mapping[str, Any]) -> None:
         """Refuse to continue with another network, or with other inputs and outputs.
@@ -333,6 +341,10 @@ class Plan:
     def _part(self, name: str) -> Any:
         """The part that a setting is in."""
         return next(part for k in PARTS if name in vars(part := getattr(self, k)))
+
+    def _resolved_as(self, values: Mapping[str, Any]) -> "Plan":
+        """The plan with other values of parameters that are "auto"."""
+        return replace(self._with(values), resolved={**self.resolved, **values})
 
     def _with(self, values: Mapping[str, Any]) -> "Plan":
         """The plan with other values of some settings."""

@@ -21,13 +21,14 @@ from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.ensemble import blend, networks_of
 from sklstm._nn.finite_steps import check_finite_steps
 from sklstm._nn.heads import Head
-from sklstm._nn.init_kinds import learn_init
+from sklstm._nn.init_kinds import learn_better_init, learn_init
 from sklstm._nn.inits import InitTask, LearnedInit
 from sklstm._nn.input_transform import depends_on_length
 from sklstm._nn.scaling import InputScaling
 from sklstm._train.additive import AdditiveModel, Report, dataset_of
 from sklstm._train.callbacks import Progress, Schedule
 from sklstm._train.checkpoint import Checkpoint, TrainingFolder
+from sklstm._train.defaults import OF_WHOLE
 from sklstm._train.devices import explain_large_batches, suitable_threads
 from sklstm._train.early_stopping import (
     EarlyStopping,
@@ -118,7 +119,13 @@ class Training:
             _refuse_unscalable(scaling, data.valid)
         init = None
         if plan.inputs.init is not None:
-            init = _finite(learn_init(_task(plan, head, scaling, data)), plan)
+            task = _task(plan, head, scaling, data)
+            if plan.init_is_open:
+                name, init = learn_better_init(task, OF_WHOLE)
+                plan = plan.with_init(name)
+            else:
+                init = learn_init(task)
+            init = _finite(init, plan)
         if init is not None and _differences_suffice(plan, head, init, train):
             plan = plan.with_differences_only()
             scaling = replace(scaling, input_transform=plan.inputs.input_transform)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklstm._data.sequences import Sequences
 from sklstm._data.sklearn_private import Interval, StrOptions, validate_parameter_constraints
-from sklstm.inspection._histories import horizon_of, name_lags, names_of, sequences_of
+from sklstm.inspection._histories import lags_of, name_lags, names_of, sequences_of
 
 __all__ = ["PARAMETER_CONSTRAINTS", "history_attribution"]
 
@@ -145,7 +145,7 @@ def history_attribution(
     sequences, reader = sequences_of(model, X)
     estimator = _lstm_of(reader)
     rows = _rows(row, sequences)
-    some, horizon = sequences[rows], horizon_of(model)
+    some, lags = sequences[rows], lags_of(model, sequences.max_length)
     output, columns = _output(estimator, some, output)
     given = _baseline(estimator, baseline)
     n_each = np.full(len(rows), POINTS[0] if n_points == "auto" else n_points)
@@ -157,7 +157,7 @@ def history_attribution(
             n_each[coarse] = n_more
             for place, one in zip(coarse, finer, strict=True):
                 found[place] = one
-    tables = [_table(one.parts, sequences, horizon) for one in found]
+    tables = [_table(one.parts, sequences, lags) for one in found]
     result = Bunch(
         attributions=pd.concat(tables, keys=rows.tolist(), names=["row"]),
         prediction=np.array([one.predicted for one in found]),
@@ -277,9 +277,8 @@ def _baseline(estimator: Any, baseline: ArrayLike | None) -> np.ndarray:
     return values
 
 
-def _table(parts: np.ndarray, sequences: Sequences, horizon: int) -> pd.DataFrame:
+def _table(parts: np.ndarray, sequences: Sequences, lags: np.ndarray) -> pd.DataFrame:
     """Parts with lags in the index and features in the columns."""
-    lags = np.arange(len(parts))[::-1] + horizon
-    names = [name_lags(lag[None]) for lag in lags]
+    names = [name_lags(lag[None]) for lag in lags[: len(parts)][::-1]]
     index = pd.Index(names, name="lag")
     return pd.DataFrame(parts, index, pd.Index(names_of(sequences), name="feature"))

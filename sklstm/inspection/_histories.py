@@ -8,21 +8,34 @@ from sklearn.pipeline import Pipeline
 
 from sklstm._data.inputs import as_sequences, is_table
 from sklstm._data.sequences import Sequences
+from sklstm._tables.lags import LagSequencer
 from sklstm._tables.windower import SequenceWindower
 
-__all__ = ["horizon_of", "name_lags", "names_of", "sequences_of", "windowers_in"]
+__all__ = ["lags_of", "name_lags", "names_of", "sequences_of", "windowers_in"]
 
 
 def windowers_in(model: BaseEstimator) -> list[SequenceWindower]:
     """Windowers at any depth of a model or of the best estimator of a search, the outer first."""
+    return [part for part in _parts_of(model) if isinstance(part, SequenceWindower)]
+
+
+def lags_of(model: BaseEstimator, n_steps: int) -> np.ndarray:
+    """Lags of the last steps of a history, the newest first.
+
+    Those that a `LagSequencer` has read from names of columns need not be neighbours; the newest
+    one behind a windower is its horizon.
+    """
+    for part in _parts_of(model):
+        lags = getattr(part, "lags_", None) if isinstance(part, LagSequencer) else None
+        if lags is not None:
+            return lags[::-1]
+    horizon = next((windower.horizon for windower in windowers_in(model)), 0)
+    return np.arange(n_steps) + horizon
+
+
+def _parts_of(model: BaseEstimator) -> list[Any]:
     model = getattr(model, "best_estimator_", model)
-    parts = model.get_params().values() if hasattr(model, "get_params") else []
-    return [part for part in [model, *parts] if isinstance(part, SequenceWindower)]
-
-
-def horizon_of(model: BaseEstimator) -> int:
-    """Lag of the last step of a history: that of the windower of a model, if it has one."""
-    return next((windower.horizon for windower in windowers_in(model)), 0)
+    return [model, *(model.get_params().values() if hasattr(model, "get_params") else [])]
 
 
 def sequences_of(model: BaseEstimator, X: Any) -> tuple[Sequences, BaseEstimator]:

@@ -24,7 +24,7 @@ from sklstm._data.sklearn_private import (
     validate_parameter_constraints,
 )
 from sklstm._tables.tokens import TokenSequencer
-from sklstm.inspection._histories import horizon_of, name_lags, names_of, sequences_of
+from sklstm.inspection._histories import lags_of, name_lags, names_of, sequences_of
 
 __all__ = ["PARAMETER_CONSTRAINTS", "history_importance"]
 
@@ -96,8 +96,8 @@ def history_importance(
             Standard deviation over the repeats.
         lags : list of str, length n_groups
             Names of the groups, the oldest first. ``t-2`` is two rows before the predicted one,
-            with `horizon=2` the last step of the history; without a `SequenceWindower`, ``t`` is
-            the last step.
+            with `horizon=2` the last step of the history; behind a `LagSequencer` the lag that the
+            name of the column has; without either ``t`` is the last step.
         feature_names : list of str, length n_features
             Names of the features.
         unit : str
@@ -178,12 +178,12 @@ def history_importance(
             return scorer(reader, permuted, y, **weights)
 
         drops = _score_drops(score, sequences, groups, n_repeats, random)
-    horizon = horizon_of(model)
+    lags = lags_of(model, sequences.max_length)
     return Bunch(
         importances=drops,
         importances_mean=drops.mean(axis=-1),
         importances_std=drops.std(axis=-1),
-        lags=[name_lags(lags + horizon) for lags in groups],
+        lags=[name_lags(lags[group]) for group in groups],
         feature_names=names_of(sequences),
         unit=_unit(reader, scoring),
     )

@@ -199,8 +199,8 @@ class HistoryImportanceDisplay:
         -------
         HistoryImportanceDisplay
             The display, drawn. The lag ``t-2`` is two rows before the predicted one, with
-            `horizon=2` the last step of the history; without a `SequenceWindower`, ``t`` is the
-            last step.
+            `horizon=2` the last step of the history; behind a `LagSequencer` the lag that the
+            name of the column has; without either ``t`` is the last step.
 
         Raises
         ------
