@@ -517,7 +517,9 @@ def epochs_of(monitor):
 )
 def test_scores_are_monitored_each_epoch(make, y, score):
     monitor = ScoringMonitor(scoring=score)
-    model = make(max_epochs=6, early_stopping=False).set_callbacks(monitor).fit(SEQUENCES, y)
+    model = (
+        make(max_epochs=6, early_stopping=False, init=None).set_callbacks(monitor).fit(SEQUENCES, y)
+    )
     scores = epochs_of(monitor)[score]
     assert len(scores) == 6
     assert scores.iloc[-1] == model.score(SEQUENCES, y)
