@@ -173,7 +173,7 @@ def test_nothing_overlaps(draw, index, width):
     assert len(labels) >= 2
     assert all(one.x1 < other.x0 for one, other in itertools.pairwise(labels))
     legend, whole = ax.get_legend().get_window_extent(), figure.bbox
-    assert legend.y0 >= ax.get_window_extent().y1
+    assert legend.y0 >= ax.get_window_extent().y1 - 1e-6
     assert whole.x0 <= legend.x0 < legend.x1 <= whole.x1 + 1
     is_dates = isinstance(ax.xaxis.get_major_formatter(), ConciseDateFormatter)
     assert is_dates == (index != "numbers")

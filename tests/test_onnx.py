@@ -13,6 +13,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.fixes import parse_version
 
 from sklstm import LSTMClassifier, LSTMRegressor, Sequences, SequenceWindower
 from sklstm.datasets import load_weather
@@ -104,6 +105,8 @@ def test_no_runtime_needs_to_stop_at_the_end_of_a_sequence(
     cell, bidirectional, pooling, missing, tmp_path
 ):
     """The reference implementation reads all steps, as OpenVINO does where shapes are dynamic."""
+    if missing == "mask" and parse_version(onnx.__version__) < parse_version("1.18"):
+        pytest.skip("the reference implementation of onnx 1.17 does not find inputs of a Scan")
     y = [x[:, 0] for x in X] if pooling is None else Y
     params = {"cell": cell, "bidirectional": bidirectional, "pooling": pooling}
     model = quick(missing=missing, num_layers=2, max_epochs=1, **params).fit(X, y)

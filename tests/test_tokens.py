@@ -246,7 +246,7 @@ def test_lists_of_words():
         (["a text", None], r"row 1 \(counted from 0\) is missing: None"),
         (["a text", np.nan], r"row 1 \(counted from 0\) is missing: nan"),
         (pd.Series(["a text", pd.NA], dtype="string"), "row 1 .* is missing: <NA>"),
-        (pd.Series(["a text", None]), "row 1 .* is missing: nan. Fill it first"),
+        (pd.Series(["a text", None]), "row 1 .* is missing: (nan|None). Fill it first"),
         (["a text", 3], "Row 1 .* of type int, expected str"),
         ([["a", "text"]], "Row 0 .* of type list, expected str. .* analyzer=list"),
         (np.array([["a text"]]), "Row 0 .* of type ndarray"),

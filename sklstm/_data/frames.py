@@ -318,7 +318,8 @@ def index_from_plain(plain: list[tuple[str, np.ndarray]]) -> pd.Index:
 def _pick(table: pd.DataFrame, name: Any, role: str) -> pd.Index:
     """A column or index level, as an Index."""
     if name in table.columns:
-        return pd.Index(table[name])
+        column = table[name]
+        return pd.Index(column, dtype=column.dtype)
     if name in table.index.names:
         return table.index.get_level_values(name)
     raise ValueError(

@@ -107,7 +107,7 @@ class Statistics(FilledSteps):
             for x in (self.center, self.spread, self.picks, self.factors, self.offsets)
         )
         inside = torch.arange(steps.shape[2], device=steps.device) < lengths[:, None, None]
-        last = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, steps.shape[1], 1)
+        last = (lengths.long() - 1).clamp(min=0)[:, None, None].expand(-1, steps.shape[1], 1)
         statistics = torch.cat(
             [
                 steps.gather(2, last)[..., 0],
