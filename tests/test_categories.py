@@ -145,7 +145,7 @@ def test_named_columns_of_numbers_and_the_id_of_a_series():
 )
 def test_texts_that_are_no_categories_are_refused(column, message):
     table = weather(40)
-    table["wind"] = pd.Series(column, table.index, dtype="str")
+    table["wind"] = pd.Series(column, table.index, dtype="string")
     with pytest.raises(ValueError, match=message):
         SequenceWindower(3).fit(table)
     with pytest.raises(ValueError, match=message.replace("of X", "of .*")):
