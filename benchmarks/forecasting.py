@@ -47,7 +47,7 @@ class Series(NamedTuple):
         Steps to forecast; period of the seasonal naive forecast.
     windows : tuple of int
         Window sizes to choose from.
-    calibration_fraction : float, default=0.1
+    calibration_fraction : float or "auto", default="auto"
         Part of the training rows that calibrates intervals and chooses the window size.
     """
 
@@ -57,7 +57,7 @@ class Series(NamedTuple):
     steps: int
     season: int
     windows: tuple
-    calibration_fraction: float = 0.1
+    calibration_fraction: float | str = "auto"
 
     @property
     def past(self):
@@ -158,13 +158,13 @@ def measure(one, seeds):
         forecaster = SequenceForecaster(
             estimator, window, one.steps, calibration_fraction=one.calibration_fraction
         )
-        table = backtest(
-            forecaster,
-            one.table,
-            initial_train_size=one.n_train,
-            season=one.season,
-            coverage=coverage,
-        )
+        of = {"initial_train_size": one.n_train, "season": one.season}
+        try:
+            table = backtest(forecaster, one.table, coverage=coverage, **of)
+        except ValueError as error:
+            if "too few residuals" not in str(error):
+                raise
+            table = backtest(forecaster, one.table, **of)  # a short series has no such interval
         keep(model, seed, coverage, table, time.perf_counter() - start, window)
         return window
 
