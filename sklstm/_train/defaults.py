@@ -127,10 +127,7 @@ def resolve(
         "early_stopping": stops,
         "validation_fraction": VALIDATION_FRACTIONS[with_whole],
     }
-    values = {
-        name: resolved.get(name, value) if _is_auto(value) else value
-        for name, value in settings.items()
-    }
+    values = dict(settings) | {k: resolved.get(k, x) for k, x in settings.items() if _is_auto(x)}
     resolved["input_transform"] = ("levels",)
     if whole and not has_tokens:
         resolved["input_transform"] = ("levels", "differences", "position")
