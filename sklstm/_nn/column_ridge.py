@@ -11,9 +11,9 @@ from scipy.optimize import minimize_scalar
 from sklstm._data.held_out_ridge import HeldOutRidge
 from sklstm._data.samples import Samples
 from sklstm._data.sequences import Sequences
-from sklstm._nn.filled_steps import FilledSteps
+from sklstm._nn.filled_steps import FilledSteps, Units
 from sklstm._nn.heads import Head
-from sklstm._nn.inits import Init, InitTask, LearnedInit
+from sklstm._nn.inits import Init, InitTask, LearnedInit, lag_units
 
 __all__ = ["ColumnRidge"]
 
@@ -83,21 +83,33 @@ class ColumnRidge(FilledSteps, Init):
         return f"{type(self).__name__}: {self.n_columns} columns of {len(self.mean)} features"
 
     @classmethod
-    def learned_of(cls, drawn: FilledSteps, task: InitTask) -> LearnedInit:
-        """Select the penalty and the temperature out of sample.
+    @abstractmethod
+    def drawn(
+        cls, sequences: Sequences, units: Units, random: np.random.RandomState
+    ) -> FilledSteps:
+        """Draw the columns, of a class that this one inherits from.
 
         Parameters
         ----------
-        drawn : FilledSteps
-            The columns: the class inherits from its class.
-        task : InitTask
-            The training samples.
-
-        Returns
-        -------
-        LearnedInit
-            With predictions out of sample.
+        sequences : Sequences
+            Training sequences.
+        units : tuple of ndarray
+            Mean, scale and median of the features.
+        random : RandomState
+            Decides which columns.
         """
+
+    @classmethod
+    def learn(cls, task: InitTask) -> LearnedInit:
+        """Draw columns; select the penalty and the temperature out of sample."""
+        if task.train.of_steps:
+            raise ValueError(
+                f"init={task.estimator!r} reads whole sequences, and with pooling=None there is a "
+                "prediction at every step: use init='linear' or None."
+            )
+        mean, scale, fill = lag_units(task)
+        units = mean, scale, None if fill is None else fill * scale + mean
+        drawn = cls.drawn(task.train.sequences, units, np.random.RandomState(task.seed))
         nothing = np.zeros(len(task.head.init_map))
         init = cls(
             **vars(drawn),

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklstm._data.sequences import Sequences
 from sklstm._nn.column_ridge import ColumnRidge
 from sklstm._nn.convolutions import REACH, Convolutions
-from sklstm._nn.inits import InitTask, LearnedInit, lag_units
+from sklstm._nn.filled_steps import Units
 
 __all__ = ["ConvolutionInit"]
 
@@ -24,19 +25,12 @@ class ConvolutionInit(Convolutions, ColumnRidge):
     """A ridge of random convolutions of whole sequences."""
 
     @classmethod
-    def learn(cls, task: InitTask) -> LearnedInit:
-        """Draw convolutions; select the penalty and the temperature out of sample."""
-        if task.train.of_steps:
-            raise ValueError(
-                "init='convolutions' reads whole sequences, and with pooling=None there is a "
-                "prediction at every step: use init='linear' or None."
-            )
-        mean, scale, fill = lag_units(task)
-        samples = task.train.sequences
-        n_columns = MANY_COLUMNS if len(samples) <= FEW else FEW_COLUMNS
-        units = mean, scale, None if fill is None else fill * scale + mean
-        drawn = Convolutions.draw(samples, units, n_columns, np.random.RandomState(task.seed))
-        return cls.learned_of(drawn, task)
+    def drawn(
+        cls, sequences: Sequences, units: Units, random: np.random.RandomState
+    ) -> Convolutions:
+        """Draw convolutions."""
+        n_columns = MANY_COLUMNS if len(sequences) <= FEW else FEW_COLUMNS
+        return Convolutions.draw(sequences, units, n_columns, random)
 
     def compute(
         self, steps: torch.Tensor, lengths: torch.Tensor | None, per_step: bool = False

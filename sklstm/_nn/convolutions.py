@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from sklstm._data.sequences import Sequences
-from sklstm._nn.filled_steps import FilledSteps
+from sklstm._nn.filled_steps import FilledSteps, Units
 
 __all__ = ["KERNELS", "REACH", "Convolutions"]
 
@@ -75,7 +75,7 @@ class Convolutions(FilledSteps):
     def draw(
         cls,
         sequences: Sequences,
-        units: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+        units: Units,
         n_columns: int,
         random: np.random.RandomState,
     ) -> "Convolutions":

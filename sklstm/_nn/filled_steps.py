@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from sklstm._data.sequences import Sequences
 from sklstm._nn.dataset import SequenceDataset
 from sklstm._nn.scaling import InputScaling
 
-__all__ = ["FilledSteps"]
+__all__ = ["FilledSteps", "Units"]
 
+Units: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Mean, scale and median of the features; no median if no value is missing."""
 
 OUTPUTS_AT_ONCE = {"cpu": 2**19, "gpu": 2**26}
 """Outputs of fixed features in memory at once: on the CPU those that its cache holds."""

@@ -8,8 +8,7 @@ import torch
 
 from sklstm._data.sequences import Sequences
 from sklstm._nn.column_ridge import ColumnRidge
-from sklstm._nn.filled_steps import FilledSteps
-from sklstm._nn.inits import InitTask, LearnedInit, lag_units
+from sklstm._nn.filled_steps import FilledSteps, Units
 
 __all__ = ["StatisticsInit"]
 
@@ -58,7 +57,7 @@ class Statistics(FilledSteps):
     def draw(
         cls,
         sequences: Sequences,
-        units: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+        units: Units,
         random: np.random.RandomState,
     ) -> "Statistics":
         """Standardise the statistics of training sequences, and draw random features.
@@ -127,17 +126,9 @@ class StatisticsInit(Statistics, ColumnRidge):
     """A ridge of statistics and random features of them."""
 
     @classmethod
-    def learn(cls, task: InitTask) -> LearnedInit:
-        """Draw random features; select penalty and temperature out of sample."""
-        if task.train.of_steps:
-            raise ValueError(
-                "init='statistics' reads whole sequences, and with pooling=None there is a "
-                "prediction at every step: use init='linear' or None."
-            )
-        mean, scale, fill = lag_units(task)
-        units = mean, scale, None if fill is None else fill * scale + mean
-        random = np.random.RandomState(task.seed)
-        return cls.learned_of(Statistics.draw(task.train.sequences, units, random), task)
+    def drawn(cls, sequences: Sequences, units: Units, random: np.random.RandomState) -> Statistics:
+        """Draw random features of statistics."""
+        return Statistics.draw(sequences, units, random)
 
     def attribute(
         self,
