@@ -100,7 +100,7 @@ def test_parts_add_up_without_being_rescaled(estimator, pooling):
 
 
 def test_jumps_of_convolutions_add_up():
-    given = RNG.normal(size=(60, 30, 2))
+    given = np.random.default_rng(0).normal(size=(60, 30, 2))
     given[::2, 10:20, 0] += 2
     labels = np.arange(60) % 2
     model = quick(LSTMClassifier).fit(given, labels)
